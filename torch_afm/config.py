@@ -1,0 +1,162 @@
+"""Frozen dataclasses for every setting, with a JSON round trip."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from torch_afm.utils import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A constant-height scan: where, on which pixels, at which heights, and how the cantilever oscillates.
+
+    Anchor heights are ``z_j = z_top - j dz``, far to near; Δf slice ``s`` uses heights ``s`` to
+    ``s + n_oscillation - 1``, so the peak-to-peak oscillation amplitude is ``n_oscillation * dz``.
+
+    Args:
+        window: ``((x0, x1), (y0, y1))`` scan window in Å; pixels include both ends.
+        pixels: ``(nx, ny)``.
+        n_slices: Δf slices, slice 0 the farthest.
+        dz: height step in Å.
+        n_oscillation: force samples in one oscillation.
+        distance: gap in Å between the spheres of the probe at the first anchor height and of the highest atom:
+            ``z_top = max(z_i + R_i) + distance + R_probe``.
+        f0: resonance frequency in Hz.
+        k: cantilever stiffness in N/m.
+        weights: ``"giessibl"``, the exact quadrature, or ``"ppafm"``, the weights of ppafm's GPU code.
+    """
+
+    window: tuple[tuple[float, float], tuple[float, float]] = ((-8.0, 8.0), (-8.0, 8.0))
+    pixels: tuple[int, int] = (128, 128)
+    n_slices: int = 10
+    dz: float = 0.1
+    n_oscillation: int = 10
+    distance: float = 5.3
+    f0: float = 30300.0
+    k: float = 1800.0
+    weights: str = "giessibl"
+
+    def __post_init__(self) -> None:
+        if any(n < 2 for n in self.pixels):
+            raise InputError(f"pixels: expected at least 2 x 2, got {self.pixels}")
+        if any(not (math.isfinite(a) and math.isfinite(b) and a < b) for a, b in self.window):
+            raise InputError(f"window: expected ((x0, x1), (y0, y1)) with x0 < x1 and y0 < y1, got {self.window}")
+        if self.n_slices < 1 or self.n_oscillation < 2:
+            raise InputError(
+                "n_slices, n_oscillation: expected at least 1 and 2, "
+                f"got {self.n_slices} and {self.n_oscillation}"
+            )
+        if not (self.dz > 0 and self.f0 > 0 and self.k > 0):
+            raise InputError(f"dz, f0, k: expected positive numbers, got {self.dz}, {self.f0}, {self.k}")
+        if self.weights not in ("giessibl", "ppafm"):
+            raise InputError(f"weights: expected 'giessibl' or 'ppafm', got {self.weights!r}")
+
+    @property
+    def n_heights(self) -> int:
+        """Heights at which the probe is relaxed."""
+        return self.n_slices + self.n_oscillation - 1
+
+    @property
+    def amplitude(self) -> float:
+        """Peak-to-peak oscillation amplitude in Å."""
+        return self.n_oscillation * self.dz
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(Z, Y, X)`` of one stack."""
+        return self.n_slices, self.pixels[1], self.pixels[0]
+
+    @property
+    def x(self) -> np.ndarray:
+        """Pixel positions along x in Å."""
+        return np.linspace(*self.window[0], self.pixels[0])
+
+    @property
+    def y(self) -> np.ndarray:
+        """Pixel positions along y in Å."""
+        return np.linspace(*self.window[1], self.pixels[1])
+
+    def heights(self, z_top: float) -> np.ndarray:
+        """Anchor heights in Å, far to near."""
+        return z_top - self.dz * np.arange(self.n_heights)
+
+    def slice_heights(self, z_top: float) -> np.ndarray:
+        """Anchor height at the middle of the oscillation of each Δf slice, in Å."""
+        return z_top - self.dz * (np.arange(self.n_slices) + (self.n_oscillation - 1) / 2)
+
+
+@dataclass(frozen=True)
+class Tip:
+    """Probe particle and the springs that hold it below its anchor.
+
+    Tip force with ``d`` = probe − anchor (Hapala et al., PRB 90, 085421 (2014)):
+    ``F = −k∘(d − d0) − k_r (|d| − R0) d/|d|``, ``d0 = (x0, y0, −√(R0² − x0² − y0²))``.
+
+    Args:
+        probe: element whose Lennard-Jones parameters the probe has (O for a CO tip).
+        charges: point charges in e on the vertical axis of the probe.
+        charge_heights: their heights above the probe in Å.
+        stiffness: lateral and vertical stiffness ``k`` in N/m.
+        radial_stiffness: ``k_r`` in N/m.
+        bond_length: ``R0``, anchor to probe, in Å.
+        tilt: equilibrium offset ``(x0, y0)`` of the probe in Å.
+    """
+
+    probe: str = "O"
+    charges: tuple[float, ...] = (-10.0, 20.0, -10.0)
+    charge_heights: tuple[float, ...] = (0.1, 0.0, -0.1)
+    stiffness: tuple[float, float, float] = (0.25, 0.25, 0.0)
+    radial_stiffness: float = 30.0
+    bond_length: float = 4.0
+    tilt: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        numbers = (*self.charges, *self.charge_heights, *self.stiffness, self.radial_stiffness, *self.tilt)
+        if not all(math.isfinite(v) for v in (*numbers, self.bond_length)):
+            raise InputError("tip: expected finite numbers, got a NaN or an infinity")
+        if len(self.charges) != len(self.charge_heights):
+            raise InputError(
+                f"charges, charge_heights: expected equal lengths, "
+                f"got {len(self.charges)} and {len(self.charge_heights)}"
+            )
+        if min(self.stiffness) < 0 or self.radial_stiffness <= 0 or self.bond_length <= 0:
+            raise InputError("stiffness, radial_stiffness, bond_length: expected positive springs and length")
+        if math.hypot(*self.tilt) >= self.bond_length:
+            raise InputError(f"tilt: expected less than bond_length {self.bond_length} Å, got {self.tilt}")
+
+    @property
+    def equilibrium(self) -> tuple[float, float, float]:
+        """``d0`` in Å."""
+        x0, y0 = self.tilt
+        return x0, y0, -math.sqrt(self.bond_length**2 - x0**2 - y0**2)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Nested plain dict of a config dataclass, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build the config dataclass ``cls`` from a plain dict as JSON gives it (lists become tuples).
+
+    Raises:
+        InputError: for a key that ``cls`` does not have.
+    """
+    known = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(f"{cls.__name__}: unknown setting(s) {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    return cls(**{k: _tuples(v) for k, v in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value

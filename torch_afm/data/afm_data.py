@@ -1,0 +1,81 @@
+"""The graph that everything else passes around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch_geometric.data import Data
+
+
+class AFMData(Data):
+    r"""A molecule graph with its AFM stacks; every argument is optional.
+
+    Axis order, everywhere: a stack is ``(C, Z, Y, X)``, Z from far to near. The graph's frame has the scan
+    window's centre at x = y = 0 and, in training samples and predictions, the top atom of the full molecule
+    at z = 0.
+
+    Args:
+        z: atomic numbers.
+        pos: positions in Å.
+        charge: partial charges in e.
+        edge_index: covalent bonds, each in both directions.
+        reference: Δf stack of the full molecule.
+        simulated: Δf stack of this graph (the "mutant", or the graph generated so far).
+        missing_z: atomic numbers of the atoms still to be found.
+        missing_pos: their positions in Å.
+        missing_edge_index: bonds from missing atoms (row 0) to atoms of this graph (row 1).
+        z_top: first anchor height of the scan in Å, in the graph's frame.
+        **kwargs: anything else, as in :class:`torch_geometric.data.Data`.
+
+    Shapes:
+        z ``[N]``, pos ``[N, 3]``, charge ``[N]``, edge_index ``[2, E]``, stacks ``[1, C, Z, Y, X]`` (batched
+        along dim 0), missing_z ``[M]``, missing_pos ``[M, 3]``, missing_edge_index ``[2, K]``, z_top ``[1]``.
+    """
+
+    def __init__(
+        self,
+        z: Tensor | None = None,
+        pos: Tensor | None = None,
+        charge: Tensor | None = None,
+        edge_index: Tensor | None = None,
+        reference: Tensor | None = None,
+        simulated: Tensor | None = None,
+        missing_z: Tensor | None = None,
+        missing_pos: Tensor | None = None,
+        missing_edge_index: Tensor | None = None,
+        z_top: Tensor | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        given = {
+            "z": z,
+            "pos": pos,
+            "charge": charge,
+            "edge_index": edge_index,
+            "reference": reference,
+            "simulated": simulated,
+            "missing_z": missing_z,
+            "missing_pos": missing_pos,
+            "missing_edge_index": missing_edge_index,
+            "z_top": z_top,
+        }
+        for key, value in given.items():
+            if value is not None:
+                self[key] = value
+
+    @property
+    def num_missing(self) -> int:
+        """Number of missing atoms (0 when the graph carries no targets)."""
+        return int(self.missing_z.numel()) if "missing_z" in self else 0
+
+    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if key == "missing_edge_index":
+            # The rows count different things, so each carries its own offset.
+            return value.new_tensor([[self.num_missing], [self.num_nodes or 0]])
+        return super().__inc__(key, value, *args, **kwargs)
+
+    def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if key in ("reference", "simulated"):
+            return 0
+        return super().__cat_dim__(key, value, *args, **kwargs)
