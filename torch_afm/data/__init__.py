@@ -1,5 +1,18 @@
 """Molecule graphs: the ``Data`` class, conversions, bonds, edits."""
 
 from torch_afm.data.afm_data import AFMData
+from torch_afm.data.bonds import covalent_bonds
+from torch_afm.data.convert import from_ase, from_rdmol, from_smiles, to_ase, to_rdmol
+from torch_afm.data.edit import append_atom, remove_atoms
 
-__all__ = ["AFMData"]
+__all__ = [
+    "AFMData",
+    "append_atom",
+    "covalent_bonds",
+    "from_ase",
+    "from_rdmol",
+    "from_smiles",
+    "remove_atoms",
+    "to_ase",
+    "to_rdmol",
+]

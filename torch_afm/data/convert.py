@@ -1,0 +1,185 @@
+"""Molecules from and to SMILES, RDKit and ASE."""
+
+from __future__ import annotations
+
+import ase
+import numpy as np
+import torch
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdDetermineBonds, rdDistGeom, rdForceFieldHelpers, rdPartialCharges
+from rdkit.Geometry import Point3D
+
+from torch_afm.data.afm_data import AFMData
+from torch_afm.data.bonds import covalent_bonds
+from torch_afm.elements import atomic_number
+from torch_afm.utils import InputError, check_finite, check_shape
+
+#: Steps after which a force-field optimisation or a bond-order search ends.
+_MAX_ITERATIONS = 2000
+
+
+def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMData:
+    """A molecule in three dimensions from its SMILES.
+
+    Hydrogens are added, a conformer is embedded with ETKDGv3 (Wang et al., J. Chem. Inf. Model. 60, 2044
+    (2020)) and optimised with MMFF94, or with UFF where MMFF94 has no parameters. For the charges see
+    :func:`from_rdmol`.
+
+    Args:
+        smiles: the molecule.
+        seed: of the conformer, 0 to 2³¹ − 1.
+        charges: ``"gasteiger"`` or ``"mmff94"``.
+
+    Shapes:
+        z ``[N]``, pos ``[N, 3]`` in Å, charge ``[N]`` in e, edge_index ``[2, E]``.
+
+    Raises:
+        InputError: for an invalid or empty SMILES, or one that no conformer is found for.
+    """
+    if not 0 <= seed < 2**31:
+        raise InputError(f"seed: expected an integer from 0 to 2³¹ − 1, got {seed}")
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is None or mol.GetNumAtoms() == 0:
+            raise InputError(f"smiles: expected a valid SMILES with at least one atom, got {smiles!r}")
+        mol = Chem.AddHs(mol)
+        parameters = rdDistGeom.ETKDGv3()
+        parameters.randomSeed = seed  # type: ignore[assignment]
+        if rdDistGeom.EmbedMolecule(mol, parameters) < 0:
+            parameters.useRandomCoords = True  # type: ignore[assignment]
+            if rdDistGeom.EmbedMolecule(mol, parameters) < 0:
+                raise InputError(f"smiles: found no 3-D conformer of {smiles!r}")
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
+            rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=_MAX_ITERATIONS)
+        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
+            rdForceFieldHelpers.UFFOptimizeMolecule(mol, maxIters=_MAX_ITERATIONS)
+        return from_rdmol(mol, charges)
+
+
+def from_rdmol(mol: Chem.Mol, charges: str = "gasteiger") -> AFMData:
+    """A graph from an RDKit molecule with a conformer; hydrogens are neither added nor removed.
+
+    Charges are Gasteiger's (Gasteiger and Marsili, Tetrahedron 36, 3219 (1980)) or MMFF94's. Where the chosen
+    model lacks parameters for an atom, the other model's are taken for the whole molecule, and where both
+    do, the formal charges: no charge is ever NaN.
+
+    Args:
+        mol: the molecule; its first conformer is read.
+        charges: ``"gasteiger"`` or ``"mmff94"``.
+
+    Shapes:
+        as :func:`from_smiles`; edge_index holds the molecule's bonds in both directions, sorted.
+
+    Raises:
+        InputError: for a molecule without conformer, or with an unknown element or coordinate.
+    """
+    if charges not in ("gasteiger", "mmff94"):
+        raise InputError(f"charges: expected 'gasteiger' or 'mmff94', got {charges!r}")
+    if mol.GetNumConformers() == 0:
+        raise InputError("mol: expected a molecule with a conformer, got none; embed it or use from_smiles")
+    bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
+    both = sorted(bonds + [(j, i) for i, j in bonds])
+    pos = torch.tensor(mol.GetConformer().GetPositions(), dtype=torch.float32).reshape(-1, 3)
+    check_finite("mol", pos)
+    return AFMData(
+        z=torch.tensor([atomic_number(a.GetAtomicNum()) for a in mol.GetAtoms()], dtype=torch.long),
+        pos=pos,
+        charge=torch.tensor(_partial_charges(mol, charges), dtype=torch.float32),
+        edge_index=torch.tensor(both, dtype=torch.long).reshape(-1, 2).t().contiguous(),
+    )
+
+
+def from_ase(atoms: ase.Atoms) -> AFMData:
+    """A graph from ASE atoms: initial charges where set, else those of the calculator, else zeros; bonds by
+    :func:`covalent_bonds`, without periodic images.
+
+    Raises:
+        InputError: for an unknown element or a non-finite position or charge.
+    """
+    z = torch.tensor([atomic_number(int(n)) for n in atoms.numbers], dtype=torch.long)
+    pos = torch.tensor(atoms.positions, dtype=torch.float32).reshape(-1, 3)
+    results = {} if atoms.calc is None else atoms.calc.results
+    given = results.get("charges") if not atoms.has("initial_charges") else None
+    charge = torch.tensor(
+        np.asarray(atoms.get_initial_charges() if given is None else given), dtype=torch.float32
+    )
+    check_shape("charges", charge, (z.numel(),))
+    check_finite("charges", charge)
+    return AFMData(z=z, pos=pos, charge=charge, edge_index=covalent_bonds(z, pos))
+
+
+def to_rdmol(data: AFMData) -> Chem.Mol:
+    """An RDKit molecule with the graph's atoms, positions and bonds; partial charges, where the graph has
+    them, as the atom property ``PartialCharge``.
+
+    Bond orders and formal charges are perceived from valences (Kim and Kim, Bull. Korean Chem. Soc. 36, 1769
+    (2015)) for a net charge of the rounded sum of the partial charges. A graph that has no sensible Lewis
+    structure, such as a partial graph with open valences, keeps single bonds throughout: any graph converts.
+
+    Raises:
+        InputError: for an unknown element.
+    """
+    mol = Chem.RWMol()
+    for n in data.z.tolist():
+        atom = Chem.Atom(atomic_number(n))
+        atom.SetNoImplicit(True)
+        mol.AddAtom(atom)
+    edges = data.edge_index.tolist() if "edge_index" in data else [[], []]
+    for i, j in {(min(e), max(e)) for e in zip(*edges, strict=True)}:
+        if i != j:
+            mol.AddBond(i, j, Chem.BondType.SINGLE)
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    for i, xyz in enumerate(data.pos.tolist()):
+        conformer.SetAtomPosition(i, Point3D(*xyz))
+    mol.AddConformer(conformer)
+    charge = data.charge.tolist() if "charge" in data else []
+    with rdBase.BlockLogs():
+        result = _with_bond_orders(mol, round(sum(charge)))
+    for atom, q in zip(result.GetAtoms(), charge, strict=False):
+        atom.SetDoubleProp("PartialCharge", q)
+    return result
+
+
+def to_ase(data: AFMData) -> ase.Atoms:
+    """ASE atoms with the graph's elements, positions and, where it has them, initial charges."""
+    atoms = ase.Atoms(numbers=data.z.cpu().numpy(), positions=data.pos.detach().cpu().numpy())
+    if "charge" in data:
+        atoms.set_initial_charges(data.charge.detach().cpu().numpy())
+    return atoms
+
+
+def _partial_charges(mol: Chem.Mol, model: str) -> list[float]:
+    for name in (model, "mmff94" if model == "gasteiger" else "gasteiger"):
+        values = _gasteiger(mol) if name == "gasteiger" else _mmff94(mol)
+        if values is not None and np.isfinite(values).all():
+            return values
+    return [float(a.GetFormalCharge()) for a in mol.GetAtoms()]
+
+
+def _gasteiger(mol: Chem.Mol) -> list[float] | None:
+    try:
+        rdPartialCharges.ComputeGasteigerCharges(mol)
+    except (ValueError, RuntimeError):  # e.g. a molecule that was not sanitised
+        return None
+    return [a.GetDoubleProp("_GasteigerCharge") for a in mol.GetAtoms()]
+
+
+def _mmff94(mol: Chem.Mol) -> list[float] | None:
+    try:
+        properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(mol)
+    except (ValueError, RuntimeError):
+        return None
+    return properties and [properties.GetMMFFPartialCharge(i) for i in range(mol.GetNumAtoms())]
+
+
+def _with_bond_orders(mol: Chem.RWMol, charge: int) -> Chem.Mol:
+    """``mol`` with perceived bond orders, or ``mol`` itself where none make sense."""
+    perceived = Chem.RWMol(mol)
+    try:
+        rdDetermineBonds.DetermineBondOrders(
+            perceived, charge, embedChiral=False, maxIterations=_MAX_ITERATIONS
+        )
+        Chem.SanitizeMol(perceived)
+    except (ValueError, RuntimeError):  # RDKit's errors derive from these
+        perceived = mol
+    return perceived.GetMol()
