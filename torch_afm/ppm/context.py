@@ -1,0 +1,81 @@
+"""The OpenCL context of this process: made when first needed, never pickled, refused to forked children."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from torch_afm.utils import InputError
+
+
+class OpenCLUnavailable(RuntimeError):
+    """OpenCL cannot be used here; the message says why and what to do."""
+
+
+_owner: int | None = None
+
+
+@cache
+def _create() -> tuple[Any, Any]:
+    try:
+        import pyopencl as cl
+    except ImportError as error:
+        raise OpenCLUnavailable(f"pyopencl cannot be imported ({error}); install pyopencl") from error
+    try:
+        devices = [d for p in cl.get_platforms() for d in p.get_devices()]
+    except cl.Error as error:
+        raise OpenCLUnavailable(f"no OpenCL platform ({error}); on Linux install pocl-binary-distribution") from error
+    if not devices:
+        raise OpenCLUnavailable("no OpenCL device; on Linux install pocl-binary-distribution")
+    devices.sort(key=lambda d: not d.type & cl.device_type.GPU)
+    choice = os.environ.get("TORCH_AFM_OPENCL_DEVICE")
+    if choice is not None:
+        devices = [d for d in devices if choice.lower() in d.name.lower()]
+        if not devices:
+            raise InputError(f"TORCH_AFM_OPENCL_DEVICE: no OpenCL device has {choice!r} in its name")
+    context = cl.Context(devices[:1])
+    return context, cl.CommandQueue(context)
+
+
+def get_queue() -> Any:
+    """The command queue of this process, on a GPU where there is one, else a CPU.
+
+    ``TORCH_AFM_OPENCL_DEVICE`` (part of a device's name) chooses another; ``POCL_MAX_PTHREAD_COUNT`` limits
+    the threads of PoCL and has to be set before the first use (data-loader workers set it to 1).
+
+    Raises:
+        OpenCLUnavailable: without a device, or in a child forked after its parent used OpenCL, where any
+            OpenCL call would hang.
+    """
+    global _owner
+    if _owner is not None and _owner != os.getpid():
+        raise OpenCLUnavailable(
+            "this process was forked after its parent used OpenCL, which would hang; start it with the "
+            "'forkserver' or 'spawn' start method (DataLoader: multiprocessing_context='forkserver')"
+        )
+    queue = _create()[1]
+    _owner = os.getpid()
+    return queue
+
+
+def is_cpu() -> bool:
+    """Whether the OpenCL device is a CPU."""
+    import pyopencl as cl
+
+    return bool(get_queue().device.type & cl.device_type.CPU)
+
+
+@cache
+def _build(name: str, options: tuple[str, ...]) -> Any:
+    import pyopencl as cl
+
+    source = files("torch_afm.ppm.kernels").joinpath(name).read_text(encoding="utf-8")
+    return cl.Program(get_queue().context, source).build(options=list(options))
+
+
+def get_program(name: str, options: tuple[str, ...]) -> Any:
+    """The kernel file ``name`` built with ``options``; each combination is built once a process."""
+    get_queue()  # the fork guard, before the cache answers
+    return _build(name, options)

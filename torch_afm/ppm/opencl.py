@@ -1,0 +1,103 @@
+"""The default renderer: Newton's method per pixel in OpenCL, a whole batch in one launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.ppm.base import RenderInput, prepare
+from torch_afm.ppm.context import get_program, get_queue, is_cpu
+from torch_afm.ppm.frequency_shift import frequency_shift_weights
+
+_LOCAL_SIZE = {True: 4, False: 64}  # work-items a group, on a CPU and on a GPU
+
+
+class OpenCLRenderer:
+    """Δf stacks in float32 by OpenCL (see :class:`torch_afm.ppm.Renderer`), on a GPU or, through PoCL, a CPU.
+
+    Tip charges within 0.15 Å of the probe act as axial multipoles up to order 4, others as exact point
+    charges. No gradients: use :class:`torch_afm.ppm.TorchRenderer` for those.
+
+    Args:
+        scan: window, pixels, heights.
+        tip: default tip.
+    """
+
+    def __init__(self, scan: Scan | None = None, tip: Tip | None = None) -> None:
+        self.scan = scan or Scan()
+        self.tip = tip or Tip()
+
+    def render(
+        self,
+        data: AFMData | Batch,
+        tip: Tip | Sequence[Tip] | None = None,
+        z_top: Tensor | float | None = None,
+    ) -> Tensor:
+        """See :meth:`torch_afm.ppm.Renderer.render`."""
+        return self._run(prepare(data, self.scan, self.tip if tip is None else tip, z_top))
+
+    def _run(self, batch: RenderInput) -> Tensor:
+        import pyopencl as cl
+
+        scan, queue = self.scan, get_queue()
+        width = 8 if is_cpu() else 1
+        n_pixels = scan.pixels[0] * scan.pixels[1]
+        vectors = -(-n_pixels // width)
+        x, y = (a - np.mean(w) for a, w in zip((scan.x, scan.y), scan.window, strict=True))
+        pixel_y, pixel_x = (np.resize(a, vectors * width) for a in np.meshgrid(y, x, indexing="ij"))
+        options, tip_records = _tip_records(batch)
+        options += [f"-DWIDTH={width}", f"-DHEIGHTS={scan.n_heights}"]
+        options += [f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_oscillation}"]
+
+        place = np.column_stack([batch.pos.detach().cpu().numpy(), batch.charge.detach().cpu().numpy()])
+        c6 = 12 * batch.depth * batch.radius**6
+        flags = cl.mem_flags
+        inputs = [
+            cl.Buffer(queue.context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=_contiguous(a))
+            for a in (
+                place,
+                np.column_stack([c6, c6 * batch.radius**6]),
+                batch.ptr.astype(np.int32),
+                tip_records,
+                pixel_x,
+                pixel_y,
+                scan.heights(0.0),
+                frequency_shift_weights(scan),
+            )
+        ]
+        out = np.empty((batch.n_graphs, 1, scan.n_slices, vectors * width), dtype=np.float32)
+        out_buffer = cl.Buffer(queue.context, flags.WRITE_ONLY, out.nbytes)
+        place_, lj, ptr, tips, px, py, heights, weights = inputs
+        kernel = cl.Kernel(get_program("probe_particle.cl", tuple(options)), "frequency_shift")
+        kernel.set_args(
+            place_, lj, ptr, tips, np.int32(tip_records.shape[1]), px, py, np.int32(vectors), heights, weights, out_buffer
+        )
+        local = _LOCAL_SIZE[is_cpu()]
+        cl.enqueue_nd_range_kernel(queue, kernel, (-(-vectors // local) * local, batch.n_graphs), (local, 1))
+        cl.enqueue_copy(queue, out, out_buffer)
+        stack = out[..., :n_pixels].reshape(batch.n_graphs, 1, *scan.shape)
+        return torch.from_numpy(np.ascontiguousarray(stack))
+
+
+def _tip_records(batch: RenderInput) -> tuple[list[str], np.ndarray]:
+    """Options that select the electrostatics the batch needs, and one record per graph."""
+    tips = batch.tips
+    if not bool(batch.charge.any()) or not tips.charges.any():
+        return [], tips.springs
+    if tips.compact:
+        moments = tips.moments()
+        options = [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
+        return options, np.hstack([tips.springs, moments])
+    sites = np.stack([tips.charges, tips.charge_heights], axis=2).reshape(batch.n_graphs, -1)
+    return [f"-DSITES={tips.charges.shape[1]}"], np.hstack([tips.springs, sites])
+
+
+def _contiguous(a: np.ndarray) -> np.ndarray:
+    a = np.ascontiguousarray(a, dtype=np.int32 if a.dtype.kind == "i" else np.float32)
+    return a if a.size else np.zeros(4, dtype=a.dtype)  # OpenCL has no empty buffers
