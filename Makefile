@@ -1,0 +1,40 @@
+# Everything runs in .venv; each target sets it up first if it must.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-all lint bench notebooks clean
+
+demo: $(STAMP)
+	$(BIN)/torch-afm demo
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(MAKE) notebooks
+
+test-all: lint
+	$(BIN)/python -m pytest
+	$(MAKE) notebooks
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/rendering/run.py
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 examples
+
+# torch first: its own wheel is the CPU build where one is offered, and everything else builds on it.
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo runs

@@ -1,0 +1,66 @@
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.data import AFMData
+from torch_afm.transforms import MakeMutant, RandomMutant
+from torch_afm.utils import InputError
+
+
+def _molecule(seed=0, n=12):
+    rng = np.random.default_rng(seed)
+    pos = torch.from_numpy(rng.uniform(-3, 3, size=(n, 3))).float()
+    pos[:, 2] = torch.from_numpy(rng.uniform(-2, 0, size=n)).float()
+    graph = nx.gnp_random_graph(n, 0.4, seed=seed)
+    edges = torch.tensor(list(graph.edges)).T
+    return AFMData(
+        z=torch.arange(1, n + 1),
+        pos=pos,
+        charge=torch.arange(n) / 10,
+        edge_index=torch.cat([edges, edges.flip(0)], 1),
+    )
+
+
+def test_bonds_follow_their_atoms():
+    # z is unique here, so every bond can be named by the pair of its atomic numbers.
+    full = _molecule()
+    truth = {(int(full.z[a]), int(full.z[b])) for a, b in full.edge_index.T}
+    visible = full.z[full.pos[:, 2] >= -0.7]
+    gone = visible[[0, 2]]
+    mutant = MakeMutant(torch.tensor([0, 2]))(full.clone())
+    left = [int(v) for v in visible if v not in gone]
+    assert mutant.z.tolist() == left
+    assert mutant.missing_z.tolist() == gone.tolist()
+    assert torch.equal(mutant.missing_pos, full.pos[gone - 1])
+    assert torch.equal(mutant.charge, full.charge[mutant.z - 1])
+    kept = {(int(mutant.z[a]), int(mutant.z[b])) for a, b in mutant.edge_index.T}
+    assert kept == {(a, b) for a, b in truth if a in left and b in left}
+    cut = {(int(mutant.missing_z[a]), int(mutant.z[b])) for a, b in mutant.missing_edge_index.T}
+    assert cut == {(a, b) for a, b in truth if a in gone.tolist() and b in left}
+
+
+def test_nothing_and_everything_removed():
+    full = _molecule()
+    n = int((full.pos[:, 2] >= -0.7).sum())
+    whole = MakeMutant(torch.arange(0))(full.clone())
+    assert whole.num_missing == 0 and len(whole.z) == n
+    empty = MakeMutant(torch.arange(n))(full.clone())
+    assert empty.num_missing == n and empty.z.numel() == 0
+    assert empty.edge_index.shape == (2, 0) and empty.missing_edge_index.shape == (2, 0)
+
+
+def test_count_is_uniform_from_none_to_all():
+    full = _molecule()
+    n = int((full.pos[:, 2] >= -0.7).sum())
+    rng = np.random.default_rng(0)
+    counts = np.bincount([RandomMutant(rng)(full.clone()).num_missing for _ in range(3000)], minlength=n + 1)
+    expected = 3000 / (n + 1)
+    assert len(counts) == n + 1
+    chi2 = ((counts - expected) ** 2 / expected).sum()
+    assert chi2 < n + 5 * np.sqrt(2 * n)
+
+
+def test_index_out_of_range():
+    with pytest.raises(InputError, match="removed"):
+        MakeMutant(torch.tensor([99]))(_molecule())

@@ -1,0 +1,56 @@
+"""Which samples an epoch sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from torch_afm.utils import InputError
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Keys ``(pass, index)`` of an :class:`~torch_afm.datasets.AFMDataset`: epoch after epoch walks through
+    shuffled passes over the data set, ``num_samples`` an epoch, so that an epoch (and so a checkpoint
+    interval) can be short however large the data set is.
+
+    The keys of epoch ``e`` depend on (seed, e) alone: a run resumed at an epoch continues exactly.
+
+    Args:
+        size: length of the data set.
+        num_samples: samples in one epoch, over all processes.
+        seed: seed of the shuffling.
+        rank: this process.
+        world_size: processes that share each epoch.
+    """
+
+    def __init__(
+        self, size: int, num_samples: int, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if num_samples < world_size or num_samples % world_size:
+            raise InputError(
+                f"num_samples: expected a multiple of {world_size} processes, got {num_samples}"
+            )
+        self.size = size
+        self.num_samples = num_samples
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration walks through."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.num_samples // self.world_size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        first = self.epoch * self.num_samples
+        current, order = -1, np.empty(0, dtype=np.int64)
+        for position in range(first + self.rank, first + self.num_samples, self.world_size):
+            done, offset = divmod(position, self.size)
+            if done != current:
+                current, order = done, np.random.default_rng((self.seed, done)).permutation(self.size)
+            yield done, int(order[offset])

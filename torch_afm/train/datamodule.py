@@ -1,0 +1,86 @@
+"""Training, validation and test steps, split by molecule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import numpy as np
+from torch.utils.data import Dataset, Subset
+from torch_geometric.loader import DataLoader
+
+from torch_afm.config import GraphGeneratorConfig
+from torch_afm.data import AFMData
+from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, split_by_molecule
+from torch_afm.elements import AtomClasses
+from torch_afm.train.config import TrainConfig
+
+
+class AFMDataModule(L.LightningDataModule):
+    """Loaders of on-the-fly training steps for one model.
+
+    Args:
+        model: settings of the model: its scan, surface cut and classes.
+        config: settings of the run.
+        molecules: molecules to use instead of those that ``config`` names.
+    """
+
+    def __init__(
+        self, model: GraphGeneratorConfig, config: TrainConfig, molecules: list[AFMData] | None = None
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.molecules = molecules
+        self.parts: list[AFMDataset] = []
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.parts:
+            return
+        source = self.molecules or MoleculeDataset(self.config.molecules)
+        split = split_by_molecule(len(source), seed=self.config.seed)
+        for part in split:
+            self.parts.append(
+                AFMDataset(
+                    [source[int(i)] for i in part],
+                    self.model.scan,
+                    rotations=self.config.rotations,
+                    z_min=self.model.z_min,
+                    classes=AtomClasses(self.model.groups),
+                    seed=self.config.seed,
+                )
+            )
+
+    def train_dataloader(self) -> DataLoader:
+        trainer = self.trainer
+        sampler = EpochSampler(
+            len(self.parts[0]),
+            self.config.epoch_samples,
+            self.config.seed,
+            trainer.global_rank if trainer else 0,
+            trainer.world_size if trainer else 1,
+        )
+        # Workers fetch ahead as soon as the loader is iterated, before Lightning tells the sampler its epoch.
+        sampler.set_epoch(trainer.current_epoch if trainer else 0)
+        return self._loader(self.parts[0], sampler=sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._fixed(self.parts[1])
+
+    def test_dataloader(self) -> DataLoader:
+        return self._fixed(self.parts[2])
+
+    def _fixed(self, part: AFMDataset) -> DataLoader:
+        order = np.random.default_rng(self.config.seed).permutation(len(part))[: self.config.val_samples]
+        trainer = self.trainer
+        mine = order[trainer.global_rank :: trainer.world_size] if trainer else order
+        return self._loader(Subset(part, mine.tolist()))
+
+    def _loader(self, dataset: Dataset[AFMData], **kwargs: Any) -> DataLoader:
+        workers = self.config.workers
+        if workers:
+            # A forked child must not touch its parent's OpenCL context.
+            kwargs |= {"persistent_workers": True, "multiprocessing_context": "forkserver"}
+        return DataLoader(
+            dataset, self.config.batch_size, follow_batch=["missing_z"], num_workers=workers, **kwargs
+        )

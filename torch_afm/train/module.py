@@ -1,0 +1,75 @@
+"""The Lightning module of a graph generator."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from torch_afm.metrics import StepMetrics
+from torch_afm.models import GraphGenerator
+from torch_afm.nn import GeneratorLoss
+from torch_afm.train.config import TrainConfig
+
+
+class GeneratorModule(L.LightningModule):
+    """Single-atom training steps (the thesis, section 4.3): Adam on the loss of Eq. 4.12, and the thesis'
+    single-step metrics on the validation molecules.
+
+    Args:
+        model: the network.
+        config: learning rate and schedule.
+    """
+
+    def __init__(self, model: GraphGenerator, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.loss = GeneratorLoss(z_min=model.config.z_min)
+        self.metrics = StepMetrics(model.classes)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        terms = self.loss(self.model(batch), batch)
+        values = {f"train/{k}": v.detach() for k, v in terms._asdict().items()}
+        self.log_dict(
+            values, on_step=False, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True, prog_bar=False
+        )
+        self.log("loss", terms.total.detach(), prog_bar=True, logger=False)
+        return terms.total
+
+    def on_validation_epoch_start(self) -> None:
+        self.metrics = StepMetrics(self.model.classes)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        out = self.model(batch)
+        terms = self.loss(out, batch)
+        self.metrics.update(out, batch, terms)
+        values = {f"val/{k}": v for k, v in terms._asdict().items()}
+        self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        table = self.metrics.compute()
+        values = {f"val/{k}": v for k, v in _headline(table).items() if math.isfinite(v)}
+        self.log_dict(values, sync_dist=True, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)
+        if self.config.schedule == "constant":
+            return optimizer
+        total = self.config.total_steps
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _cosine(step: int, total: int, warmup: float = 0.02, final: float = 0.01) -> float:
+    """Factor on the learning rate at ``step`` of ``total``."""
+    rise = max(1, round(warmup * total))
+    if step < rise:
+        return (step + 1) / rise
+    return final + (1 - final) * 0.5 * (
+        1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise)))
+    )
