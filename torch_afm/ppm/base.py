@@ -126,7 +126,9 @@ def place(
         return tops.expand(n_graphs)
     empty = np.flatnonzero(np.diff(ptr) == 0)
     if len(empty):
-        raise InputError(f"z_top: expected a height for empty graph {empty[0]}, which has no atom to place it by")
+        raise InputError(
+            f"z_top: expected a height for empty graph {empty[0]}, which has no atom to place it by"
+        )
     probe_radius, _ = lj_parameters([atomic_number(t.probe) for t in _tips(tip, n_graphs)])
     radius, _ = lj_parameters(z.cpu())
     highest = np.maximum.reduceat(pos[:, 2].detach().cpu().double().numpy() + radius, ptr[:-1])

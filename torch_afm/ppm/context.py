@@ -26,7 +26,9 @@ def _create() -> tuple[Any, Any]:
     try:
         devices = [d for p in cl.get_platforms() for d in p.get_devices()]
     except cl.Error as error:
-        raise OpenCLUnavailable(f"no OpenCL platform ({error}); on Linux install pocl-binary-distribution") from error
+        raise OpenCLUnavailable(
+            f"no OpenCL platform ({error}); on Linux install pocl-binary-distribution"
+        ) from error
     if not devices:
         raise OpenCLUnavailable("no OpenCL device; on Linux install pocl-binary-distribution")
     devices.sort(key=lambda d: not d.type & cl.device_type.GPU)

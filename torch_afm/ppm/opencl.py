@@ -76,7 +76,17 @@ class OpenCLRenderer:
         place_, lj, ptr, tips, px, py, heights, weights = inputs
         kernel = cl.Kernel(get_program("probe_particle.cl", tuple(options)), "frequency_shift")
         kernel.set_args(
-            place_, lj, ptr, tips, np.int32(tip_records.shape[1]), px, py, np.int32(vectors), heights, weights, out_buffer
+            place_,
+            lj,
+            ptr,
+            tips,
+            np.int32(tip_records.shape[1]),
+            px,
+            py,
+            np.int32(vectors),
+            heights,
+            weights,
+            out_buffer,
         )
         local = _LOCAL_SIZE[is_cpu()]
         cl.enqueue_nd_range_kernel(queue, kernel, (-(-vectors // local) * local, batch.n_graphs), (local, 1))

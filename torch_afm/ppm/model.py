@@ -1,0 +1,64 @@
+"""The renderer to use when it does not matter which."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.ppm.base import Renderer
+from torch_afm.ppm.context import OpenCLUnavailable, get_queue
+from torch_afm.ppm.opencl import OpenCLRenderer
+from torch_afm.ppm.torch_backend import TorchRenderer
+from torch_afm.utils import InputError
+
+
+class ProbeParticleModel:
+    """Probe Particle Model with the best backend at hand (see :class:`torch_afm.ppm.Renderer`).
+
+    Args:
+        scan: window, pixels, heights.
+        tip: default tip.
+        backend: ``"opencl"``, ``"torch"``, or ``"auto"``: OpenCL, or torch with a warning where OpenCL does
+            not work.
+
+    Raises:
+        InputError: for another backend.
+        OpenCLUnavailable: if ``"opencl"`` does not work here.
+    """
+
+    def __init__(self, scan: Scan | None = None, tip: Tip | None = None, backend: str = "auto") -> None:
+        if backend not in ("auto", "opencl", "torch"):
+            raise InputError(f"backend: expected 'auto', 'opencl' or 'torch', got {backend!r}")
+        self.scan = scan or Scan()
+        self.tip = tip or Tip()
+        if backend != "torch":
+            try:
+                get_queue()
+                backend = "opencl"
+            except OpenCLUnavailable as error:
+                if backend == "opencl":
+                    raise
+                warnings.warn(f"rendering with torch, which is slower: {error}", stacklevel=2)
+                backend = "torch"
+        self.backend = backend
+        kind = OpenCLRenderer if backend == "opencl" else TorchRenderer
+        self._renderer: Renderer = kind(self.scan, self.tip)
+
+    def render(
+        self,
+        data: AFMData | Batch,
+        tip: Tip | Sequence[Tip] | None = None,
+        z_top: Tensor | float | None = None,
+    ) -> Tensor:
+        """See :meth:`torch_afm.ppm.Renderer.render`."""
+        return self._renderer.render(data, tip, z_top)
+
+    __call__ = render
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(backend={self.backend!r}, pixels={self.scan.pixels})"
