@@ -1,0 +1,125 @@
+"""One-to-one matching of predicted atoms with true ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from torch_afm.utils import InputError, check_finite, check_shape
+
+
+@dataclass(frozen=True)
+class Matching:
+    r"""Which predicted atom stands for which true atom.
+
+    Precision is the matched share of the predicted atoms, recall that of the true atoms, F1 their harmonic
+    mean :math:`2K/(N+M)`. A share of nothing is 0, so that silence earns no precision and an empty truth
+    forgives no atom; only where both sets are empty are all three 1.
+
+    Args:
+        pred: indices of the matched predicted atoms, ascending.
+        true: their partners among the true atoms.
+        distance: distance of each pair in Å (lateral distance where only x and y were compared).
+        missing: indices of the true atoms without a partner, ascending.
+        extra: indices of the predicted atoms without a partner, ascending.
+
+    Shapes:
+        pred, true, distance ``[K]``, missing ``[M - K]``, extra ``[N - K]``.
+    """
+
+    pred: Tensor
+    true: Tensor
+    distance: Tensor
+    missing: Tensor
+    extra: Tensor
+
+    @property
+    def precision(self) -> float:
+        """Matched share of the predicted atoms."""
+        return self._share(self.pred.numel() + self.extra.numel())
+
+    @property
+    def recall(self) -> float:
+        """Matched share of the true atoms."""
+        return self._share(self.true.numel() + self.missing.numel())
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return self._share((2 * self.pred.numel() + self.extra.numel() + self.missing.numel()) / 2)
+
+    def _share(self, total: float) -> float:
+        if total:
+            return self.pred.numel() / total
+        return 0.0 if self.missing.numel() or self.extra.numel() else 1.0
+
+
+def match_atoms(
+    pos_pred: Tensor,
+    pos_true: Tensor,
+    cutoff: float = 0.5,
+    z_pred: Tensor | None = None,
+    z_true: Tensor | None = None,
+    xy_only: bool = False,
+) -> Matching:
+    r"""Match predicted and true atoms one to one: as many pairs within ``cutoff`` as possible and, among the
+    matchings with that many, the one of least total distance (exact; Kuhn, Nav. Res. Log. Q. 2, 83 (1955)).
+
+    A pair farther apart than ``cutoff`` (:math:`r_c`), or of different classes, is forbidden. The assignment
+    minimises the sum of :math:`d_{ij} - B` over allowed pairs with :math:`B = (\min(N, M) + 1)\, r_c`, larger
+    than any total distance: one more pair always outweighs any gain in distance.
+
+    Args:
+        pos_pred: predicted positions in Å.
+        pos_true: true positions in Å.
+        cutoff: largest distance of a pair in Å.
+        z_pred: atomic number (or class) of each predicted atom; with ``z_true``, only equals may match.
+            Without both, the matching is blind to elements.
+        z_true: atomic number (or class) of each true atom.
+        xy_only: compare x and y alone.
+
+    Shapes:
+        pos_pred ``[N, 3]``, pos_true ``[M, 3]``, z_pred ``[N]``, z_true ``[M]``; N and M may be 0.
+
+    Raises:
+        InputError: for positions that are not finite or of the wrong shape, a cutoff that is not a positive
+            number, or only one of ``z_pred`` and ``z_true``.
+    """
+    for name, pos, z in (("pos_pred", pos_pred, z_pred), ("pos_true", pos_true, z_true)):
+        check_shape(name, pos, (None, 3))
+        check_finite(name, pos)
+        if z is not None:
+            check_shape(name.replace("pos", "z"), z, (pos.shape[0],))
+    if not (math.isfinite(cutoff) and cutoff > 0):
+        raise InputError(f"cutoff: expected a positive number of Å, got {cutoff}")
+    if (z_pred is None) != (z_true is None):
+        raise InputError("z_pred, z_true: expected both or neither, got one")
+
+    dims = 2 if xy_only else 3
+    a, b = (p.detach().cpu().double()[:, :dims] for p in (pos_pred, pos_true))
+    distance = torch.linalg.vector_norm(a[:, None] - b[None], dim=-1)
+    allowed = distance <= cutoff
+    if z_pred is not None and z_true is not None:
+        allowed &= z_pred.cpu()[:, None] == z_true.cpu()[None]
+    bonus = (min(distance.shape) + 1) * cutoff
+    cost = torch.where(allowed, distance - bonus, torch.zeros_like(distance))
+    rows, cols = (torch.from_numpy(i).long() for i in linear_sum_assignment(cost.numpy()))
+    kept = allowed[rows, cols]
+    rows, cols = rows[kept], cols[kept]
+    return Matching(
+        pred=rows,
+        true=cols,
+        distance=distance[rows, cols],
+        missing=_rest(cols, b.shape[0]),
+        extra=_rest(rows, a.shape[0]),
+    )
+
+
+def _rest(taken: Tensor, n: int) -> Tensor:
+    left = torch.ones(n, dtype=torch.bool)
+    left[taken] = False
+    return left.nonzero().flatten()
