@@ -103,14 +103,15 @@ class AFMDataset(torch.utils.data.Dataset[AFMData]):
         rngs = [self._rng(key) for key in keys]
         molecules = [self._oriented(key) for key in keys]
         samples = [RandomMutant(rng, self.z_min)(m.clone()) for m, rng in zip(molecules, rngs, strict=True)]
+        imaged = [AFMData(z=m.z, pos=m.pos, charge=m.charge) for m in molecules]
         mutants = [self._as_rendered(s, m) for s, m in zip(samples, molecules, strict=True)]
 
-        z_top = place(Batch.from_data_list(molecules), self.scan, self.random_tip.tip)
+        z_top = place(Batch.from_data_list(imaged), self.scan, self.random_tip.tip)
         draws = [[self.random_tip(rng) for rng in rngs] for _ in range(2)]
         tips = [tip for half in draws for tip, _ in half]
         shift = torch.tensor([dz for half in draws for _, dz in half])
         stacks = self.renderer.render(
-            Batch.from_data_list(molecules + mutants), tips, torch.cat([z_top, z_top]) + shift
+            Batch.from_data_list(imaged + mutants), tips, torch.cat([z_top, z_top]) + shift
         )
         for i, (sample, rng) in enumerate(zip(samples, rngs, strict=True)):
             sample.reference = self._finish(stacks[i], rng)
