@@ -125,7 +125,7 @@ def to_rdmol(data: AFMData) -> Chem.Mol:
         atom.SetNoImplicit(True)
         mol.AddAtom(atom)
     edges = data.edge_index.tolist() if "edge_index" in data else [[], []]
-    for i, j in {(min(e), max(e)) for e in zip(*edges, strict=True)}:
+    for i, j in sorted({(min(e), max(e)) for e in zip(*edges, strict=True)}):
         if i != j:
             mol.AddBond(i, j, Chem.BondType.SINGLE)
     conformer = Chem.Conformer(mol.GetNumAtoms())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+from torch_afm.io.npz import load_npz
+from torch_afm.utils import InputError
 
 
 def cache_dir() -> Path:
@@ -35,16 +36,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an npz, or ``None`` where there is none; a damaged one gives a warning and ``None``.
-
-    The zip format keeps a CRC-32 of each member and checks it on reading, so a flipped bit or a truncated
-    file does not go unnoticed.
-    """
+    """The arrays of an npz, or ``None`` where there is none; a damaged one gives a warning and ``None``."""
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
-        warnings.warn(f"{path}: the cached file is damaged, computing it anew", stacklevel=2)
+        return load_npz(path)
+    except InputError as error:
+        warnings.warn(f"{error}; the cached file is damaged, computing it anew", stacklevel=2)
         return None

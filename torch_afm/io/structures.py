@@ -1,0 +1,155 @@
+"""Molecules in xyz and MDL (SDF, mol) files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import ase.io
+import torch
+from rdkit import Chem, rdBase
+
+from torch_afm.data import AFMData, covalent_bonds, from_ase, from_rdmol, to_rdmol
+from torch_afm.elements import atomic_number, symbol
+from torch_afm.utils import InputError
+
+
+def read_molecule(path: str | Path) -> AFMData:
+    """A molecule from a file, positions as they stand there. The suffix tells the format:
+
+    - ``.xyz``: number of atoms, a comment, then ``element x y z`` or ``element x y z charge`` a line, the
+      element a symbol or an atomic number. An extended xyz, known by ``Properties=`` in the comment, is read
+      by ASE. Bonds are those of :func:`torch_afm.data.covalent_bonds`; charges not given are zeros.
+    - ``.sdf``, ``.mol``: read by RDKit with the bonds of the file; charges are those that :func:`write_sdf`
+      wrote, else Gasteiger's.
+
+    Args:
+        path: the file, holding one molecule.
+
+    Shapes:
+        z ``[N]``, pos ``[N, 3]`` in Å, charge ``[N]`` in e, edge_index ``[2, E]``.
+
+    Raises:
+        InputError: for anything wrong with the file, naming it and, where there is one, the line.
+    """
+    path = Path(path)
+    readers = {".xyz": _read_xyz, ".sdf": _read_mdl, ".mol": _read_mdl}
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{path}: expected a file ending in {', '.join(readers)}, got {path.suffix!r}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read it as text ({error})") from None
+    if not text.strip():
+        raise InputError(f"{path}: expected a molecule, got an empty file")
+    try:
+        data = readers[path.suffix.lower()](path, text)
+    except InputError as error:
+        raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    if data.z.numel() == 0:
+        raise InputError(f"{path}: expected at least one atom, got none")
+    return data
+
+
+def write_xyz(path: str | Path, data: AFMData) -> None:
+    """Write positions in Å and, where the graph has them, charges in e as a fifth column.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    columns = torch.cat([data.pos, data.charge[:, None]], dim=1) if "charge" in data else data.pos
+    lines = [f"{data.z.numel()}", "element, x, y, z in Angstrom" + ", charge in e" * ("charge" in data)]
+    for z, row in zip(data.z.tolist(), columns.tolist(), strict=True):
+        lines.append(f"{symbol(z):2s}" + "".join(f" {v:14.8f}" for v in row))
+    _write(path, "\n".join(lines) + "\n")
+
+
+def write_sdf(path: str | Path, data: AFMData) -> None:
+    """Write positions in Å (four decimals, as the format has it) and bonds, with the bond orders that
+    :func:`torch_afm.data.to_rdmol` perceives, and charges as the atom property ``PartialCharge``.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    mol = to_rdmol(data)
+    if "charge" in data and mol.GetNumAtoms():
+        Chem.CreateAtomDoublePropertyList(mol, "PartialCharge")
+    with rdBase.BlockLogs():
+        text = Chem.SDWriter.GetText(mol)
+    _write(path, text)
+
+
+def _write(path: str | Path, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write ({error.strerror})") from None
+
+
+def _read_xyz(path: Path, text: str) -> AFMData:
+    lines = text.splitlines()
+    if len(lines) > 1 and "Properties=" in lines[1]:
+        try:
+            frames = list(ase.io.iread(path, index=":", format="extxyz"))
+        except Exception as error:  # ASE raises whatever its parser trips over
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: ASE cannot read it as extended xyz ({reason})") from None
+        if len(frames) != 1:
+            raise InputError(f"{path}: expected one molecule, got {len(frames)}")
+        return from_ase(frames[0])
+    count = lines[0].strip()
+    if not count.isdecimal():
+        raise InputError(f"{path}, line 1: expected the number of atoms, got {lines[0]!r}")
+    rows = [(number, line.split()) for number, line in enumerate(lines[2:], start=3)]
+    while rows and not rows[-1][1]:
+        rows.pop()
+    if len(rows) != int(count):
+        raise InputError(
+            f"{path}, line {len(rows) + 2}: expected {count} atom line(s), as line 1 says, got {len(rows)}"
+        )
+    atoms = [_atom(f"{path}, line {number}", fields) for number, fields in rows]
+    if len({len(values) for _, values in atoms}) > 1:
+        raise InputError(f"{path}: expected a charge in column 5 on every line or on none, got it on some")
+    z = torch.tensor([n for n, _ in atoms], dtype=torch.long)
+    values = torch.tensor([v for _, v in atoms], dtype=torch.float32).reshape(len(atoms), -1)
+    pos = values[:, :3].reshape(-1, 3).contiguous()
+    charge = values[:, 3].contiguous() if values.shape[1] == 4 else torch.zeros(len(atoms))
+    return AFMData(z=z, pos=pos, charge=charge, edge_index=covalent_bonds(z, pos))
+
+
+def _atom(where: str, fields: list[str]) -> tuple[int, list[float]]:
+    """Atomic number, and the numbers that follow it on an xyz line."""
+    if len(fields) not in (4, 5):
+        raise InputError(f"{where}: expected 'element x y z [charge]', got {len(fields)} column(s)")
+    try:
+        number = atomic_number(int(fields[0]) if fields[0].isdecimal() else fields[0])
+        values = [float(field) for field in fields[1:]]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except ValueError:
+        raise InputError(f"{where}: expected numbers in columns 2 on, got {' '.join(fields[1:])!r}") from None
+    # 1e30 Å would overflow single precision once squared.
+    if not all(math.isfinite(v) and abs(v) < 1e15 for v in values):
+        raise InputError(f"{where}: expected finite numbers, got {' '.join(fields[1:])!r}")
+    return number, values
+
+
+def _read_mdl(path: Path, text: str) -> AFMData:
+    supplier = Chem.SDMolSupplier()
+    with rdBase.BlockLogs():
+        supplier.SetData(text, sanitize=False, removeHs=False)
+        if len(supplier) != 1:
+            raise InputError(f"{path}: expected one molecule, got {len(supplier)}")
+        mol = supplier[0]
+        if mol is None:
+            counts = [*text.splitlines(), "", "", "", ""][3]
+            raise InputError(f"{path}: RDKit cannot read it as an MDL file (its counts, line 4: {counts!r})")
+        # Odd valences, as in an unfinished graph, are no reason to refuse a file.
+        if Chem.SanitizeMol(mol, catchErrors=True):
+            mol.UpdatePropertyCache(strict=False)
+        data = from_rdmol(mol)
+    if all(atom.HasProp("PartialCharge") for atom in mol.GetAtoms()):
+        data.charge = torch.tensor([a.GetDoubleProp("PartialCharge") for a in mol.GetAtoms()])
+    return data
