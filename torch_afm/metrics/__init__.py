@@ -1,5 +1,17 @@
 """How good a prediction is: single-atom steps and whole molecules."""
 
+from torch_afm.metrics.baselines import random_atom, stop_at_once
 from torch_afm.metrics.matching import Matching, match_atoms
+from torch_afm.metrics.step import StepMetrics
+from torch_afm.metrics.tables import THESIS, format_tables, headline
 
-__all__ = ["Matching", "match_atoms"]
+__all__ = [
+    "THESIS",
+    "Matching",
+    "StepMetrics",
+    "format_tables",
+    "headline",
+    "match_atoms",
+    "random_atom",
+    "stop_at_once",
+]

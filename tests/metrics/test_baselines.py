@@ -1,0 +1,51 @@
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.metrics import StepMetrics, random_atom, stop_at_once
+
+CLASSES = AtomClasses()
+
+
+def _batch(graphs, n=2):
+    # One hydrogen missing in the middle of a square window, at the top, bonded to the first atom.
+    data = AFMData(
+        z=torch.full((n,), 6),
+        pos=torch.zeros(n, 3),
+        missing_z=torch.tensor([1]),
+        missing_pos=torch.zeros(1, 3),
+        missing_edge_index=torch.tensor([[0], [0]]),
+    )
+    return Batch.from_data_list([data] * graphs, follow_batch=["missing_z"])
+
+
+def test_random_atom_scores_what_chance_gives():
+    batch = _batch(4000)
+    metrics = StepMetrics(CLASSES)
+    scan = Scan(window=((-8.0, 8.0), (-4.0, 4.0)))
+    out = random_atom(batch, scan, CLASSES, torch.Generator().manual_seed(0))
+    metrics.update(out, batch)
+    table = metrics.compute()
+    # |x|, |y|, |z| uniform on [0, 8], [0, 4], [0, 0.7]: means 4, 2, 0.35
+    for axis, mean in (("x", 4.0), ("y", 2.0), ("z", 0.35)):
+        assert table["position_error"]["mean"][axis] == pytest.approx(mean, rel=0.05)
+    assert out.pos[:, 2].max() <= 0 and out.pos[:, 2].min() >= -0.7
+    assert table["class"]["count"][1][0] == 0
+    assert table["class"]["fraction"][1][1] == pytest.approx(0.5, abs=0.04)
+    for row in table["bond"]["fraction"]:
+        assert row == pytest.approx([0.5, 0.5], abs=0.04)
+    again = random_atom(batch, scan, CLASSES, torch.Generator().manual_seed(0))
+    assert all(torch.equal(a, b) for a, b in zip(out, again, strict=True))
+
+
+def test_stop_at_once():
+    batch = _batch(3)
+    metrics = StepMetrics(CLASSES)
+    metrics.update(stop_at_once(batch, CLASSES), batch)
+    table = metrics.compute()
+    assert table["class"]["count"] == [[0, 0, 0], [3, 0, 0], [0, 0, 0]]
+    assert table["bond"]["count"] == [[3, 0], [3, 0]]
+    assert table["stop"]["precision"] == 0

@@ -1,0 +1,72 @@
+import re
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.metrics import THESIS, StepMetrics, format_tables, headline
+from torch_afm.nn import LossTerms, StepPrediction
+
+
+def _table(steps=True):
+    metrics = StepMetrics(AtomClasses())
+    if steps:
+        graphs = [
+            AFMData(
+                z=torch.tensor([6, 1]),
+                pos=torch.zeros(2, 3),
+                missing_z=torch.tensor([8]),
+                missing_pos=torch.tensor([[0.3, 0.4, 0.0]]),
+                missing_edge_index=torch.tensor([[0], [0]]),
+            )
+        ]
+        out = StepPrediction(torch.tensor([[0.0, 0, 1]]), torch.zeros(1, 3), torch.tensor([1.0, -1.0]))
+        terms = LossTerms(*torch.tensor([9.0, 0.25, 0.1, 0.05]))
+        metrics.update(out, Batch.from_data_list(graphs, follow_batch=["missing_z"]), terms)
+    return metrics.compute()
+
+
+def test_reference_numbers_are_consistent():
+    # Table 5.1's total is its parts with the weights 1, 3, 2 of Eq. 4.12, to the digits printed.
+    loss = THESIS["loss"]
+    assert loss["position"] + 3 * loss["node"] + 2 * loss["edge"] == pytest.approx(loss["total"], abs=3e-4)
+    for row in THESIS["bond"]["fraction"]:
+        assert sum(row) == pytest.approx(1)
+    assert set(THESIS["position_error"]) == set(_table()["position_error"])
+
+
+def test_text_shows_each_number_beside_the_thesis():
+    text = format_tables(_table())
+    rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert rows["position"].split() == ["position", "0.2500", "[0.1936]"]
+    # 0.25 + 3 * 0.1 + 2 * 0.05, whatever total the loss was trained with
+    assert rows["total"].split() == ["total", "0.6500", "[0.5279]"]
+    assert rows["mean"].split()[1:] == [
+        "0.50",
+        "[0.50]",
+        "0.30",
+        "[0.29]",
+        "0.40",
+        "[0.29]",
+        "0.00",
+        "[0.14]",
+    ]
+    assert re.findall(r"\S+ \[\S+\] \(\d+\)", rows["bond"]) == ["0.000 [0.143] (0)", "1.000 [0.857] (1)"]
+    assert rows["heavy"].split() == ["heavy", "0.000", "(0)", "0.000", "(0)", "1.000", "(1)"]
+    assert rows["H"].split() == ["H", "-", "(0)", "-", "(0)", "-", "(0)"]
+
+
+def test_columns_line_up():
+    lines = format_tables(_table()).splitlines()
+    start = next(i for i, line in enumerate(lines) if "|r|" in line)
+    assert len({len(line) for line in lines[start : start + 7]}) == 1
+
+
+def test_headline_is_finite_numbers():
+    assert headline(_table()) == pytest.approx(
+        {"r_mean": 0.5, "r_median": 0.5, "r_p95": 0.5, "bond_recall": 1.0, "recall_heavy": 1.0}
+    )
+    assert headline(_table(steps=False)) == {}
+    assert "-" in format_tables(_table(steps=False))
