@@ -1,0 +1,110 @@
+"""What the network says about the next atom: its class, its position, its bonds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.nn import MLP
+
+
+class StepPrediction(NamedTuple):
+    """One decision a graph.
+
+    Shapes:
+        class_logits ``[B, K]``, class 0 is *stop*; pos ``[B, 3]`` in Å, in the graph's frame; edge_logits
+        ``[N]``, for each atom there is, of a bond to the new one.
+    """
+
+    class_logits: Tensor
+    pos: Tensor
+    edge_logits: Tensor
+
+
+class ClassHead(Module):
+    r"""Class of the next atom, or *stop* (thesis, section 4.2.2): an MLP that gives logits.
+
+    Args:
+        in_channels (int): Size of the encoding.
+        num_classes (int): Classes, stop included.
+        hidden_channels (sequence of int, optional): Hidden sizes. (default: :obj:`(32,)`)
+
+    Shapes:
+        - **input:** encodings :math:`(B, F_{in})`
+        - **output:** logits :math:`(B, K)`
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, hidden_channels: Sequence[int] = (32,)) -> None:
+        super().__init__()
+        self.mlp = MLP([in_channels, *hidden_channels, num_classes], norm=None)
+
+    def reset_parameters(self) -> None:
+        self.mlp.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mlp(x)
+
+
+class PositionHead(Module):
+    r"""Position of the next atom in Å (thesis, section 4.2.2): an MLP whose outputs are scaled, so that
+    :math:`[-1, 1]` spans what there is to predict.
+
+    .. math::
+        \mathbf{r} = \mathbf{s} \odot \mathrm{MLP}(\mathbf{x})
+
+    Args:
+        in_channels (int): Size of the encoding.
+        scale (tuple of float): :math:`\mathbf{s}` in Å: half the scan window along x and y, the depth of the
+            surface cut along z.
+        hidden_channels (sequence of int, optional): Hidden sizes. (default: :obj:`(64, 64)`)
+
+    Shapes:
+        - **input:** encodings :math:`(B, F_{in})`
+        - **output:** positions :math:`(B, 3)`
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self, in_channels: int, scale: tuple[float, float, float], hidden_channels: Sequence[int] = (64, 64)
+    ) -> None:
+        super().__init__()
+        self.mlp = MLP([in_channels, *hidden_channels, 3], norm=None)
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+
+    def reset_parameters(self) -> None:
+        self.mlp.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * self.mlp(x)
+
+
+class BondHead(Module):
+    r"""Bonds of the next atom (thesis, section 4.2.2, Eq. 4.8): an MLP of the states of an old atom and of
+    the new one gives the logit of a bond between them.
+
+    .. math::
+        e_v = \mathrm{MLP}\left([\mathbf{h}_v \,\Vert\, \mathbf{h}_\mathrm{new}]\right)
+
+    Args:
+        channels (int): Size of the node states.
+        hidden_channels (sequence of int, optional): Hidden sizes. (default: :obj:`(32,)`)
+
+    Shapes:
+        - **input:** states of the old atoms :math:`(|\mathcal{V}|, F)`, of the new atoms :math:`(B, F)`,
+          graph of each old atom :math:`(|\mathcal{V}|)`
+        - **output:** logits :math:`(|\mathcal{V}|)`
+    """
+
+    def __init__(self, channels: int, hidden_channels: Sequence[int] = (32,)) -> None:
+        super().__init__()
+        self.mlp = MLP([2 * channels, *hidden_channels, 1], norm=None)
+
+    def reset_parameters(self) -> None:
+        self.mlp.reset_parameters()
+
+    def forward(self, x: Tensor, new: Tensor, batch: Tensor) -> Tensor:
+        return self.mlp(torch.cat([x, new[batch]], dim=-1)).squeeze(-1)

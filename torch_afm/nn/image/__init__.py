@@ -1,0 +1,8 @@
+"""Image layers: stacks to encodings."""
+
+from torch_afm.nn.image.afm_encoder import AFMEncoder
+from torch_afm.nn.image.attention_gate import QueryAttentionGate
+from torch_afm.nn.image.conv_block import ConvBlock
+from torch_afm.nn.image.folded_conv3d import FoldedConv3d
+
+__all__ = ["AFMEncoder", "ConvBlock", "FoldedConv3d", "QueryAttentionGate"]
