@@ -6,7 +6,7 @@ import ase
 import numpy as np
 import torch
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDetermineBonds, rdDistGeom, rdForceFieldHelpers, rdPartialCharges
+from rdkit.Chem import rdDetermineBonds, rdDistGeom, rdForceFieldHelpers, rdMolTransforms, rdPartialCharges
 from rdkit.Geometry import Point3D
 
 from torch_afm.data.afm_data import AFMData
@@ -16,6 +16,10 @@ from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Steps after which a force-field optimisation or a bond-order search ends.
 _MAX_ITERATIONS = 2000
+
+#: A carbon of two neighbours in between them, and the least angle in degrees (the one in cyclooctyne is 158).
+_SP_CARBON = Chem.MolFromSmarts("*~[#6;D2;^1]~*")
+_MIN_SP_ANGLE = 145
 
 
 def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMData:
@@ -113,8 +117,9 @@ def to_rdmol(data: AFMData) -> Chem.Mol:
     them, as the atom property ``PartialCharge``.
 
     Bond orders and formal charges are perceived from valences (Kim and Kim, Bull. Korean Chem. Soc. 36, 1769
-    (2015)) for a net charge of the rounded sum of the partial charges. A graph that has no sensible Lewis
-    structure, such as a partial graph with open valences, keeps single bonds throughout: any graph converts.
+    (2015)) for a net charge of the rounded sum of the partial charges; sulfoxides come out as S⁺-O⁻. A graph
+    that has no sensible Lewis structure, such as a partial graph with open valences, keeps single bonds
+    throughout: any graph converts.
 
     Raises:
         InputError: for an unknown element.
@@ -181,5 +186,10 @@ def _with_bond_orders(mol: Chem.RWMol, charge: int) -> Chem.Mol:
         )
         Chem.SanitizeMol(perceived)
     except (ValueError, RuntimeError):  # RDKit's errors derive from these
-        perceived = mol
+        return mol.GetMol()
+    # Carbons short of hydrogens get triple bonds to fill their valence; only a straight one is real.
+    conformer = perceived.GetConformer()
+    for match in perceived.GetSubstructMatches(_SP_CARBON, uniquify=False):
+        if rdMolTransforms.GetAngleDeg(conformer, *match) < _MIN_SP_ANGLE:
+            return mol.GetMol()
     return perceived.GetMol()

@@ -34,13 +34,15 @@ def append_atom(
         edge_index are kept as they are (and shared).
 
     Raises:
-        InputError: for an unknown element, a position that is not three finite numbers, or a wrong index.
+        InputError: for an unknown element, a position that is not three finite numbers, a charge that is
+            not finite, or a wrong index.
     """
     old_z, old_pos, old_charge, edge_index = _graph(data)
     n = old_z.numel()
     new_pos = torch.as_tensor(pos, dtype=old_pos.dtype, device=old_pos.device)
     check_shape("pos", new_pos, (3,))
     check_finite("pos", new_pos)
+    check_finite("charge", charge)
     partners = _indices("bonded_to", bonded_to, n, edge_index.device)
     new = torch.stack([partners, torch.full_like(partners, n)])
     result = copy.copy(data)

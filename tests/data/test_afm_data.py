@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.data import AFMData
+from torch_afm.testing import assert_same_graph, random_graph
+
+
+def _sample(n: int, m: int, seed: int) -> AFMData:
+    """A training sample with ``n`` atoms left and ``m`` missing, random values throughout."""
+    rng = torch.Generator().manual_seed(seed)
+    data = random_graph(n, seed)
+    linked = (torch.rand(m, n, generator=rng) < 0.5).nonzero().t()
+    data.update(
+        {
+            "reference": torch.randn(1, 1, 2, 3, 4, generator=rng),
+            "simulated": torch.randn(1, 1, 2, 3, 4, generator=rng),
+            "missing_z": torch.randint(1, 9, (m,), generator=rng),
+            "missing_pos": torch.randn(m, 3, generator=rng),
+            "missing_edge_index": linked,
+            "z_top": torch.randn(1, generator=rng),
+        }
+    )
+    return data
+
+
+# (atoms left, atoms missing): empty graphs and nothing missing first, in the middle, last, and throughout.
+LAYOUTS = [
+    [(0, 3), (4, 2), (5, 1)],
+    [(4, 2), (0, 3), (5, 0)],
+    [(4, 2), (5, 1), (0, 2)],
+    [(4, 0), (0, 0), (3, 0)],
+    [(0, 2), (0, 0), (0, 1)],
+    [(3, 4)],
+    [(0, 1), (2, 3), (0, 0), (0, 5), (6, 2), (0, 2)],
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_collate_then_split_gives_the_samples_back(layout):
+    samples = [_sample(n, m, seed) for seed, (n, m) in enumerate(layout)]
+    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    back = batch.to_data_list()
+    assert len(back) == len(samples)
+    for actual, expected in zip(back, samples, strict=True):
+        assert isinstance(actual, AFMData)
+        assert_same_graph(actual, expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_batch_follows_both_kinds_of_atoms(layout):
+    batch = Batch.from_data_list([_sample(n, m, 0) for n, m in layout], follow_batch=["missing_z"])
+    graphs = torch.arange(len(layout))
+    atoms, missing = torch.tensor(layout).t()
+    assert batch.num_graphs == len(layout)
+    assert torch.equal(batch.batch, graphs.repeat_interleave(atoms))
+    assert torch.equal(batch.missing_z_batch, graphs.repeat_interleave(missing))
+    assert torch.equal(batch.missing_z_ptr, torch.cat([torch.zeros(1, dtype=torch.long), missing.cumsum(0)]))
+    assert batch.reference.shape == (len(layout), 1, 2, 3, 4)
+    assert batch.z_top.shape == (len(layout),)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_edges_of_a_batch_join_the_same_atoms(layout):
+    """Each atom is marked with a number of its own; an edge must join the marks it joined before."""
+    samples = [_sample(n, m, seed) for seed, (n, m) in enumerate(layout)]
+    edges, missing_edges = [], []
+    for i, data in enumerate(samples):
+        data.charge = 100.0 * i + torch.arange(len(data.z))
+        data.missing_pos = (1000.0 * (i + 1) + torch.arange(data.num_missing))[:, None].expand(-1, 3)
+        edges += [(data.charge[a], data.charge[b]) for a, b in data.edge_index.t()]
+        missing_edges += [(data.missing_pos[a, 0], data.charge[b]) for a, b in data.missing_edge_index.t()]
+    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    assert [(batch.charge[a], batch.charge[b]) for a, b in batch.edge_index.t()] == edges
+    joined = [(batch.missing_pos[a, 0], batch.charge[b]) for a, b in batch.missing_edge_index.t()]
+    assert joined == missing_edges
+
+
+def test_increment_of_missing_edges_has_a_row_for_each_kind_of_atom():
+    data = _sample(4, 3, 0)
+    assert data.__inc__("missing_edge_index", data.missing_edge_index).tolist() == [[3], [4]]
+    assert data.__inc__("edge_index", data.edge_index) == 4
+    assert data.__inc__("missing_z", data.missing_z) == 0
+
+
+def test_every_argument_is_optional_and_only_given_keys_are_held():
+    assert list(AFMData().keys()) == []
+    assert AFMData().num_missing == 0
+    data = AFMData(z=torch.tensor([1]), name="hydrogen")
+    assert sorted(data.keys()) == ["name", "z"]
+    assert AFMData(missing_z=torch.tensor([1, 6])).num_missing == 2
+
+
+def test_text_is_collated_to_a_list():
+    graphs = [random_graph(2, 0), random_graph(0, 1)]
+    for data, name in zip(graphs, ["a", "b"], strict=True):
+        data.name = name
+    batch = Batch.from_data_list(graphs)
+    assert batch.name == ["a", "b"]
+    assert [d.name for d in batch.to_data_list()] == ["a", "b"]
