@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from torch_afm.utils import InputError
 
 #: What names a sample: its index, or (epoch, index).
 Key = int | tuple[int, int]
+
+Augmentation = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 
 
 class AFMDataset(torch.utils.data.Dataset[AFMData]):
@@ -76,7 +78,15 @@ class AFMDataset(torch.utils.data.Dataset[AFMData]):
     ) -> None:
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
-        self.molecules = molecules
+        # Packed, and in NumPy: thousands of tensors could not be passed to a worker process.
+        packed = {
+            key: [np.asarray(m[key]) for m in molecules] for key in ("z", "pos", "charge", "edge_index")
+        }
+        self.atoms = np.cumsum([0] + [len(z) for z in packed["z"]])
+        self.bonds = np.cumsum([0] + [e.shape[1] for e in packed["edge_index"]])
+        self.packed = {
+            key: np.concatenate(parts, axis=-1 if key == "edge_index" else 0) for key, parts in packed.items()
+        }
         self.scan = scan
         self.rotations = rotations
         self.z_min = z_min
@@ -86,14 +96,16 @@ class AFMDataset(torch.utils.data.Dataset[AFMData]):
         self.seed = seed
         self.random_tip = RandomTip(tip or Tip())
         self.normalize = NormalizeSlices()
-        self.augmentations = [RandomNoise(), RandomSliceShift(), RandomCutout()] if augment else []
+        self.augmentations: list[Augmentation] = []
+        if augment:
+            self.augmentations += [RandomNoise(), RandomSliceShift(), RandomCutout()]
         self.renderer = ProbeParticleModel(scan, self.random_tip.tip, backend=backend)
         self.quaternions = np.stack(
             [best_rotations(m.pos, rotations, candidates, seed).as_quat() for m in molecules]
         )
 
     def __len__(self) -> int:
-        return len(self.molecules) * self.rotations
+        return len(self.quaternions) * self.rotations
 
     def __getitem__(self, key: Key) -> AFMData:
         return self.__getitems__([key])[0]
@@ -128,10 +140,17 @@ class AFMDataset(torch.utils.data.Dataset[AFMData]):
         if not 0 <= index < len(self):
             raise InputError(f"index: expected 0 to {len(self) - 1}, got {index}")
         molecule, rotation = divmod(index, self.rotations)
-        source = self.molecules[molecule]
-        # Only what the graph needs: every sample must carry the same keys.
-        data = AFMData(z=source.z, pos=source.pos, charge=source.charge, edge_index=source.edge_index)
+        data = self._molecule(molecule)
         return Orient(Rotation.from_quat(self.quaternions[molecule, rotation]))(data)
+
+    def _molecule(self, i: int) -> AFMData:
+        # Only what the graph needs: every sample must carry the same keys.
+        atoms, bonds = slice(*self.atoms[i : i + 2]), slice(*self.bonds[i : i + 2])
+        parts = {
+            key: values[..., bonds] if key == "edge_index" else values[atoms]
+            for key, values in self.packed.items()
+        }
+        return AFMData(**{key: torch.from_numpy(part.copy()) for key, part in parts.items()})
 
     def _as_rendered(self, mutant: AFMData, molecule: AFMData) -> AFMData:
         z, pos, charge = mutant.z, mutant.pos, mutant.charge
@@ -151,4 +170,4 @@ class AFMDataset(torch.utils.data.Dataset[AFMData]):
         return stack[None]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.molecules)} molecules x {self.rotations} rotations)"
+        return f"{type(self).__name__}({len(self.quaternions)} molecules x {self.rotations} rotations)"

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -29,8 +30,8 @@ class GeneratorModule(L.LightningModule):
         super().__init__()
         self.model = model
         self.config = config
-        self.loss = GeneratorLoss(z_min=model.config.z_min)
-        self.metrics = StepMetrics(model.classes)
+        self.loss = GeneratorLoss(model.classes, model.config.z_min)
+        self.metrics = StepMetrics(model.classes, model.config.z_min)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         terms = self.loss(self.model(batch), batch)
@@ -42,7 +43,7 @@ class GeneratorModule(L.LightningModule):
         return terms.total
 
     def on_validation_epoch_start(self) -> None:
-        self.metrics = StepMetrics(self.model.classes)
+        self.metrics = StepMetrics(self.model.classes, self.model.config.z_min)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         out = self.model(batch)
@@ -53,8 +54,13 @@ class GeneratorModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         table = self.metrics.compute()
-        values = {f"val/{k}": v for k, v in _headline(table).items() if math.isfinite(v)}
-        self.log_dict(values, sync_dist=True, prog_bar=True)
+        names, recalls = table["class"]["names"], np.diag(np.array(table["class"]["fraction"], dtype=float))
+        values = {f"val/recall_{name}": float(recall) for name, recall in zip(names, recalls, strict=True)}
+        values["val/recall_bond"] = float(table["bond"]["fraction"][1][1] or 0.0)
+        self.log_dict(values, sync_dist=True)
+        self.log(
+            "val/error", float(table["position_error"]["mean"]["r"] or 0.0), sync_dist=True, prog_bar=True
+        )
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)

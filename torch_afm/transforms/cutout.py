@@ -38,7 +38,7 @@ class RandomCutout:
         n, height, width = shape
         hit = np.repeat(np.arange(n), self.tries)[rng.random(n * self.tries) < self.p]
         area = rng.uniform(*self.area, size=len(hit)) * height * width
-        ratio = np.exp(rng.uniform(*np.log(self.aspect), size=len(hit)))
+        ratio = np.exp(rng.uniform(np.log(self.aspect[0]), np.log(self.aspect[1]), size=len(hit)))
         h = np.clip(np.round(np.sqrt(area * ratio)), 1, height).astype(np.int64)
         w = np.clip(np.round(np.sqrt(area / ratio)), 1, width).astype(np.int64)
         y0 = rng.integers(0, height - h + 1)
