@@ -40,9 +40,13 @@ class OpenCLRenderer:
         z_top: Tensor | float | None = None,
     ) -> Tensor:
         """See :meth:`torch_afm.ppm.Renderer.render`."""
-        return self._run(prepare(data, self.scan, self.tip if tip is None else tip, z_top))
+        return self._run(prepare(data, self.scan, self.tip if tip is None else tip, z_top))[0]
 
-    def _run(self, batch: RenderInput) -> Tensor:
+    def evaluations(self, data: AFMData | Batch, z_top: Tensor | float | None = None) -> float:
+        """Mean number of evaluations of force and Hessian a pixel and height: what a stack costs."""
+        return self._run(prepare(data, self.scan, self.tip, z_top))[1]
+
+    def _run(self, batch: RenderInput) -> tuple[Tensor, float]:
         import pyopencl as cl
 
         scan, queue = self.scan, get_queue()
@@ -54,14 +58,18 @@ class OpenCLRenderer:
         options, tip_records = _tip_records(batch)
         options += [f"-DWIDTH={width}", f"-DHEIGHTS={scan.n_heights}"]
         options += [f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_oscillation}"]
-
-        place = np.column_stack([batch.pos.detach().cpu().numpy(), batch.charge.detach().cpu().numpy()])
+        atoms = np.column_stack([batch.pos.detach().cpu().numpy(), batch.charge.detach().cpu().numpy()])
         c6 = 12 * batch.depth * batch.radius**6
+        out = np.empty((batch.n_graphs, 1, scan.n_slices, vectors * width), dtype=np.float32)
+        counts = np.empty((batch.n_graphs, vectors), dtype=np.int32)
+
         flags = cl.mem_flags
-        inputs = [
+        # Named, since a kernel does not keep its buffers alive.
+        results = [cl.Buffer(queue.context, flags.WRITE_ONLY, a.nbytes) for a in (out, counts)]
+        place, lj, ptr, tips, px, py, heights, weights = (
             cl.Buffer(queue.context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=_contiguous(a))
             for a in (
-                place,
+                atoms,
                 np.column_stack([c6, c6 * batch.radius**6]),
                 batch.ptr.astype(np.int32),
                 tip_records,
@@ -70,29 +78,16 @@ class OpenCLRenderer:
                 scan.heights(0.0),
                 frequency_shift_weights(scan),
             )
-        ]
-        out = np.empty((batch.n_graphs, 1, scan.n_slices, vectors * width), dtype=np.float32)
-        out_buffer = cl.Buffer(queue.context, flags.WRITE_ONLY, out.nbytes)
-        place_, lj, ptr, tips, px, py, heights, weights = inputs
-        kernel = cl.Kernel(get_program("probe_particle.cl", tuple(options)), "frequency_shift")
-        kernel.set_args(
-            place_,
-            lj,
-            ptr,
-            tips,
-            np.int32(tip_records.shape[1]),
-            px,
-            py,
-            np.int32(vectors),
-            heights,
-            weights,
-            out_buffer,
         )
+        kernel = cl.Kernel(get_program("probe_particle.cl", tuple(options)), "frequency_shift")
+        stride = np.int32(tip_records.shape[1])
+        kernel.set_args(place, lj, ptr, tips, stride, px, py, np.int32(vectors), heights, weights, *results)
         local = _LOCAL_SIZE[is_cpu()]
         cl.enqueue_nd_range_kernel(queue, kernel, (-(-vectors // local) * local, batch.n_graphs), (local, 1))
-        cl.enqueue_copy(queue, out, out_buffer)
+        cl.enqueue_copy(queue, out, results[0])
+        cl.enqueue_copy(queue, counts, results[1])
         stack = out[..., :n_pixels].reshape(batch.n_graphs, 1, *scan.shape)
-        return torch.from_numpy(np.ascontiguousarray(stack))
+        return torch.from_numpy(np.ascontiguousarray(stack)), float(counts.mean()) / scan.n_heights
 
 
 def _tip_records(batch: RenderInput) -> tuple[list[str], np.ndarray]:

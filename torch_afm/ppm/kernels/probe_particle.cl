@@ -12,16 +12,28 @@
 
 #if WIDTH == 8
 typedef float8 real;
-typedef int8 mask;
 #define LOAD(p, i) vload8(i, p)
 #define STORE(v, p, i) vstore8(v, i, p)
 #define ANY(m) any(m)
 #else
 typedef float real;
-typedef int mask;
 #define LOAD(p, i) (p)[i]
 #define STORE(v, p, i) (p)[i] = (v)
 #define ANY(m) (m)
+#endif
+
+/* PoCL does not inline its vector functions, and a call in the loop over atoms spills every register; hence
+   minimum, maximum and (on x86) the reciprocal root by Newton's method from the 12-bit instruction. */
+#define LEAST(a, b) ((a) < (b) ? (a) : (b))
+#define MOST(a, b) ((a) > (b) ? (a) : (b))
+#if WIDTH == 8 && defined(__AVX__) && __has_builtin(__builtin_ia32_rsqrtps256)
+inline real inverse_root(const real s)
+{
+    const real e = __builtin_ia32_rsqrtps256(s);
+    return 0.5f * e * (3.0f - s * e * e);
+}
+#else
+#define inverse_root(s) rsqrt(s)
 #endif
 
 #if defined(M0) || defined(M1) || defined(M2) || defined(M3) || defined(M4)
@@ -29,129 +41,131 @@ typedef int mask;
 #endif
 
 #define MAX_STEP 0.25f       /* Å a Newton step may move the probe */
-#define ACCEPT 4.0e-4f       /* Å: a step this small is taken with a first-order update of F_z, unevaluated */
+#define START 0.2f           /* Å a start may be extrapolated from the height above */
+#define ACCEPT 1e-3f         /* Å: a step this small is taken with a first-order update of F_z, unevaluated */
 #define MIN_CURVATURE 2e-4f  /* eV/Å²: smallest lateral curvature a Newton step divides by */
 #define MIN_R2 0.25f         /* Å²: inside this the force is capped, so that an absurd geometry stays finite */
+#define SOFTENING 1e-6f      /* Å² added to every r² */
 #define MAX_ITERATIONS 60
 
-/* Per-graph tip record: stiffness (x, y, z, radial), R0, d0 (x, y, z), moments 0-4 or SITES pairs (charge, height) */
+/* Tip record of a graph: stiffness (x, y, z, radial), R0, d0 (x, y, z), then moments 0-4 or SITES pairs
+   (charge, height). */
 #define TIP_SPRINGS 8
 
 typedef struct {
-    real gx, gy, gz;                  /* gradient of the surface energy */
-    real xx, yy, zz, xy, xz, yz;      /* its Hessian */
+    real gx, gy, gz;              /* gradient of the surface energy */
+    real xx, yy, zz, xy, xz, yz;  /* its Hessian */
 } Surface;
 
 inline Surface surface(const real x, const real y, const real z, const int begin, const int end,
                        __global const float4 *restrict place, __global const float2 *restrict lj,
                        __global const float *restrict charge_part)
 {
+    const real zero = (real)(0.0f);
     Surface f;
-    f.gx = f.gy = f.gz = f.xx = f.yy = f.xy = f.xz = f.yz = (real)(0.0f);
-    real laplacian = (real)(0.0f);
+    f.gx = f.gy = f.gz = f.xx = f.yy = f.xy = f.xz = f.yz = zero;
+    real laplacian = zero, diagonal = zero;
     for (int i = begin; i < end; i++) {
-        const float4 atom = place[i];   /* x, y, z, charge */
-        const float2 c = lj[i];         /* 12 ε R⁶, 12 ε R¹² */
+        const float4 atom = place[i]; /* x, y, z, charge */
+        const float2 c = lj[i];       /* 12 ε R⁶, 12 ε R¹² */
         const real dx = x - atom.x, dy = y - atom.y, dz = z - atom.z;
-        const real rho2 = dx * dx + dy * dy;
-        const real s = fmax(rho2 + dz * dz, MIN_R2) + 1e-6f;
+        const real rho2 = dx * dx + (dy * dy + SOFTENING);
+        const real r2 = rho2 + dz * dz;
+        const real s = MOST(r2, MIN_R2);
 #ifdef MULTIPOLE
-        const real u = rsqrt(s);
-        const real inv = u * u;
+        const real u = inverse_root(s), inv = u * u;
 #else
         const real inv = 1.0f / s;
 #endif
-        const real inv2 = inv * inv, t6 = inv2 * inv, a12 = c.y * t6, t8 = t6 * inv;
-        real G = t8 * (c.x - a12);
-        real B = t8 * inv * (14.0f * a12 - 8.0f * c.x);
-        laplacian += t8 * (11.0f * a12 - 5.0f * c.x);
+        const real inv2 = inv * inv, t6 = inv2 * inv, t8 = inv2 * inv2;
+        const real p = c.x * t8, q = (c.y * t6) * t8;
+        real G = p - q;
+        real B = inv * (14.0f * q - 8.0f * p);
+        laplacian += 11.0f * q;
+        laplacian -= 5.0f * p;
 #ifdef MULTIPOLE
-        const real u3 = (atom.w * inv) * u;
         const real c2 = dz * dz * inv;
-        real W = (real)(0.0f), Ez = (real)(0.0f);
+        real W = zero;
 #ifdef M0
-        const real a0 = charge_part[0] * u3;
+        const real a0 = (charge_part[0] * atom.w) * (u * inv);
         G -= a0;
         B += 3.0f * a0 * inv;
 #endif
 #ifdef M1
-        const real a1 = charge_part[1] * u3, a1i = a1 * inv;
-        Ez += a1;
+        const real a1 = (charge_part[1] * atom.w) * (u * inv), a1i = a1 * inv;
+        f.gz += a1;
         G -= 3.0f * dz * a1i;
         W -= 3.0f * a1i;
         B += 15.0f * dz * inv * a1i;
 #endif
-#if defined(M2) || defined(M3) || defined(M4)
-        const real u5 = u3 * inv;
-#endif
 #ifdef M2
-        const real a2 = charge_part[2] * u5, a2i = a2 * inv;
-        Ez += 3.0f * dz * a2;
+        const real a2 = (charge_part[2] * atom.w) * (u * inv2), a2i = a2 * inv, a2z = a2 * dz;
+        f.gz += 3.0f * a2z;
         G -= (7.5f * c2 - 1.5f) * a2;
-        W -= 15.0f * dz * a2i;
+        W -= 15.0f * (a2z * inv);
         B += (52.5f * c2 - 7.5f) * a2i;
 #endif
 #ifdef M3
-        const real a3 = charge_part[3] * u5, a3i = a3 * inv;
-        Ez += (7.5f * c2 - 1.5f) * a3;
+        const real a3 = (charge_part[3] * atom.w) * (u * inv2), a3i = a3 * inv;
+        f.gz += (7.5f * c2 - 1.5f) * a3;
         G -= dz * (17.5f * c2 - 7.5f) * a3i;
         W -= (52.5f * c2 - 7.5f) * a3i;
         B += dz * (157.5f * c2 - 52.5f) * a3i * inv;
 #endif
 #ifdef M4
-        const real a4 = charge_part[4] * u5 * inv, a4i = a4 * inv;
-        Ez += dz * (17.5f * c2 - 7.5f) * a4;
+        /* Order 4 enters the force only: in the Hessian it is one part in a thousand of a small part. */
+        const real a4 = (charge_part[4] * atom.w) * (u * t6);
+        f.gz += (17.5f * c2 - 7.5f) * (a4 * dz);
         G -= ((39.375f * c2 - 26.25f) * c2 + 1.875f) * a4;
-        W -= dz * (157.5f * c2 - 52.5f) * a4i;
-        B += ((433.125f * c2 - 236.25f) * c2 + 13.125f) * a4i;
 #endif
-        f.gz += Ez;
-        f.xz += dx * W;
-        f.yz += dy * W;
+        const real V = W + B * dz;
+#else
+        const real V = B * dz;
 #endif
-        const real bx = B * dx, by = B * dy;
+        const real bx = B * dx;
+        diagonal += G;
         f.gx += G * dx;
         f.gy += G * dy;
         f.gz += G * dz;
-        f.xx += bx * dx + G;
-        f.yy += by * dy + G;
+        f.xx += bx * dx;
         f.xy += bx * dy;
-        f.xz += bx * dz;
-        f.yz += by * dz;
+        f.yy += B * dy * dy;
+        f.xz += V * dx;
+        f.yz += V * dy;
 #ifdef SITES
         for (int k = 0; k < SITES; k++) {
             const real zk = dz + charge_part[2 * k + 1];
-            const real sk = fmax(rho2 + zk * zk, MIN_R2) + 1e-6f;
-            const real uk = rsqrt(sk), ik = uk * uk;
+            const real rk = rho2 + zk * zk;
+            const real uk = inverse_root(MOST(rk, MIN_R2)), ik = uk * uk;
             const real a = (charge_part[2 * k] * atom.w) * (uk * ik), b = 3.0f * a * ik;
+            diagonal -= a;
             f.gx -= a * dx;
             f.gy -= a * dy;
             f.gz -= a * zk;
-            f.xx += b * dx * dx - a;
-            f.yy += b * dy * dy - a;
+            f.xx += b * dx * dx;
+            f.yy += b * dy * dy;
             f.xy += b * dx * dy;
             f.xz += b * dx * zk;
             f.yz += b * dy * zk;
         }
 #endif
     }
-    /* Laplace: the electrostatic Hessian has no trace, so Hzz needs the Lennard-Jones one only. */
+    f.xx += diagonal;
+    f.yy += diagonal;
+    /* Laplace: the electrostatic Hessian has no trace, so zz needs the Lennard-Jones one only. */
     f.zz = laplacian - f.xx - f.yy;
     return f;
 }
 
 /* place [atoms] (x, y, z, charge); pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; ptr [graphs + 1];
-   heights [HEIGHTS]: probe height above the frame's origin; weights [SAMPLES]; out [graphs, SLICES, pixels]. */
+   heights [HEIGHTS]: free probe above the frame's origin; weights [SAMPLES]; out [graphs, SLICES, pixels];
+   evaluations [graphs, vectors]: of force and Hessian, over all heights. */
 __kernel void frequency_shift(__global const float4 *restrict place, __global const float2 *restrict lj,
                               __global const int *restrict ptr, __global const float *restrict tips,
                               const int tip_stride, __global const float *restrict pixel_x,
                               __global const float *restrict pixel_y, const int vectors,
                               __global const float *restrict heights, __global const float *restrict weights,
-                              __global float *restrict out
-#ifdef COUNT
-                              , __global int *restrict evaluations
-#endif
-                              )
+                              __global float *restrict out, __global int *restrict evaluations)
 {
     const int item = get_global_id(0), graph = get_global_id(1);
     if (item >= vectors) return;
@@ -163,75 +177,88 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
 
     const real x0 = LOAD(pixel_x, item) + d0x, y0 = LOAD(pixel_y, item) + d0y;
     const real zero = (real)(0.0f);
-    /* Displacement of the probe from its free position, here and at the three heights above. */
-    real ux = zero, uy = zero, uz = zero;
-    real px = zero, py = zero, pz = zero, qx = zero, qy = zero, qz = zero;
+    /* Displacement of the probe from its free position: now (u) and at the four heights above (p nearest). */
+    real ux = zero, uy = zero, uz = zero, px = zero, py = zero, pz = zero, qx = zero, qy = zero, qz = zero;
+    real rx = zero, ry = zero, rz = zero, sx = zero, sy = zero, sz = zero;
     real force[HEIGHTS];
     int count = 0;
 
     for (int j = 0; j < HEIGHTS; j++) {
-        if (j > 0) {
-            /* Start: quadratic extrapolation over the heights above (lower order while they are few). */
-            const real ox = ux, oy = uy, oz = uz;
-            if (j > 2) {
-                ux = 3.0f * (ox - px) + qx;
-                uy = 3.0f * (oy - py) + qy;
-                uz = 3.0f * (oz - pz) + qz;
-            } else if (j == 2) {
-                ux = 2.0f * ox - px;
-                uy = 2.0f * oy - py;
-                uz = 2.0f * oz - pz;
-            }
-            qx = px; qy = py; qz = pz;
-            px = ox; py = oy; pz = oz;
+        sx = rx; sy = ry; sz = rz;
+        rx = qx; ry = qy; rz = qz;
+        qx = px; qy = py; qz = pz;
+        px = ux; py = uy; pz = uz;
+        /* Start: extrapolation over the heights above by as many orders as there are heights, up to cubic,
+           but no further than START: after a jump to another basin it would point anywhere. */
+        real jx = zero, jy = zero, jz = zero;
+        if (j > 3) {
+            jx = 3.0f * (px - 2.0f * qx) + 4.0f * rx - sx;
+            jy = 3.0f * (py - 2.0f * qy) + 4.0f * ry - sy;
+            jz = 3.0f * (pz - 2.0f * qz) + 4.0f * rz - sz;
+        } else if (j == 3) {
+            jx = 2.0f * px - 3.0f * qx + rx;
+            jy = 2.0f * py - 3.0f * qy + ry;
+            jz = 2.0f * pz - 3.0f * qz + rz;
+        } else if (j == 2) {
+            jx = px - qx;
+            jy = py - qy;
+            jz = pz - qz;
         }
-        real fz = zero;
+        const real jump2 = jx * jx + jy * jy + jz * jz;
+        ux += jump2 < START * START ? jx : zero;
+        uy += jump2 < START * START ? jy : zero;
+        uz += jump2 < START * START ? jz : zero;
+
+        real surface_fz = zero;
         for (int iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
             const Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, charge_part);
             count++;
 
             /* Tip. |d| - R0 from the displacement, not from |d|: no digit is lost. */
             const real dx = d0x + ux, dy = d0y + uy, dz = d0z + uz;
-            const real iR = rsqrt(dx * dx + dy * dy + dz * dz);
+            const real R2 = dx * dx + dy * dy + dz * dz;
+            const real iR = inverse_root(R2);
             const real u2 = ux * ux + uy * uy + uz * uz;
-            const real stretch = (2.0f * (d0x * ux + d0y * uy + d0z * uz) + u2) / (1.0f / iR + R0);
+            const real stretch = (2.0f * (d0x * ux + d0y * uy + d0z * uz) + u2) / (R2 * iR + R0);
             const real nx = dx * iR, ny = dy * iR, nz = dz * iR;
             const real t = kr * stretch;
-            const real rx = -f.gx - kx * ux - t * nx, ry = -f.gy - ky * uy - t * ny, rz = -f.gz - kz * uz - t * nz;
+            const real fx = -f.gx - kx * ux - t * nx, fy = -f.gy - ky * uy - t * ny;
+            const real fz = -f.gz - kz * uz - t * nz;
             const real across = t * iR, along = kr - across;
             const real hxx = f.xx + kx + across + along * nx * nx, hyy = f.yy + ky + across + along * ny * ny;
             const real hzz = f.zz + kz + across + along * nz * nz;
             const real hxy = f.xy + along * nx * ny, hxz = f.xz + along * nx * nz, hyz = f.yz + along * ny * nz;
 
             /* Eliminate the stiff direction (close to z), then shift the lateral 2 x 2 block if not positive. */
-            const real ip = 1.0f / fmax(hzz, MIN_CURVATURE);
+            const real ip = 1.0f / MOST(hzz, MIN_CURVATURE);
             const real lx = hxz * ip, ly = hyz * ip;
             real a = hxx - hxz * lx, c = hyy - hyz * ly;
             const real b = hxy - hxz * ly;
             const real half_diff = 0.5f * (a - c);
-            const real lowest = 0.5f * (a + c) - sqrt(half_diff * half_diff + b * b);
-            const real shift = fmax(fabs(lowest), MIN_CURVATURE) - lowest;
+            const real split2 = half_diff * half_diff + b * b + 1e-20f;
+            const real lowest = 0.5f * (a + c) - split2 * inverse_root(split2);
+            const real positive = MOST(lowest, -lowest);
+            const real shift = MOST(positive, MIN_CURVATURE) - lowest;
             a += shift;
             c += shift;
-            const real bx = rx - lx * rz, by = ry - ly * rz;
+            const real bx = fx - lx * fz, by = fy - ly * fz;
             const real idet = 1.0f / (a * c - b * b);
-            real sx = (c * bx - b * by) * idet, sy = (a * by - b * bx) * idet;
-            real sz = rz * ip - lx * sx - ly * sy;
-            const real step2 = sx * sx + sy * sy + sz * sz;
-            const real scale = fmin(MAX_STEP * rsqrt(step2 + 1e-20f), 1.0f);
-            sx *= scale; sy *= scale; sz *= scale;
-            ux += sx; uy += sy; uz += sz;
-            fz = -f.gz - (f.xz * sx + f.yz * sy + f.zz * sz);
+            real mx = (c * bx - b * by) * idet, my = (a * by - b * bx) * idet;
+            real mz = fz * ip - lx * mx - ly * my;
+            const real step2 = mx * mx + my * my + mz * mz;
+            const real reach = MAX_STEP * inverse_root(step2 + 1e-20f);
+            const real scale = LEAST(reach, 1.0f);
+            mx *= scale; my *= scale; mz *= scale;
+            ux += mx; uy += my; uz += mz;
+            surface_fz = -f.gz - (f.xz * mx + f.yz * my + f.zz * mz);
             if (!ANY(step2 > ACCEPT * ACCEPT)) break;
         }
-        force[j] = fz;
+        force[j] = surface_fz;
     }
     for (int s = 0; s < SLICES; s++) {
         real df = zero;
         for (int j = 0; j < SAMPLES; j++) df += weights[j] * force[s + j];
         STORE(df, out + (graph * SLICES + s) * vectors * WIDTH, item);
     }
-#ifdef COUNT
     evaluations[graph * vectors + item] = count;
-#endif
 }
