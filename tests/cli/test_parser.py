@@ -1,0 +1,81 @@
+"""Options from dataclasses: help, YAML, errors."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from torch_afm.cli.parser import Parser
+from torch_afm.config import Scan, Tip
+from torch_afm.utils import InputError
+
+
+@pytest.fixture
+def parser() -> Parser:
+    parser = Parser("simulate", "A test.")
+    parser.add_argument("--config", action="config", help="a YAML file")
+    parser.add_argument("--note", help="of no consequence")
+    parser.add_settings(Scan, "scan", name="scan")
+    parser.add_settings(Tip, "tip", name="tip")
+    return parser
+
+
+def test_every_field_is_explained_with_its_unit_and_default(parser):
+    actions = {a.dest: a for a in parser._actions}
+    for cls, name in ((Scan, "scan"), (Tip, "tip")):
+        for field in dataclasses.fields(cls):
+            assert actions[f"{name}.{field.name}"].help, field.name
+    text = " ".join(parser.format_help().split())
+    assert "height step in Å. (type: float, default: 0.1)" in text
+    assert "gap in Å between the spheres of the probe" in text  # the entry's second line is read too
+    assert "default: null" not in text
+
+
+def test_settings_without_a_name():
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        """Settings of a test.
+
+        Args:
+            share: part in % of
+                the ``whole`` :class:`~torch_afm.config.Scan`.
+        """
+
+        share: float = 5.0
+
+    parser = Parser("test", "A test.")
+    parser.add_settings(Settings, "settings")
+    text = " ".join(parser.format_help().split())
+    assert "settings: --share SHARE part in % of the whole Scan. (type: float, default: 5.0)" in text
+    assert parser.parse_args(["--share", "7"]).share == 7.0
+
+
+def test_flags_become_the_dataclass(parser):
+    args = parser.instantiate(parser.parse_args(["--scan.pixels", "[64,32]", "--tip.tilt", "[-0.1,0.2]"]))
+    assert args.scan == Scan(pixels=(64, 32))
+    assert args.tip == Tip(tilt=(-0.1, 0.2))
+
+
+def test_a_yaml_file_does_the_same_and_flags_win(parser, tmp_path):
+    path = tmp_path / "scan.yaml"
+    path.write_text(yaml.safe_dump({"scan": {"pixels": [64, 32], "dz": 0.2}, "tip": {"probe": "Xe"}}))
+    args = parser.instantiate(parser.parse_args(["--config", str(path), "--scan.dz", "0.05"]))
+    assert args.scan == Scan(pixels=(64, 32), dz=0.05)
+    assert args.tip == Tip(probe="Xe")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bogus", "1"], "unrecognized arguments: --bogus"),
+        (["--scan.dz", "a"], "--scan.dz: Expected a float. Got value: a"),
+        (["--scan.pixels", "64"], "--scan.pixels: Expected a tuple"),
+        (["--config", "none.yaml"], "none.yaml"),
+    ],
+)
+def test_errors_are_one_line_and_point_to_the_help(parser, arguments, message):
+    with pytest.raises(InputError) as caught:
+        parser.parse_args(arguments)
+    text = " ".join(str(caught.value).split())
+    assert message in text
+    assert text.endswith("see torch-afm simulate --help")

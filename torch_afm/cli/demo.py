@@ -1,0 +1,116 @@
+"""``torch-afm demo``: one molecule through the whole job, and how well it went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rdkit import Chem, rdBase
+
+from torch_afm.cli.jobs import (
+    describe,
+    load_molecule,
+    make_renderer,
+    orient,
+    predict,
+    simulate,
+    write_prediction,
+)
+from torch_afm.cli.parser import Parser
+from torch_afm.config import Tip
+from torch_afm.data import AFMData, remove_atoms, to_rdmol
+from torch_afm.generation import MAX_ATOMS
+from torch_afm.io import write_stack, write_xyz
+from torch_afm.metrics import match_atoms
+from torch_afm.models import GraphGenerator
+from torch_afm.viz import plot_generation
+
+#: Paracetamol: flat, of the usual size, and in no list that weights of the package were trained on.
+MOLECULE = "CC(=O)Nc1ccc(O)cc1"
+
+#: Distances in Å up to which a predicted atom may stand for a true one.
+CUTOFFS = (0.5, 1.0)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the sub-command."""
+    args = _parser().parse_args(list(argv))
+    model = GraphGenerator.from_pretrained(args.weights)
+    smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
+    molecule, name = load_molecule(args.xyz, smiles, args.seed)
+    known = in_embedded_list(molecule)
+    truth = orient(molecule, "best" if smiles else "as-is", args.seed)
+    stack = simulate(truth, name, make_renderer(model.config.scan, Tip(), args.backend))
+    generation = predict(stack, model, args.backend, MAX_ATOMS)
+
+    visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
+    folder = Path(args.out)
+    settings = {
+        "molecule": name,
+        "in_embedded_list": known,
+        "weights": args.weights,
+        "visible_atoms": visible.z.numel(),
+        "scores": {str(cutoff): _scores(generation.graph, visible, cutoff) for cutoff in CUTOFFS},
+    }
+    result = write_prediction(folder, generation, stack, settings)
+    write_stack(folder / "stack.npz", stack)
+    write_xyz(folder / "truth.xyz", truth)
+    plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)
+
+    seen = "in the list (they may have seen it)" if known else "not in the list (they never saw it)"
+    print(f"molecule   {name}, {seen} that the weights in the package were trained on")
+    print(
+        f"           {truth.z.numel()} atoms, {visible.z.numel()} of them visible (less than "
+        f"{-model.config.z_min:g} Å below the top atom)"
+    )
+    print(describe(result))
+    for cutoff, row in result["scores"].items():
+        print(
+            f"atoms      {row['matched']} within {cutoff} Å of a visible atom: "
+            f"precision {row['precision']:.2f}, recall {row['recall']:.2f}, F1 {row['f1']:.2f}"
+        )
+    print(f"wrote      report.png, prediction.xyz, .sdf, .json, truth.xyz and stack.npz to {folder}")
+    return 0
+
+
+def in_embedded_list(molecule: AFMData) -> bool:
+    """Whether the molecule, stereochemistry aside, is in the package's list of molecules."""
+    text = (files("torch_afm.datasets") / "resources" / "molecules.smi").read_text("utf-8")
+    listed = (line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    with rdBase.BlockLogs():
+        return _canonical(Chem.MolToSmiles(to_rdmol(molecule))) in set(map(_canonical, listed))
+
+
+def _canonical(smiles: str) -> str | None:
+    """The same for every SMILES of a molecule; ``None`` for none, such as that of a fragment."""
+    mol = Chem.MolFromSmiles(smiles)
+    return None if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
+
+
+def _scores(predicted: AFMData, true: AFMData, cutoff: float) -> dict[str, Any]:
+    matching = match_atoms(predicted.pos, true.pos, cutoff)
+    return {
+        "matched": matching.pred.numel(),
+        "predicted": predicted.z.numel(),
+        "precision": matching.precision,
+        "recall": matching.recall,
+        "f1": matching.f1,
+        "mean_distance": float(matching.distance.mean()) if matching.distance.numel() else None,
+    }
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "demo",
+        "Simulate the AFM stack of a molecule, generate a molecule graph from the stack alone, and compare "
+        f"the two. Default molecule: {MOLECULE} (paracetamol), which the weights in the package never saw.",
+    )
+    parser.add_argument("--smiles", metavar="S", help="another molecule, in its best orientation")
+    parser.add_argument("--xyz", metavar="FILE", help="a molecule file (xyz or SDF), oriented as it is")
+    parser.add_argument("--out", metavar="FOLDER", default="demo", help="folder to write the report to")
+    parser.add_weights()
+    parser.add_seed()
+    parser.add_backend()
+    return parser

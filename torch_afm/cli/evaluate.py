@@ -1,0 +1,99 @@
+"""``torch-afm evaluate``: single-step scores on the test molecules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch_geometric.data import Batch
+from tqdm import tqdm
+
+from torch_afm import __version__
+from torch_afm.cli.parser import Parser
+from torch_afm.data import AFMData
+from torch_afm.datasets import AFMDataset, MoleculeDataset, split_by_molecule
+from torch_afm.metrics import StepMetrics, format_tables
+from torch_afm.models import GraphGenerator
+from torch_afm.nn import GeneratorLoss
+from torch_afm.utils import InputError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the sub-command."""
+    args = _parser().parse_args(list(argv))
+    if args.samples < 1 or args.batch_size < 1:
+        raise InputError(
+            f"--samples, --batch-size: expected at least 1, got {args.samples} and {args.batch_size}"
+        )
+    out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)  # now rather than after the work
+    model = GraphGenerator.from_pretrained(args.weights)
+    test = _test_molecules(args.molecules, args.seed)
+    dataset = AFMDataset(
+        test,
+        model.config.scan,
+        backend=args.backend,
+        z_min=model.config.z_min,
+        classes=model.classes,
+        seed=args.seed,
+    )
+    order = np.random.default_rng(args.seed).permutation(len(dataset))[: args.samples].tolist()
+    metrics = _score(model, dataset, order, args.batch_size)
+
+    table = metrics.compute()
+    print(format_tables(table))
+    result = {
+        "version": __version__,
+        "weights": args.weights,
+        "molecules": len(test),
+        "seed": args.seed,
+        **table,
+    }
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"\n{len(order)} steps of {len(test)} test molecules; wrote {out}")
+    return 0
+
+
+@torch.no_grad()
+def _score(model: GraphGenerator, dataset: AFMDataset, order: list[int], batch_size: int) -> StepMetrics:
+    model.eval()
+    loss = GeneratorLoss(model.classes, model.config.z_min)
+    metrics = StepMetrics(model.classes, model.config.z_min)
+    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", unit="batch", disable=None):
+        samples = dataset.__getitems__(order[start : start + batch_size])
+        batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+        out = model(batch)
+        metrics.update(out, batch, loss(out, batch))
+    return metrics
+
+
+def _test_molecules(file: str | None, seed: int) -> list[AFMData]:
+    source = MoleculeDataset(file)
+    _, _, test = split_by_molecule(len(source), seed=seed)
+    if len(test) == 0:
+        raise InputError(f"--molecules: expected enough molecules for a test split, got {len(source)}")
+    return [source[int(i)] for i in test]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "evaluate",
+        "Score single-atom steps of a generator on the test molecules of the split it was trained with, and "
+        "print the tables of the thesis with its numbers in brackets. Steps are drawn and augmented as in "
+        "training, tips included.",
+    )
+    parser.add_weights()
+    parser.add_argument(
+        "--molecules", metavar="FILE.smi", help="SMILES, one a line. Default: the list in the package"
+    )
+    parser.add_argument("--samples", type=int, default=2000, metavar="N", help="steps to score, at most")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="steps in one batch")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the split (that of the training run) and of the draws"
+    )
+    parser.add_argument("--out", metavar="FILE.json", default="evaluate.json", help="file to write")
+    parser.add_backend()
+    return parser

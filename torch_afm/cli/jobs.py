@@ -1,0 +1,167 @@
+"""The two jobs that ``simulate``, ``predict`` and ``demo`` share: molecule in, stack out; stack in,
+prediction out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from torch_afm import __version__
+from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.data import AFMData, from_smiles
+from torch_afm.elements import symbol
+from torch_afm.generation import Generation, generate_greedy
+from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
+from torch_afm.models import GraphGenerator
+from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm.context import OpenCLUnavailable
+from torch_afm.transforms import Orient, best_rotations
+from torch_afm.utils import InputError, check_finite
+
+T = TypeVar("T", Scan, Tip)
+
+
+def load_molecule(file: str | None, smiles: str | None, seed: int) -> tuple[AFMData, str]:
+    """A molecule and its name, from a file or a SMILES (whichever is given)."""
+    if (file is None) == (smiles is None):
+        raise InputError(f"molecule: expected a file or --smiles, got {'both' if file else 'neither'}")
+    if smiles is not None:
+        return from_smiles(smiles, seed=seed), smiles
+    data = read_molecule(Path(str(file)))
+    return data, Path(str(file)).name
+
+
+def orient(molecule: AFMData, rotation: str, seed: int) -> AFMData:
+    """The molecule with its middle at the window's centre and its top atom at z = 0: ``as-is``, or turned to
+    the ``best`` of 500 orientations, the one that shows the most atoms."""
+    best = best_rotations(molecule.pos, n=1, seed=seed)[0] if rotation == "best" else None
+    return Orient(best)(molecule.clone())
+
+
+def make_renderer(scan: Scan, tip: Tip, backend: str) -> ProbeParticleModel:
+    """The renderer that the user asked for."""
+    try:
+        return ProbeParticleModel(scan, tip, backend=backend)
+    except OpenCLUnavailable as error:
+        raise InputError(f"--backend {backend}: {error}; see torch-afm doctor") from error
+
+
+def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMStack:
+    """The stack of an oriented molecule, with every setting and the atoms in its ``meta``."""
+    scan, tip = renderer.scan, renderer.tip
+    z_top = float(place(molecule, scan, tip))
+    stack = renderer.render(molecule, z_top=z_top)
+    check_finite("simulated stack", stack)
+    charges = molecule.charge.tolist() if "charge" in molecule else [0.0] * molecule.z.numel()
+    atoms = [
+        {"element": symbol(z), "pos": pos, "charge": q}
+        for z, pos, q in zip(molecule.z.tolist(), molecule.pos.tolist(), charges, strict=True)
+    ]
+    meta = {
+        "scan": to_dict(scan),
+        "tip": to_dict(tip),
+        "z_top": z_top,
+        "molecule": name,
+        "atoms": atoms,
+        "version": __version__,
+    }
+    return AFMStack(stack=stack[0].numpy(), x=scan.x, y=scan.y, z=scan.slice_heights(z_top), meta=meta)
+
+
+def predict(
+    stack: AFMStack, model: GraphGenerator, backend: str, max_atoms: int, z_top: float | None = None
+) -> Generation:
+    """Generate the graph of a stack that lies on the grid the model was made for.
+
+    Heights, oscillation and tip are those in the stack's ``meta``; where it has none, the model's scan and
+    the default tip.
+
+    Raises:
+        InputError: for a stack on another grid, or one that nobody knows the height of.
+    """
+    check_fits(stack, model.config.scan)
+    expected = model.config.scan
+    recorded = _setting(stack, "scan", expected)
+    scan = dataclasses.replace(
+        recorded, window=expected.window, pixels=expected.pixels, n_slices=expected.n_slices
+    )
+    tip = _setting(stack, "tip", Tip())
+    height = stack.meta.get("z_top") if z_top is None else z_top
+    if height is None:
+        raise InputError(
+            "z_top: the stack does not tell its first anchor height; give --z-top, in Å above the top atom"
+        )
+    renderer = make_renderer(scan, tip, backend)
+    reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
+    return generate_greedy(model, reference, renderer, float(height), max_atoms=max_atoms)
+
+
+def _setting(stack: AFMStack, key: str, default: T) -> T:
+    """The config dataclass that ``meta`` of the stack holds under ``key``."""
+    if key not in stack.meta:
+        return default
+    try:
+        return from_dict(type(default), stack.meta[key])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"stack: meta: cannot read {key!r}: {error}") from error
+
+
+def check_fits(stack: AFMStack, scan: Scan) -> None:
+    """Raise :class:`InputError` unless ``stack`` has the model's slices, pixels and window (to half a
+    pixel), telling how to simulate one that has."""
+    nz, ny, nx = scan.shape
+    window = [[float(axis[0]), float(axis[-1])] for axis in (stack.x, stack.y)]
+    pixel = min((w[1] - w[0]) / (n - 1) for w, n in zip(scan.window, scan.pixels, strict=True))
+    same_window = np.abs(np.array(window) - np.array(scan.window)).max() <= pixel / 2
+    if stack.stack.shape == (1, nz, ny, nx) and same_window:
+        return
+    wanted = json.dumps(scan.window).replace(" ", "")
+    raise InputError(
+        f"stack: the model expects 1 x {nz} x {ny} x {nx} (channel, z, y, x) over {wanted} Å, "
+        f"got {' x '.join(map(str, stack.stack.shape))} over {json.dumps(window).replace(' ', '')} Å; "
+        f"simulate with --scan.n_slices {nz} --scan.pixels [{nx},{ny}] --scan.window {wanted}"
+    )
+
+
+def agreement(simulated: np.ndarray, reference: np.ndarray) -> dict[str, list[float]]:
+    """How well two stacks ``[Z, Y, X]`` agree, slice by slice: Pearson's r (0 where a slice has no contrast)
+    and the mean squared difference in Hz²."""
+    a, b = (s.reshape(len(s), -1).astype(np.float64) for s in (simulated, reference))
+    da, db = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    norm = np.sqrt((da**2).sum(1) * (db**2).sum(1))
+    r = np.divide((da * db).sum(1), norm, out=np.zeros(len(a)), where=norm > 0)
+    return {"pearson": r.tolist(), "mse_hz2": ((a - b) ** 2).mean(1).tolist()}
+
+
+def write_prediction(
+    folder: Path, generation: Generation, stack: AFMStack, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist.
+
+    Returns:
+        what ``prediction.json`` says: ``settings``, the generation, and the agreement of its simulated stack
+        with the reference.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    images = agreement(generation.simulated[0, 0].numpy(), stack.stack[0])
+    result = {"version": __version__, **settings, **generation.to_dict(), "agreement": images}
+    write_xyz(folder / "prediction.xyz", generation.graph)
+    write_sdf(folder / "prediction.sdf", generation.graph)
+    (folder / "prediction.json").write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Two lines on what :func:`write_prediction` returned."""
+    atoms, bonds, steps = (len(result[key]) for key in ("atoms", "bonds", "steps"))
+    images = result["agreement"]
+    return (
+        f"generated  {atoms} atoms, {bonds} bonds in {steps} steps, ended: {result['ended']}\n"
+        f"image      its simulated stack against the reference, mean of the slices: "
+        f"Pearson r {np.mean(images['pearson']):.2f}, MSE {np.mean(images['mse_hz2']):.2f} Hz²"
+    )

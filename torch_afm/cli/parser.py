@@ -1,0 +1,83 @@
+"""Argument parsing that the sub-commands share."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from typing import NoReturn
+
+import jsonargparse
+
+from torch_afm.utils import InputError
+
+
+class _Formatter(jsonargparse.DefaultHelpFormatter):
+    """Where the default is nothing, the help text alone says what that means."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return (action.help or "") if action.default is None else super()._get_help_string(action)
+
+
+class Parser(jsonargparse.ArgumentParser):
+    """A parser whose errors are one line, raised as :class:`InputError`, and whose settings come from the
+    frozen dataclasses of :mod:`torch_afm.config`, helped by their docstrings.
+
+    Args:
+        name: the sub-command.
+        description: first lines of its help.
+    """
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(prog=f"torch-afm {name}", description=description, formatter_class=_Formatter)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        message = re.sub(r"<class '(\w+)'>", r"\1", re.sub(r'Parser key "(\S+)":', r"--\1:", message))
+        raise InputError(f"{message}; see {self.prog} --help") from ex
+
+    def add_backend(self) -> None:
+        """Add ``--backend``."""
+        self.add_argument(
+            "--backend",
+            choices=["auto", "opencl", "torch"],
+            default="auto",
+            help="renderer; auto: OpenCL, or torch where OpenCL does not work",
+        )
+
+    def add_seed(self) -> None:
+        """Add ``--seed``."""
+        self.add_argument(
+            "--seed", type=int, default=0, help="seed of the conformer of a SMILES and of random orientations"
+        )
+
+    def add_weights(self) -> None:
+        """Add ``--weights``."""
+        self.add_argument(
+            "--weights",
+            default="small",
+            metavar="NAME|FOLDER",
+            help="weights in the package, or a folder with model.safetensors and config.json",
+        )
+
+    def add_settings(self, cls: type, title: str, name: str | None = None) -> None:
+        """Add an option for every field of the dataclass ``cls``: ``--name.field``, which
+        :meth:`instantiate` turns into ``cls``, or ``--field`` where no name is given."""
+        self.add_class_arguments(cls, name)
+        if self.groups:
+            self.groups[name or cls.__name__].title = title
+        prefix = f"{name}." if name else ""
+        helps = {prefix + field: text for field, text in _field_docs(cls).items()}
+        for action in self._actions:
+            action.help = helps.get(action.dest, action.help)
+
+
+def _field_docs(cls: type) -> dict[str, str]:
+    """What the ``Args`` of the docstring of ``cls`` say about each field."""
+    section = (inspect.getdoc(cls) or "").partition("Args:\n")[2]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
+    return {field: _plain(" ".join(text.split())) for field, text in entries}
+
+
+def _plain(text: str) -> str:
+    """``text`` without the mark-up of docstrings."""
+    return re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"\1", text).replace("``", "")
