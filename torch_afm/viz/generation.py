@@ -1,0 +1,174 @@
+"""The report of one prediction."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from matplotlib.figure import Figure, SubFigure
+from torch import Tensor
+
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.io import AFMStack
+from torch_afm.metrics import match_atoms
+from torch_afm.viz.graphs import ACCENT, Window, draw_graph
+from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
+
+#: Most steps shown; of longer generations the first, the last and some evenly between.
+MAX_COLUMNS = 10
+
+#: Columns that short generations leave room for, and the width of one in inches.
+MIN_COLUMNS = 7
+PANEL = 1.55
+
+#: Cutoffs in Å at which the report scores a prediction.
+CUTOFFS = (0.5, 1.0)
+
+#: White mixed into images under a graph.
+FADE = 0.35
+
+_ENDED = {
+    "stop": "the network said stop",
+    "repeat": "an atom placed on an old one",
+    "max_atoms": "too many atoms",
+}
+
+
+class Step(Protocol):
+    """What a step has to tell, as :class:`torch_afm.generation.GenerationStep` does."""
+
+    @property
+    def graph(self) -> AFMData: ...
+    @property
+    def simulated(self) -> Tensor: ...
+    @property
+    def class_probabilities(self) -> Tensor: ...
+    @property
+    def pos(self) -> Tensor: ...
+
+
+class Generated(Protocol):
+    """What a generation has to tell, as :class:`torch_afm.generation.Generation` does."""
+
+    @property
+    def graph(self) -> AFMData: ...
+    @property
+    def steps(self) -> Sequence[Step]: ...
+    @property
+    def ended(self) -> str: ...
+    @property
+    def classes(self) -> AtomClasses: ...
+
+
+def plot_generation(
+    generation: Generated, reference: AFMStack, truth: AFMData | None = None, title: str | None = None
+) -> Figure:
+    """The report of a prediction: the reference stack, the generated graph over its nearest slice (beside the
+    truth and the scores, where the truth is known), and below the steps: the graph so far, its newest atom
+    ringed, over the nearest slice of the reference, above the nearest slice simulated from it.
+
+    The scores are those of :func:`torch_afm.metrics.match_atoms`, blind to elements. Crosses in the picture
+    of the prediction are the true atoms. A cross-out in the last step is an atom that was refused.
+
+    Args:
+        generation: what :func:`torch_afm.generation.generate_greedy` returns.
+        reference: the stack it was generated from.
+        truth: the true atoms, in the same frame.
+        title: title of the figure; default the molecule's name, if the stack tells.
+    """
+    shown = _evenly(len(generation.steps), MAX_COLUMNS)
+    columns = max(MIN_COLUMNS, len(shown))
+    width = PANEL * columns
+    # One row of six panels, then two rows of steps, each with room for its title and caption.
+    heights = (width / 6 + 0.55, 2 * PANEL + 1.0)
+    figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
+    name = reference.meta.get("molecule")
+    text = title or (f"Prediction for {name}" if name else "Prediction")
+    figure.suptitle(textwrap.shorten(text, 100, placeholder="…"), fontsize=12, parse_math=False)
+    halves = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)
+    _draw_summary(halves[0, 0], generation, reference, truth)
+    _draw_steps(halves[1, 0], generation, reference, shown)
+    return figure
+
+
+def _draw_summary(
+    figure: SubFigure, generation: Generated, reference: AFMStack, truth: AFMData | None
+) -> None:
+    axes = figure.subplots(1, 6)
+    near = reference.stack[0, -1]
+    n = len(reference.z)
+    for ax, s, name in zip(axes, (0, n // 2, n - 1), ("far", "middle", "near"), strict=False):
+        draw_slice(ax, reference.stack[0, s], reference.x, reference.y)
+        frame(ax, f"reference, {name}", f"z = {reference.z[s]:.1f} Å\n{scale_label(reference.stack[0, s])}")
+
+    window = _window(reference)
+    draw_slice(axes[3], near, reference.x, reference.y, FADE)
+    draw_graph(axes[3], generation.graph, window)
+    frame(axes[3], "prediction", f"{generation.graph.z.numel()} atoms")
+    if truth is not None:
+        draw_slice(axes[4], near, reference.x, reference.y, FADE)
+        draw_graph(axes[4], truth, window)
+        frame(axes[4], "truth", f"{truth.z.numel()} atoms")
+        x, y = truth.pos[:, 0].numpy(), truth.pos[:, 1].numpy()
+        axes[3].set_xlabel(f"{generation.graph.z.numel()} atoms; + true atoms")
+        axes[3].plot(x, y, "+", color=ACCENT, markersize=7, markeredgewidth=1.4, zorder=7)
+    for ax in axes[5 if truth is not None else 4 :]:
+        ax.set_axis_off()
+        ax.set_aspect("equal")
+    box = axes[4 if truth is None else 5]
+    scores = _scores(generation, truth)
+    box.text(0, 1, scores, transform=box.transAxes, va="top", fontsize=9, linespacing=1.5)
+
+
+def _draw_steps(figure: SubFigure, generation: Generated, reference: AFMStack, shown: list[int]) -> None:
+    axes = figure.subplots(2, max(MIN_COLUMNS, len(shown)), squeeze=False)
+    near = reference.stack[0, -1]
+    for ax in axes[:, len(shown) :].flat:
+        ax.set_axis_off()
+    for (above, below), k in zip(axes.T, shown, strict=False):
+        step = generation.steps[k]
+        simulated = step.simulated[0, 0, -1].numpy()
+        atoms = step.graph.z.numel()
+        draw_slice(above, near, reference.x, reference.y, FADE)
+        draw_graph(above, step.graph, _window(reference), atoms - 1 if atoms else None)
+        last = k == len(generation.steps) - 1
+        if last and generation.ended != "stop":
+            x, y, _ = step.pos.tolist()
+            above.plot([x], [y], "x", color=ACCENT, markersize=9, markeredgewidth=2, zorder=7)
+        label = int(step.class_probabilities.argmax())
+        decision = f"{generation.classes.names[label]} {float(step.class_probabilities[label]):.2f}"
+        frame(above, f"step {k + 1}", f"→ {decision}")
+        draw_slice(below, simulated, reference.x, reference.y)
+        frame(below, "", f"{scale_label(simulated)}\n{_agreement(simulated, near)}")
+    axes[0, 0].set_ylabel("graph so far", fontsize=9)
+    axes[1, 0].set_ylabel("simulated, near", fontsize=9)
+
+
+def _scores(generation: Generated, truth: AFMData | None) -> str:
+    lines = [f"ended: {_ENDED.get(generation.ended, generation.ended)}", f"steps: {len(generation.steps)}"]
+    if truth is not None:
+        for cutoff in CUTOFFS:
+            m = match_atoms(generation.graph.pos, truth.pos, cutoff)
+            lines += [
+                f"within {cutoff} Å: {m.pred.numel()} atoms",
+                f"  precision {m.precision:.2f}, recall {m.recall:.2f}",
+            ]
+    return "\n".join(lines)
+
+
+def _agreement(simulated: np.ndarray, reference: np.ndarray) -> str:
+    if np.ptp(simulated) == 0 or np.ptp(reference) == 0:
+        return "no contrast"
+    return f"r = {signed(np.corrcoef(simulated.ravel(), reference.ravel())[0, 1])}"
+
+
+def _window(stack: AFMStack) -> Window:
+    return (float(stack.x[0]), float(stack.x[-1])), (float(stack.y[0]), float(stack.y[-1]))
+
+
+def _evenly(n: int, most: int) -> list[int]:
+    """First, last and evenly chosen indices of ``n``, at most ``most``."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, most))})

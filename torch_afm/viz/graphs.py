@@ -1,0 +1,159 @@
+"""Pictures of molecule graphs, seen from the tip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection, PatchCollection, PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import PathPatch
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
+from torch import Tensor
+
+from torch_afm.data import AFMData
+from torch_afm.elements import covalent_radius, symbol
+from torch_afm.utils import check_finite, check_shape
+
+#: CPK-like colours from the colour-blind-safe set of Okabe and Ito, with its tints; other elements are pink.
+COLOURS = {
+    "H": "#ffffff",
+    "C": "#4d4d4d",
+    "N": "#0072b2",
+    "O": "#d55e00",
+    "F": "#9fdcc8",
+    "Si": "#d9c2a3",
+    "P": "#e69f00",
+    "S": "#f0e442",
+    "Cl": "#009e73",
+    "Br": "#8c4a2f",
+}
+OTHER = "#cc79a7"
+
+#: Colour of what stands out: the newest atom, a missing atom.
+ACCENT = "#cc3311"
+
+#: Depth in Å from which on atoms are drawn smallest and palest.
+DEEPEST = 1.5
+
+Window = tuple[tuple[float, float], tuple[float, float]]
+
+
+def plot_graph(
+    data: AFMData, window: Window | None = None, new_atom: int | None = None, title: str | None = None
+) -> Figure:
+    """A figure of a molecule graph; :func:`draw_graph` says how it is drawn.
+
+    Args:
+        data: the graph, which may be empty.
+        window: ``((x0, x1), (y0, y1))`` in Å; default what the atoms need.
+        new_atom: index of an atom to ring.
+        title: title of the figure.
+
+    Raises:
+        InputError: for positions that are not finite or do not fit ``z``.
+    """
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    ax = figure.subplots()
+    draw_graph(ax, data, window or _window(data), new_atom)
+    ax.set(xlabel="x (Å)", ylabel="y (Å)", title=title or "")
+    return figure
+
+
+def draw_graph(ax: Axes, data: AFMData, window: Window, new_atom: int | None = None) -> None:
+    """Draw a molecule graph as the tip sees it, over whatever ``ax`` shows: x to the right, y upwards. An
+    atom is the smaller and the paler, the deeper it lies below z = 0 (or below the top atom, where that is
+    higher); bonds are bars; elements other than H and C are named.
+
+    Args:
+        ax: where to draw.
+        data: the graph, which may be empty.
+        window: ``((x0, x1), (y0, y1))`` in Å.
+        new_atom: index of an atom to ring.
+
+    Raises:
+        InputError: for positions that are not finite or do not fit ``z``.
+    """
+    ax.set(xlim=window[0], ylim=window[1], aspect="equal")
+    pos = data.pos.detach().cpu().double().numpy()
+    check_shape("pos", pos, (data.z.numel(), 3))
+    check_finite("pos", pos)
+    if not len(pos):
+        return
+    names = [symbol(z) for z in data.z.tolist()]
+    depth = np.clip(max(0.0, pos[:, 2].max()) - pos[:, 2], 0, DEEPEST) / DEEPEST
+    radius = atom_radius(data.z) * (1 - 0.5 * depth)
+    shades = np.array([to_rgb(COLOURS.get(name, OTHER)) for name in names])
+    shades += (1 - shades) * 0.65 * depth[:, None]
+    order = np.argsort(pos[:, 2], kind="stable")
+
+    ax.add_collection(_bars(data, pos), autolim=False)
+    circles = _circles(ax, pos[order], radius[order], facecolors=shades[order], edgecolors="#1a1a1a")
+    circles.set(linewidth=0.8, zorder=4)
+    letters = [_letters(names[i], pos[i], radius[i], shades[i]) for i in order if names[i] not in ("H", "C")]
+    ax.add_collection(PatchCollection(letters, match_original=True, zorder=5), autolim=False)
+    if new_atom is not None:
+        draw_rings(ax, pos[[new_atom]], radius[[new_atom]] + 0.18)
+
+
+def draw_rings(ax: Axes, pos: np.ndarray, radius: np.ndarray, style: str = "solid") -> None:
+    """Ring places in Å, positions ``[K, 2 or 3]``, with circles of radius ``[K]`` in Å."""
+    rings = _circles(ax, pos, radius, facecolors="none", edgecolors=ACCENT, linestyles=style)
+    rings.set(linewidth=1.6, zorder=6)
+
+
+def atom_radius(z: Tensor) -> np.ndarray:
+    """Radius in Å at which an atom is drawn at the top, for each atomic number."""
+    return np.array([0.2 + 0.28 * covalent_radius(int(n)) for n in z])
+
+
+def _circles(ax: Axes, pos: np.ndarray, radius: np.ndarray, **style: Any) -> EllipseCollection:
+    """Circles whose size is in Å, as their place is."""
+    circles = EllipseCollection(
+        2 * radius,
+        2 * radius,
+        np.zeros(len(radius)),
+        units="xy",
+        offsets=pos[:, :2],
+        offset_transform=ax.transData,
+        **style,
+    )
+    ax.add_collection(circles, autolim=False)
+    return circles
+
+
+def _bars(data: AFMData, pos: np.ndarray, width: float = 0.16) -> PolyCollection:
+    """Each bond as a bar, deep ones first. In Å, so that bars keep their proportion to the atoms."""
+    edges = data.edge_index.cpu().numpy()
+    a, b = edges[:, edges[0] < edges[1]]
+    order = np.argsort(pos[a, 2] + pos[b, 2], kind="stable")
+    start, end = pos[a[order], :2], pos[b[order], :2]
+    along = end - start
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    side = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(length, 1e-9) * width / 2
+    corners = np.stack([start - side, start + side, end + side, end - side], axis=1)
+    return PolyCollection(list(corners), facecolors="#666666", edgecolors="white", linewidths=0.4, zorder=3)
+
+
+def _letters(name: str, pos: np.ndarray, radius: float, colour: np.ndarray) -> PathPatch:
+    """An element's symbol that fills its circle, dark on light and light on dark."""
+    path = TextPath((0, 0), name, size=1, prop=FontProperties(weight="bold"))
+    box = path.get_extents()
+    scale = 1.15 * radius / np.hypot(box.width, box.height)
+    centred = Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2)
+    move = centred.scale(scale).translate(*pos[:2])
+    ink = "black" if colour @ (0.299, 0.587, 0.114) > 0.5 else "white"
+    return PathPatch(move.transform_path(path), facecolor=ink, edgecolor="none")
+
+
+def _window(data: AFMData, margin: float = 1.5) -> Window:
+    """A square around the atoms."""
+    if not data.z.numel():
+        return (-margin, margin), (-margin, margin)
+    low, high = data.pos[:, :2].amin(0), data.pos[:, :2].amax(0)
+    (x, y), half = ((low + high) / 2).tolist(), float((high - low).max()) / 2 + margin
+    return (x - half, x + half), (y - half, y + half)
