@@ -113,8 +113,9 @@ def _read_xyz(path: Path, text: str) -> AFMData:
     if len({len(values) for _, values in atoms}) > 1:
         raise InputError(f"{path}: expected a charge in column 5 on every line or on none, got it on some")
     z = torch.tensor([n for n, _ in atoms], dtype=torch.long)
-    values = torch.tensor([v for _, v in atoms], dtype=torch.float32).reshape(len(atoms), -1)
-    pos = values[:, :3].reshape(-1, 3).contiguous()
+    values = torch.tensor([v for _, v in atoms], dtype=torch.float32)
+    values = values.reshape(len(atoms), len(atoms[0][1]) if atoms else 3)
+    pos = values[:, :3].contiguous()
     charge = values[:, 3].contiguous() if values.shape[1] == 4 else torch.zeros(len(atoms))
     return AFMData(z=z, pos=pos, charge=charge, edge_index=covalent_bonds(z, pos))
 
@@ -144,8 +145,7 @@ def _read_mdl(path: Path, text: str) -> AFMData:
             raise InputError(f"{path}: expected one molecule, got {len(supplier)}")
         mol = supplier[0]
         if mol is None:
-            counts = [*text.splitlines(), "", "", "", ""][3]
-            raise InputError(f"{path}: RDKit cannot read it as an MDL file (its counts, line 4: {counts!r})")
+            raise InputError(f"{path}{_mdl_fault(text.splitlines())}")
         # Odd valences, as in an unfinished graph, are no reason to refuse a file.
         if Chem.SanitizeMol(mol, catchErrors=True):
             mol.UpdatePropertyCache(strict=False)
@@ -153,3 +153,19 @@ def _read_mdl(path: Path, text: str) -> AFMData:
     if all(atom.HasProp("PartialCharge") for atom in mol.GetAtoms()):
         data.charge = torch.tensor([a.GetDoubleProp("PartialCharge") for a in mol.GetAtoms()])
     return data
+
+
+def _mdl_fault(lines: list[str]) -> str:
+    """Where RDKit is likely to have stumbled: at the counts (line 4), an atom, or further on."""
+    count = lines[3][:3] if len(lines) > 3 else ""
+    if not count.strip().isdecimal():
+        return ", line 4: expected the number of atoms in columns 1-3 of an MDL file"
+    atoms = [*lines[4:], *[""] * int(count)][: int(count)]
+    for number, line in enumerate(atoms, start=5):
+        try:
+            finite = all(math.isfinite(float(line[i : i + 10])) for i in (0, 10, 20))
+        except ValueError:
+            finite = False
+        if not finite:
+            return f", line {number}: expected three finite coordinates of ten columns each, got {line!r}"
+    return f": RDKit cannot read it as an MDL file; line 4 says {count.strip()} atom(s)"

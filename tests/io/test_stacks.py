@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+
+from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.io import AFMStack, read_stack, write_stack
+from torch_afm.utils import InputError
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {
+        "stack": rng.normal(size=(2, 3, 4, 5)).astype(np.float32),
+        "x": np.linspace(-1, 1, 5),
+        "y": np.linspace(-2, 2, 4),
+        "z": np.array([7.0, 6.9, 6.8]),
+    }
+
+
+def test_round_trip(tmp_path, arrays):
+    meta = {"scan": to_dict(Scan()), "tip": to_dict(Tip()), "z_top": 7.5, "molecule": "Å", "version": "0"}
+    write_stack(tmp_path / "stack.npz", AFMStack(**arrays, meta=meta))
+    back = read_stack(tmp_path / "stack.npz")
+    for key, value in arrays.items():
+        assert np.array_equal(getattr(back, key), value) and getattr(back, key).dtype == value.dtype
+    assert back.meta == json.loads(json.dumps(meta))
+    assert from_dict(Scan, back.meta["scan"]) == Scan()
+    assert from_dict(Tip, back.meta["tip"]) == Tip()
+
+
+def test_the_file_is_written_where_it_was_asked_to_be(tmp_path, arrays):
+    write_stack(tmp_path / "stack.v1", AFMStack(**arrays))
+    assert [p.name for p in tmp_path.iterdir()] == ["stack.v1"]
+
+
+def test_files_of_other_programs(tmp_path, arrays):
+    """No meta, integers and double precision do."""
+    arrays["stack"] = np.arange(120).reshape(2, 3, 4, 5)
+    np.savez_compressed(tmp_path / "stack.npz", **arrays, extra=np.zeros(3))
+    back = read_stack(tmp_path / "stack.npz")
+    assert back.stack.dtype == np.float32 and back.stack.sum() == 119 * 60 and back.meta == {}
+
+
+def test_one_slice_and_one_channel(arrays):
+    AFMStack(arrays["stack"][:1, :1], arrays["x"], arrays["y"], arrays["z"][:1])
+
+
+def _with(key, value):
+    return lambda a: a | {key: value(a[key]) if callable(value) else value}
+
+
+def _nan(stack):
+    stack = stack.copy()
+    stack[0, 1, 2, 3] = np.nan
+    return stack
+
+
+BAD = [
+    (_with("stack", _nan), "stack: expected finite numbers, got 1 NaN"),
+    (_with("stack", lambda s: np.full(s.shape, 1e300)), "stack: expected finite"),
+    (_with("stack", lambda s: s[0]), "stack: expected a non-empty array"),
+    (_with("stack", lambda s: s[:0]), "stack: expected a non-empty array"),
+    (_with("stack", lambda s: s.astype(str)), "stack: expected real numbers"),
+    (_with("stack", lambda s: s.astype(complex)), "stack: expected real numbers"),
+    (_with("stack", lambda s: s.transpose(0, 1, 3, 2)), "y: expected shape"),
+    (_with("x", lambda x: x[:-1]), "x: expected shape"),
+    (_with("y", lambda y: np.append(y, 3)), "y: expected shape"),
+    (_with("z", lambda z: z[:2]), "z: expected shape"),
+    (_with("x", lambda x: x[None]), "x: expected a non-empty array"),
+    (_with("x", lambda x: x[::-1]), "x: expected increasing"),
+    (_with("y", lambda y: y * 0), "y: expected increasing"),
+    (_with("z", lambda z: z[::-1]), "z: expected decreasing"),
+    (_with("x", lambda x: x * np.nan), "x: expected finite"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD)
+def test_bad_arrays(tmp_path, arrays, change, words):
+    bad = change(arrays)
+    with pytest.raises(InputError, match=words):
+        AFMStack(**bad)
+    path = tmp_path / "bad.npz"
+    np.savez(path, **bad)
+    with pytest.raises(InputError) as error:
+        read_stack(path)
+    assert str(error.value).startswith(f"{path}: {words}") and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["stack", "x", "y", "z"])
+def test_missing_key(tmp_path, arrays, key):
+    del arrays[key]
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(InputError, match=rf"bad\.npz: .*; {key} missing"):
+        read_stack(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize("meta", ["{", "[1]", 3.0, ["{}", "{}"]])
+def test_bad_meta_in_a_file(tmp_path, arrays, meta):
+    np.savez(tmp_path / "bad.npz", **arrays, meta=np.array(meta))
+    with pytest.raises(InputError, match=r"bad\.npz: meta"):
+        read_stack(tmp_path / "bad.npz")
+
+
+def test_other_bad_input(tmp_path, arrays):
+    with pytest.raises(InputError, match="meta: expected a dict"):
+        AFMStack(**arrays, meta=[1])
+    for value in (object(), float("nan")):
+        with pytest.raises(InputError, match="meta: expected settings that fit into JSON"):
+            write_stack(tmp_path / "bad.npz", AFMStack(**arrays, meta={"a": value}))
+    assert not (tmp_path / "bad.npz").exists()
+    with pytest.raises(InputError, match="cannot write"):
+        write_stack(tmp_path / "none" / "stack.npz", AFMStack(**arrays))
+    with pytest.raises(InputError, match="no such file"):
+        read_stack(tmp_path / "none.npz")
