@@ -1,0 +1,42 @@
+import torch
+
+from torch_afm.nn import BondHead, ClassHead, PositionHead
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_sizes_of_the_thesis():
+    assert parameters(ClassHead(384, 3)) == (384 * 32 + 32) + (32 * 3 + 3)
+    assert parameters(PositionHead(384, (8, 8, 0.7))) == (384 * 64 + 64) + (64 * 64 + 64) + (64 * 3 + 3)
+    assert parameters(BondHead(20)) == (40 * 32 + 32) + (32 + 1)
+    assert parameters(BondHead(20, (32, 32))) == (40 * 32 + 32) + (32 * 32 + 32) + (32 + 1)
+
+
+def test_class_head_gives_logits():
+    head = ClassHead(4, 3).double()
+    x = torch.randn(5, 4, dtype=torch.float64)
+    first, second = head.mlp.lins
+    expected = (x @ first.weight.T + first.bias).clamp(min=0) @ second.weight.T + second.bias
+    torch.testing.assert_close(head(x), expected)
+
+
+def test_position_head_spans_the_window():
+    head = PositionHead(4, (8.0, 6.0, 0.7))
+    with torch.no_grad():
+        head.mlp.lins[-1].weight.zero_()
+        head.mlp.lins[-1].bias.copy_(torch.tensor([1.0, -1.0, -1.0]))
+    torch.testing.assert_close(head(torch.randn(2, 4)), torch.tensor([[8.0, -6.0, -0.7]] * 2))
+    assert set(head.state_dict()) == {name for name, _ in head.named_parameters()}
+
+
+def test_bond_head_pairs_each_old_atom_with_the_new_one_of_its_graph():
+    head = BondHead(3).double()
+    x, new = torch.randn(4, 3, dtype=torch.float64), torch.randn(3, 3, dtype=torch.float64)
+    batch = torch.tensor([0, 0, 2, 2])
+    out = head(x, new, batch)
+    assert out.shape == (4,)
+    for i, graph in enumerate(batch.tolist()):
+        torch.testing.assert_close(out[i : i + 1], head.mlp(torch.cat([x[i], new[graph]])))
+    assert head(x[:0], new, batch[:0]).shape == (0,)
