@@ -89,8 +89,8 @@ class GeneratorLoss(torch.nn.Module):
         bonded = torch.zeros_like(out.edge_logits)
         bonded[present[is_target[missing]]] = 1
         atoms = torch.bincount(batch, minlength=num_graphs)
-        applies = has_target & (atoms > 0)
-        weight = (applies / (atoms * applies.sum()).clamp(min=1)).to(bonded.dtype)
+        applies = (has_target & (atoms > 0)).to(bonded.dtype)
+        weight = applies / (atoms * applies.sum()).clamp(min=1)
         edge = F.binary_cross_entropy_with_logits(out.edge_logits, bonded, weight[batch], reduction="sum")
 
         total = position + self.node_weight * node + self.edge_weight * edge

@@ -50,9 +50,8 @@ def upsample(g: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def conv(x: np.ndarray, layer: torch.nn.Conv2d) -> np.ndarray:
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-    return np.stack(
-        [sum(correlate(x[i], w[i], mode="constant") for i in range(len(x))) + b for w, b in zip(weight, bias)]
-    )
+    filtered = [sum(correlate(x[i], w[i], mode="constant") for i in range(len(x))) for w in weight]
+    return np.stack(filtered) + bias[:, None, None]
 
 
 @pytest.mark.parametrize("size", [(8, 4), (2, 2)])

@@ -1,0 +1,309 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+import torch_geometric.typing
+from torch import Tensor
+from torch_geometric.data import Batch
+from torch_geometric.nn.conv import MessagePassing
+
+from torch_afm.config import GraphGeneratorConfig, Scan, from_dict, to_dict
+from torch_afm.data import AFMData
+from torch_afm.models import GraphGenerator, StepPrediction
+from torch_afm.nn import GeneratorLoss
+from torch_afm.utils import InputError
+
+PRESETS = ("thesis", "literal", "small")
+SCATTER = [False] + [True] * torch_geometric.typing.WITH_TORCH_SCATTER
+#: Atoms of each graph of the test batch: empty ones first, in the middle and last.
+SIZES = (0, 3, 5, 0, 1, 4, 0)
+
+
+def tiny(preset: str, **changes: object) -> GraphGenerator:
+    """A preset on few pixels (the number of parameters stays)."""
+    torch.manual_seed(0)
+    config = dataclasses.replace(
+        GraphGeneratorConfig.preset(preset), scan=Scan(pixels=(24, 16), n_slices=4), **changes
+    )
+    return GraphGenerator(config)
+
+
+def graph(atoms: int, seed: int, scan: Scan, missing: int = 2) -> AFMData:
+    generator = torch.Generator().manual_seed(seed)
+
+    def positions(n: int) -> Tensor:
+        return (torch.rand(n, 3, generator=generator) - 0.5) * torch.tensor([8, 8, 0.7])
+
+    pairs = torch.combinations(torch.arange(atoms)).T
+    pairs = pairs[:, torch.rand(pairs.size(1), generator=generator) < 0.6]
+    return AFMData(
+        z=torch.tensor([1, 6])[torch.randint(0, 2, (atoms,), generator=generator)],
+        pos=positions(atoms),
+        edge_index=torch.cat([pairs, pairs.flip(0)], dim=1),
+        reference=torch.randn(1, 1, *scan.shape, generator=generator),
+        simulated=torch.randn(1, 1, *scan.shape, generator=generator),
+        missing_z=torch.tensor([1, 6])[torch.randint(0, 2, (missing,), generator=generator)],
+        missing_pos=positions(missing),
+        missing_edge_index=torch.ones(missing, atoms).nonzero().T,
+    )
+
+
+def graphs(model: GraphGenerator) -> list[AFMData]:
+    return [graph(n, seed, model.config.scan) for seed, n in enumerate(SIZES)]
+
+
+def collate(items: list[AFMData]) -> Batch:
+    return Batch.from_data_list(items, follow_batch=["missing_z"])
+
+
+def as_double(data: AFMData) -> AFMData:
+    return data.clone().apply(lambda x: x.double() if x.is_floating_point() else x)
+
+
+@pytest.mark.parametrize(("preset", "dead"), [("thesis", 256), ("literal", 128)])
+def test_parameter_count_of_the_thesis(preset, dead):
+    model = GraphGenerator(GraphGeneratorConfig.preset(preset))
+    assert sum(p.numel() for p in model.parameters()) == 750_335
+    assert sum(p.numel() for p in model.parameters() if not p.requires_grad) == dead
+
+
+def test_weights_of_small_fit_into_the_package():
+    model = GraphGenerator(GraphGeneratorConfig.preset("small"))
+    assert sum(p.numel() * p.element_size() for p in model.parameters()) < 5e6
+
+
+@pytest.mark.parametrize("scatter", SCATTER)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_batch_is_the_single_graphs(preset, scatter, monkeypatch):
+    monkeypatch.setattr(torch_geometric.typing, "WITH_TORCH_SCATTER", scatter)
+    model = tiny(preset).double()
+    items = [as_double(data) for data in graphs(model)]
+    out = model(collate(items))
+    assert (out.class_logits.shape, out.pos.shape, out.edge_logits.shape) == ((7, 3), (7, 3), (13,))
+    singles = [model(data) for data in items]
+    for key in StepPrediction._fields:
+        expected = torch.cat([getattr(single, key) for single in singles])
+        torch.testing.assert_close(getattr(out, key), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_step_with_an_encoded_reference(preset):
+    model = tiny(preset)
+    batch = collate(graphs(model))
+    out, again = model(batch), model.step(model.encode_reference(batch.reference), batch)
+    assert all(torch.equal(a, b) for a, b in zip(out, again, strict=True))
+
+    # One reference stack for all graphs of a molecule.
+    stack = batch.reference[:1]
+    shared = model.step(model.encode_reference(stack), batch)
+    batch.reference = stack.expand_as(batch.reference)
+    for a, b in zip(shared, model(batch), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_order_of_atoms_and_edges_does_not_matter():
+    model = tiny("thesis").double()
+    data = as_double(graph(5, 2, model.config.scan))
+    out = model(data)
+    perm = torch.tensor([3, 0, 4, 1, 2])
+    order = torch.randperm(data.edge_index.size(1), generator=torch.Generator().manual_seed(0))
+    other = data.clone()
+    other.z, other.pos = data.z[perm], data.pos[perm]
+    other.edge_index = perm.argsort()[data.edge_index[:, order]]
+    permuted = model(other)
+    torch.testing.assert_close(permuted.class_logits, out.class_logits, rtol=0, atol=1e-12)
+    torch.testing.assert_close(permuted.pos, out.pos, rtol=0, atol=1e-12)
+    torch.testing.assert_close(permuted.edge_logits, out.edge_logits[perm], rtol=0, atol=1e-12)
+
+
+def test_every_input_counts():
+    model = tiny("thesis").double()
+    data = as_double(graph(5, 2, model.config.scan))
+    for key in ("reference", "simulated", "pos"):
+        data[key].requires_grad_()
+    out = model(data)
+    for x in out:
+        gradients = torch.autograd.grad(
+            x.sum(), [data.reference, data.simulated, data.pos], retain_graph=True
+        )
+        assert all(float(g.abs().max()) > 0 for g in gradients)
+    other = data.clone()
+    other.z = 7 - data.z  # carbon for hydrogen and the other way round
+    assert not torch.allclose(model(other).class_logits, out.class_logits)
+
+
+def test_bonds_see_one_more_propagation_and_the_new_atom():
+    model = tiny("literal").double()
+    data = as_double(graph(5, 2, model.config.scan))
+    states: list[Tensor] = []
+    model.conv.register_forward_hook(lambda module, inputs, output: states.append(output))
+    out = model(data)
+    assert isinstance(model.conv, MessagePassing) and len(states) == 4
+    new = model.node_encoder(torch.cat([out.pos, out.class_logits.softmax(dim=1)], dim=1))
+    expected = model.bond_head(states[-1], new, torch.zeros(5, dtype=torch.long))
+    torch.testing.assert_close(out.edge_logits, expected)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_gradients_reach_every_parameter(preset):
+    model = tiny(preset)
+    batch = collate(graphs(model))
+    GeneratorLoss(model.classes)(model(batch), batch).total.backward()
+    without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    # A shift of all pixels alike is what the softmax over the pixels takes out.
+    dead = {name for name, _ in model.named_parameters() if name.endswith("attention_conv.bias")}
+    assert without == dead and len(dead) == 4 * len(model.image_encoders)
+
+
+def test_gradients_exist_whatever_a_batch_lacks():
+    model = tiny("small")
+    batch = collate([graph(0, 0, model.config.scan, missing=0), graph(0, 1, model.config.scan, missing=0)])
+    GeneratorLoss(model.classes)(model(batch), batch).total.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+
+
+def test_learns_one_batch():
+    model = tiny("small")
+    batch = collate([graph(n, n, model.config.scan, missing=1) for n in (1, 4)])
+    loss, optimizer = GeneratorLoss(model.classes), torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        terms = loss(model(batch), batch)
+        terms.total.backward()
+        optimizer.step()
+    assert all(float(part.detach()) < 0.1 for part in terms)
+
+
+def test_autocast():
+    model = tiny("thesis")
+    batch = collate(graphs(model))
+    full = model(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = model(batch)
+    assert all(x.dtype == torch.float32 for x in out)
+    for a, b in zip(out, full, strict=True):
+        torch.testing.assert_close(a, b, rtol=0.05, atol=0.05)
+    GeneratorLoss(model.classes)(out, batch).total.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+
+
+def test_wrong_stack():
+    model = tiny("thesis")
+    data = graph(2, 0, model.config.scan)
+    data.reference = data.reference[..., :-1]
+    with pytest.raises(
+        InputError, match=r"reference: expected shape \(any, 1, 4, 16, 24\), got \(1, 1, 4, 16, 23\)"
+    ):
+        model(data)
+    data = graph(2, 0, model.config.scan)
+    data.simulated = data.simulated[:, :, 1:]
+    with pytest.raises(InputError, match="simulated: expected shape"):
+        model(data)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_save_and_load(preset, tmp_path):
+    model = tiny(preset)
+    batch = collate(graphs(model))
+    model.save_pretrained(tmp_path / "a" / "b")
+    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"model.safetensors", "config.json"}
+    loaded = GraphGenerator.from_pretrained(tmp_path / "a" / "b")
+    assert loaded.config == model.config
+    assert all(torch.equal(a, b) for a, b in zip(model(batch), loaded(batch), strict=True))
+
+
+def test_unknown_name(tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    monkeypatch.setattr("torch_afm.models.graph_generator._WEIGHTS", tmp_path)
+    with pytest.raises(InputError, match="name: expected a folder or one of demo, got 'nonsense'"):
+        GraphGenerator.from_pretrained("nonsense")
+
+
+def test_shipped_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch_afm.models.graph_generator._WEIGHTS", tmp_path)
+    model = tiny("small")
+    model.save_pretrained(tmp_path / "demo")
+    loaded = GraphGenerator.from_pretrained("demo")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+
+
+def damage_weights(folder):
+    (folder / "model.safetensors").write_bytes(b"\xff" * 100)
+
+
+def cut_weights(folder):
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+
+
+def no_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def other_network(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"node_channels": 21}))
+
+
+def unknown_setting(folder):
+    (folder / "config.json").write_text('{"flux_capacitor": 1}')
+
+
+def wrong_type(folder):
+    (folder / "config.json").write_text('{"z_min": "deep"}')
+
+
+def not_a_config(folder):
+    (folder / "config.json").write_text("[1, 2]")
+
+
+def not_json(folder):
+    (folder / "config.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_weights,
+        cut_weights,
+        no_weights,
+        other_network,
+        unknown_setting,
+        wrong_type,
+        not_a_config,
+        not_json,
+    ],
+)
+def test_damaged_files(damage, tmp_path):
+    tiny("small").save_pretrained(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(InputError, match=r"^name: expected a saved GraphGenerator in .*, got: ") as error:
+        GraphGenerator.from_pretrained(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_config_round_trip(preset):
+    config = GraphGeneratorConfig.preset(preset)
+    assert from_dict(GraphGeneratorConfig, json.loads(json.dumps(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"z_min": 0.7}, "z_min: expected a negative depth"),
+        ({"map_channels": (32, 48)}, "volume_channels, map_channels: expected as many"),
+        ({"scan": Scan(pixels=(7, 7))}, "scan: expected pixels that halve 3 times"),
+        ({"attention_kernel": 2}, "attention_kernel: expected an odd size"),
+        ({"groups": (("H",), ("H", "C"))}, "groups: expected disjoint"),
+    ],
+)
+def test_bad_config(changes, message):
+    with pytest.raises(InputError, match=message):
+        GraphGeneratorConfig(**changes)
+
+
+def test_unknown_preset():
+    with pytest.raises(InputError, match="preset: expected one of thesis, literal, small, got 'huge'"):
+        GraphGeneratorConfig.preset("huge")
