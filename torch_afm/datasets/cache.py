@@ -20,8 +20,8 @@ def cache_dir() -> Path:
     return Path(base if base else Path.home() / ".cache") / "torch_afm"
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an npz whole or not at all; a folder that cannot be written to gives a warning only."""
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Write an npz whole or not at all. Where that fails, warn and return ``False``."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,10 +29,12 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             temporary = Path(file.name)
             np.savez(file, **arrays)  # type: ignore[arg-type]
         temporary.replace(path)
+        return True
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         warnings.warn(f"{path}: cannot write the cache, going on without it ({error})", stacklevel=2)
+        return False
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:

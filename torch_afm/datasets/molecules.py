@@ -34,9 +34,9 @@ class MoleculeDataset(Dataset[AFMData]):
     """Molecules from SMILES, embedded by :func:`torch_afm.data.from_smiles` once and then read from a cache.
 
     Item ``i`` is an :class:`AFMData` with z, pos, charge, edge_index, ``name`` (the second column of a .smi
-    file, else ``molecule-<line>``) and ``smiles``. It is the caller's own: changing it leaves the data set as
-    it is. The first use computes the geometries on all cores (RDKit works outside Python's lock, so threads
-    do), and an interrupted computation goes on where it stopped.
+    file, else ``molecule-<line>``, counted from 1) and ``smiles``. It is the caller's own: changing it leaves
+    the data set as it is. The first use computes the geometries on all cores (RDKit works outside Python's
+    lock, so threads do), and an interrupted computation goes on where it stopped.
 
     Args:
         smiles: SMILES, or the path of a .smi file (a SMILES and, optionally, a name a line; ``#`` comments);
@@ -111,7 +111,6 @@ def _read(smiles: Sequence[str] | str | Path | None) -> tuple[list[str], list[st
     """Names and SMILES of a list, a file or the embedded list."""
     if smiles is None:
         text = resources.files("torch_afm.datasets").joinpath("resources/molecules.smi").read_text("utf-8")
-        lines: Iterable[str] = text.splitlines()
     elif isinstance(smiles, str | Path):
         path = Path(smiles)
         if path.suffix != ".smi" or not path.is_file():
@@ -119,19 +118,21 @@ def _read(smiles: Sequence[str] | str | Path | None) -> tuple[list[str], list[st
                 f"smiles: expected a list of SMILES or an existing .smi file, got {str(smiles)!r}"
             )
         try:
-            lines = path.read_text("utf-8").splitlines()
+            text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"smiles: cannot read {path} ({error})") from None
+    elif len(smiles) == 0:
+        raise InputError("smiles: expected at least one SMILES, got an empty list")
     else:
-        lines = smiles
+        return [f"molecule-{i}" for i in range(1, len(smiles) + 1)], list(smiles)
     names, found = [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split(maxsplit=1)
         if fields and not fields[0].startswith("#"):
             found.append(fields[0])
             names.append(fields[1].strip() if len(fields) > 1 else f"molecule-{number}")
     if not found:
-        raise InputError(f"smiles: expected at least one SMILES, got none in {smiles!r}")
+        raise InputError(f"smiles: expected at least one SMILES, got none in {str(smiles)!r}")
     return names, found
 
 
@@ -153,14 +154,13 @@ def _load_or_compute(smiles: list[str], seed: int, charges: str, folder: Path | 
             if part is None:
                 chunk = smiles[start : start + _CHUNK]
                 part = _pack(start, _with_progress(pool.map(_Embed(seed, charges), chunk), bar))
-                if files:
-                    write_arrays(files[i], part)
+                if files and not write_arrays(files[i], part):
+                    folder, files = None, []
             else:
                 bar.update(len(smiles[start : start + _CHUNK]))
             parts.append(part)
     result = _concatenate(parts)
-    if folder is not None:
-        write_arrays(folder / f"{key}.npz", result)
+    if folder is not None and write_arrays(folder / f"{key}.npz", result):
         for file in files:
             file.unlink(missing_ok=True)
     return result
