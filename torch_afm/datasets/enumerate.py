@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from torch_afm.utils import InputError
 
+#: Fragments in SMILES; one that stands twice is drawn twice as often.
 _RINGS = (
     "c1ccccc1 c1ccncc1 c1cncnc1 c1cnccn1 c1ccnnc1 c1ccoc1 c1ccsc1 c1cc[nH]c1 c1cnc[nH]1 c1cn[nH]c1 c1cscn1 "
     "c1cocn1 c1ccon1 c1ccc2ccccc2c1 c1ccc2ncccc2c1 c1ccc2[nH]ccc2c1 c1ccc2occc2c1 c1ccc2sccc2c1 "
