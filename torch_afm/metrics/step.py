@@ -56,8 +56,8 @@ class StepMetrics:
             loss_terms: their loss, where the loss is to be reported.
         """
         target, has_target = self._loss.nearest(out.pos, batch)
-        self._true.append(batch.missing_pos[target].double().cpu())
-        self._pred.append(out.pos[has_target].double().cpu())
+        self._true.append(batch.missing_pos[target].cpu().double())
+        self._pred.append(out.pos[has_target].cpu().double())
 
         label = torch.zeros_like(has_target, dtype=torch.long)
         label[has_target] = self.classes.of(batch.missing_z[target])

@@ -71,7 +71,8 @@ def plot_generation(
     ringed, over the nearest slice of the reference, above the nearest slice simulated from it.
 
     The scores are those of :func:`torch_afm.metrics.match_atoms`, blind to elements. Crosses in the picture
-    of the prediction are the true atoms. A cross-out in the last step is an atom that was refused.
+    of the prediction are the true atoms. An oblique cross in the last step is
+    an atom that was refused.
 
     Args:
         generation: what :func:`torch_afm.generation.generate_greedy` returns.
@@ -134,13 +135,13 @@ def _draw_steps(figure: SubFigure, generation: Generated, reference: AFMStack, s
         atoms = step.graph.z.numel()
         draw_slice(above, near, reference.x, reference.y, FADE)
         draw_graph(above, step.graph, _window(reference), atoms - 1 if atoms else None)
-        last = k == len(generation.steps) - 1
-        if last and generation.ended != "stop":
+        label = int(step.class_probabilities.argmax())
+        decision = f"→ {generation.classes.names[label]} {float(step.class_probabilities[label]):.2f}"
+        if k == len(generation.steps) - 1 and generation.ended != "stop":
             x, y, _ = step.pos.tolist()
             above.plot([x], [y], "x", color=ACCENT, markersize=9, markeredgewidth=2, zorder=7)
-        label = int(step.class_probabilities.argmax())
-        decision = f"{generation.classes.names[label]} {float(step.class_probabilities[label]):.2f}"
-        frame(above, f"step {k + 1}", f"→ {decision}")
+            decision += ", refused"
+        frame(above, f"step {k + 1}", decision)
         draw_slice(below, simulated, reference.x, reference.y)
         frame(below, "", f"{scale_label(simulated)}\n{_agreement(simulated, near)}")
     axes[0, 0].set_ylabel("graph so far", fontsize=9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
@@ -30,7 +31,7 @@ def plot_sample(data: AFMData, scan: Scan, title: str | None = None) -> Figure:
         edge_index=torch.cat([data.edge_index, across, across.flip(0)], dim=1),
     )
     pos, radius = data.missing_pos.numpy(), atom_radius(data.missing_z)
-    figure = Figure(figsize=(9.2, 5.2), layout="compressed")
+    figure = Figure(figsize=(9.2, 5.3), layout=ConstrainedLayoutEngine(compress=True, h_pad=0.08))
     if title:
         figure.suptitle(title, fontsize=12, parse_math=False)
     axes = figure.subplots(2, 4)

@@ -1,0 +1,161 @@
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.collections import EllipseCollection
+
+from torch_afm.data import AFMData, append_atom
+from torch_afm.elements import AtomClasses
+from torch_afm.io import AFMStack
+from torch_afm.viz import plot_generation
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+X, Y = np.linspace(-8, 8, 12), np.linspace(-6, 6, 9)
+
+
+def _empty():
+    return AFMData(
+        z=torch.empty(0, dtype=torch.long),
+        pos=torch.empty(0, 3),
+        charge=torch.empty(0),
+        edge_index=torch.empty(2, 0, dtype=torch.long),
+    )
+
+
+def _reference(seed=0, slices=10):
+    values = np.random.default_rng(seed).normal(size=(1, slices, 9, 12))
+    return AFMStack(values, X, Y, 5 - 0.1 * np.arange(slices), {"molecule": "a $ molecule"})
+
+
+def _generation(atoms, ended="stop", seed=0, slices=10):
+    """``atoms`` atoms along a line, then the end; the simulated stack of step k holds k + noise."""
+    generator = torch.Generator().manual_seed(seed)
+    graph, steps = _empty(), []
+    for k in range(atoms + 1):
+        last = k == atoms
+        probabilities = torch.tensor([0.2, 0.1, 0.7])
+        if last and ended == "stop":
+            probabilities = torch.tensor([0.9, 0.05, 0.05])
+        simulated = torch.zeros(1, 1, slices, 9, 12)
+        if k:
+            simulated = torch.randn(simulated.shape, generator=generator) + k
+        pos = torch.tensor([-5 + 0.5 * k, 1.0 - 0.2 * k, -0.05 * k])
+        steps.append(
+            SimpleNamespace(graph=graph, simulated=simulated, class_probabilities=probabilities, pos=pos)
+        )
+        if not last:
+            graph = append_atom(graph, 6, pos, [k - 1] if k else [])
+    return SimpleNamespace(graph=graph, steps=steps, ended=ended, classes=AtomClasses())
+
+
+def _panels(figure, title):
+    return [ax for ax in figure.axes if ax.get_title() == title]
+
+
+def _texts(figure):
+    return "\n".join(text.get_text() for ax in figure.axes for text in ax.texts)
+
+
+def _render(figure):
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png", dpi=50)
+        return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("atoms", "ended", "truth"),
+    [(0, "stop", None), (0, "max_atoms", 0), (1, "repeat", 0), (1, "stop", 5), (23, "stop", 5)],
+)
+def test_draws_without_complaint(atoms, ended, truth):
+    data = None if truth is None else _generation(truth).graph
+    assert _render(plot_generation(_generation(atoms, ended), _reference(), data))[:4] == b"\x89PNG"
+
+
+def test_one_slice_is_enough():
+    figure = plot_generation(_generation(2, slices=1), _reference(slices=1))
+    assert len(_panels(figure, "reference, near")) == 1
+    _render(figure)
+
+
+def test_reference_and_final_graph():
+    reference, generation, truth = _reference(), _generation(4), _generation(6, seed=1).graph
+    figure = plot_generation(generation, reference, truth)
+    for name, s in (("far", 0), ("middle", 5), ("near", 9)):
+        (ax,) = _panels(figure, f"reference, {name}")
+        assert np.array_equal(ax.images[0].get_array(), reference.stack[0, s])
+    for name, data in (("prediction", generation.graph), ("truth", truth)):
+        (ax,) = _panels(figure, name)
+        (atoms,) = [c for c in ax.collections if isinstance(c, EllipseCollection)]
+        order = data.pos[:, 2].argsort(stable=True)
+        assert np.allclose(atoms.get_offsets(), data.pos[order, :2])
+        assert np.array_equal(ax.images[0].get_array(), reference.stack[0, -1])
+    (marks,) = _panels(figure, "prediction")[0].lines
+    assert np.allclose(np.transpose(marks.get_data()), truth.pos[:, :2])
+    assert not _panels(plot_generation(generation, reference), "truth")
+
+
+def test_steps_show_graph_decision_and_simulated_slice():
+    reference, generation = _reference(), _generation(3)
+    figure = plot_generation(generation, reference)
+    above = [_panels(figure, f"step {k + 1}")[0] for k in range(4)]
+    decisions = ["→ heavy 0.70"] * 3 + ["→ stop 0.90"]
+    assert [ax.get_xlabel() for ax in above] == decisions
+    for k, ax in enumerate(above):
+        circles = [c for c in ax.collections if isinstance(c, EllipseCollection)]
+        assert len(circles) == (2 if k else 0)
+        if k:
+            atoms, ring = circles
+            assert len(atoms.get_offsets()) == k
+            assert np.allclose(ring.get_offsets(), generation.graph.pos[k - 1 : k, :2])
+        # The panel straight below holds the simulated slice of the same step.
+        column = [a for a in figure.axes if a.get_subplotspec().colspan == ax.get_subplotspec().colspan]
+        (below,) = [
+            a
+            for a in column
+            if a.get_subplotspec().get_gridspec() is ax.get_subplotspec().get_gridspec() and a is not ax
+        ]
+        simulated = generation.steps[k].simulated[0, 0, -1].numpy()
+        assert np.array_equal(below.images[0].get_array(), simulated)
+        if k:
+            r = np.corrcoef(simulated.ravel(), reference.stack[0, -1].ravel())[0, 1]
+            assert below.get_xlabel().splitlines()[1].replace("−", "-") == f"r = {r:.2f}"
+        else:
+            assert below.get_xlabel() == "0.00 Hz\nno contrast"
+
+
+def test_a_refused_atom_is_crossed_out():
+    generation = _generation(2, "repeat")
+    (ax,) = _panels(plot_generation(generation, _reference()), "step 3")
+    (cross,) = ax.lines
+    assert np.allclose(np.ravel(cross.get_data()), generation.steps[-1].pos[:2])
+    assert ax.get_xlabel() == "→ heavy 0.70, refused"
+    (ax,) = _panels(plot_generation(_generation(2), _reference()), "step 3")
+    assert not ax.lines
+
+
+def test_long_generations_show_first_last_and_some_between():
+    figure = plot_generation(_generation(40), _reference())
+    shown = [int(ax.get_title().split()[1]) for ax in figure.axes if ax.get_title().startswith("step")]
+    assert len(shown) == 10 and shown[0] == 1 and shown[-1] == 41
+    assert set(np.diff(shown)) <= {4, 5}
+
+
+def test_scores_count_matches_by_hand():
+    # The truth is the prediction with one atom moved by 0.8 Å and two atoms more.
+    generation = _generation(5)
+    truth = generation.graph.clone()
+    truth.pos[4, 1] += 0.8
+    truth = append_atom(append_atom(truth, 1, [7.0, 5, 0], []), 1, [7.0, -5, 0], [])
+    text = _texts(plot_generation(generation, _reference(), truth))
+    assert "steps: 6" in text and "the network said stop" in text
+    assert "within 0.5 Å: 4 atoms\n  precision 0.80, recall 0.57" in text
+    assert "within 1.0 Å: 5 atoms\n  precision 1.00, recall 0.71" in text
+    assert "precision" not in _texts(plot_generation(generation, _reference()))
+
+
+def test_title():
+    assert plot_generation(_generation(1), _reference()).get_suptitle() == "Prediction for a $ molecule"
+    assert plot_generation(_generation(1), _reference(), title="mine").get_suptitle() == "mine"

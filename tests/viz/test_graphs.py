@@ -1,0 +1,116 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.collections import EllipseCollection, PatchCollection, PolyCollection
+from matplotlib.colors import to_rgb
+
+from torch_afm.data import AFMData, from_smiles
+from torch_afm.utils import InputError
+from torch_afm.viz import plot_graph
+from torch_afm.viz.graphs import COLOURS
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def _graph(z, pos, bonds=()):
+    edges = torch.tensor(bonds, dtype=torch.long).reshape(-1, 2).T
+    pos = torch.tensor(pos, dtype=torch.float).reshape(-1, 3)
+    return AFMData(
+        z=torch.tensor(z, dtype=torch.long), pos=pos, edge_index=torch.cat([edges, edges.flip(0)], 1)
+    )
+
+
+def _drawn(figure, kind):
+    return [c for c in figure.axes[0].collections if type(c) is kind]
+
+
+def _render(figure):
+    with io.BytesIO() as file:
+        figure.savefig(file, format="png")
+        return file.getvalue()
+
+
+def test_atoms_stand_where_they_are():
+    # Unsorted heights: the drawing order is bottom up, so that high atoms cover deep ones.
+    data = _graph([6, 8, 1], [[1, -2, -0.2], [-3, 0.5, -0.9], [0, 4, 0]])
+    figure = plot_graph(data)
+    (atoms,) = _drawn(figure, EllipseCollection)
+    order = data.pos[:, 2].argsort()
+    assert np.allclose(atoms.get_offsets(), data.pos[order, :2])
+    # In pixels: x to the right, y upwards, one scale for both.
+    _render(figure)
+    place = figure.axes[0].transData.transform(data.pos[:, :2])
+    assert place[1, 0] < place[2, 0] < place[0, 0]
+    assert place[0, 1] < place[1, 1] < place[2, 1]
+    scale = (place[0] - place[1]) / (data.pos[0, :2] - data.pos[1, :2]).numpy()
+    assert scale[0] == pytest.approx(scale[1], rel=0.01)
+
+
+def test_depth_makes_smaller_and_paler():
+    figure = plot_graph(_graph([6, 6, 6], [[0, 0, 0], [2, 0, -0.5], [4, 0, -1.0]]))
+    (atoms,) = _drawn(figure, EllipseCollection)
+    deep, middle, top = atoms.get_widths()
+    assert deep < middle < top
+    # white is 3
+    deep, middle, top = atoms.get_facecolors()[:, :3].sum(axis=1)
+    assert deep > middle > top
+    # A lone atom below the top of its frame is small too.
+    (alone,) = _drawn(plot_graph(_graph([6], [[0, 0, -1.0]])), EllipseCollection)
+    assert alone.get_widths() == pytest.approx(atoms.get_widths()[:1])
+
+
+def test_colours_and_letters():
+    figure = plot_graph(_graph([1, 6, 7, 8, 17, 53], [[2 * i, 0, 0] for i in range(6)]))
+    (atoms,) = _drawn(figure, EllipseCollection)
+    colours = atoms.get_facecolors()[:, :3]
+    for colour, name in zip(colours, ("H", "C", "N", "O", "Cl"), strict=False):
+        assert tuple(colour) == pytest.approx(to_rgb(COLOURS[name]))
+    (letters,) = _drawn(figure, PatchCollection)
+    centres = [path.get_extents().get_points().mean(0) for path in letters.get_paths()]
+    assert np.allclose(centres, [[4, 0], [6, 0], [8, 0], [10, 0]], atol=1e-6)  # N, O, Cl, I
+    radius = atoms.get_widths()[2:] / 2
+    for path, r, (x, _) in zip(letters.get_paths(), radius, centres, strict=True):
+        assert np.hypot(path.vertices[:, 0] - x, path.vertices[:, 1]).max() < r
+
+
+def test_each_bond_is_one_bar_between_its_atoms():
+    data = from_smiles("CO", seed=0)
+    (bars,) = _drawn(plot_graph(data), PolyCollection)
+    middles = sorted(tuple(np.round(path.vertices[:4].mean(0), 4)) for path in bars.get_paths())
+    pos = data.pos[:, :2].numpy()
+    truth = sorted(tuple(np.round((pos[a] + pos[b]) / 2, 4)) for a, b in data.edge_index.T.tolist() if a < b)
+    assert np.allclose(middles, truth, atol=2e-4) and len(truth) == 5
+
+
+def test_new_atom_is_ringed():
+    data = _graph([6, 1], [[0, 0, 0], [1, 0.5, -0.3]], [(0, 1)])
+    atoms, ring = _drawn(plot_graph(data, new_atom=1), EllipseCollection)
+    assert np.allclose(ring.get_offsets(), [[1, 0.5]])
+    assert ring.get_widths()[0] > atoms.get_widths()[0]
+    assert len(ring.get_facecolor()) == 0
+
+
+def test_window():
+    ax = plot_graph(_graph([6], [[0, 0, 0]]), window=((-8, 8), (-4, 4)), title="one").axes[0]
+    assert ax.get_xlim() == (-8, 8) and ax.get_ylim() == (-4, 4) and ax.get_title() == "one"
+    ax = plot_graph(_graph([6, 6], [[0, 0, 0], [10, 4, 0]])).axes[0]
+    for limits, values in ((ax.get_xlim(), (0, 10)), (ax.get_ylim(), (0, 4))):
+        assert limits[0] < values[0] - 1 and limits[1] > values[1] + 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [_graph([], []), _graph([8], [[0, 0, -5]]), _graph([1, 1], [[0, 0, 0], [0, 0, -0.7]], [(0, 1)])],
+    ids=["empty", "one deep atom", "one above the other"],
+)
+def test_draws_without_complaint(data):
+    assert _render(plot_graph(data)) == _render(plot_graph(data))
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="pos"):
+        plot_graph(_graph([6], [[0, 0, float("nan")]]))
+    with pytest.raises(InputError, match="pos"):
+        plot_graph(_graph([6, 6], [[0, 0, 0]]))
