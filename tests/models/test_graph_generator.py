@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -175,8 +176,9 @@ def test_learns_one_batch():
     assert all(float(part.detach()) < 0.1 for part in terms)
 
 
-def test_autocast():
-    model = tiny("thesis")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_autocast(preset):
+    model = tiny(preset)
     batch = collate(graphs(model))
     full = model(batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -221,11 +223,15 @@ def test_unknown_name(tmp_path, monkeypatch):
 
 
 def test_shipped_name(tmp_path, monkeypatch):
-    monkeypatch.setattr("torch_afm.models.graph_generator._WEIGHTS", tmp_path)
+    monkeypatch.setattr("torch_afm.models.graph_generator._WEIGHTS", tmp_path / "shipped")
+    monkeypatch.chdir(tmp_path)
     model = tiny("small")
-    model.save_pretrained(tmp_path / "demo")
+    model.save_pretrained(tmp_path / "shipped" / "demo")
+    (tmp_path / "demo").mkdir()  # what a command may have written here does not stand in the way
     loaded = GraphGenerator.from_pretrained("demo")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+    with pytest.raises(InputError, match="name: expected a saved GraphGenerator"):
+        GraphGenerator.from_pretrained(Path("demo"))
 
 
 def damage_weights(folder):

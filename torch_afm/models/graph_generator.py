@@ -58,8 +58,8 @@ class GraphGenerator(Module):
     :math:`\mathbf{p}` the softmax over the same classes (*stop* is among them only with
     :obj:`stop_feature`). A graph without atoms is encoded as zeros.
 
-    Under autocast the image branch alone computes in low precision: the rest is small, and a position in
-    bfloat16 would be rounded to 0.03 Å.
+    Under autocast the convolutions and the attention alone compute in low precision: the rest is small, and a
+    position in bfloat16 would be rounded to 0.03 Å.
 
     Args:
         config (GraphGeneratorConfig): The network, and the scan that it expects.
@@ -149,7 +149,7 @@ class GraphGenerator(Module):
         simulated = self.simulated_encoder(data.simulated, query)
 
         with torch.autocast(data.simulated.device.type, enabled=False):
-            x = torch.cat([reference.to(graph), simulated.to(graph), graph], dim=-1)
+            x = torch.cat([reference, simulated, graph], dim=-1)
             class_logits = self.class_head(x)
             pos = self.position_head(x)
             probabilities = class_logits[:, self.first_class :].softmax(dim=-1)
@@ -169,14 +169,15 @@ class GraphGenerator(Module):
         """Read what :meth:`save_pretrained` wrote.
 
         Args:
-            name: a folder, or the name of weights that come with the package.
+            name: the name of weights that come with the package, or a folder (a :class:`~pathlib.Path` is
+                always a folder).
 
         Raises:
             InputError: for an unknown name, and for files that are missing, damaged or of another network.
         """
-        folder = Path(name) if Path(name).is_dir() else _WEIGHTS / name
+        known = sorted(path.name for path in _WEIGHTS.glob("*") if path.is_dir())
+        folder = _WEIGHTS / name if name in known else Path(name)
         if not folder.is_dir():
-            known = sorted(path.name for path in _WEIGHTS.glob("*") if path.is_dir())
             raise InputError(
                 f"name: expected a folder or one of {', '.join(known) or '(none)'}, got {str(name)!r}"
             )

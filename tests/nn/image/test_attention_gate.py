@@ -104,18 +104,21 @@ def test_one_map_for_all_queries():
     torch.testing.assert_close(gate(x, g, query), expected, rtol=0, atol=1e-14)
 
 
-def test_further_maps_are_averaged_under_the_attention():
-    gate = make()
+@pytest.mark.parametrize("autocast", [False, True])
+def test_further_maps_are_averaged_under_the_attention(autocast):
+    gate = make().float()
     with torch.no_grad():  # attend to the one bright pixel of channel 0, and to nothing else
         gate.global_conv.weight.zero_()
         gate.global_conv.bias.fill_(-1)
         gate.attention_conv.weight.zero_()
         gate.attention_conv.weight[:, 0, 1, 1] = 1
-    x = torch.zeros(2, 3, 8, 6, dtype=torch.float64)
+    x = torch.zeros(2, 3, 8, 6)
     x[0, 0, 5, 2] = x[1, 0, 0, 4] = 1000
-    columns, rows = torch.meshgrid(torch.arange(6.0), torch.arange(8.0), indexing="xy")
-    out = gate(x, torch.zeros(2, 5, 2, 2).double(), torch.zeros(2, 4).double(), torch.stack([columns, rows]))
-    torch.testing.assert_close(out[:, 3:], torch.tensor([[2.0, 5.0], [4.0, 0.0]], dtype=torch.float64))
+    # bfloat16 has no odd numbers up here.
+    columns, rows = torch.meshgrid(301 + torch.arange(6.0), 301 + torch.arange(8.0), indexing="xy")
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        out = gate(x, torch.zeros(2, 5, 2, 2), torch.zeros(2, 4), torch.stack([columns, rows]))
+    assert out[:, 3:].tolist() == [[303, 306], [305, 301]]
 
 
 def test_repr_and_parameters():

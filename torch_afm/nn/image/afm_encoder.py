@@ -110,7 +110,8 @@ class AFMEncoder(Module):
             gate(x, features[-1], query, getattr(self, f"coordinates{level}") if self.coordinates else None)
             for level, (gate, x) in enumerate(zip(self.gates, features, strict=True))
         ]
-        return self.lin(torch.cat(readings, dim=-1)).relu()
+        with torch.autocast(query.device.type, enabled=False):
+            return self.lin(torch.cat(readings, dim=-1)).relu()
 
     def forward(self, stack: Tensor, query: Tensor) -> Tensor:
         return self.attend(self.trunk(stack), query)

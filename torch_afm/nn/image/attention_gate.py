@@ -75,8 +75,11 @@ class QueryAttentionGate(Module):
         s = x + self.lift(g, x.shape[-2:]).relu()
         alpha = self.attention(s, query).unsqueeze(1)
         out = torch.matmul(alpha, x.flatten(2).transpose(1, 2)).squeeze(1)
+        out = out.to(alpha.dtype)
         if maps is not None:
-            out = torch.cat([out, (alpha @ maps.flatten(1).T.to(alpha.dtype)).squeeze(1)], dim=-1)
+            # Pixel coordinates would lose their last pixels to bfloat16.
+            with torch.autocast(x.device.type, enabled=False):
+                out = torch.cat([out, (alpha @ maps.flatten(1).T).squeeze(1)], dim=-1)
         return out
 
     def attention(self, s: Tensor, query: Tensor) -> Tensor:
@@ -91,7 +94,7 @@ class QueryAttentionGate(Module):
             kernel_size=self.attention_conv.kernel_size,
             padding=self.attention_conv.kernel_size[0] // 2,
         )
-        return score.flatten(1).softmax(dim=-1)
+        return score.flatten(1).softmax(dim=-1, dtype=query.dtype)
 
     def lift(self, g: Tensor, size: torch.Size) -> Tensor:
         r""":math:`\mathbf{W}_g \ast \mathrm{up}(\mathbf{g})` at ``size``."""
