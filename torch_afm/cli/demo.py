@@ -21,6 +21,7 @@ from torch_afm.cli.jobs import (
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
+from torch_afm.elements import AtomClasses
 from torch_afm.generation import MAX_ATOMS
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.metrics import match_atoms
@@ -52,15 +53,18 @@ def main(argv: Sequence[str]) -> int:
         "in_embedded_list": known,
         "weights": args.weights,
         "visible_atoms": visible.z.numel(),
-        "scores": {str(cutoff): _scores(generation.graph, visible, cutoff) for cutoff in CUTOFFS},
+        "scores": {
+            str(cutoff): _scores(generation.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS
+        },
     }
     result = write_prediction(folder, generation, stack, settings)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
     plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)
 
-    seen = "in the list (they may have seen it)" if known else "not in the list (they never saw it)"
-    print(f"molecule   {name}, {seen} that the weights in the package were trained on")
+    print(
+        f"molecule   {name}, {'' if known else 'not '}in the list that the package's weights were trained on"
+    )
     print(
         f"           {truth.z.numel()} atoms, {visible.z.numel()} of them visible (less than "
         f"{-model.config.z_min:g} Å below the top atom)"
@@ -68,8 +72,8 @@ def main(argv: Sequence[str]) -> int:
     print(describe(result))
     for cutoff, row in result["scores"].items():
         print(
-            f"atoms      {row['matched']} within {cutoff} Å of a visible atom: "
-            f"precision {row['precision']:.2f}, recall {row['recall']:.2f}, F1 {row['f1']:.2f}"
+            f"atoms      {row['matched']} within {cutoff} Å of a visible atom ({row['right_class']} of its "
+            f"class): precision {row['precision']:.2f}, recall {row['recall']:.2f}, F1 {row['f1']:.2f}"
         )
     print(f"wrote      report.png, prediction.xyz, .sdf, .json, truth.xyz and stack.npz to {folder}")
     return 0
@@ -89,10 +93,13 @@ def _canonical(smiles: str) -> str | None:
     return None if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
 
 
-def _scores(predicted: AFMData, true: AFMData, cutoff: float) -> dict[str, Any]:
+def _scores(predicted: AFMData, true: AFMData, classes: AtomClasses, cutoff: float) -> dict[str, Any]:
+    """Scores of a one-to-one matching by distance alone, and how many of the pairs agree in their class."""
     matching = match_atoms(predicted.pos, true.pos, cutoff)
+    agree = classes.of(predicted.z[matching.pred]) == classes.of(true.z[matching.true])
     return {
         "matched": matching.pred.numel(),
+        "right_class": int(agree.sum()),
         "predicted": predicted.z.numel(),
         "precision": matching.precision,
         "recall": matching.recall,

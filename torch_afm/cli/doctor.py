@@ -20,6 +20,7 @@ from torch_afm import __version__
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
+from torch_afm.datasets.cache import cache_dir
 from torch_afm.models import GraphGenerator
 from torch_afm.ppm import OpenCLRenderer, Renderer, TorchRenderer
 from torch_afm.transforms import Orient
@@ -102,11 +103,11 @@ def _opencl() -> Iterator[Check]:
 
 
 def _folders() -> Iterator[Check]:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = cache_dir().parent
     folders = {
         "PoCL's kernel cache": Path(os.environ.get("POCL_CACHE_DIR") or cache / "pocl"),
         "pyopencl's cache": cache / "pyopencl",
-        "molecule cache": cache / "torch_afm",
+        "molecule cache": cache_dir(),
     }
     for name, folder in folders.items():
         if _writable(folder):

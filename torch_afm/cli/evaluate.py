@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jsonargparse.typing import PositiveInt
 from torch_geometric.data import Batch
 from tqdm import tqdm
 
 from torch_afm import __version__
-from torch_afm.cli.parser import Parser
+from torch_afm.cli.parser import Parser, Seed
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset, split_by_molecule
 from torch_afm.metrics import StepMetrics, format_tables
@@ -24,10 +25,6 @@ from torch_afm.utils import InputError
 def main(argv: Sequence[str]) -> int:
     """Run the sub-command."""
     args = _parser().parse_args(list(argv))
-    if args.samples < 1 or args.batch_size < 1:
-        raise InputError(
-            f"--samples, --batch-size: expected at least 1, got {args.samples} and {args.batch_size}"
-        )
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)  # now rather than after the work
     model = GraphGenerator.from_pretrained(args.weights)
@@ -89,10 +86,12 @@ def _parser() -> Parser:
     parser.add_argument(
         "--molecules", metavar="FILE.smi", help="SMILES, one a line. Default: the list in the package"
     )
-    parser.add_argument("--samples", type=int, default=2000, metavar="N", help="steps to score, at most")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N", help="steps in one batch")
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the split (that of the training run) and of the draws"
+        "--samples", type=PositiveInt, default=2000, metavar="N", help="steps to score, at most"
+    )
+    parser.add_argument("--batch-size", type=PositiveInt, default=32, metavar="N", help="steps in one batch")
+    parser.add_argument(
+        "--seed", type=Seed, default=0, help="seed of the split (that of the training run) and of the draws"
     )
     parser.add_argument("--out", metavar="FILE.json", default="evaluate.json", help="file to write")
     parser.add_backend()

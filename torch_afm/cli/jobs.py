@@ -92,7 +92,7 @@ def predict(
     )
     tip = _setting(stack, "tip", Tip())
     height = stack.meta.get("z_top") if z_top is None else z_top
-    if height is None:
+    if not isinstance(height, int | float):
         raise InputError(
             "z_top: the stack does not tell its first anchor height; give --z-top, in Å above the top atom"
         )

@@ -8,8 +8,12 @@ import re
 from typing import NoReturn
 
 import jsonargparse
+from jsonargparse.typing import restricted_number_type
 
 from torch_afm.utils import InputError
+
+#: What RDKit, NumPy and SciPy all take as a seed.
+Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**31)])
 
 
 class _Formatter(jsonargparse.DefaultHelpFormatter):
@@ -32,8 +36,14 @@ class Parser(jsonargparse.ArgumentParser):
         super().__init__(prog=f"torch-afm {name}", description=description, formatter_class=_Formatter)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        message = re.sub(r"<class '(\w+)'>", r"\1", re.sub(r'Parser key "(\S+)":', r"--\1:", message))
+        message = re.sub(r'Parser key "(\S+)":', lambda match: f"{self._option(match[1])}:", message)
+        message = re.sub(r"<class '(\w+)'>", r"\1", message)
         raise InputError(f"{message}; see {self.prog} --help") from ex
+
+    def _option(self, dest: str) -> str:
+        return next(
+            (a.option_strings[-1] for a in self._actions if a.dest == dest and a.option_strings), dest
+        )
 
     def add_backend(self) -> None:
         """Add ``--backend``."""
@@ -47,7 +57,10 @@ class Parser(jsonargparse.ArgumentParser):
     def add_seed(self) -> None:
         """Add ``--seed``."""
         self.add_argument(
-            "--seed", type=int, default=0, help="seed of the conformer of a SMILES and of random orientations"
+            "--seed",
+            type=Seed,
+            default=0,
+            help="seed of the conformer of a SMILES and of random orientations",
         )
 
     def add_weights(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jsonargparse.typing import NonNegativeInt
+
 from torch_afm.cli.jobs import describe, predict, write_prediction
 from torch_afm.cli.parser import Parser
 from torch_afm.generation import MAX_ATOMS
@@ -43,7 +45,11 @@ def _parser() -> Parser:
         help="farthest anchor height of the scan above the top atom. Default: what the stack file says",
     )
     parser.add_argument(
-        "--max-atoms", type=int, default=MAX_ATOMS, metavar="N", help="generation ends at this many atoms"
+        "--max-atoms",
+        type=NonNegativeInt,
+        default=MAX_ATOMS,
+        metavar="N",
+        help="generation ends at this many atoms",
     )
     parser.add_backend()
     return parser

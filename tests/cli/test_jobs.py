@@ -1,0 +1,163 @@
+"""What simulate, predict and demo share."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from scipy.stats import pearsonr
+
+from torch_afm.cli import jobs
+from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.data import AFMData, from_smiles
+from torch_afm.generation import generate_greedy
+from torch_afm.io import AFMStack
+from torch_afm.models import GraphGenerator
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm.context import OpenCLUnavailable
+from torch_afm.transforms import visibility_entropy
+from torch_afm.utils import InputError
+
+SCAN = Scan(pixels=(64, 64))
+
+
+def stack_like(grid: Scan, **meta) -> AFMStack:
+    values = np.random.default_rng(0).normal(size=(1, *grid.shape))
+    return AFMStack(values, grid.x, grid.y, grid.slice_heights(8.0), meta)
+
+
+def test_agreement_against_scipy():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 3, 6, 5))
+    result = jobs.agreement(a, b)
+    for i in range(3):
+        assert result["pearson"][i] == pytest.approx(pearsonr(a[i].ravel(), b[i].ravel())[0])
+        assert result["mse_hz2"][i] == pytest.approx(np.mean((a[i] - b[i]) ** 2))
+
+
+def test_agreement_with_a_flat_slice_is_zero_not_nan():
+    image = np.random.default_rng(2).normal(size=(2, 4, 4)).astype(np.float32)
+    flat = np.zeros_like(image)
+    assert jobs.agreement(flat, image)["pearson"] == [0.0, 0.0]
+    assert jobs.agreement(image, image)["pearson"] == pytest.approx([1.0, 1.0])
+    assert jobs.agreement(image, image)["mse_hz2"] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("file", "smiles"), [(None, None), ("a.xyz", "C")])
+def test_exactly_one_source_of_a_molecule(file, smiles):
+    with pytest.raises(InputError, match="expected a file or --smiles"):
+        jobs.load_molecule(file, smiles, 0)
+
+
+def test_orientations():
+    """As-is keeps all distances and heights; best shows more than any of a hundred random rotations."""
+    molecule = from_smiles("Oc1ccccc1")
+    turned = molecule.pos @ torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # seen from its edge
+    molecule.pos = turned.clone()
+
+    as_is = jobs.orient(molecule, "as-is", 0).pos
+    torch.testing.assert_close(as_is - as_is[0], turned - turned[0])
+    assert float(as_is[:, 2].max()) == 0.0
+    middle = (as_is.amin(0) + as_is.amax(0)) / 2
+    torch.testing.assert_close(middle[:2], torch.zeros(2), atol=1e-6, rtol=0)
+
+    best = jobs.orient(molecule, "best", 0).pos
+    torch.testing.assert_close(molecule.pos, turned)  # the molecule passed in is left alone
+    torch.testing.assert_close(torch.cdist(best, best), torch.cdist(turned, turned), atol=1e-4, rtol=0)
+    random = visibility_entropy(turned.numpy(), Rotation.random(100, random_state=9)).max()
+    assert np.exp(best[:, 2].double().numpy()).sum() > 0.97 * random
+
+
+def test_a_simulated_stack_is_the_renderer_s_and_tells_everything():
+    molecule = jobs.orient(from_smiles("CO"), "as-is", 0)
+    tip = Tip(tilt=(0.2, 0.1))
+    renderer = ProbeParticleModel(SCAN, tip)
+    stack = jobs.simulate(molecule, "methanol", renderer)
+    np.testing.assert_allclose(stack.stack, renderer.render(molecule)[0].numpy(), atol=1e-4)
+    meta = json.loads(json.dumps(stack.meta))
+    assert from_dict(Scan, meta["scan"]) == SCAN
+    assert from_dict(Tip, meta["tip"]) == tip
+    # max(z + R) + distance + R_probe, with the radii of Hapala et al.
+    radii = {1: 1.487, 6: 1.908, 8: 1.6612}
+    top = max(z + radii[n] for n, z in zip(molecule.z.tolist(), molecule.pos[:, 2].tolist(), strict=True))
+    assert meta["z_top"] == pytest.approx(top + SCAN.distance + radii[8])
+    assert stack.z[0] == pytest.approx(meta["z_top"] - 0.45)
+    assert [a["element"] for a in meta["atoms"]] == ["C", "O", "H", "H", "H", "H"]
+    np.testing.assert_allclose([a["pos"] for a in meta["atoms"]], molecule.pos)
+    np.testing.assert_allclose([a["charge"] for a in meta["atoms"]], molecule.charge)
+
+
+@pytest.mark.parametrize(
+    "scan",
+    [
+        Scan(),
+        Scan(pixels=(64, 64), n_slices=9),
+        Scan(pixels=(64, 64), window=((-6.0, 6.0), (-8.0, 8.0))),
+        Scan(pixels=(64, 64), window=((0.0, 16.0), (-8.0, 8.0))),
+    ],
+)
+def test_a_stack_on_another_grid_is_refused_and_the_remedy_told(scan):
+    with pytest.raises(InputError) as caught:
+        jobs.check_fits(stack_like(scan), SCAN)
+    assert "--scan.n_slices 10 --scan.pixels [64,64] --scan.window [[-8.0,8.0],[-8.0,8.0]]" in str(
+        caught.value
+    )
+
+
+def test_a_stack_with_two_channels_is_refused():
+    stack = stack_like(SCAN)
+    stack.stack = np.concatenate([stack.stack, stack.stack])
+    with pytest.raises(InputError, match="got 2 x 10 x 64 x 64"):
+        jobs.check_fits(stack, SCAN)
+
+
+def test_a_window_off_by_less_than_half_a_pixel_will_do():
+    jobs.check_fits(stack_like(dataclasses.replace(SCAN, window=((-7.9, 8.1), (-8.0, 8.0)))), SCAN)
+
+
+@pytest.fixture(scope="module")
+def model(weights) -> GraphGenerator:
+    return GraphGenerator.from_pretrained(weights)
+
+
+def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):
+    """The same as calling the generator with the scan that the stack was made with."""
+    scan, tip = dataclasses.replace(SCAN, dz=0.08, n_oscillation=12), Tip(probe="Xe")
+    water = AFMData(z=torch.tensor([8]), pos=torch.tensor([[1.0, 0.0, 0.0]]), charge=torch.zeros(1))
+    renderer = ProbeParticleModel(scan, tip)
+    stack = jobs.simulate(water, "O", renderer)
+    expected = generate_greedy(
+        model, torch.from_numpy(stack.stack)[None], renderer, stack.meta["z_top"], max_atoms=2
+    )
+    found = jobs.predict(stack, model, "auto", 2)
+    assert found.to_dict() == expected.to_dict()
+    torch.testing.assert_close(found.simulated, expected.simulated)
+
+
+def test_predict_wants_a_height(model):
+    with pytest.raises(InputError, match="give --z-top"):
+        jobs.predict(stack_like(SCAN), model, "auto", 2)
+    with_height = jobs.predict(stack_like(SCAN), model, "auto", 0, z_top=8.0)
+    assert with_height.graph.z.numel() == 0
+
+
+@pytest.mark.parametrize("meta", [{"scan": 3}, {"tip": {"colour": 1}}, {"scan": {"dz": -1}}])
+def test_predict_refuses_settings_it_cannot_read(model, meta):
+    with pytest.raises(InputError, match="stack: meta: cannot read"):
+        jobs.predict(stack_like(SCAN, z_top=8.0, **meta), model, "auto", 2)
+
+
+def test_predict_refuses_a_height_that_is_no_number(model):
+    with pytest.raises(InputError, match="z_top"):
+        jobs.predict(stack_like(SCAN, z_top="high", scan=to_dict(SCAN)), model, "auto", 2)
+
+
+def test_no_opencl_is_told_in_one_line(monkeypatch):
+    def fail(*args, **kwargs):
+        raise OpenCLUnavailable("no OpenCL device")
+
+    monkeypatch.setattr(jobs, "ProbeParticleModel", fail)
+    with pytest.raises(InputError, match="--backend opencl: no OpenCL device; see torch-afm doctor"):
+        jobs.make_renderer(SCAN, Tip(), "opencl")

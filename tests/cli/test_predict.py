@@ -1,0 +1,73 @@
+"""Stack file in, prediction out."""
+
+import json
+
+import pytest
+import torch
+from rdkit import Chem
+
+from torch_afm.cli.main import main
+from torch_afm.config import Scan, Tip
+from torch_afm.generation import generate_greedy
+from torch_afm.io import read_molecule, read_stack
+from torch_afm.models import GraphGenerator
+from torch_afm.ppm import ProbeParticleModel
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stack") / "phenol.npz"
+    assert main(["simulate", "--smiles", "Oc1ccccc1", "--out", str(path), "--scan.pixels", "[64,64]"]) == 0
+    return path
+
+
+def test_as_a_user_runs_it(cli, stack, weights, tmp_path):
+    """All four files say what the library's own generator says."""
+    out = tmp_path / "deep" / "out"
+    result = cli("predict", stack, "--out", out, "--weights", weights)
+    assert (result.returncode, result.stderr) == (0, "")
+
+    data = read_stack(stack)
+    renderer = ProbeParticleModel(Scan(pixels=(64, 64)), Tip())
+    expected = generate_greedy(
+        GraphGenerator.from_pretrained(weights),
+        torch.from_numpy(data.stack)[None],
+        renderer,
+        data.meta["z_top"],
+    )
+    story = json.loads((out / "prediction.json").read_text())
+    told = json.loads(json.dumps(expected.to_dict()))
+    for key in ("classes", "bonds", "ended"):
+        assert story[key] == told[key]
+    assert [a["element"] for a in story["atoms"]] == [a["element"] for a in told["atoms"]]
+    found, wanted = (torch.tensor([a["pos"] for a in s["atoms"]]) for s in (story, told))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)  # threads may differ between processes
+    assert story["stack"] == str(stack)
+    assert len(story["agreement"]["pearson"]) == 10
+    for name in ("prediction.xyz", "prediction.sdf"):
+        molecule = read_molecule(out / name)
+        torch.testing.assert_close(molecule.pos, wanted, atol=2e-4, rtol=0)
+    assert Chem.SDMolSupplier(str(out / "prediction.sdf"), sanitize=False)[0] is not None
+    assert (out / "prediction.png").read_bytes().startswith(b"\x89PNG")
+    assert f"{len(story['atoms'])} atoms" in result.stdout
+
+
+def test_an_empty_prediction_is_written_too(stack, weights, tmp_path, capsys):
+    code = main(
+        ["predict", str(stack), "--out", str(tmp_path), "--weights", str(weights), "--max-atoms", "0"]
+    )
+    assert code == 0
+    story = json.loads((tmp_path / "prediction.json").read_text())
+    assert story["atoms"] == []
+    assert story["ended"] == "max_atoms"
+    assert story["agreement"]["pearson"] == [0.0] * 10
+    assert (tmp_path / "prediction.xyz").read_text().startswith("0\n")
+
+
+def test_z_top_on_the_command_line_wins(stack, weights, tmp_path):
+    agreements = []
+    for z_top in ("8.0", "9.0"):
+        options = ["--weights", str(weights), "--max-atoms", "1", "--z-top", z_top]
+        assert main(["predict", str(stack), "--out", str(tmp_path / z_top), *options]) == 0
+        agreements.append(json.loads((tmp_path / z_top / "prediction.json").read_text())["agreement"])
+    assert agreements[0] != agreements[1]
