@@ -8,8 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Å², added to every r², so that nothing is singular.
-R2_SOFTENING = 1e-6
+#: Å², added to every r² (a convention of the model).
+_SOFTENING = 1e-6
+#: Å²: inside this the force is capped, so that an absurd geometry stays finite.
+_MIN_R2 = 1.0
 
 
 class Atoms(NamedTuple):
@@ -61,12 +63,16 @@ def _terms(probe: Tensor, atoms: Atoms) -> Iterator[tuple[Tensor, Tensor, Tensor
     """Displacements d, E'/r and (E'' - E'/r)/r² of each central energy E(r): Lennard-Jones, then each tip
     charge."""
     d = probe.unsqueeze(1) - atoms.pos
-    inverse = 1 / (d.square().sum(-1) + R2_SOFTENING)
+    inverse = _inverse_square(d)
     attraction = (atoms.radius.square() * inverse) ** 3
     scale = 12 * atoms.depth * inverse * attraction
     yield d, scale * (1 - attraction), scale * inverse * (14 * attraction - 8)
     for charge, height in zip(atoms.tip_charges, atoms.tip_heights, strict=True):
         e = d + torch.stack([torch.zeros_like(height), torch.zeros_like(height), height])
-        inverse = 1 / (e.square().sum(-1) + R2_SOFTENING)
+        inverse = _inverse_square(e)
         scale = charge * atoms.charge * inverse * inverse.sqrt()
         yield e, -scale, 3 * scale * inverse
+
+
+def _inverse_square(d: Tensor) -> Tensor:
+    return 1 / (d.square().sum(-1).clamp(min=_MIN_R2) + _SOFTENING)

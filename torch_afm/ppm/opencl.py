@@ -21,8 +21,8 @@ _LOCAL_SIZE = {True: 4, False: 64}  # work-items a group, on a CPU and on a GPU
 class OpenCLRenderer:
     """Δf stacks in float32 by OpenCL (see :class:`torch_afm.ppm.Renderer`), on a GPU or, through PoCL, a CPU.
 
-    Tip charges within 0.15 Å of the probe act as axial multipoles up to order 4, others as exact point
-    charges. No gradients: use :class:`torch_afm.ppm.TorchRenderer` for those.
+    Tip charges within 0.15 Å of the probe act as axial multipoles up to order 4, others as point charges. No
+    gradients: use :class:`torch_afm.ppm.TorchRenderer` for those.
 
     Args:
         scan: window, pixels, heights.
@@ -93,14 +93,12 @@ class OpenCLRenderer:
 def _tip_records(batch: RenderInput) -> tuple[list[str], np.ndarray]:
     """Options that select the electrostatics the batch needs, and one record per graph."""
     tips = batch.tips
-    if not bool(batch.charge.any()) or not tips.charges.any():
-        return [], tips.springs
-    if tips.compact:
-        moments = tips.moments()
-        options = [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
-        return options, np.hstack([tips.springs, moments])
-    sites = np.stack([tips.charges, tips.charge_heights], axis=2).reshape(batch.n_graphs, -1)
-    return [f"-DSITES={tips.charges.shape[1]}"], np.hstack([tips.springs, sites])
+    moments, sites = tips.moments(), tips.sites()
+    options = []
+    if bool(batch.charge.any()):
+        options += [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
+        options += [f"-DSITES={sites.shape[1]}"] if sites.shape[1] else []
+    return options, np.hstack([tips.springs, moments, sites.reshape(batch.n_graphs, -1)])
 
 
 def _contiguous(a: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import NamedTuple
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from torch_afm.ppm.forcefield import Atoms, surface_force, surface_hessian
 
-#: Å a Newton step may move the probe.
-_MAX_STEP = 0.25
+#: Å a Newton step may move the probe: short, for it has to stay in its basin.
+_MAX_STEP = 0.05
+#: Å a start may be extrapolated from the height above.
+_MAX_START = 0.2
 #: eV/Å²: smallest curvature a Newton step divides by.
 _MIN_CURVATURE = 2e-4
 #: Å: a Newton step shorter than this ends the relaxation; its error is its square.
@@ -61,35 +64,36 @@ def newton_step(force: Tensor, hessian: Tensor) -> Tensor:
         force ``[P, 3]``, hessian ``[P, 3, 3]``, returns ``[P, 3]`` Å.
     """
     coupling = hessian[:, :2, 2]
-    pivot = hessian[:, 2, 2:].clamp(min=_MIN_CURVATURE)
+    pivot = hessian[:, 2, 2:].abs().clamp(min=_MIN_CURVATURE)
     ratio = coupling / pivot
     block = hessian[:, :2, :2] - ratio.unsqueeze(2) * coupling.unsqueeze(1)
     a, b, c = block[:, 0, 0], block[:, 0, 1], block[:, 1, 1]
-    lowest = (a + c) / 2 - torch.hypot((a - c) / 2, b)
-    shift = lowest.abs().clamp(min=_MIN_CURVATURE) - lowest
-    a, c = a + shift, c + shift
+    split = torch.hypot((a - c) / 2, b)
+    lowest = (a + c) / 2 - split
+    low = lowest.abs().clamp(min=_MIN_CURVATURE)
+    a, c = a + low - lowest, c + low - lowest
     right = force[:, :2] - ratio * force[:, 2:]
     adjugate = torch.stack([c * right[:, 0] - b * right[:, 1], a * right[:, 1] - b * right[:, 0]], 1)
-    lateral = adjugate / (a * c - b * b).unsqueeze(1)
+    lateral = adjugate / (low * (low + 2 * split)).unsqueeze(1)
     vertical = force[:, 2:] / pivot - (ratio * lateral).sum(1, keepdim=True)
     return torch.cat([lateral, vertical], 1)
 
 
 @torch.no_grad()
 def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
-    """Relaxed displacements of the probe, each height started from the one above.
+    """Relaxed displacements of the probe, height after height from the farthest.
 
-    Newton's method, at most 0.25 Å a step; a step after which the force points back along it more strongly
+    Each start is extrapolated from the heights above, cubically once there are four. Newton's method, at most
+    0.05 Å a step; a step after which the force points back along it more strongly
     than it pointed forward has passed a minimum and is halved, so that the probe ends in the basin it was in.
 
     Shapes:
         free ``[P, 3]`` free probe at height 0 and heights ``[H]`` Å, returns ``[H, P, 3]`` Å.
     """
     up = free.new_tensor([0.0, 0.0, 1.0])
-    u = torch.zeros_like(free)
-    relaxed = []
+    relaxed: list[Tensor] = []
     for height in heights:
-        u = u.clone()
+        u = _start(relaxed, free)
         active = torch.arange(len(u), device=u.device)
         base = free + height * up
         force, hessian = _total(base, u, atoms, springs)
@@ -113,6 +117,16 @@ def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> Tens
             limit = torch.where(good, _MAX_STEP, _norm(step) / 2)
         relaxed.append(u)
     return torch.stack(relaxed)
+
+
+def _start(relaxed: list[Tensor], free: Tensor) -> Tensor:
+    """Extrapolation over the last heights; where it jumps (the probe has just changed its basin, say), the
+    last one."""
+    if not relaxed:
+        return torch.zeros_like(free)
+    order = min(len(relaxed), 4)
+    start = sum((-1) ** i * comb(order, i + 1) * relaxed[-1 - i] for i in range(order))
+    return torch.where(_norm(start - relaxed[-1]) < _MAX_START, start, relaxed[-1])
 
 
 def _total(base: Tensor, u: Tensor, atoms: Atoms, springs: Springs) -> tuple[Tensor, Tensor]:

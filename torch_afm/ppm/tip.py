@@ -30,19 +30,25 @@ class TipArrays:
     charges: np.ndarray
     charge_heights: np.ndarray
 
-    @property
-    def compact(self) -> bool:
-        """Whether every charge lies close enough to the probe for the multipole expansion."""
-        return bool(np.all(np.abs(self.charge_heights) <= _EXPANSION_RADIUS))
-
     def moments(self) -> np.ndarray:
-        r"""Axial multipole moments :math:`(-1)^l K \sum_c Q_c z_c^l`, ``[B, 5]``: the energy of a charge q at
-        distance r and polar angle θ is :math:`q \sum_l M_l P_l(\cos θ) / r^{l+1}`."""
-        order = np.arange(N_MOMENTS)
-        moments = np.sum(self.charges[..., None] * (-self.charge_heights[..., None]) ** order, axis=1)
-        scale = np.sum(np.abs(self.charges[..., None] * self.charge_heights[..., None] ** order), axis=1)
+        r"""Axial multipole moments :math:`M_l = (-1)^l K \sum_c Q_c z_c^l` of the charges near the probe,
+        ``[B, 5]``: an atom of charge q at distance r and polar angle θ has the energy
+        :math:`q \sum_l M_l P_l(\cos θ) / r^{l+1}`."""
+        charges = np.where(self._near, self.charges, 0.0)[..., None]
+        powers = (-self.charge_heights[..., None]) ** np.arange(N_MOMENTS)
+        moments, scale = np.sum(charges * powers, axis=1), np.sum(np.abs(charges * powers), axis=1)
         # A moment that symmetry forbids (odd ones of CO) comes out as rounding; it is exactly 0.
         return np.where(np.abs(moments) > 1e-12 * scale, moments, 0.0)
+
+    def sites(self) -> np.ndarray:
+        """The other charges, ``[B, S, 2]`` (charge, height); S is 0 if every charge is near the probe."""
+        keep = (~self._near & (self.charges != 0)).any(axis=0)
+        charges = np.where(self._near, 0.0, self.charges)
+        return np.stack([charges, self.charge_heights], axis=2)[:, keep]
+
+    @property
+    def _near(self) -> np.ndarray:
+        return np.abs(self.charge_heights) <= _EXPANSION_RADIUS
 
 
 def tip_arrays(tips: Sequence[Tip]) -> TipArrays:

@@ -4,9 +4,8 @@
    Set by -D:
      WIDTH           pixels a work-item: 8 on CPUs (explicit vectors), 1 on GPUs. Never 16: PoCL 3.0 aborts.
      HEIGHTS, SLICES, SAMPLES   probe heights, frequency-shift slices, force samples an oscillation
-     M0 ... M4       where the axial multipole moment of that order exists (one site, at the probe), or
-     SITES           number of tip point charges on the axis (exact, for charges far from the probe)
-     none of these   Lennard-Jones only
+     M0 ... M4       where the tip has an axial multipole moment of that order about the probe
+     SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
    Units: Å, eV, e. Energies E(z, s) of one atom with s = r²: gradient (0, 0, Ez) + G r,
    Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I, with G = 2 E_s, W = 2 E_zs, B = 4 E_ss. */
 
@@ -44,13 +43,14 @@ inline real inverse_root(const real s)
 #define START 0.2f           /* Å a start may be extrapolated from the height above */
 #define ACCEPT 1e-3f         /* Å: a step this small is taken with a first-order update of F_z, unevaluated */
 #define MIN_CURVATURE 2e-4f  /* eV/Å²: smallest lateral curvature a Newton step divides by */
-#define MIN_R2 0.25f         /* Å²: inside this the force is capped, so that an absurd geometry stays finite */
+#define MIN_R2 1.0f          /* Å²: inside this the force is capped, so that an absurd geometry stays finite */
 #define SOFTENING 1e-6f      /* Å² added to every r² */
 #define MAX_ITERATIONS 60
 
-/* Tip record of a graph: stiffness (x, y, z, radial), R0, d0 (x, y, z), then moments 0-4 or SITES pairs
-   (charge, height). */
-#define TIP_SPRINGS 8
+/* Tip record of a graph: stiffness (x, y, z, radial), R0, d0 (x, y, z), moments 0-4, SITES pairs (charge,
+   height). */
+#define TIP_MOMENTS 8
+#define TIP_SITES 13
 
 typedef struct {
     real gx, gy, gz;              /* gradient of the surface energy */
@@ -59,9 +59,10 @@ typedef struct {
 
 inline Surface surface(const real x, const real y, const real z, const int begin, const int end,
                        __global const float4 *restrict place, __global const float2 *restrict lj,
-                       __global const float *restrict charge_part)
+                       __global const float *restrict tip)
 {
     const real zero = (real)(0.0f);
+    __global const float *moment = tip + TIP_MOMENTS;
     Surface f;
     f.gx = f.gy = f.gz = f.xx = f.yy = f.xy = f.xz = f.yz = zero;
     real laplacian = zero, diagonal = zero;
@@ -87,26 +88,26 @@ inline Surface surface(const real x, const real y, const real z, const int begin
         const real c2 = dz * dz * inv;
         real W = zero;
 #ifdef M0
-        const real a0 = (charge_part[0] * atom.w) * (u * inv);
+        const real a0 = (moment[0] * atom.w) * (u * inv);
         G -= a0;
         B += 3.0f * a0 * inv;
 #endif
 #ifdef M1
-        const real a1 = (charge_part[1] * atom.w) * (u * inv), a1i = a1 * inv;
+        const real a1 = (moment[1] * atom.w) * (u * inv), a1i = a1 * inv;
         f.gz += a1;
         G -= 3.0f * dz * a1i;
         W -= 3.0f * a1i;
         B += 15.0f * dz * inv * a1i;
 #endif
 #ifdef M2
-        const real a2 = (charge_part[2] * atom.w) * (u * inv2), a2i = a2 * inv, a2z = a2 * dz;
+        const real a2 = (moment[2] * atom.w) * (u * inv2), a2i = a2 * inv, a2z = a2 * dz;
         f.gz += 3.0f * a2z;
         G -= (7.5f * c2 - 1.5f) * a2;
         W -= 15.0f * (a2z * inv);
         B += (52.5f * c2 - 7.5f) * a2i;
 #endif
 #ifdef M3
-        const real a3 = (charge_part[3] * atom.w) * (u * inv2), a3i = a3 * inv;
+        const real a3 = (moment[3] * atom.w) * (u * inv2), a3i = a3 * inv;
         f.gz += (7.5f * c2 - 1.5f) * a3;
         G -= dz * (17.5f * c2 - 7.5f) * a3i;
         W -= (52.5f * c2 - 7.5f) * a3i;
@@ -114,7 +115,7 @@ inline Surface surface(const real x, const real y, const real z, const int begin
 #endif
 #ifdef M4
         /* Order 4 enters the force only: in the Hessian it is one part in a thousand of a small part. */
-        const real a4 = (charge_part[4] * atom.w) * (u * t6);
+        const real a4 = (moment[4] * atom.w) * (u * t6);
         f.gz += (17.5f * c2 - 7.5f) * (a4 * dz);
         G -= ((39.375f * c2 - 26.25f) * c2 + 1.875f) * a4;
 #endif
@@ -134,10 +135,10 @@ inline Surface surface(const real x, const real y, const real z, const int begin
         f.yz += V * dy;
 #ifdef SITES
         for (int k = 0; k < SITES; k++) {
-            const real zk = dz + charge_part[2 * k + 1];
+            const real zk = dz + tip[TIP_SITES + 2 * k + 1];
             const real rk = rho2 + zk * zk;
             const real uk = inverse_root(MOST(rk, MIN_R2)), ik = uk * uk;
-            const real a = (charge_part[2 * k] * atom.w) * (uk * ik), b = 3.0f * a * ik;
+            const real a = (tip[TIP_SITES + 2 * k] * atom.w) * (uk * ik), b = 3.0f * a * ik;
             diagonal -= a;
             f.gx -= a * dx;
             f.gy -= a * dy;
@@ -173,7 +174,6 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
     __global const float *tip = tips + graph * tip_stride;
     const float kx = tip[0], ky = tip[1], kz = tip[2], kr = tip[3], R0 = tip[4];
     const float d0x = tip[5], d0y = tip[6], d0z = tip[7];
-    __global const float *charge_part = tip + TIP_SPRINGS;
 
     const real x0 = LOAD(pixel_x, item) + d0x, y0 = LOAD(pixel_y, item) + d0y;
     const real zero = (real)(0.0f);
@@ -211,7 +211,7 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
 
         real surface_fz = zero;
         for (int iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
-            const Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, charge_part);
+            const Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, tip);
             count++;
 
             /* Tip. |d| - R0 from the displacement, not from |d|: no digit is lost. */
@@ -230,19 +230,21 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
             const real hxy = f.xy + along * nx * ny, hxz = f.xz + along * nx * nz, hyz = f.yz + along * ny * nz;
 
             /* Eliminate the stiff direction (close to z), then shift the lateral 2 x 2 block if not positive. */
-            const real ip = 1.0f / MOST(hzz, MIN_CURVATURE);
+            const real stiff = MOST(hzz, -hzz);
+            const real ip = 1.0f / MOST(stiff, MIN_CURVATURE);
             const real lx = hxz * ip, ly = hyz * ip;
             real a = hxx - hxz * lx, c = hyy - hyz * ly;
             const real b = hxy - hxz * ly;
             const real half_diff = 0.5f * (a - c);
             const real split2 = half_diff * half_diff + b * b + 1e-20f;
-            const real lowest = 0.5f * (a + c) - split2 * inverse_root(split2);
-            const real positive = MOST(lowest, -lowest);
-            const real shift = MOST(positive, MIN_CURVATURE) - lowest;
-            a += shift;
-            c += shift;
+            const real split = split2 * inverse_root(split2);
+            const real lowest = 0.5f * (a + c) - split;
+            const real size = MOST(lowest, -lowest);
+            const real low = MOST(size, MIN_CURVATURE);
+            a += low - lowest;
+            c += low - lowest;
             const real bx = fx - lx * fz, by = fy - ly * fz;
-            const real idet = 1.0f / (a * c - b * b);
+            const real idet = 1.0f / (low * (low + 2.0f * split)); /* not ac - b², which may round to 0 */
             real mx = (c * bx - b * by) * idet, my = (a * by - b * bx) * idet;
             real mz = fz * ip - lx * mx - ly * my;
             const real step2 = mx * mx + my * my + mz * mz;

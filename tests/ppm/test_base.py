@@ -1,0 +1,67 @@
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.ppm import OpenCLRenderer, TorchRenderer, place
+from torch_afm.testing import empty_graph, water
+from torch_afm.utils import InputError
+
+SCAN = Scan(pixels=(4, 4), n_slices=1, n_oscillation=2)
+RENDERERS = [OpenCLRenderer, TorchRenderer]
+
+
+def test_placement_rule():
+    # R(O) = 1.6612, R(H) = 1.487: the oxygen at z = 0 is the highest sphere.
+    assert place(water(), SCAN, Tip()).item() == pytest.approx(1.6612 + 5.3 + 1.6612)
+    assert place(water(), SCAN, Tip(probe="Xe")).item() == pytest.approx(1.6612 + 5.3 + 2.1815)
+    # A carbon just below an oxygen may stick out, for its sphere is larger.
+    both = AFMData(z=torch.tensor([8, 6]), pos=torch.tensor([[0, 0, 0.0], [3, 0, -0.1]]))
+    assert place(both, SCAN, Tip()).item() == pytest.approx(1.908 - 0.1 + 5.3 + 1.6612)
+
+
+def test_given_heights_win_over_stored_ones_over_placement():
+    data = water()
+    data.z_top = torch.tensor([7.5])
+    batch = Batch.from_data_list([data, data])
+    assert place(batch, SCAN, Tip()).tolist() == [7.5, 7.5]
+    assert place(batch, SCAN, Tip(), z_top=torch.tensor([7.0, 8.0])).tolist() == [7.0, 8.0]
+    assert place(batch, SCAN, Tip(), z_top=7.0).tolist() == [7.0, 7.0]
+
+
+def bad_inputs():
+    nan, shape, unknown, charge, floating = water(), water(), water(), water(), water()
+    nan.pos = nan.pos * float("nan")
+    shape.pos = shape.pos[:, :2]
+    unknown.z = torch.tensor([8, 1, 92])
+    charge.charge = charge.charge[:2]
+    floating.z = floating.z.float()
+    yield "pos: expected finite", nan, {}
+    yield "pos: expected shape", shape, {}
+    yield "no Lennard-Jones parameters for U", unknown, {}
+    yield "charge: expected shape", charge, {}
+    yield "z: expected integer", floating, {}
+    yield "data: expected a tensor 'pos'", AFMData(z=torch.tensor([6])), {}
+    yield "tip: expected one tip or one per graph", water(), {"tip": [Tip(), Tip()]}
+    yield "z_top: expected one height or one per graph", water(), {"z_top": torch.zeros(2)}
+    yield "z_top: expected finite", water(), {"z_top": float("nan")}
+    yield "z_top: expected a height for empty graph 0", empty_graph(), {}
+    yield "z_top: expected a height for empty graph 1", Batch.from_data_list([water(), empty_graph()]), {}
+    yield "no Lennard-Jones parameters for U", water(), {"tip": Tip(probe="U")}
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+@pytest.mark.parametrize(("message", "data", "settings"), list(bad_inputs()))
+def test_bad_input_is_one_clear_line(renderer, message, data, settings):
+    with pytest.raises(InputError, match=message) as error:
+        renderer(SCAN).render(data, **settings)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_missing_charges_are_zero(renderer):
+    bare, neutral = water(), water()
+    del bare.charge
+    neutral.charge = torch.zeros(3)
+    assert torch.equal(renderer(SCAN).render(bare), renderer(SCAN).render(neutral))

@@ -1,0 +1,45 @@
+import numpy as np
+import torch
+
+from torch_afm.ppm.forcefield import Atoms, surface_force, surface_hessian
+
+
+def atoms() -> Atoms:
+    rng = torch.Generator().manual_seed(0)
+    n = 5
+    return Atoms(
+        3 * torch.rand(n, 3, generator=rng, dtype=torch.float64),
+        torch.rand(n, generator=rng, dtype=torch.float64) - 0.5,
+        3 + torch.rand(n, generator=rng, dtype=torch.float64),
+        0.01 * torch.rand(n, generator=rng, dtype=torch.float64),
+        torch.tensor([-10.0, 20.0, -10.0], dtype=torch.float64),
+        torch.tensor([0.1, 0.0, -0.1], dtype=torch.float64),
+    )
+
+
+UP = np.array([0.0, 0.0, 1.0])
+PROBE = torch.tensor([[1.0, 2.0, 5.5], [0.3, -1.0, 6.0]], dtype=torch.float64)
+
+
+def energy(p: np.ndarray, a: Atoms) -> float:
+    """Lennard-Jones and Coulomb energy, term by term."""
+    total = 0.0
+    for pos, q, radius, depth in zip(a.pos, a.charge, a.radius, a.depth, strict=True):
+        r = np.linalg.norm(p - pos.numpy())
+        total += float(depth * ((radius / r) ** 12 - 2 * (radius / r) ** 6))
+        for charge, height in zip(a.tip_charges, a.tip_heights, strict=True):
+            total += float(q * charge) / np.linalg.norm(p + height.numpy() * UP - pos.numpy())
+    return total
+
+
+def test_force_is_minus_the_gradient_of_the_energy():
+    a, step = atoms(), 1e-5
+    for p, force in zip(PROBE.numpy(), surface_force(PROBE, a), strict=True):
+        slope = [(energy(p + e, a) - energy(p - e, a)) / (2 * step) for e in step * np.eye(3)]
+        np.testing.assert_allclose(force, -np.array(slope), rtol=1e-5, atol=1e-8)
+
+
+def test_hessian_is_minus_the_jacobian_of_the_force():
+    a = atoms()
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda p: surface_force(p[None], a)[0]))(PROBE)
+    torch.testing.assert_close(surface_hessian(PROBE, a), -jacobian, rtol=1e-5, atol=1e-9)

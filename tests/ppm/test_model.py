@@ -1,0 +1,49 @@
+import pickle
+
+import pytest
+import torch
+
+from torch_afm.config import Scan
+from torch_afm.ppm import OpenCLRenderer, ProbeParticleModel, TorchRenderer, model
+from torch_afm.ppm.context import OpenCLUnavailable
+from torch_afm.testing import water
+from torch_afm.utils import InputError
+
+SCAN = Scan(pixels=(6, 5), n_slices=2)
+
+
+@pytest.mark.parametrize(("backend", "renderer"), [("opencl", OpenCLRenderer), ("torch", TorchRenderer)])
+def test_backends(backend, renderer):
+    stack = ProbeParticleModel(SCAN, backend=backend)(water())
+    assert stack.dtype == torch.float32
+    assert torch.equal(stack, renderer(SCAN).render(water()))
+
+
+def test_auto_falls_back_to_torch_and_says_why(monkeypatch):
+    def broken():
+        raise OpenCLUnavailable("no OpenCL device")
+
+    monkeypatch.setattr(model, "get_queue", broken)
+    with pytest.warns(UserWarning, match="no OpenCL device"):
+        fallback = ProbeParticleModel(SCAN)
+    assert fallback.backend == "torch"
+    with pytest.raises(OpenCLUnavailable):
+        ProbeParticleModel(SCAN, backend="opencl")
+
+
+def test_unknown_backend():
+    with pytest.raises(InputError, match="backend"):
+        ProbeParticleModel(backend="cuda")
+
+
+def test_pickles_after_use():
+    ppm = ProbeParticleModel(SCAN)
+    stack = ppm(water())
+    assert torch.equal(pickle.loads(pickle.dumps(ppm))(water()), stack)
+
+
+def test_repr():
+    assert (
+        repr(ProbeParticleModel(SCAN, backend="torch"))
+        == "ProbeParticleModel(backend='torch', pixels=(6, 5))"
+    )
