@@ -157,6 +157,8 @@ class GraphGeneratorConfig:
         graph_channels: size of the graph encoding.
         attention_channels: size of the query, and channels of the attention maps.
         attention_kernel: kernel size of the attention convolutions.
+        attention_scale: factor on the attention scores of all pixels; see
+            :class:`torch_afm.nn.QueryAttentionGate`.
         volume_channels: channels of the 3-D blocks, a level each; pixels halve from level to level.
         map_channels: channels of the 2-D blocks.
         image_channels: size of an image encoding.
@@ -179,6 +181,7 @@ class GraphGeneratorConfig:
     graph_channels: int = 128
     attention_channels: int = 64
     attention_kernel: int = 3
+    attention_scale: float = 1.0
     volume_channels: tuple[int, ...] = (4, 8, 16, 32)
     map_channels: tuple[int, ...] = (32, 48, 64, 96)
     image_channels: int = 128
@@ -235,7 +238,10 @@ _PRESETS: dict[str, dict[str, Any]] = {
     },
     "small": {
         "scan": Scan(pixels=(64, 64)),
-        "map_channels": (16, 32, 48, 64),
+        "volume_channels": (2, 4, 8, 16),
+        "map_channels": (8, 16, 32, 64),
+        "attention_channels": 8,
+        "attention_scale": 20.0,
         "residual": False,
         "coordinates": True,
     },

@@ -90,6 +90,7 @@ class GraphGenerator(Module):
                 attention_channels=attention,
                 out_channels=config.image_channels,
                 attention_kernel=config.attention_kernel,
+                attention_scale=config.attention_scale,
                 residual=config.residual,
                 coordinates=config.coordinates,
             )

@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.metrics import StepMetrics
+from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import GeneratorLoss
 from torch_afm.train.config import TrainConfig
@@ -53,14 +52,9 @@ class GeneratorModule(L.LightningModule):
         self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        table = self.metrics.compute()
-        names, recalls = table["class"]["names"], np.diag(np.array(table["class"]["fraction"], dtype=float))
-        values = {f"val/recall_{name}": float(recall) for name, recall in zip(names, recalls, strict=True)}
-        values["val/recall_bond"] = float(table["bond"]["fraction"][1][1] or 0.0)
-        self.log_dict(values, sync_dist=True)
-        self.log(
-            "val/error", float(table["position_error"]["mean"]["r"] or 0.0), sync_dist=True, prog_bar=True
-        )
+        # Which scores are defined differs between processes, so each counts for itself and the first reports.
+        scores = {f"val/{name}": value for name, value in headline(self.metrics.compute()).items()}
+        self.log_dict(scores, rank_zero_only=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)

@@ -23,8 +23,9 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
     """Train a graph generator. If ``config.out`` holds a checkpoint of an interrupted run, continue it: a run
     continued at the end of an epoch gives the same numbers as one never interrupted.
 
-    Writes ``last.ckpt``, ``metrics.csv``, ``train.json`` and, at the end, ``model/`` (safetensors and
-    config.json) into ``config.out``.
+    Writes into ``config.out``: ``last.ckpt`` and ``best.ckpt``, ``train.json``, learning curves
+    ``curves/version_*/metrics.csv`` (one each time the run is started) and, at the end, ``model/``
+    (safetensors and config.json).
 
     Args:
         config: the settings.
@@ -54,7 +55,7 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        logger=CSVLogger(out, name="", version=""),
+        logger=CSVLogger(out, name="curves"),
         callbacks=[checkpoints, LearningRateMonitor("epoch")],
         enable_progress_bar=config.progress,
         enable_model_summary=config.progress,

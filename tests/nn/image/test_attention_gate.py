@@ -8,9 +8,9 @@ from torch import Tensor
 from torch_afm.nn import QueryAttentionGate
 
 
-def make(global_kernel: int = 3, attention_kernel: int = 3) -> QueryAttentionGate:
+def make(global_kernel: int = 3, attention_kernel: int = 3, scale: float = 1.0) -> QueryAttentionGate:
     torch.manual_seed(0)
-    gate = QueryAttentionGate(3, 5, 4, global_kernel, attention_kernel).double()
+    gate = QueryAttentionGate(3, 5, 4, global_kernel, attention_kernel, scale).double()
     with torch.no_grad():
         gate.attention_conv.bias.normal_()  # must not matter
     return gate
@@ -27,7 +27,9 @@ def plain(gate: QueryAttentionGate, x: Tensor, g: Tensor, query: Tensor) -> Tens
     """The equations of the docstring, operation by operation."""
     up = F.interpolate(g, size=x.shape[-2:], mode="bilinear", align_corners=False)
     s = x + gate.global_conv(up).relu()
-    score = (gate.attention_conv(s) * query.softmax(dim=1)[:, :, None, None]).sum(dim=1)
+    score = (gate.attention_conv(s) * query.softmax(dim=1)[:, :, None, None]).sum(
+        dim=1
+    ) * gate.attention_scale
     alpha = score.flatten(1).softmax(dim=1).view_as(score)
     return (alpha[:, None] * x).sum(dim=(2, 3))
 
@@ -70,9 +72,9 @@ def test_thesis_equations_in_numpy(size):
 
 @pytest.mark.parametrize("global_kernel", [1, 3])
 @pytest.mark.parametrize("attention_kernel", [1, 3, 5])
-@pytest.mark.parametrize("size", [(16, 16), (9, 13), (4, 4)])
-def test_rewritten_form_is_exact(size, attention_kernel, global_kernel):
-    gate = make(global_kernel, attention_kernel)
+@pytest.mark.parametrize(("size", "scale"), [((16, 16), 1.0), ((9, 13), 20.0), ((4, 4), 0.5)])
+def test_rewritten_form_is_exact(size, scale, attention_kernel, global_kernel):
+    gate = make(global_kernel, attention_kernel, scale)
     x, g, query = maps(2, size, (4, 4))
     inputs = [x.requires_grad_(), g.requires_grad_(), query.requires_grad_()]
     ours, theirs = gate(*inputs), plain(gate, *inputs)
@@ -123,5 +125,8 @@ def test_further_maps_are_averaged_under_the_attention(autocast):
 
 def test_repr_and_parameters():
     gate = QueryAttentionGate(32, 96, 64)
-    assert str(gate) == "QueryAttentionGate(32, 96, 64, global_kernel=3, attention_kernel=3)"
+    assert (
+        str(gate)
+        == "QueryAttentionGate(32, 96, 64, global_kernel=3, attention_kernel=3, attention_scale=1.0)"
+    )
     assert sum(p.numel() for p in gate.parameters()) == (96 * 9 * 32 + 32) + (32 * 9 * 64 + 64)

@@ -41,6 +41,7 @@ class AFMEncoder(Module):
         attention_channels (int): Size of the query.
         out_channels (int): Size of the encoding.
         attention_kernel (int, optional): Kernel size of the attention convolutions. (default: :obj:`3`)
+        attention_scale (float, optional): Factor on the scores of all pixels. (default: :obj:`1`)
         residual (bool, optional): Residual blocks in place of single convolutions. (default: :obj:`False`)
         coordinates (bool, optional): Every gate also gives the mean pixel coordinates (x, y) under its
             attention, :math:`[-1, 1]` over the scan window (a soft-argmax). What a gate gives is otherwise
@@ -61,6 +62,7 @@ class AFMEncoder(Module):
         attention_channels: int,
         out_channels: int,
         attention_kernel: int = 3,
+        attention_scale: float = 1.0,
         residual: bool = False,
         coordinates: bool = False,
     ) -> None:
@@ -76,7 +78,11 @@ class AFMEncoder(Module):
             self.map_blocks.append(ConvBlock(partial(Conv2d, padding="same"), c3 * depth, c2, residual))
             self.gates.append(
                 QueryAttentionGate(
-                    c2, map_channels[-1], attention_channels, attention_kernel=attention_kernel
+                    c2,
+                    map_channels[-1],
+                    attention_channels,
+                    attention_kernel=attention_kernel,
+                    attention_scale=attention_scale,
                 )
             )
             if coordinates:

@@ -15,7 +15,7 @@ class QueryAttentionGate(Module):
     .. math::
         \mathbf{s} &= \mathbf{x} + \mathrm{ReLU}\left(\mathbf{W}_g \ast \mathrm{up}(\mathbf{g})\right)
 
-        \boldsymbol{\alpha} &= \mathrm{softmax}_{yx}\left(\sum_c \mathrm{softmax}(\mathbf{q})_c
+        \boldsymbol{\alpha} &= \mathrm{softmax}_{yx}\left(\kappa \sum_c \mathrm{softmax}(\mathbf{q})_c
         \,(\mathbf{W}_a \ast \mathbf{s})_c\right), \qquad
         \mathbf{a} = \sum_{yx} \alpha_{yx} \mathbf{x}_{yx}
 
@@ -38,6 +38,9 @@ class QueryAttentionGate(Module):
         attention_channels (int): Size of the query.
         global_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_g`. (default: :obj:`3`)
         attention_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_a`. (default: :obj:`3`)
+        attention_scale (float, optional): :math:`\kappa`. The mean of many randomly initialised channels hardly
+            varies over the pixels, so that with :math:`\kappa = 1`, the thesis' form, every gate starts as a
+            plain mean over the image and has to learn to look anywhere at all. (default: :obj:`1`)
 
     Shapes:
         - **input:** feature map :math:`(B, C, Y, X)`, global map :math:`(B, C_g, Y_g, X_g)`, query
@@ -53,11 +56,13 @@ class QueryAttentionGate(Module):
         attention_channels: int,
         global_kernel: int = 3,
         attention_kernel: int = 3,
+        attention_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.channels = channels
         self.global_channels = global_channels
         self.attention_channels = attention_channels
+        self.attention_scale = attention_scale
 
         self.global_conv = Conv2d(global_channels, channels, global_kernel, padding=global_kernel // 2)
         self.attention_conv = Conv2d(
@@ -85,7 +90,7 @@ class QueryAttentionGate(Module):
     def attention(self, s: Tensor, query: Tensor) -> Tensor:
         r"""Attention map :math:`\boldsymbol{\alpha}`, ``[B, Y * X]``, of the sum ``s`` under a query."""
         weight = self.attention_conv.weight
-        kernel = query.softmax(dim=-1) @ weight.flatten(1)
+        kernel = self.attention_scale * query.softmax(dim=-1) @ weight.flatten(1)
         # fold spreads what a convolution gathers, so the taps are flipped.
         taps = kernel.unflatten(1, (weight.size(1), -1)).flip(-1).transpose(1, 2)
         score = F.fold(
@@ -112,7 +117,7 @@ class QueryAttentionGate(Module):
         return (
             f"{self.__class__.__name__}({self.channels}, {self.global_channels}, {self.attention_channels}, "
             f"global_kernel={self.global_conv.kernel_size[0]}, "
-            f"attention_kernel={self.attention_conv.kernel_size[0]})"
+            f"attention_kernel={self.attention_conv.kernel_size[0]}, attention_scale={self.attention_scale})"
         )
 
 

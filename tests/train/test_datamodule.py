@@ -1,0 +1,40 @@
+import torch
+
+from torch_afm.config import GraphGeneratorConfig
+from torch_afm.data import from_smiles
+from torch_afm.train import AFMDataModule, TrainConfig
+
+SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
+
+
+def _module(**changes):
+    config = TrainConfig(
+        **({"epoch_samples": 6, "val_samples": 4, "batch_size": 4, "rotations": 2, "workers": 0} | changes)
+    )
+    module = AFMDataModule(GraphGeneratorConfig.preset("small"), config, [from_smiles(s) for s in SMILES])
+    module.setup()
+    return module
+
+
+def test_parts_share_no_molecule():
+    module = _module()
+    names = [
+        {part._molecule(i).z.numpy().tobytes() for i in range(len(part.quaternions))} for part in module.parts
+    ]
+    assert sum(len(part.quaternions) for part in module.parts) == len(SMILES)
+    # These molecules all differ in their atoms.
+    assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
+
+
+def test_batches_carry_what_model_and_loss_need():
+    module = _module()
+    batches = list(module.train_dataloader())
+    assert [b.num_graphs for b in batches] == [4, 2]
+    assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_z_batch" in batches[0]
+
+
+def test_validation_steps_are_fixed():
+    first, second = (next(iter(_module().val_dataloader())) for _ in range(2))
+    assert torch.equal(first.reference, second.reference) and torch.equal(
+        first.missing_pos, second.missing_pos
+    )

@@ -1,0 +1,125 @@
+"""Whole runs through the command line: killed and resumed, and on two processes."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.config import GraphGeneratorConfig
+from torch_afm.data import from_smiles
+from torch_afm.models import GraphGenerator
+from torch_afm.nn import GeneratorLoss
+from torch_afm.train import AFMDataModule, TrainConfig, train
+from torch_afm.utils import InputError
+
+SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
+SETTINGS = {
+    "epochs": 3,
+    "epoch_samples": 4,
+    "val_samples": 2,
+    "batch_size": 2,
+    "rotations": 2,
+    "workers": 0,
+    "threads": 1,
+    "progress": False,
+    "accelerator": "cpu",
+}
+
+
+@pytest.fixture
+def molecules(tmp_path):
+    path = tmp_path / "molecules.smi"
+    path.write_text("\n".join(SMILES) + "\n")
+    return path
+
+
+def _command(out: Path, molecules: Path, **changes):
+    options = SETTINGS | {"out": out, "molecules": molecules} | changes
+    flags = [
+        f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
+        for name, value in options.items()
+    ]
+    return [str(Path(sys.executable).with_name("torch-afm")), "train", *flags]
+
+
+def _weights(folder: Path):
+    return GraphGenerator.from_pretrained(folder / "model").state_dict()
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
+    subprocess.run(_command(tmp_path / "whole", molecules), check=True, capture_output=True)
+    # One epoch of many, killed without warning once its checkpoint is there; then the same command again.
+    out = tmp_path / "killed"
+    process = subprocess.Popen(
+        _command(out, molecules, epochs=3, epoch_samples=4),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "model").exists()
+    subprocess.run(_command(out, molecules), check=True, capture_output=True)
+    expected, resumed = _weights(tmp_path / "whole"), _weights(out)
+    assert all(torch.equal(resumed[k], v) for k, v in expected.items())
+
+
+def test_two_processes_average_their_gradients(tmp_path, molecules):
+    out = tmp_path / "ddp"
+    subprocess.run(
+        _command(out, molecules, devices=2, epochs=1), check=True, capture_output=True, timeout=300
+    )
+
+    config = TrainConfig(
+        **(SETTINGS | {"out": str(out), "molecules": str(molecules), "devices": 2, "epochs": 1})
+    )
+    settings = GraphGeneratorConfig.preset(config.preset)
+    torch.manual_seed(config.seed)
+    model = GraphGenerator(settings)
+    loss = GeneratorLoss(model.classes, settings.z_min)
+    data = AFMDataModule(settings, config)
+    data.setup()
+    keys = list(data.train_dataloader().sampler)
+    gradients = []
+    for rank in range(2):
+        batch = Batch.from_data_list([data.parts[0][k] for k in keys[rank::2]], follow_batch=["missing_z"])
+        model.zero_grad()
+        loss(model(batch), batch).total.backward()
+        gradients.append([p.grad for p in model.parameters() if p.requires_grad])
+    trained = [p for p in model.parameters() if p.requires_grad]
+    for p, *parts in zip(trained, *gradients, strict=True):
+        p.grad = sum(parts) / 2
+    torch.nn.utils.clip_grad_norm_(trained, config.clip)
+    torch.optim.Adam(trained, lr=config.lr).step()
+    for name, value in _weights(out).items():
+        # Adam's first step is the learning rate times the sign of the gradient: equal up to gradients near 0.
+        close = torch.isclose(model.state_dict()[name], value, atol=2e-5)
+        assert close.float().mean() > 0.99, name
+
+
+def test_curves_and_model_are_written(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    model = train(TrainConfig(**(SETTINGS | {"out": str(tmp_path / "run"), "epochs": 2})), molecules)
+    with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    values = [float(row["train/total"]) for row in rows if row["train/total"]]
+    assert len(values) == 2 and np.isfinite(values).all()
+    saved = _weights(tmp_path / "run")
+    assert all(torch.equal(saved[k], v) for k, v in model.state_dict().items())
+
+
+def test_other_settings_do_not_continue_a_run(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}
+    train(TrainConfig(**settings), molecules)
+    with pytest.raises(InputError, match="other settings \\(lr\\)"):
+        train(TrainConfig(**(settings | {"lr": 0.1})), molecules)
