@@ -114,7 +114,10 @@ class AtomClasses:
     @property
     def names(self) -> tuple[str, ...]:
         """Short names, ``stop`` first."""
-        return ("stop", *(g[0] if len(g) == 1 else "/".join(g) if len(g) < 4 else "heavy" for g in self.groups))
+        return (
+            "stop",
+            *(g[0] if len(g) == 1 else "/".join(g) if len(g) < 4 else "heavy" for g in self.groups),
+        )
 
     def of(self, z: Tensor) -> Tensor:
         """Class of each atomic number. Raises :class:`InputError` for an element in no group."""

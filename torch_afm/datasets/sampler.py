@@ -29,9 +29,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self, size: int, num_samples: int, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
         if num_samples < world_size or num_samples % world_size:
-            raise InputError(
-                f"num_samples: expected a multiple of {world_size} processes, got {num_samples}"
-            )
+            raise InputError(f"num_samples: expected a multiple of {world_size} processes, got {num_samples}")
         self.size = size
         self.num_samples = num_samples
         self.seed = seed
