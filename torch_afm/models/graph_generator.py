@@ -162,7 +162,8 @@ class GraphGenerator(Module):
         """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(self.state_dict(), folder / "model.safetensors")
+        # Not save_file: it makes a file that nobody else may read.
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(self.state_dict()))
         (folder / "config.json").write_text(json.dumps(to_dict(self.config), indent=2) + "\n")
 
     @classmethod
