@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from torch_afm.ppm.forcefield import Atoms, surface_force, surface_hessian
+from torch_afm.ppm.forcefield import Atoms, surface_force, surface_force_hessian
 
 
 def atoms() -> Atoms:
@@ -42,4 +42,6 @@ def test_force_is_minus_the_gradient_of_the_energy():
 def test_hessian_is_minus_the_jacobian_of_the_force():
     a = atoms()
     jacobian = torch.func.vmap(torch.func.jacrev(lambda p: surface_force(p[None], a)[0]))(PROBE)
-    torch.testing.assert_close(surface_hessian(PROBE, a), -jacobian, rtol=1e-5, atol=1e-9)
+    force, hessian = surface_force_hessian(PROBE, a)
+    torch.testing.assert_close(force, surface_force(PROBE, a))
+    torch.testing.assert_close(hessian, -jacobian, rtol=1e-5, atol=1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -43,36 +43,56 @@ def surface_force(probe: Tensor, atoms: Atoms) -> Tensor:
     Shapes:
         probe ``[P, 3]`` Å, returns ``[P, 3]`` eV/Å.
     """
-    return -torch.stack([torch.einsum("pn,pnk->pk", first, d) for d, first, _ in _terms(probe, atoms)]).sum(0)
+    return _force(_terms(probe, atoms))
 
 
-def surface_hessian(probe: Tensor, atoms: Atoms) -> Tensor:
-    """Hessian of the surface energy, the negative Jacobian of :func:`surface_force`.
+def surface_force_hessian(probe: Tensor, atoms: Atoms) -> tuple[Tensor, Tensor]:
+    """:func:`surface_force` and the Hessian of the surface energy, its negative Jacobian.
 
     Shapes:
-        probe ``[P, 3]`` Å, returns ``[P, 3, 3]`` eV/Å².
+        probe ``[P, 3]`` Å, returns ``[P, 3]`` eV/Å and ``[P, 3, 3]`` eV/Å².
     """
-    unit = torch.eye(3, dtype=probe.dtype, device=probe.device)
-    hessian = probe.new_zeros(len(probe), 3, 3)
-    for d, first, second in _terms(probe, atoms):
-        hessian += d.transpose(1, 2) @ (second.unsqueeze(-1) * d) + first.sum(1)[:, None, None] * unit
-    return hessian
+    terms = list(_terms(probe, atoms))
+    xx = xy = xz = yy = yz = zz = diagonal = probe.new_zeros(len(probe))
+    for (x, y, z), first, second in terms:
+        ax, ay = second * x, second * y
+        xx, xy, xz = xx + _dot(ax, x), xy + _dot(ax, y), xz + _dot(ax, z)
+        yy, yz, zz = yy + _dot(ay, y), yz + _dot(ay, z), zz + _dot(second * z, z)
+        diagonal = diagonal + first.sum(1)
+    rows = [xx + diagonal, xy, xz, xy, yy + diagonal, yz, xz, yz, zz + diagonal]
+    return _force(terms), torch.stack(rows, 1).reshape(-1, 3, 3)
 
 
-def _terms(probe: Tensor, atoms: Atoms) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Displacements d, E'/r and (E'' - E'/r)/r² of each central energy E(r): Lennard-Jones, then each tip
-    charge."""
-    d = probe.unsqueeze(1) - atoms.pos
-    inverse = _inverse_square(d)
+class _Term(NamedTuple):
+    """A central energy E(r) of every atom: displacement, E'/r and (E'' - E'/r)/r², each ``[P, N]``."""
+
+    d: tuple[Tensor, Tensor, Tensor]
+    first: Tensor
+    second: Tensor
+
+
+def _terms(probe: Tensor, atoms: Atoms) -> Iterator[_Term]:
+    """Lennard-Jones, then each tip charge."""
+    x, y, z = (p.unsqueeze(1) - a for p, a in zip(probe.unbind(1), atoms.pos.unbind(1), strict=True))
+    rho2 = x * x + y * y
+    inverse = _inverse_square(rho2, z)
     attraction = (atoms.radius.square() * inverse) ** 3
     scale = 12 * atoms.depth * inverse * attraction
-    yield d, scale * (1 - attraction), scale * inverse * (14 * attraction - 8)
+    yield _Term((x, y, z), scale * (1 - attraction), scale * inverse * (14 * attraction - 8))
     for charge, height in zip(atoms.tip_charges, atoms.tip_heights, strict=True):
-        e = d + torch.stack([torch.zeros_like(height), torch.zeros_like(height), height])
-        inverse = _inverse_square(e)
+        above = z + height
+        inverse = _inverse_square(rho2, above)
         scale = charge * atoms.charge * inverse * inverse.sqrt()
-        yield e, -scale, 3 * scale * inverse
+        yield _Term((x, y, above), -scale, 3 * scale * inverse)
 
 
-def _inverse_square(d: Tensor) -> Tensor:
-    return 1 / (d.square().sum(-1).clamp(min=_MIN_R2) + _SOFTENING)
+def _inverse_square(rho2: Tensor, z: Tensor) -> Tensor:
+    return 1 / ((rho2 + z * z).clamp(min=_MIN_R2) + _SOFTENING)
+
+
+def _force(terms: Iterable[_Term]) -> Tensor:
+    return -torch.stack([torch.stack([_dot(t.first, d) for d in t.d], 1) for t in terms]).sum(0)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(1)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from torch_afm.ppm.forcefield import Atoms, surface_force, surface_hessian
+from torch_afm.ppm.forcefield import Atoms, surface_force_hessian
 
 #: Å a Newton step may move the probe: short, for it has to stay in its basin.
 _MAX_STEP = 0.05
-#: Å a start may be extrapolated from the height above.
-_MAX_START = 0.2
 #: eV/Å²: smallest curvature a Newton step divides by.
 _MIN_CURVATURE = 2e-4
 #: Å: a Newton step shorter than this ends the relaxation; its error is its square.
@@ -81,19 +78,19 @@ def newton_step(force: Tensor, hessian: Tensor) -> Tensor:
 
 @torch.no_grad()
 def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
-    """Relaxed displacements of the probe, height after height from the farthest.
+    """Relaxed displacements of the probe, each height started from the one above.
 
-    Each start is extrapolated from the heights above, cubically once there are four. Newton's method, at most
-    0.05 Å a step; a step after which the force points back along it more strongly
+    Newton's method, at most 0.05 Å a step; a step after which the force points back along it more strongly
     than it pointed forward has passed a minimum and is halved, so that the probe ends in the basin it was in.
 
     Shapes:
         free ``[P, 3]`` free probe at height 0 and heights ``[H]`` Å, returns ``[H, P, 3]`` Å.
     """
     up = free.new_tensor([0.0, 0.0, 1.0])
-    relaxed: list[Tensor] = []
+    u = torch.zeros_like(free)
+    relaxed = []
     for height in heights:
-        u = _start(relaxed, free)
+        u = u.clone()
         active = torch.arange(len(u), device=u.device)
         base = free + height * up
         force, hessian = _total(base, u, atoms, springs)
@@ -119,20 +116,9 @@ def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> Tens
     return torch.stack(relaxed)
 
 
-def _start(relaxed: list[Tensor], free: Tensor) -> Tensor:
-    """Extrapolation over the last heights; where it jumps (the probe has just changed its basin, say), the
-    last one."""
-    if not relaxed:
-        return torch.zeros_like(free)
-    order = min(len(relaxed), 4)
-    start = sum((-1) ** i * comb(order, i + 1) * relaxed[-1 - i] for i in range(order))
-    return torch.where(_norm(start - relaxed[-1]) < _MAX_START, start, relaxed[-1])
-
-
 def _total(base: Tensor, u: Tensor, atoms: Atoms, springs: Springs) -> tuple[Tensor, Tensor]:
-    probe = base + u
-    force = surface_force(probe, atoms) + spring_force(u, springs)
-    return force, surface_hessian(probe, atoms) + spring_hessian(u, springs)
+    force, hessian = surface_force_hessian(base + u, atoms)
+    return force + spring_force(u, springs), hessian + spring_hessian(u, springs)
 
 
 def _stretch(u: Tensor, springs: Springs) -> Tensor:

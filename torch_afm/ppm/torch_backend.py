@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.base import RenderInput, prepare
-from torch_afm.ppm.forcefield import Atoms, surface_force, surface_hessian
+from torch_afm.ppm.forcefield import Atoms, surface_force, surface_force_hessian
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.ppm.relaxation import Springs, newton_step, relax, spring_force, spring_hessian
 from torch_afm.utils import InputError
@@ -111,7 +111,7 @@ def _implicit_force(free: Tensor, height: Tensor, u: Tensor, atoms: Atoms, sprin
     """The same value, with the gradient that the relaxed position has: one Newton step from where the total
     force is zero changes nothing but carries dp*/dθ."""
     with torch.no_grad():
-        hessian = surface_hessian(_raised(free + u, height), atoms) + spring_hessian(u, springs)
+        hessian = surface_force_hessian(_raised(free + u, height), atoms)[1] + spring_hessian(u, springs)
     probe = _raised(free + u, height)
     force = surface_force(probe, atoms) + spring_force(u, springs)
     return surface_force(probe + newton_step(force, hessian), atoms)[:, 2]
