@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from torch_afm.datasets.cache import cache_dir, read_arrays, write_arrays
+
+
+def test_round_trip_leaves_nothing_else(tmp_path):
+    path = tmp_path / "deep" / "a.npz"
+    arrays = {"pos": np.arange(6.0).reshape(2, 3), "z": np.array([1, 6])}
+    assert write_arrays(path, arrays)
+    back = read_arrays(path)
+    assert back is not None and set(back) == {"pos", "z"}
+    assert all(np.array_equal(back[key], value) for key, value in arrays.items())
+    assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
+
+
+def test_absent_is_none(tmp_path):
+    assert read_arrays(tmp_path / "none.npz") is None
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b[:-200] + b[-200:][::-1], lambda b: b""]
+)
+def test_damage_is_noticed(tmp_path, damage):
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"pos": np.random.default_rng(0).normal(size=(50, 3))})
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(UserWarning, match="damaged"):
+        assert read_arrays(path) is None
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match="going on without"):
+        assert not write_arrays(tmp_path / "file" / "a.npz", {"z": np.array([1])})
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_default_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "torch_afm"
