@@ -1,0 +1,84 @@
+"""The contract every benchmark keeps: warm-up, repeats, median and interquartile range of CPU and wall
+seconds, seed, settings, machine and versions, in one JSON file under ``benchmarks/results``.
+
+CPU seconds count every thread of the process; on a shared machine they are the figure to compare.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def measure(function: Callable[[], Any], repeats: int, warmup: int = 1) -> dict[str, Any]:
+    """Time ``function()`` after ``warmup`` calls: medians and quartiles of ``cpu_s`` and ``wall_s``."""
+    for _ in range(warmup):
+        function()
+    cpu, wall = np.empty((2, repeats))
+    for i in range(repeats):
+        start = time.process_time(), time.perf_counter()
+        function()
+        cpu[i], wall[i] = time.process_time() - start[0], time.perf_counter() - start[1]
+    return {"repeats": repeats, "warmup": warmup, "cpu_s": _spread(cpu), "wall_s": _spread(wall)}
+
+
+def write(
+    name: str,
+    command: str,
+    rows: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    packages: Sequence[str],
+) -> Path:
+    """Write ``results/<name>.json``: what was measured, by which command, with what, on what."""
+    document = {
+        "name": name,
+        "command": command,
+        "settings": dict(settings),
+        "machine": _machine(),
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
+        "rows": list(rows),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Callable[[Mapping[str, Any]], str]]
+) -> str:
+    """Markdown table of ``rows``: one column a heading, its function turns a row into a cell."""
+    lines = [
+        list(columns),
+        ["---"] * len(columns),
+        *([cell(row) for cell in columns.values()] for row in rows),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _spread(seconds: np.ndarray) -> dict[str, float]:
+    low, median, high = np.percentile(seconds, [25, 50, 75])
+    return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
+
+
+def _machine() -> dict[str, Any]:
+    """CPU model and cores this process may use; no host name, no path."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
+        ]
+        model = names[0] if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": model, "cores": cores, "system": platform.system()}
