@@ -47,11 +47,26 @@ def test_no_device_is_a_clear_error():
     assert "OpenCLUnavailable: no OpenCL" in done.stderr
 
 
+def test_missing_linker_is_a_clear_error_and_no_abort():
+    code = "from torch_afm.ppm import ProbeParticleModel; print(ProbeParticleModel())"
+    env = os.environ | {"PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env)
+    if context.get_queue().device.platform.name != "Portable Computing Language":
+        pytest.skip("only PoCL links with ld")
+    assert "backend='torch'" in done.stdout
+    assert "PoCL needs the linker `ld`" in done.stderr
+
+
 def test_unknown_device_name_is_refused(monkeypatch):
     monkeypatch.setenv("TORCH_AFM_OPENCL_DEVICE", "no such device")
-    context._create.cache_clear()
+    monkeypatch.setattr(context, "_create", context._create.__wrapped__)
     with pytest.raises(InputError, match="TORCH_AFM_OPENCL_DEVICE"):
         context.get_queue()
+
+
+def test_kernel_that_does_not_build_is_a_clear_error():
+    with pytest.raises(context.OpenCLUnavailable, match="does not build"):
+        context.get_program("probe_particle.cl", ("-DWIDTH=1", "-DHEIGHTS=none"))
 
 
 def test_queue_and_programs_are_made_once():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,9 @@ class OpenCLUnavailable(RuntimeError):
     """OpenCL cannot be used here; the message says why and what to do."""
 
 
+_INSTALL = (
+    "on Linux install pocl-binary-distribution, which also needs a writable cache folder (POCL_CACHE_DIR)"
+)
 _owner: int | None = None
 
 
@@ -26,17 +30,18 @@ def _create() -> tuple[Any, Any]:
     try:
         devices = [d for p in cl.get_platforms() for d in p.get_devices()]
     except cl.Error as error:
-        raise OpenCLUnavailable(
-            f"no OpenCL platform ({error}); on Linux install pocl-binary-distribution"
-        ) from error
+        raise OpenCLUnavailable(f"no OpenCL platform ({error}); {_INSTALL}") from error
     if not devices:
-        raise OpenCLUnavailable("no OpenCL device; on Linux install pocl-binary-distribution")
+        raise OpenCLUnavailable(f"no OpenCL device; {_INSTALL}")
     devices.sort(key=lambda d: not d.type & cl.device_type.GPU)
     choice = os.environ.get("TORCH_AFM_OPENCL_DEVICE")
     if choice is not None:
         devices = [d for d in devices if choice.lower() in d.name.lower()]
         if not devices:
             raise InputError(f"TORCH_AFM_OPENCL_DEVICE: no OpenCL device has {choice!r} in its name")
+    if "Portable Computing Language" in devices[0].platform.name and shutil.which("ld") is None:
+        # Without it PoCL aborts the whole process when it links the first kernel.
+        raise OpenCLUnavailable("PoCL needs the linker `ld` on the PATH; install binutils or gcc")
     context = cl.Context(devices[:1])
     return context, cl.CommandQueue(context)
 
@@ -45,7 +50,7 @@ def get_queue() -> Any:
     """The command queue of this process, on a GPU where there is one, else a CPU.
 
     ``TORCH_AFM_OPENCL_DEVICE`` (part of a device's name) chooses another; ``POCL_MAX_PTHREAD_COUNT`` limits
-    the threads of PoCL and has to be set before the first use (data-loader workers set it to 1).
+    the threads of PoCL and has to be set before the first use (1 is right for the workers of a data loader).
 
     Raises:
         OpenCLUnavailable: without a device, or in a child forked after its parent used OpenCL, where any
@@ -73,8 +78,12 @@ def is_cpu() -> bool:
 def _build(name: str, options: tuple[str, ...]) -> Any:
     import pyopencl as cl
 
-    source = files("torch_afm.ppm.kernels").joinpath(name).read_text(encoding="utf-8")
-    return cl.Program(get_queue().context, source).build(options=list(options))
+    source = files("torch_afm.ppm").joinpath("kernels", name).read_text(encoding="utf-8")
+    try:
+        return cl.Program(get_queue().context, source).build(options=list(options))
+    except cl.Error as error:
+        device = get_queue().device.name
+        raise OpenCLUnavailable(f"{name} does not build on {device}; use backend='torch': {error}") from error
 
 
 def get_program(name: str, options: tuple[str, ...]) -> Any:

@@ -33,7 +33,8 @@ class TorchRenderer:
     Args:
         scan: window, pixels, heights.
         tip: default tip.
-        dtype: ``torch.float32``, or ``torch.float64``, relaxed to 1e-10 eV/Å.
+        dtype: ``torch.float32``, where the ±10 e of a CO tip cost two digits (1e-4 of std(Δf)), or
+            ``torch.float64``, relaxed to 1e-10 eV/Å.
         device: torch device to compute on; stacks return on the device of ``data.pos``.
     """
 
