@@ -4,7 +4,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.ppm import TorchRenderer, torch_backend
-from torch_afm.testing import water
+from torch_afm.testing import empty_graph, water
 from torch_afm.utils import InputError
 
 
@@ -40,11 +40,28 @@ def test_gradients_reach_every_graph_of_a_batch():
     assert batch.pos.grad.abs().sum(1).gt(0).all()
 
 
+def test_neutral_tip_has_gradients_and_empty_graphs_too():
+    batch = Batch.from_data_list([water(), empty_graph()])
+    batch.pos.requires_grad_()
+    batch.charge.requires_grad_()
+    tip = Tip(charges=(), charge_heights=())
+    TorchRenderer(Scan(pixels=(5, 5), n_slices=2), tip).render(batch, z_top=6.9).square().sum().backward()
+    assert batch.pos.grad.abs().sum() > 0
+    assert not batch.charge.grad.any()
+
+
 def test_chunks_change_nothing(monkeypatch):
     renderer = TorchRenderer(Scan(pixels=(7, 5), n_slices=2), dtype=torch.float64)
-    whole = renderer.render(water())
+    molecule = water()
+    molecule.pos.requires_grad_()
+
+    def stack_and_gradient():
+        stack = renderer.render(molecule)
+        return stack, torch.autograd.grad(stack.square().sum(), molecule.pos)[0]
+
+    whole = stack_and_gradient()
     monkeypatch.setattr(torch_backend, "_PAIRS", 10)
-    torch.testing.assert_close(renderer.render(water()), whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(stack_and_gradient(), whole, rtol=1e-5, atol=1e-6)
 
 
 def test_other_precisions_are_refused():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
@@ -85,38 +86,67 @@ class TorchRenderer:
         free = torch.cartesian_prod(y, x, y.new_zeros(1))[:, [1, 0, 2]]
         free[:, :2] += springs.free[:2]
         heights = self._tensor(scan.heights(0.0))
-        evaluate = _implicit_force
-        if not (torch.is_grad_enabled() and (atoms.pos.requires_grad or atoms.charge.requires_grad)):
-            evaluate = _force
-        parts = []
-        for part in free.split(max(_PAIRS // max(len(atoms.pos), 1), 1)):
-            u = relax(part, heights, Atoms(*(a.detach() for a in atoms)), springs)
-            # Checkpoints keep the relaxed positions for the backward pass and no pair of probe and atom.
-            forces = [
-                checkpoint(evaluate, part, h, ui, atoms, springs, use_reentrant=False)
-                for h, ui in zip(heights, u, strict=True)
-            ]
-            parts.append(torch.stack(forces, 1))
-        return torch.cat(parts)
+        return _RelaxedForce.apply(atoms.pos, atoms.charge, atoms, springs, free, heights)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.as_tensor(values, dtype=self.dtype, device=self.device)
 
 
-def _force(free: Tensor, height: Tensor, u: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
-    """F_z of the surface on the probe displaced by ``u``."""
-    return surface_force(_raised(free + u, height), atoms)[:, 2]
+class _RelaxedForce(torch.autograd.Function):
+    """``[pixels, heights]`` F_z on the relaxed probe, differentiable in ``pos`` and ``charge`` of ``atoms``.
+
+    Keeps the relaxed positions and, pixels by pixels, evaluates the force there anew for the backward pass.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, pos: Tensor, charge: Tensor, atoms: Atoms, springs: Springs, free: Tensor, heights: Tensor
+    ) -> Tensor:
+        atoms = atoms._replace(pos=pos, charge=charge)
+        relaxed = free.new_empty(len(heights), *free.shape)
+        force = free.new_empty(len(free), len(heights))
+        for part in _parts(free, atoms):
+            relaxed[:, part] = relax(free[part], heights, atoms, springs)
+            for j, height in enumerate(heights):
+                force[part, j] = surface_force(_probe(free[part], height, relaxed[j, part]), atoms)[:, 2]
+        ctx.save_for_backward(pos, charge, relaxed)
+        ctx.constants = atoms, springs, free, heights
+        return force
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        pos, charge, relaxed = ctx.saved_tensors
+        atoms, springs, free, heights = ctx.constants
+        leaves = pos.detach().requires_grad_(), charge.detach().requires_grad_()
+        atoms = atoms._replace(pos=leaves[0], charge=leaves[1])
+        total = torch.zeros_like(pos), torch.zeros_like(charge)
+        for part in _parts(free, atoms):
+            for j, height in enumerate(heights):
+                with torch.enable_grad():
+                    force = _implicit_force(free[part], height, relaxed[j, part], atoms, springs)
+                # A tip without charges does not use those of the atoms.
+                news = torch.autograd.grad(force, leaves, grad[part, j], materialize_grads=True)
+                for sums, new in zip(total, news, strict=True):
+                    sums += new
+        return *total, None, None, None, None
 
 
 def _implicit_force(free: Tensor, height: Tensor, u: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
-    """The same value, with the gradient that the relaxed position has: one Newton step from where the total
-    force is zero changes nothing but carries dp*/dθ."""
+    """F_z with the gradient that the relaxed position has: one Newton step from where the total force is
+    zero changes nothing but carries dp*/dθ."""
+    probe = _probe(free, height, u)
     with torch.no_grad():
-        hessian = surface_force_hessian(_raised(free + u, height), atoms)[1] + spring_hessian(u, springs)
-    probe = _raised(free + u, height)
+        hessian = surface_force_hessian(probe, atoms)[1] + spring_hessian(u, springs)
     force = surface_force(probe, atoms) + spring_force(u, springs)
     return surface_force(probe + newton_step(force, hessian), atoms)[:, 2]
 
 
-def _raised(position: Tensor, height: Tensor) -> Tensor:
-    return position + height * position.new_tensor([0.0, 0.0, 1.0])
+def _probe(free: Tensor, height: Tensor, u: Tensor) -> Tensor:
+    return free + u + height * free.new_tensor([0.0, 0.0, 1.0])
+
+
+def _parts(free: Tensor, atoms: Atoms) -> Iterator[slice]:
+    """Slices of the pixels that bound the memory of a pass."""
+    size = max(_PAIRS // max(len(atoms.pos), 1), 1)
+    return (slice(start, start + size) for start in range(0, len(free), size))
