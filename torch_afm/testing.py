@@ -10,16 +10,6 @@ from torch import Tensor
 from torch_afm.data import AFMData, covalent_bonds
 
 
-def empty_graph() -> AFMData:
-    """The graph without atoms, its four keys present."""
-    return AFMData(
-        z=torch.empty(0, dtype=torch.long),
-        pos=torch.empty(0, 3),
-        charge=torch.empty(0),
-        edge_index=torch.empty(2, 0, dtype=torch.long),
-    )
-
-
 def water() -> AFMData:
     """Water in the plane y = 0, its oxygen at the origin, hydrogens down: geometry (O-H 0.9572 Å, H-O-H
     104.52°) and charges of TIP3P (Jorgensen et al., J. Chem. Phys. 79, 926 (1983))."""

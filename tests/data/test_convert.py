@@ -10,7 +10,7 @@ from rdkit.Chem import AllChem
 
 from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, remove_atoms, to_ase, to_rdmol
 from torch_afm.elements import atomic_number
-from torch_afm.testing import assert_same_graph, benzene, empty_graph, random_graph, water
+from torch_afm.testing import assert_same_graph, benzene, random_graph, water
 from torch_afm.utils import InputError
 
 SMILES = """
@@ -141,9 +141,9 @@ def test_a_valence_far_beyond_chemistry_converts():
 
 
 def test_empty_graphs_convert():
-    assert to_rdmol(empty_graph()).GetNumAtoms() == 0
-    assert len(to_ase(empty_graph())) == 0
-    assert_same_graph(from_ase(to_ase(empty_graph())), empty_graph())
+    assert to_rdmol(AFMData.empty()).GetNumAtoms() == 0
+    assert len(to_ase(AFMData.empty())) == 0
+    assert_same_graph(from_ase(to_ase(AFMData.empty())), AFMData.empty())
 
 
 def test_charges_travel_with_the_rdkit_molecule():

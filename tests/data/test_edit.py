@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_afm.data import AFMData, append_atom, remove_atoms
-from torch_afm.testing import assert_same_graph, benzene, empty_graph, random_graph, water
+from torch_afm.testing import assert_same_graph, benzene, random_graph, water
 from torch_afm.utils import InputError
 
 
 def test_water_grows_from_nothing():
     want = water()
-    data = append_atom(empty_graph(), 8, want.pos[0], [], -0.834)
+    data = append_atom(AFMData.empty(), 8, want.pos[0], [], -0.834)
     data = append_atom(data, 1, want.pos[1].tolist(), [0], 0.417)
     data = append_atom(data, 1, want.pos[2], torch.tensor([True, False]), 0.417)
     assert_same_graph(data, want)
@@ -66,8 +66,8 @@ def test_removing_the_atom_appended_last_undoes_the_append():
 
 
 def test_everything_removed_leaves_the_empty_graph():
-    assert_same_graph(remove_atoms(water(), [0, 1, 2]), empty_graph())
-    assert_same_graph(remove_atoms(empty_graph(), []), empty_graph())
+    assert_same_graph(remove_atoms(water(), [0, 1, 2]), AFMData.empty())
+    assert_same_graph(remove_atoms(AFMData.empty(), []), AFMData.empty())
 
 
 def test_removal_renumbers_bonds_to_missing_atoms():

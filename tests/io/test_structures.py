@@ -10,7 +10,7 @@ from rdkit import Chem
 from torch_afm.data import AFMData, covalent_bonds, from_smiles, remove_atoms, to_ase, to_rdmol
 from torch_afm.elements import symbol
 from torch_afm.io import read_molecule, write_sdf, write_xyz
-from torch_afm.testing import assert_same_graph, empty_graph, random_graph, water
+from torch_afm.testing import assert_same_graph, random_graph, water
 from torch_afm.utils import InputError
 
 WATER = "3\nwater\nO 0 0 0 -0.8\nH 0.76 0 -0.59 0.4\nH -0.76 0 -0.59 0.4\n"
@@ -118,8 +118,8 @@ def test_positions_are_not_moved(tmp_path):
 
 
 def test_empty_graphs_are_written(tmp_path):
-    write_xyz(tmp_path / "a.xyz", empty_graph())
-    write_sdf(tmp_path / "a.sdf", empty_graph())
+    write_xyz(tmp_path / "a.xyz", AFMData.empty())
+    write_sdf(tmp_path / "a.sdf", AFMData.empty())
     assert len(ase.io.read(tmp_path / "a.xyz", format="xyz")) == 0
     for name in ("a.xyz", "a.sdf"):
         with pytest.raises(InputError, match="expected at least one atom"):

@@ -5,7 +5,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import OpenCLRenderer, TorchRenderer, place
-from torch_afm.testing import empty_graph, water
+from torch_afm.testing import water
 from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(4, 4), n_slices=1, n_oscillation=2)
@@ -46,8 +46,8 @@ def bad_inputs():
     yield "tip: expected one tip or one per graph", water(), {"tip": [Tip(), Tip()]}
     yield "z_top: expected one height or one per graph", water(), {"z_top": torch.zeros(2)}
     yield "z_top: expected finite", water(), {"z_top": float("nan")}
-    yield "z_top: expected a height for empty graph 0", empty_graph(), {}
-    yield "z_top: expected a height for empty graph 1", Batch.from_data_list([water(), empty_graph()]), {}
+    yield "z_top: expected a height for empty graph 0", AFMData.empty(), {}
+    yield "z_top: expected a height for empty graph 1", Batch.from_data_list([water(), AFMData.empty()]), {}
     yield "no Lennard-Jones parameters for U", water(), {"tip": Tip(probe="U")}
 
 

@@ -7,7 +7,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import OpenCLRenderer, TorchRenderer
-from torch_afm.testing import empty_graph, water
+from torch_afm.testing import water
 
 SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(13, 13), n_slices=4, n_oscillation=5)
 TILTED = Tip(tilt=(0.4, -0.2), stiffness=(0.2, 0.3, 0.05))
@@ -71,7 +71,7 @@ def test_far_atom_adds_nothing(renderer, options, tolerance):
 
 
 def test_empty_molecule_is_flat(renderer, options, tolerance):
-    stack = renderer(SCAN, TILTED, **options).render(empty_graph(), z_top=7.0)
+    stack = renderer(SCAN, TILTED, **options).render(AFMData.empty(), z_top=7.0)
     assert stack.shape == (1, 1, *SCAN.shape)
     assert not stack.any()
 
@@ -81,7 +81,7 @@ def test_batch_equals_loop_with_empty_graphs_and_a_tip_each(renderer, options, t
     close.z_top = close.z_top - 0.4
     neutral = molecule()
     neutral.charge = torch.zeros(3)
-    hollow = empty_graph()
+    hollow = AFMData.empty()
     hollow.pos = hollow.pos.double()
     hollow.z_top = torch.tensor([7.0]).double()
     graphs = [hollow, molecule(), hollow, close, neutral, hollow]

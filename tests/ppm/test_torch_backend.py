@@ -3,8 +3,9 @@ import torch
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
 from torch_afm.ppm import TorchRenderer, torch_backend
-from torch_afm.testing import empty_graph, water
+from torch_afm.testing import water
 from torch_afm.utils import InputError
 
 
@@ -41,7 +42,7 @@ def test_gradients_reach_every_graph_of_a_batch():
 
 
 def test_neutral_tip_has_gradients_and_empty_graphs_too():
-    batch = Batch.from_data_list([water(), empty_graph()])
+    batch = Batch.from_data_list([water(), AFMData.empty()])
     batch.pos.requires_grad_()
     batch.charge.requires_grad_()
     tip = Tip(charges=(), charge_heights=())

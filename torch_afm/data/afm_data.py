@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -63,6 +64,16 @@ class AFMData(Data):
         for key, value in given.items():
             if value is not None:
                 self[key] = value
+
+    @classmethod
+    def empty(cls) -> AFMData:
+        """The graph without atoms, where every generation starts."""
+        return cls(
+            z=torch.empty(0, dtype=torch.long),
+            pos=torch.empty(0, 3),
+            charge=torch.empty(0),
+            edge_index=torch.empty(2, 0, dtype=torch.long),
+        )
 
     @property
     def num_missing(self) -> int:

@@ -156,7 +156,7 @@ def generate_greedy(
     model.eval()
     try:
         features = model.encode_reference(normalize(reference.float()).to(device))
-        graph = _empty_graph()
+        graph = AFMData.empty()
         steps: list[GenerationStep] = []
         while True:
             simulated = renderer.render(graph, tip=tip, z_top=z_top).cpu()
@@ -186,12 +186,3 @@ def _end(step: GenerationStep, max_atoms: int, min_distance: float) -> str | Non
     if bool((torch.linalg.vector_norm(step.graph.pos - step.pos, dim=-1) < min_distance).any()):
         return "repeat"
     return "max_atoms" if step.graph.z.numel() >= max_atoms else None
-
-
-def _empty_graph() -> AFMData:
-    return AFMData(
-        z=torch.empty(0, dtype=torch.long),
-        pos=torch.empty(0, 3),
-        charge=torch.empty(0),
-        edge_index=torch.empty(2, 0, dtype=torch.long),
-    )

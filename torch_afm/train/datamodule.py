@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import lightning as L
@@ -81,6 +82,12 @@ class AFMDataModule(L.LightningDataModule):
         if workers:
             # A forked child must not touch its parent's OpenCL context.
             kwargs |= {"persistent_workers": True, "multiprocessing_context": "forkserver"}
+            kwargs["worker_init_fn"] = _one_thread
         return DataLoader(
             dataset, self.config.batch_size, follow_batch=["missing_z"], num_workers=workers, **kwargs
         )
+
+
+def _one_thread(worker: int) -> None:
+    """Let a worker render on one core: its neighbours, and the training process, have the others."""
+    os.environ["POCL_MAX_PTHREAD_COUNT"] = "1"

@@ -38,9 +38,9 @@ class QueryAttentionGate(Module):
         attention_channels (int): Size of the query.
         global_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_g`. (default: :obj:`3`)
         attention_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_a`. (default: :obj:`3`)
-        attention_scale (float, optional): :math:`\kappa`. The mean of many randomly initialised channels hardly
-            varies over the pixels, so that with :math:`\kappa = 1`, the thesis' form, every gate starts as a
-            plain mean over the image and has to learn to look anywhere at all. (default: :obj:`1`)
+        attention_scale (float, optional): :math:`\kappa`. The mean of many randomly initialised channels
+            hardly varies over the pixels, so with :math:`\kappa = 1`, the thesis' form, every gate starts
+            as a plain mean over the image, and has to learn to look anywhere at all. (default: :obj:`1`)
 
     Shapes:
         - **input:** feature map :math:`(B, C, Y, X)`, global map :math:`(B, C_g, Y_g, X_g)`, query
