@@ -9,12 +9,13 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/torch-afm demo
 
+# Two processes of one thread each: torch's threads would fight over the cores.
 test: lint
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 	$(MAKE) notebooks
 
 test-all: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	$(MAKE) notebooks
 
 lint: $(STAMP)
@@ -24,7 +25,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports --config setup.cfg
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/rendering/run.py
+	$(BIN)/python -m benchmarks.rendering.run
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 examples
