@@ -1,7 +1,10 @@
+import re
+from importlib import metadata
+
 import numpy as np
 import pytest
 import torch
-from rdkit import Chem
+from rdkit import Chem, rdBase
 from rdkit.Chem import rdForceFieldHelpers
 
 from torch_afm.elements import (
@@ -16,28 +19,48 @@ from torch_afm.elements import (
 from torch_afm.units import KCAL_PER_MOL
 from torch_afm.utils import InputError
 
+#: Elements whose parameters are the Universal Force Field's; the others are the Probe Particle Model's own.
+UFF = sorted(set(LJ_TABLE) - {*ORGANIC, "Xe"})
+#: Elements that RDKit's atom typer knows in no charge and hybridization, though its table has them.
+UNTYPED = ("Sr", "Ru", "Rh", "Ba", "W", "Ir", "Pb")
 
-# RDKit reaches the metals' UFF types Cu3+1, Ag1+1 and Au4+3 only with charge and hybridization set.
-@pytest.mark.parametrize(
-    ("element", "smiles", "hybridization"),
-    [
-        ("I", "[I]", None),
-        ("Na", "[Na]", None),
-        ("K", "[K]", None),
-        ("Cu", "[Cu+]", Chem.HybridizationType.SP3),
-        ("Ag", "[Ag+]", Chem.HybridizationType.SP),
-        ("Au", "[Au+3]", Chem.HybridizationType.SP2D),
-    ],
-)
-def test_uff_parameters_against_rdkit(element, smiles, hybridization):
-    mol = Chem.MolFromSmiles(f"{smiles}.{smiles}")
-    if hybridization is not None:
+
+@pytest.mark.parametrize("element", [s for s in UFF if s not in UNTYPED])
+def test_uff_parameters_against_rdkit(element):
+    """Metals have an atom type in one hybridization only, such as Cu3+1 and Au4+3."""
+    found = set()
+    kinds = Chem.HybridizationType
+    for kind in (kinds.S, kinds.SP, kinds.SP2, kinds.SP3, kinds.SP2D, kinds.SP3D, kinds.SP3D2):
+        mol = Chem.MolFromSmiles(f"[{element}].[{element}]")
         for atom in mol.GetAtoms():
-            atom.SetHybridization(hybridization)
-    x, depth = rdForceFieldHelpers.GetUFFVdWParams(mol, 0, 1)
+            atom.SetHybridization(kind)
+        with rdBase.BlockLogs():
+            found.add(rdForceFieldHelpers.GetUFFVdWParams(mol, 0, 1))
+    ((x, depth),) = found - {None}
     radius, eps = lj_parameters([atomic_number(element)])
-    assert radius[0] * 2 == pytest.approx(x, abs=1e-3)
-    assert eps[0] / KCAL_PER_MOL == pytest.approx(depth, abs=1e-3)
+    assert radius[0] * 2 == pytest.approx(x, abs=1e-9)
+    assert eps[0] / KCAL_PER_MOL == pytest.approx(depth, abs=1e-9)
+
+
+@pytest.mark.parametrize("element", UNTYPED)
+def test_uff_parameters_against_the_table_inside_rdkit(element):
+    """Its library holds the table as text: label, bond radius, angle, x, D, ..."""
+    libraries = [f for f in metadata.files("rdkit") or () if f.name.startswith("libRDKitForceField")]
+    pattern = rf"\b{element}[_\d]\S*\t[\d.]+\t[\d.]+\t([\d.]+)\t([\d.]+)\t"
+    rows = {row for f in libraries for row in re.findall(pattern.encode(), f.locate().read_bytes())}
+    if not rows:
+        pytest.skip("this build of RDKit keeps its force field elsewhere")
+    ((x, depth),) = rows
+    radius, eps = LJ_TABLE[element]
+    assert radius * 2 == pytest.approx(float(x), abs=1e-9)
+    assert eps / KCAL_PER_MOL == pytest.approx(float(depth), abs=1e-9)
+
+
+def test_lj_of_another_table():
+    radius, eps = lj_parameters([79, 6], {"C": (1.9, 0.004), "Au": (1.5, 0.1)})
+    assert radius.tolist() == [1.5, 1.9] and eps.tolist() == [0.1, 0.004]
+    with pytest.raises(InputError, match=r"no Lennard-Jones parameters for O; known elements: C$"):
+        lj_parameters([8], {"C": (1.9, 0.004)})
 
 
 def test_golden_parameters_agree_with_the_table(golden):

@@ -3,7 +3,7 @@ classes a graph model predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,15 +32,57 @@ _LJ_PPM = {
     "Xe": (2.1815, 0.024344),
 }
 
-#: Universal Force Field (Rappé et al., JACS 114, 10024 (1992), table I): distance x [Å] and depth D
-#: [kcal/mol] of the pair of like atoms; R = x/2, ε = D.
+#: Universal Force Field (Rappé et al., JACS 114, 10024 (1992), table I), the elements of metal, halide, oxide
+#: and semiconductor surfaces and of noble gas layers: distance x [Å] and depth D [kcal/mol] of the pair of
+#: like atoms; R = x/2, ε = D.
 _LJ_UFF = {
-    "I": (4.500, 0.339),
+    "Li": (2.451, 0.025),
+    "B": (4.083, 0.180),
     "Na": (2.983, 0.030),
+    "Mg": (3.021, 0.111),
+    "Al": (4.499, 0.505),
+    "Ar": (3.868, 0.185),
     "K": (3.812, 0.035),
+    "Ca": (3.399, 0.238),
+    "Ti": (3.175, 0.017),
+    "V": (3.144, 0.016),
+    "Cr": (3.023, 0.015),
+    "Mn": (2.961, 0.013),
+    "Fe": (2.912, 0.013),
+    "Co": (2.872, 0.014),
+    "Ni": (2.834, 0.015),
     "Cu": (3.495, 0.005),
+    "Zn": (2.763, 0.124),
+    "Ga": (4.383, 0.415),
+    "Ge": (4.280, 0.379),
+    "As": (4.230, 0.309),
+    "Se": (4.205, 0.291),
+    "Kr": (4.141, 0.220),
+    "Rb": (4.114, 0.040),
+    "Sr": (3.641, 0.235),
+    "Mo": (3.052, 0.056),
+    "Ru": (2.963, 0.056),
+    "Rh": (2.929, 0.053),
+    "Pd": (2.899, 0.048),
     "Ag": (3.148, 0.036),
+    "Cd": (2.848, 0.228),
+    "In": (4.463, 0.599),
+    "Sn": (4.392, 0.567),
+    "Sb": (4.420, 0.449),
+    "Te": (4.470, 0.398),
+    "I": (4.500, 0.339),
+    "Cs": (4.517, 0.045),
+    "Ba": (3.703, 0.364),
+    "Ce": (3.556, 0.013),
+    "W": (3.069, 0.067),
+    "Re": (2.954, 0.066),
+    "Ir": (2.840, 0.073),
+    "Pt": (2.754, 0.080),
     "Au": (3.293, 0.039),
+    "Hg": (2.705, 0.385),
+    "Tl": (4.347, 0.680),
+    "Pb": (4.297, 0.663),
+    "Bi": (4.370, 0.518),
 }
 
 LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
@@ -70,19 +112,25 @@ def covalent_radius(z: int) -> float:
     return float(_RADII[atomic_number(int(z))])
 
 
-def lj_parameters(z: Sequence[int] | np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
+def lj_parameters(
+    z: Sequence[int] | np.ndarray | Tensor, table: Mapping[str, tuple[float, float]] = LJ_TABLE
+) -> tuple[np.ndarray, np.ndarray]:
     """Lennard-Jones radius R [Å] and depth ε [eV] of each atomic number.
+
+    Args:
+        z: atomic numbers.
+        table: R and ε by symbol; :attr:`torch_afm.config.ForceField.table` where a user changed some.
 
     Raises:
         InputError: for an element that the table lacks, naming it.
     """
     numbers = np.asarray(z, dtype=np.int64).reshape(-1)
-    missing = sorted({int(n) for n in numbers if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in LJ_TABLE})
+    missing = sorted({int(n) for n in numbers if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table})
     if missing:
         names = ", ".join(_SYMBOLS[n] if 0 < n < len(_SYMBOLS) else f"Z={n}" for n in missing)
-        raise InputError(f"z: no Lennard-Jones parameters for {names}; known elements: {', '.join(LJ_TABLE)}")
-    table = np.array([LJ_TABLE[_SYMBOLS[n]] for n in numbers], dtype=np.float64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+        raise InputError(f"z: no Lennard-Jones parameters for {names}; known elements: {', '.join(table)}")
+    values = np.array([table[_SYMBOLS[n]] for n in numbers], dtype=np.float64).reshape(-1, 2)
+    return values[:, 0], values[:, 1]
 
 
 @dataclass(frozen=True)
