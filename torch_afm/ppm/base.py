@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,12 +16,34 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import atomic_number, lj_parameters
+from torch_afm.ppm.periodic import cell_shifts, check_cell
 from torch_afm.ppm.tip import TipArrays, tip_arrays
 from torch_afm.utils import InputError, check_finite, check_shape
 
+#: One tip for all graphs, a *tuple* of tips as channels of all graphs, or a *list* with one of these a graph.
+Tips = Tip | Sequence[Tip | tuple[Tip, ...]]
+
+
+class Relaxation(NamedTuple):
+    """Where the probe comes to rest and what it feels there; C channels, H = ``scan.n_heights``, far to near.
+
+    Shapes:
+        force ``[B, C, H, Y, X]``: vertical force F_z of the surface on the probe, eV/Å; probe
+        ``[B, C, H, Y, X, 3]``: its position in the graph's frame, Å; converged ``[B, C, H, Y, X]`` bool. On
+        a subset of pixels, P in place of Y, X.
+    """
+
+    force: Tensor
+    probe: Tensor
+    converged: Tensor
+
 
 class Renderer(Protocol):
-    """Renders Δf stacks of molecules with the Probe Particle Model (Hapala et al., PRB 90, 085421 (2014))."""
+    """Renders Δf stacks of molecules with the Probe Particle Model (Hapala et al., PRB 90, 085421 (2014)).
+
+    A graph with ``cell`` and ``pbc`` is repeated along x and y as far as the window needs (see
+    :func:`torch_afm.ppm.periodic.cell_shifts`); z is never periodic.
+    """
 
     scan: Scan
     tip: Tip
@@ -27,20 +51,23 @@ class Renderer(Protocol):
     def render(
         self,
         data: AFMData | Batch,
-        tip: Tip | Sequence[Tip] | None = None,
+        tip: Tips | None = None,
         z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
     ) -> Tensor:
         """Δf stack of each graph.
 
         Args:
             data: ``z``, ``pos`` [Å] and ``charge`` [e] (zero where missing) of one molecule or a batch.
-            tip: one for all graphs or one per graph; ``self.tip`` by default.
-            z_top: first (farthest) anchor height [Å] of each graph; ``data.z_top`` by default, else
-                :func:`place`.
+            tip: one for all graphs, a tuple of tips for several channels, or a list with one of these per
+                graph; ``self.tip`` by default.
+            z_top: first (farthest) anchor height [Å], ``[B]`` or, per channel, ``[B, C]``; ``data.z_top`` by
+                default, else :func:`place`.
+            pixels: ``[P, 2]`` indices (ix, iy) of the pixels to render; all of them by default.
 
         Shapes:
-            returns ``[B, 1, Z, Y, X]`` float32 in Hz, Z from far to near; B = 1 for a single graph. An empty
-            graph gives zeros.
+            returns ``[B, C, Z, Y, X]`` float32 in Hz, Z from far to near, or ``[B, C, Z, P]``; B = 1 for a
+            single graph and C = 1 for a single tip. An empty graph gives zeros.
 
         Raises:
             InputError: for NaN, wrong shapes, an element without Lennard-Jones parameters, a tip count other
@@ -48,15 +75,27 @@ class Renderer(Protocol):
         """
         ...
 
+    def relax(
+        self,
+        data: AFMData | Batch,
+        tip: Tips | None = None,
+        z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
+    ) -> Relaxation:
+        """The relaxed probe at every pixel and height; arguments and errors as in :meth:`render`."""
+        ...
+
 
 @dataclass(frozen=True)
 class RenderInput:
-    """A checked batch: atoms of all graphs in a row, graph ``b`` at ``ptr[b]:ptr[b + 1]``.
+    """A checked batch: one entry for each graph and channel, entry ``b * n_channels + c``, its atoms (with
+    their periodic images) at ``ptr[entry]:ptr[entry + 1]``.
 
     Shapes:
-        pos ``[N, 3]`` Å, in each graph's render frame (:attr:`Scan.window` centre at x = y = 0, the free
+        pos ``[N, 3]`` Å, in each entry's render frame (:attr:`Scan.window` centre at x = y = 0, the free
         probe of the first height at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and
-        depth ``[N]`` = √(ε_i ε_p) in eV; ptr ``[B + 1]``; both tensors differentiable, float64.
+        depth ``[N]`` = √(ε_i ε_p) in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render
+        frame in the graph's. Tensors are differentiable, float64.
     """
 
     pos: Tensor
@@ -65,74 +104,162 @@ class RenderInput:
     depth: np.ndarray
     ptr: np.ndarray
     tips: TipArrays
+    origin: Tensor
+    n_channels: int = 1
+
+    @property
+    def n_entries(self) -> int:
+        return len(self.ptr) - 1
 
     @property
     def n_graphs(self) -> int:
-        return len(self.ptr) - 1
+        return self.n_entries // self.n_channels
 
 
-def prepare(
-    data: AFMData | Batch, scan: Scan, tip: Tip | Sequence[Tip], z_top: Tensor | float | None = None
-) -> RenderInput:
+def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | None = None) -> RenderInput:
     """Check ``data``, ``tip`` and ``z_top`` and lay them out for a backend (errors as in
     :meth:`Renderer.render`)."""
-    pos, _, ptr = _atoms(data)
+    pos, z, ptr = _atoms(data)
     charge = data.charge if data.get("charge") is not None else pos.new_zeros(len(pos))
     check_shape("charge", charge, (len(pos),))
     check_finite("charge", charge)
     tips = _tips(tip, len(ptr) - 1)
-    tops = place(data, scan, tips, z_top)
+    channels = len(tips[0])
+    flat = [t for graph in tips for t in graph]
+    arrays = tip_arrays(flat)
+    tops = _place(data, scan, tips, z_top)
+    centre = torch.tensor([[np.mean(axis) for axis in scan.window]] * len(flat), dtype=torch.float64)
+    height = tops.reshape(-1, 1) + torch.from_numpy(arrays.springs[:, 7:])
+    origin = torch.cat([centre, height], dim=1).to(pos.device)
 
-    radius, depth = lj_parameters(data.z.cpu())
-    probe_radius, probe_depth = lj_parameters([atomic_number(t.probe) for t in tips])
-    graph = np.repeat(np.arange(len(tips)), np.diff(ptr))
-    arrays = tip_arrays(tips)
-    origin = np.empty((len(tips), 3))
-    origin[:, :2] = [np.mean(axis) for axis in scan.window]
-    origin[:, 2] = tops.numpy() + arrays.springs[:, 7]
+    atom, shift, entry_ptr = _repeat(data, scan, channels)
+    entry = np.repeat(np.arange(len(flat)), np.diff(entry_ptr))
+    radius, depth = lj_parameters(z.cpu())
+    probe_radius, probe_depth = lj_parameters([atomic_number(t.probe) for t in flat])
     return RenderInput(
-        pos=pos.double() - torch.from_numpy(origin[graph]).to(pos.device),
-        charge=charge.double(),
-        radius=radius + probe_radius[graph],
-        depth=np.sqrt(depth * probe_depth[graph]),
-        ptr=ptr,
+        pos=pos.double()[atom] + shift.to(pos.device) - origin[entry],
+        charge=charge.double()[atom],
+        radius=radius[atom] + probe_radius[entry],
+        depth=np.sqrt(depth[atom] * probe_depth[entry]),
+        ptr=entry_ptr,
         tips=arrays,
+        origin=origin,
+        n_channels=channels,
     )
 
 
-def place(
-    data: AFMData | Batch, scan: Scan, tip: Tip | Sequence[Tip], z_top: Tensor | float | None = None
-) -> Tensor:
+def pixel_positions(scan: Scan, pixels: Tensor | None = None) -> np.ndarray:
+    """Positions of all pixels, row by row along x, or of those with indices ``pixels`` ``[P, 2]`` (ix, iy).
+
+    Shapes:
+        returns ``[P, 2]`` Å, relative to the centre of the window.
+
+    Raises:
+        InputError: for indices that are no integers or outside of the scan.
+    """
+    x, y = (a - np.mean(w) for a, w in zip((scan.x, scan.y), scan.window, strict=True))
+    if pixels is None:
+        return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
+    check_shape("pixels", pixels, (None, 2))
+    if pixels.is_floating_point() or pixels.dtype == torch.bool:
+        raise InputError(f"pixels: expected integer indices (ix, iy), got {pixels.dtype}")
+    index = pixels.cpu().numpy()
+    outside = ((index < 0) | (index >= scan.pixels)).any(axis=1)
+    if outside.any():
+        raise InputError(f"pixels: expected indices within {scan.pixels}, got {index[outside][0].tolist()}")
+    return np.stack([x[index[:, 0]], y[index[:, 1]]], axis=1)
+
+
+def check_on_unconverged(setting: str) -> str:
+    """``setting`` itself; raises :class:`InputError` unless it is "warn", "error" or "ignore"."""
+    if setting not in ("warn", "error", "ignore"):
+        raise InputError(f"on_unconverged: expected 'warn', 'error' or 'ignore', got {setting!r}")
+    return setting
+
+
+def report_unconverged(count: int, total: int, setting: str) -> None:
+    """Warn of, or raise for, ``count`` of ``total`` probe positions that are not relaxed, or do nothing, as
+    ``setting`` says ("warn", "error", "ignore").
+
+    Raises:
+        InputError: with "error".
+    """
+    if not count or setting == "ignore":
+        return
+    message = (
+        f"relaxation: expected the probe at rest outside of the atoms everywhere, got {count} of {total} "
+        "pixels and heights where it is not; scan from farther away"
+    )
+    if setting == "error":
+        raise InputError(message)
+    warnings.warn(message, stacklevel=4)
+
+
+def place(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | None = None) -> Tensor:
     """First anchor height of each graph: ``z_top`` where given, else ``data.z_top``, else
     ``max(z_i + R_i) + scan.distance + R_probe``.
 
-    Heights are constants: no gradient flows through them.
+    Gradients flow through given heights; placed ones are constants.
 
     Shapes:
-        returns ``[B]`` float64, Å.
+        returns ``[B]`` float64, Å, or ``[B, C]`` for tuples of tips.
 
     Raises:
         InputError: for an empty graph that nothing places, and for heights of a wrong shape.
     """
+    tops = _place(data, scan, _tips(tip, len(_atoms(data)[2]) - 1), z_top)
+    first = tip[0] if isinstance(tip, list) and tip else tip
+    return tops if isinstance(first, tuple) else tops[:, 0]
+
+
+def _place(
+    data: AFMData | Batch, scan: Scan, tips: Sequence[tuple[Tip, ...]], z_top: Tensor | float | None
+) -> Tensor:
+    """Anchor heights ``[B, C]``."""
     pos, z, ptr = _atoms(data)
-    n_graphs = len(ptr) - 1
+    n_graphs, channels = len(tips), len(tips[0])
     if z_top is None:
         z_top = data.get("z_top")
     if z_top is not None:
-        tops = torch.as_tensor(z_top).detach().cpu().double().reshape(-1)
-        if len(tops) not in (1, n_graphs):
-            raise InputError(f"z_top: expected one height or one per graph ({n_graphs}), got {len(tops)}")
+        tops = torch.as_tensor(z_top).cpu().double()
+        tops = tops.reshape(-1, 1) if tops.dim() < 2 else tops
+        if len(tops) not in (1, n_graphs) or tops.shape[1:] not in ((1,), (channels,)):
+            got = len(tops) if tops.shape[1:] == (1,) else f"shape {tuple(tops.shape)}"
+            raise InputError(f"z_top: expected one height or one per graph ({n_graphs}), got {got}")
         check_finite("z_top", tops)
-        return tops.expand(n_graphs)
+        return tops.expand(n_graphs, channels)
     empty = np.flatnonzero(np.diff(ptr) == 0)
     if len(empty):
         raise InputError(
             f"z_top: expected a height for empty graph {empty[0]}, which has no atom to place it by"
         )
-    probe_radius, _ = lj_parameters([atomic_number(t.probe) for t in _tips(tip, n_graphs)])
+    probe_radius, _ = lj_parameters([atomic_number(t.probe) for graph in tips for t in graph])
     radius, _ = lj_parameters(z.cpu())
     highest = np.maximum.reduceat(pos[:, 2].detach().cpu().double().numpy() + radius, ptr[:-1])
-    return torch.from_numpy(highest + scan.distance + probe_radius)
+    return torch.from_numpy(highest[:, None] + scan.distance + probe_radius.reshape(n_graphs, channels))
+
+
+def _repeat(data: AFMData | Batch, scan: Scan, channels: int) -> tuple[np.ndarray, Tensor, np.ndarray]:
+    """Which atoms make up the entries: indices ``[M]``, shifts by lattice vectors ``[M, 3]`` and ``ptr``."""
+    pos, _, ptr = _atoms(data)
+    cell, pbc = data.get("cell"), data.get("pbc")
+    atoms = [np.arange(a, b) for a, b in itertools.pairwise(ptr)]
+    shifts = [np.zeros((len(a), 3)) for a in atoms]
+    if pbc is not None or cell is not None:
+        check_cell(cell, pbc, len(atoms))
+        centre = np.array([*(np.mean(axis) for axis in scan.window), 0.0])
+        places = pos.detach().cpu().double().numpy() - centre
+        for i, own in enumerate(atoms):
+            vectors = cell_shifts(
+                places[own], cell[i].cpu().double().numpy(), pbc[i].cpu().numpy().astype(bool), scan
+            )
+            atoms[i], shifts[i] = np.tile(own, len(vectors)), np.repeat(vectors, len(own), axis=0)
+    counts = np.repeat([len(a) for a in atoms], channels)
+    return (
+        np.concatenate([a for a in atoms for _ in range(channels)]),
+        torch.from_numpy(np.concatenate([s for s in shifts for _ in range(channels)])),
+        np.concatenate([[0], np.cumsum(counts)]),
+    )
 
 
 def _atoms(data: AFMData | Batch) -> tuple[Tensor, Tensor, np.ndarray]:
@@ -149,8 +276,13 @@ def _atoms(data: AFMData | Batch) -> tuple[Tensor, Tensor, np.ndarray]:
     return data.pos, data.z, ptr
 
 
-def _tips(tip: Tip | Sequence[Tip], n_graphs: int) -> list[Tip]:
-    tips = [tip] * n_graphs if isinstance(tip, Tip) else list(tip)
-    if len(tips) != n_graphs:
-        raise InputError(f"tip: expected one tip or one per graph ({n_graphs}), got {len(tips)}")
+def _tips(tip: Tips, n_graphs: int) -> list[tuple[Tip, ...]]:
+    """The channels of each graph."""
+    graphs = list(tip) if isinstance(tip, list) else [tip] * n_graphs
+    if len(graphs) != n_graphs:
+        raise InputError(f"tip: expected one tip or one per graph ({n_graphs}), got {len(graphs)}")
+    tips = [(t,) if isinstance(t, Tip) else tuple(t) for t in graphs]
+    counts = [len(t) for t in tips]
+    if not tips or min(counts) != max(counts) or not counts[0]:
+        raise InputError(f"tip: expected as many channels, at least 1, for every graph, got {counts}")
     return tips
