@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from torch_afm.ppm.forcefield import Atoms, surface_force, surface_force_hessian
+from torch_afm.ppm.forcefield import Atoms, SurfaceTerms, surface_force, surface_force_hessian
 
 
 def atoms() -> Atoms:
@@ -45,3 +45,15 @@ def test_hessian_is_minus_the_jacobian_of_the_force():
     force, hessian = surface_force_hessian(PROBE, a)
     torch.testing.assert_close(force, surface_force(PROBE, a))
     torch.testing.assert_close(hessian, -jacobian, rtol=1e-5, atol=1e-9)
+
+
+def test_pullbacks_are_those_of_autograd():
+    leaves = [v.requires_grad_() for v in atoms()]
+    a = Atoms(*leaves)
+    cotangent = torch.tensor([[0.3, -1.0, 0.4], [2.0, 0.1, -0.7]], dtype=torch.float64)
+    inputs = [a.pos, a.charge, a.tip_charges, a.tip_heights]
+    expected = torch.autograd.grad((surface_force(PROBE, a) * cotangent).sum(), inputs)
+    with torch.no_grad():
+        terms = SurfaceTerms.at(PROBE, a)
+        pulled = terms.pull_pos(cotangent), *terms.pull_charges(cotangent, a)
+    torch.testing.assert_close(pulled, expected, rtol=1e-5, atol=1e-10)

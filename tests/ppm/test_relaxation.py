@@ -7,7 +7,7 @@ from torch_afm.ppm.relaxation import Springs, newton_step, relax, spring_force, 
 
 def springs(dtype=torch.float64) -> Springs:
     free = torch.tensor([0.3, -0.2, -((16 - 0.13) ** 0.5)], dtype=torch.float64)
-    values = ([0.016, 0.014, 0.003], [1.9], [4.0], free.tolist())
+    values = ([0.016, 0.014, 0.003], [1.9], free.tolist())
     return Springs(*(torch.tensor(v, dtype=dtype) for v in values))
 
 
@@ -20,7 +20,7 @@ def atoms(radius: float = 3.5, depth: float = 0.01) -> Atoms:
 def test_spring_force_by_its_definition():
     s, u = springs(), torch.tensor([[0.2, -0.1, 0.05]], dtype=torch.float64)
     d = s.free + u
-    expected = -s.stiffness * u - s.radial * (d.norm() - s.length) * d / d.norm()
+    expected = -s.stiffness * u - s.radial * (d.norm() - 4.0) * d / d.norm()
     torch.testing.assert_close(spring_force(u, s), expected, rtol=1e-10, atol=1e-14)
 
 
@@ -53,7 +53,8 @@ def test_relaxed_probe_feels_no_force(dtype, tolerance):
     x = torch.linspace(-3, 3, 9, dtype=dtype)
     free = torch.stack([x, 0.3 * x, torch.full_like(x, 4.5)], 1)
     heights = torch.arange(0, -2, -0.1, dtype=dtype)
-    u = relax(free, heights, a, s)
+    u, converged = relax(free, heights, a, s)
+    assert converged.all() and converged.shape == (20, 9)
     assert u.shape == (20, 9, 3)
     for height, displaced in zip(heights, u, strict=True):
         probe = free + displaced + height * torch.tensor([0, 0, 1])
@@ -66,6 +67,6 @@ def test_relaxation_ends_in_the_basin_of_the_start():
     x = torch.tensor([-0.2, 0.2], dtype=torch.float64)
     free = torch.stack([x - 0.3, torch.zeros_like(x), torch.full_like(x, 4.0)], 1)
     s = springs()._replace(free=torch.tensor([0.0, 0.0, -4.0], dtype=torch.float64))
-    u = relax(free + torch.tensor([0.3, 0, 0]), torch.arange(0, -2.5, -0.1).double(), atoms(), s)
+    u, _ = relax(free + torch.tensor([0.3, 0, 0]), torch.arange(0, -2.5, -0.1).double(), atoms(), s)
     assert (u[-1, :, 0] * x > 0).all()
     torch.testing.assert_close(u[-1, 0, 0], -u[-1, 1, 0])

@@ -4,7 +4,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import TorchRenderer, torch_backend
+from torch_afm.ppm import TorchRenderer, autograd
 from torch_afm.testing import water
 from torch_afm.utils import InputError
 
@@ -61,7 +61,7 @@ def test_chunks_change_nothing(monkeypatch):
         return stack, torch.autograd.grad(stack.square().sum(), molecule.pos)[0]
 
     whole = stack_and_gradient()
-    monkeypatch.setattr(torch_backend, "_PAIRS", 10)
+    monkeypatch.setattr(autograd, "PAIRS", 10)
     torch.testing.assert_close(stack_and_gradient(), whole, rtol=1e-5, atol=1e-6)
 
 

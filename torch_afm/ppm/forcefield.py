@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -43,7 +43,7 @@ def surface_force(probe: Tensor, atoms: Atoms) -> Tensor:
     Shapes:
         probe ``[P, 3]`` Å, returns ``[P, 3]`` eV/Å.
     """
-    return _force(_terms(probe, atoms))
+    return SurfaceTerms.at(probe, atoms).force()
 
 
 def surface_force_hessian(probe: Tensor, atoms: Atoms) -> tuple[Tensor, Tensor]:
@@ -52,46 +52,105 @@ def surface_force_hessian(probe: Tensor, atoms: Atoms) -> tuple[Tensor, Tensor]:
     Shapes:
         probe ``[P, 3]`` Å, returns ``[P, 3]`` eV/Å and ``[P, 3, 3]`` eV/Å².
     """
-    terms = list(_terms(probe, atoms))
-    xx = xy = xz = yy = yz = zz = diagonal = probe.new_zeros(len(probe))
-    for (x, y, z), first, second in terms:
-        ax, ay = second * x, second * y
-        xx, xy, xz = xx + _dot(ax, x), xy + _dot(ax, y), xz + _dot(ax, z)
-        yy, yz, zz = yy + _dot(ay, y), yz + _dot(ay, z), zz + _dot(second * z, z)
-        diagonal = diagonal + first.sum(1)
-    rows = [xx + diagonal, xy, xz, xy, yy + diagonal, yz, xz, yz, zz + diagonal]
-    return _force(terms), torch.stack(rows, 1).reshape(-1, 3, 3)
+    terms = SurfaceTerms.at(probe, atoms)
+    return terms.force(), terms.hessian()
 
 
-class _Term(NamedTuple):
-    """A central energy E(r) of every atom: displacement, E'/r and (E'' - E'/r)/r², each ``[P, N]``."""
+class SurfaceTerms(NamedTuple):
+    r"""What force, Hessian and gradients share, for every probe and atom.
 
-    d: tuple[Tensor, Tensor, Tensor]
+    Every term t (Lennard-Jones, then each tip charge) is a central energy :math:`E_t(r_t)` about
+    :math:`(x, y, z_t)`, :math:`z_t = z + z_c`; with :math:`a_t = E_t'/r_t` and
+    :math:`b_t = (E_t'' - E_t'/r_t)/r_t^2` all is made of a few sums over t.
+
+    Shapes:
+        all ``[P, N]``: x, y, z probe minus atom, Å; first Σ a, first_z Σ a z_t, second Σ b, second_z Σ b z_t,
+        second_zz Σ b z_t².
+    """
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
     first: Tensor
+    first_z: Tensor
     second: Tensor
+    second_z: Tensor
+    second_zz: Tensor
+
+    @classmethod
+    def at(cls, probe: Tensor, atoms: Atoms) -> SurfaceTerms:
+        """The terms of each probe ``[P, 3]``."""
+        x, y, z = (p.unsqueeze(1) - a for p, a in zip(probe.unbind(1), atoms.pos.unbind(1), strict=True))
+        rho2 = x * x + y * y
+        inverse = _inverse_square(rho2, z)
+        attraction = (atoms.radius.square() * inverse) ** 3
+        scale = 12 * atoms.depth * inverse * attraction
+        first, second = scale * (1 - attraction), scale * inverse * (14 * attraction - 8)
+        first_z, second_z = first * z, second * z
+        second_zz = second_z * z
+        for charge, above, inverse in _tip_charges(rho2, z, atoms):
+            a = (-charge * atoms.charge) * inverse * inverse.sqrt()
+            b = -3 * a * inverse
+            bz = b * above
+            first, first_z = first + a, first_z + a * above
+            second, second_z, second_zz = second + b, second_z + bz, second_zz + bz * above
+        return cls(x, y, z, first, first_z, second, second_z, second_zz)
+
+    def force(self) -> Tensor:
+        """Force on each probe, ``[P, 3]`` eV/Å."""
+        return -torch.stack([_dot(self.first, self.x), _dot(self.first, self.y), self.first_z.sum(1)], 1)
+
+    def hessian(self) -> Tensor:
+        """Hessian of the energy of each probe, ``[P, 3, 3]`` eV/Å²."""
+        bx, by = self.second * self.x, self.second * self.y
+        diagonal = self.first.sum(1)
+        xy, xz, yz = _dot(bx, self.y), _dot(self.second_z, self.x), _dot(self.second_z, self.y)
+        xx, yy = _dot(bx, self.x) + diagonal, _dot(by, self.y) + diagonal
+        zz = self.second_zz.sum(1) + diagonal
+        return torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], 1).reshape(-1, 3, 3)
+
+    def pull_pos(self, cotangent: Tensor) -> Tensor:
+        """Gradient of Σ ``cotangent`` · force in the positions of the atoms: the Hessian of each atom times
+        the cotangent, summed over probes.
+
+        Shapes:
+            cotangent ``[P, 3]``, returns ``[N, 3]``.
+        """
+        wx, wy, wz = cotangent.unsqueeze(2).unbind(1)
+        across = self.x * wx + self.y * wy
+        radial = self.second * across + self.second_z * wz
+        along_z = self.second_z * across + self.second_zz * wz
+        columns = [(radial * self.x).sum(0), (radial * self.y).sum(0), along_z.sum(0)]
+        return self.first.T @ cotangent + torch.stack(columns, 1)
+
+    def pull_charges(self, cotangent: Tensor, atoms: Atoms) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradient of Σ ``cotangent`` · force in the charges of the atoms ``[N]``, the charges of the tip and
+        their heights, each ``[C]``."""
+        wx, wy, wz = cotangent.unsqueeze(2).unbind(1)
+        across = self.x * wx + self.y * wy
+        rho2 = self.x * self.x + self.y * self.y
+        charge = torch.zeros_like(atoms.charge)
+        tip_charges, tip_heights = torch.zeros_like(atoms.tip_charges), torch.zeros_like(atoms.tip_heights)
+        for c, (tip_charge, above, inverse) in enumerate(_tip_charges(rho2, self.z, atoms)):
+            field = inverse * inverse.sqrt()
+            along = across + above * wz
+            work = (field * along).sum(0)
+            slope = (field * (wz - 3 * inverse * above * along)).sum(0)
+            charge = charge + tip_charge * work
+            tip_charges[c] = atoms.charge @ work
+            tip_heights[c] = tip_charge * (atoms.charge @ slope)
+        return charge, tip_charges, tip_heights
 
 
-def _terms(probe: Tensor, atoms: Atoms) -> Iterator[_Term]:
-    """Lennard-Jones, then each tip charge."""
-    x, y, z = (p.unsqueeze(1) - a for p, a in zip(probe.unbind(1), atoms.pos.unbind(1), strict=True))
-    rho2 = x * x + y * y
-    inverse = _inverse_square(rho2, z)
-    attraction = (atoms.radius.square() * inverse) ** 3
-    scale = 12 * atoms.depth * inverse * attraction
-    yield _Term((x, y, z), scale * (1 - attraction), scale * inverse * (14 * attraction - 8))
+def _tip_charges(rho2: Tensor, z: Tensor, atoms: Atoms) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Each tip charge, its height above the atoms and the inverse square of its distance from them."""
     for charge, height in zip(atoms.tip_charges, atoms.tip_heights, strict=True):
         above = z + height
-        inverse = _inverse_square(rho2, above)
-        scale = charge * atoms.charge * inverse * inverse.sqrt()
-        yield _Term((x, y, above), -scale, 3 * scale * inverse)
+        yield charge, above, _inverse_square(rho2, above)
 
 
 def _inverse_square(rho2: Tensor, z: Tensor) -> Tensor:
     return 1 / ((rho2 + z * z).clamp(min=_MIN_R2) + _SOFTENING)
-
-
-def _force(terms: Iterable[_Term]) -> Tensor:
-    return -torch.stack([torch.stack([_dot(t.first, d) for d in t.d], 1) for t in terms]).sum(0)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -22,13 +22,12 @@ class Springs(NamedTuple):
     """Springs of one tip.
 
     Shapes:
-        stiffness ``[3]`` and radial ``[1]`` eV/Å², length ``[1]`` and free ``[3]``, the free probe relative
-        to the anchor, Å.
+        stiffness ``[3]`` and radial ``[1]`` eV/Å², free ``[3]``, the free probe relative to the anchor, Å (a
+        bond length away from it).
     """
 
     stiffness: Tensor
     radial: Tensor
-    length: Tensor
     free: Tensor
 
 
@@ -77,18 +76,18 @@ def newton_step(force: Tensor, hessian: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
-    """Relaxed displacements of the probe, each height started from the one above.
+def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> tuple[Tensor, Tensor]:
+    """Relaxed displacements of the probe, each height started from the one above, and where they converged.
 
     Newton's method, at most 0.05 Å a step; a step after which the force points back along it more strongly
     than it pointed forward has passed a minimum and is halved, so that the probe ends in the basin it was in.
 
     Shapes:
-        free ``[P, 3]`` free probe at height 0 and heights ``[H]`` Å, returns ``[H, P, 3]`` Å.
+        free ``[P, 3]`` free probe at height 0 and heights ``[H]`` Å, returns ``[H, P, 3]`` Å and ``[H, P]``.
     """
     up = free.new_tensor([0.0, 0.0, 1.0])
     u = torch.zeros_like(free)
-    relaxed = []
+    relaxed, converged = [], []
     for height in heights:
         u = u.clone()
         active = torch.arange(len(u), device=u.device)
@@ -113,7 +112,10 @@ def relax(free: Tensor, heights: Tensor, atoms: Atoms, springs: Springs) -> Tens
             hessian = torch.where(good.unsqueeze(2), new_hessian, hessian)
             limit = torch.where(good, _MAX_STEP, _norm(step) / 2)
         relaxed.append(u)
-    return torch.stack(relaxed)
+        ended = torch.ones(len(u), dtype=torch.bool, device=u.device)
+        ended[active] = False
+        converged.append(ended & u.isfinite().all(1))
+    return torch.stack(relaxed), torch.stack(converged)
 
 
 def _total(base: Tensor, u: Tensor, atoms: Atoms, springs: Springs) -> tuple[Tensor, Tensor]:
@@ -125,7 +127,7 @@ def _stretch(u: Tensor, springs: Springs) -> Tensor:
     # |d| - R0 from the displacement instead of from |d|: no digit is lost in float32.
     d = springs.free + u
     difference = (u * (d + springs.free)).sum(-1, keepdim=True)
-    return difference / (_norm(d) + springs.length)
+    return difference / (_norm(d) + _norm(springs.free))
 
 
 def _norm(v: Tensor) -> Tensor:

@@ -1,0 +1,47 @@
+import torch
+
+from torch_afm.ppm.autograd import with_gradient
+from torch_afm.ppm.forcefield import Atoms, surface_force
+from torch_afm.ppm.relaxation import Springs, relax
+
+HEIGHTS = torch.tensor([0.0, -0.3, -0.6], dtype=torch.float64)
+GRID = torch.tensor([[0.2, 0.4, 4.6], [-0.7, 0.1, 4.6]], dtype=torch.float64)
+
+
+def inputs() -> list[torch.Tensor]:
+    """Positions and charges of atoms, charges of the tip and their heights, springs."""
+    values = (
+        [[0.0, 0.0, 0.1], [1.1, 0.2, -0.1], [-0.3, 1.3, 0.0]],
+        [0.3, -0.2, 0.1],
+        [-20.0, 40.0, -20.0],
+        [0.1, 0.0, -0.12],
+        [0.015, 0.02, 0.003],
+        [1.9],
+        [0.3, -0.2, -3.9],
+    )
+    return [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in values]
+
+
+def force(*inputs: torch.Tensor) -> torch.Tensor:
+    radius = torch.tensor([3.5, 3.4, 3.6], dtype=torch.float64)
+    atoms = Atoms(*inputs[:2], radius, 0.002 * radius, *inputs[2:4])
+    springs = Springs(*inputs[4:])
+    with torch.no_grad():
+        u, converged = relax(GRID, HEIGHTS, atoms, springs)
+        free = GRID + HEIGHTS[:, None, None] * torch.tensor([0, 0, 1])
+        f = torch.stack([surface_force(p, atoms)[:, 2] for p in free + u])
+    assert converged.all()
+    return with_gradient(f, u, free, atoms, springs)
+
+
+def test_every_gradient_is_that_of_finite_differences():
+    assert torch.autograd.gradcheck(force, inputs(), eps=1e-5, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_asked_for_alone_are_those_asked_for_together():
+    leaves = inputs()
+    together = torch.autograd.grad(force(*leaves).square().sum(), leaves)
+    for i, expected in enumerate(together):
+        some = [v.detach().requires_grad_(k == i) for k, v in enumerate(leaves)]
+        alone = torch.autograd.grad(force(*some).square().sum(), some[i])[0]
+        torch.testing.assert_close(alone, expected)

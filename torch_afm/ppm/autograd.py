@@ -1,0 +1,93 @@
+"""Gradients of the force on relaxed probes, whichever backend relaxed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
+from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
+
+#: Probe-atom pairs handled at once: bounds memory to a few hundred bytes times this.
+PAIRS = 1 << 17
+
+
+def with_gradient(force: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
+    r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in ``atoms`` (positions
+    and charges, tip charges and their heights) and ``springs``.
+
+    At a relaxed probe p the total force :math:`F = F^{surface} + F^{tip}` vanishes, so by the implicit
+    function theorem :math:`dp/dθ = H^{-1} \partial F/\partial θ` with the Hessian :math:`H` of the total
+    energy. The backward pass is the adjoint of that: with the gradient g of a loss in F_z it solves
+    :math:`H λ = g\, \partial F_z/\partial p` once a probe, and
+
+    .. math::
+        \frac{dL}{dθ} = (λ + g \hat z) \cdot \frac{\partial F^{surface}}{\partial θ}
+            + λ \cdot \frac{\partial F^{tip}}{\partial θ}
+
+    is one more pass over the atoms, whatever the number of parameters. No iteration is unrolled and only u
+    is kept. Where several relaxed positions exist the gradient is that of the one the probe took; where that
+    one is about to vanish, H is shifted as in :func:`newton_step`, which bounds the gradient.
+
+    Shapes:
+        force ``[H, P]`` eV/Å, u and free ``[H, P, 3]`` Å (displacement, free probe), returns ``[H, P]``.
+    """
+    constants = atoms.radius, atoms.depth
+    return _RelaxedForce.apply(
+        force, u, free, constants, atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    )
+
+
+def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:
+    """Slices of the probes that bound the memory of a pass."""
+    size = max(PAIRS // max(n_atoms, 1), 1)
+    return (slice(start, start + size) for start in range(0, n_probes, size))
+
+
+class _RelaxedForce(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, force: Tensor, u: Tensor, free: Tensor, constants: tuple[Tensor, Tensor], *inputs: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(u, free, *inputs)
+        ctx.constants = constants
+        return force.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        u, free, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
+        radius, depth = ctx.constants
+        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights)
+        charges, tip = any(ctx.needs_input_grad[5:8]), any(ctx.needs_input_grad[8:])
+        total = [torch.zeros_like(v) for v in (pos, charge, tip_charges, tip_heights, *springs)]
+        u, probe, grad = u.reshape(-1, 3), (free + u).reshape(-1, 3), grad.reshape(-1, 1)
+        for part in parts(len(u), len(pos)):
+            terms = SurfaceTerms.at(probe[part], atoms)
+            surface = terms.hessian()
+            hessian = surface + spring_hessian(u[part], Springs(*springs))
+            adjoint = grad[part] * newton_step(-surface[:, :, 2], hessian)
+            cotangent = adjoint + grad[part] * u.new_tensor([0.0, 0.0, 1.0])
+            _add(total[:1], [terms.pull_pos(cotangent)])
+            if charges:
+                _add(total[1:4], terms.pull_charges(cotangent, atoms))
+            if tip:
+                _add(total[4:], _pull_springs(adjoint, u[part], springs))
+        return None, None, None, None, *total
+
+
+def _add(sums: Sequence[Tensor], news: Sequence[Tensor]) -> None:
+    for a, b in zip(sums, news, strict=True):
+        a += b
+
+
+def _pull_springs(cotangent: Tensor, u: Tensor, springs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Gradient of Σ ``cotangent`` · force of the springs."""
+    leaves = [v.detach().requires_grad_() for v in springs]
+    with torch.enable_grad():
+        force = spring_force(u, Springs(*leaves))
+    return torch.autograd.grad(force, leaves, cotangent)
