@@ -218,7 +218,7 @@ class ForceField:
         """
         values = np.array([(t.radius, t.depth) for t in tips], dtype=np.float64).reshape(-1, 2)
         lacking = np.flatnonzero(np.isnan(values).any(axis=1))
-        of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking])
+        of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
         values[lacking] = np.where(np.isnan(values[lacking]), np.stack(of_element, axis=1), values[lacking])
         return values[:, 0], values[:, 1]
 
