@@ -26,6 +26,8 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rendering.run
+	$(BIN)/torch-afm evaluate --samples 4000 --out benchmarks/results/small_steps.json
+	$(BIN)/python -m benchmarks.prediction.run
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 examples
