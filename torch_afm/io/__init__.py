@@ -1,6 +1,16 @@
-"""Molecules and AFM stacks in files."""
+"""Molecules, AFM stacks, potentials on a grid and ppafm's settings in files."""
 
+from torch_afm.io.grids import PotentialGrid, read_potential
 from torch_afm.io.stacks import AFMStack, read_stack, write_stack
 from torch_afm.io.structures import read_molecule, write_sdf, write_xyz
 
-__all__ = ["AFMStack", "read_molecule", "read_stack", "write_sdf", "write_stack", "write_xyz"]
+__all__ = [
+    "AFMStack",
+    "PotentialGrid",
+    "read_molecule",
+    "read_potential",
+    "read_stack",
+    "write_sdf",
+    "write_stack",
+    "write_xyz",
+]

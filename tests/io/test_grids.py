@@ -1,0 +1,180 @@
+import warnings
+
+import ase.io.cube
+import ase.io.xsf
+import numpy as np
+import pytest
+from ase import Atoms
+
+from torch_afm.io import PotentialGrid, read_potential
+from torch_afm.utils import InputError
+
+#: CODATA 2018: eV in a Hartree, Å in a Bohr.
+HARTREE, BOHR = 27.211386245988, 0.529177210903
+
+#: A grid of 2 x 3 x 2 points, a nucleus at the second point along z, the potential high there.
+CUBE = """made by hand
+units: Bohr, Hartree
+1 1.0 0.0 -2.0
+2 1.5 0.0 0.0
+3 0.0 2.0 0.0
+2 0.5 0.0 3.0
+6 0.0 1.5 0.0 1.0
+0.0 1.0
+2.0 3.0
+4.0 5.0
+6.0 7.0
+8.0 9.0
+10.0 11.0
+"""
+
+#: The general grid of the format: 3 x 2 x 3 points with both ends, the last along x and z those of the first.
+XSF = """# made by hand
+CRYSTAL
+PRIMVEC
+ 4.0 0.0 0.0
+ 0.0 3.0 0.0
+ 0.0 0.0 6.0
+PRIMCOORD
+ 1 1
+ 6  2.5 0.5 3.0
+BEGIN_BLOCK_DATAGRID_3D
+ potential
+ BEGIN_DATAGRID_3D_potential
+ 3 2 3
+ 0.5 0.5 0.0
+ 4.0 0.0 0.0
+ 0.0 3.0 0.0
+ 0.0 0.0 6.0
+ 0.0 1.0 0.0
+ 2.0 3.0 2.0
+ 4.0 9.0 4.0
+ 5.0 6.0 5.0
+ 0.0 1.0 0.0
+ 2.0 3.0 2.0
+ END_DATAGRID_3D
+END_BLOCK_DATAGRID_3D
+"""
+
+
+def point(grid, i, j, k):
+    return grid.origin + np.array([i, j, k]) / grid.values.shape @ grid.cell
+
+
+def test_cube_by_hand(tmp_path):
+    path = tmp_path / "hartree.cube"
+    path.write_text(CUBE)
+    grid = read_potential(path, electron=True)
+    assert grid.values.shape == (2, 3, 2)
+    # The last index runs fastest; an electron's energy is turned into a positive charge's.
+    assert np.allclose(grid.values, -HARTREE * np.arange(12).reshape(2, 3, 2), rtol=1e-6)
+    assert np.allclose(grid.origin, [BOHR, 0, -2 * BOHR])
+    assert np.allclose(point(grid, 1, 0, 0), [2.5 * BOHR, 0, -2 * BOHR])
+    assert np.allclose(point(grid, 1, 2, 1), [3.0 * BOHR, 4 * BOHR, BOHR])
+    assert np.allclose(np.abs(np.linalg.det(grid.cell)), (2 * 1.5) * (3 * 2.0) * (2 * 3.0) * BOHR**3)
+
+
+def test_xsf_by_hand(tmp_path):
+    path = tmp_path / "v.xsf"
+    path.write_text(XSF)
+    grid = read_potential(path)
+    # The first index runs fastest; the far faces repeat the near ones along x and z, not along y.
+    assert grid.values.shape == (2, 2, 2)
+    expected = np.zeros((2, 2, 2))
+    expected[:, 0, 0], expected[:, 1, 0], expected[:, 0, 1], expected[:, 1, 1] = (
+        [0, 1],
+        [2, 3],
+        [4, 9],
+        [5, 6],
+    )
+    assert np.array_equal(grid.values, expected)
+    assert np.allclose(grid.origin, [0.5, 0.5, 0.0])
+    assert np.allclose(point(grid, 1, 1, 1), [2.5, 3.5, 3.0])
+    # Two points 3 Å apart along y, both within: the box reaches one step past the last.
+    assert np.allclose(grid.cell, np.diag([4.0, 6.0, 6.0]))
+
+
+def test_both_formats_hold_the_same_field(tmp_path):
+    """A Gaussian charge in an oblique cell, written by ASE, evaluated at the grid points of what was read."""
+    cell = np.array([[5.0, 0.5, 0.0], [0.0, 4.0, 0.0], [0.3, 0.0, 6.0]])
+    atoms = Atoms("C", [[2.6, 2.2, 3.1]], cell=cell, pbc=True)
+
+    def field(points):
+        return 5.0 * np.exp(-np.sum((points - atoms.positions[0]) ** 2, axis=-1) / 2)
+
+    index = np.stack(np.meshgrid(*map(np.arange, (8, 7, 9)), indexing="ij"), axis=-1)
+    values = field(index / (8, 7, 9) @ cell)
+    with open(tmp_path / "v.cube", "w") as file:
+        ase.io.cube.write_cube(file, atoms, values / HARTREE)
+    closed = np.pad(values, ((0, 1),) * 3, mode="wrap")
+    with open(tmp_path / "v.xsf", "w") as file:
+        ase.io.xsf.write_xsf(file, [atoms], closed, origin=np.zeros(3), span_vectors=cell)
+    for name in ("v.cube", "v.xsf"):
+        grid = read_potential(tmp_path / name)
+        assert grid.values.dtype == np.float64 and grid.values.shape == (8, 7, 9)
+        points = grid.origin + index / grid.values.shape @ grid.cell
+        assert np.allclose(grid.values, field(points), atol=2e-5)
+        assert np.allclose(grid.cell, cell, atol=1e-5)
+
+
+def test_wrong_sign_is_warned_of(tmp_path):
+    path = tmp_path / "v.xsf"
+    path.write_text(XSF)
+    with pytest.warns(UserWarning, match=r"v\.xsf: .*expected electron=False, got True"):
+        read_potential(path, electron=True)
+    # Nuclei outside the grid say nothing.
+    path.write_text(XSF.replace(" 6  2.5 0.5 3.0", " 6  2.5 0.5 -3.0"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_potential(path, electron=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("v.txt", CUBE, "expected a file ending in .cube, .xsf"),
+        ("v.cube", "", "cannot read it as cube"),
+        ("v.cube", CUBE[:-12], "cannot read it as cube"),
+        ("v.cube", CUBE.replace("5.0", "five"), "cannot read it as cube"),
+        ("v.cube", CUBE.replace("5.0", "nan"), "values: expected finite numbers"),
+        ("v.cube", CUBE.replace("3 0.0 2.0 0.0", "3 2.0 0.0 0.0"), "cell: expected three edges"),
+        ("v.cube", CUBE.replace("-2.0", "-2.0 2") + "12.0\n" * 12, "expected one value a point, got 2"),
+        ("v.xsf", "", "cannot read it as xsf"),
+        ("v.xsf", XSF[: XSF.index("BEGIN_BLOCK")], "cannot read it as xsf"),
+        ("v.xsf", XSF[: XSF.index(" END_DATAGRID")], "cannot read it as xsf"),
+        ("v.xsf", XSF.replace("9.0", "inf"), "values: expected finite numbers"),
+        ("v.xsf", XSF.replace(" 3 2 3", " 1 6 3"), "at least 2 points"),
+    ],
+)
+def test_bad_files(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        read_potential(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_and_binary_files(tmp_path):
+    with pytest.raises(InputError, match=r"none\.cube: no such file"):
+        read_potential(tmp_path / "none.cube")
+    (tmp_path / "v.cube").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match=r"v\.cube: ASE cannot read"):
+        read_potential(tmp_path / "v.cube")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("values", np.zeros((3, 3))),
+        ("values", np.zeros((3, 3, 1))),
+        ("values", np.zeros((2, 2, 2), complex)),
+        ("values", np.full((2, 2, 2), np.nan)),
+        ("origin", np.zeros(2)),
+        ("cell", np.ones((3, 3))),
+        ("cell", np.zeros((3, 3))),
+    ],
+)
+def test_bad_grids_name_the_argument(name, value):
+    good = {"values": np.zeros((2, 2, 2)), "origin": np.zeros(3), "cell": np.eye(3)}
+    with pytest.raises(InputError, match=f"^{name}: "):
+        PotentialGrid(**(good | {name: value}))
