@@ -1,6 +1,6 @@
 import torch
 
-from torch_afm.ppm.autograd import with_gradient
+from torch_afm.ppm.autograd import Scene, with_gradient
 from torch_afm.ppm.forcefield import Atoms, surface_force
 from torch_afm.ppm.relaxation import Springs, relax
 
@@ -31,7 +31,7 @@ def force(*inputs: torch.Tensor) -> torch.Tensor:
         free = GRID + HEIGHTS[:, None, None] * torch.tensor([0, 0, 1])
         f = torch.stack([surface_force(p, atoms)[:, 2] for p in free + u])
     assert converged.all()
-    return with_gradient(f, u, free, atoms, springs)
+    return with_gradient(f, u, Scene(atoms, springs, free))
 
 
 def test_every_gradient_is_that_of_finite_differences():

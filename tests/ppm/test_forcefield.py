@@ -57,3 +57,10 @@ def test_pullbacks_are_those_of_autograd():
         terms = SurfaceTerms.at(PROBE, a)
         pulled = terms.pull_pos(cotangent), *terms.pull_charges(cotangent, a)
     torch.testing.assert_close(pulled, expected, rtol=1e-5, atol=1e-10)
+
+
+def test_probe_within_an_angstrom_of_an_atom_is_inside():
+    a = atoms()
+    probe = a.pos[2] + torch.tensor([[0.0, 0.6, 0.7], [0.0, 0.8, 0.7], [0.0, 0.0, 9.0]])
+    a = a._replace(pos=a.pos[2:3])
+    assert SurfaceTerms.at(probe, a).outside().tolist() == [False, True, True]

@@ -3,22 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from torch_afm.config import Scan
+from torch_afm.ppm.base import RenderInput, pixel_positions
 from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
 from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
+from torch_afm.units import COULOMB, N_PER_M
 
 #: Probe-atom pairs handled at once: bounds memory to a few hundred bytes times this.
 PAIRS = 1 << 17
 
 
-def with_gradient(force: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Tensor:
-    r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in ``atoms`` (positions
-    and charges, tip charges and their heights) and ``springs``.
+class Scene(NamedTuple):
+    """What the probe of one entry of a batch sees, from the free probe of the first height above the centre
+    of the window, differentiable.
+
+    Shapes:
+        free ``[H, P, 3]``: the free probe of every height and pixel, Å.
+    """
+
+    atoms: Atoms
+    springs: Springs
+    free: Tensor
+
+    @classmethod
+    def of(cls, batch: RenderInput, entry: int, scan: Scan, pixels: Tensor | None, like: Tensor) -> Scene:
+        """Entry ``entry`` of ``batch`` in the dtype and on the device of ``like``."""
+        own, tip = slice(batch.ptr[entry], batch.ptr[entry + 1]), batch.parameters
+        to = like.new_tensor
+        aside = torch.cat([tip.free[entry, :2], tip.free.new_zeros(1)])
+        atoms = Atoms(
+            (batch.pos[own] - aside.to(batch.pos.device)).to(like),
+            batch.charge[own].to(like),
+            to(batch.radius[own]),
+            to(batch.depth[own]),
+            COULOMB * tip.charges[entry].to(like),
+            tip.charge_heights[entry].to(like),
+        )
+        stiffness, radial = tip.stiffness[entry] / N_PER_M, tip.radial_stiffness[entry : entry + 1] / N_PER_M
+        springs = Springs(stiffness.to(like), radial.to(like), tip.free[entry].to(like))
+        grid = to(pixel_positions(scan, pixels))
+        heights = to(scan.heights(0.0))
+        up = to([0.0, 0.0, 1.0])
+        free = torch.cat([grid, grid.new_zeros(len(grid), 1)], 1) + heights[:, None, None] * up
+        return cls(atoms, springs, free)
+
+
+def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
+    r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions
+    and charges, tip charges and their heights) and the springs of ``scene``.
 
     At a relaxed probe p the total force :math:`F = F^{surface} + F^{tip}` vanishes, so by the implicit
     function theorem :math:`dp/dθ = H^{-1} \partial F/\partial θ` with the Hessian :math:`H` of the total
@@ -34,8 +72,9 @@ def with_gradient(force: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs:
     one is about to vanish, H is shifted as in :func:`newton_step`, which bounds the gradient.
 
     Shapes:
-        force ``[H, P]`` eV/Å, u and free ``[H, P, 3]`` Å (displacement, free probe), returns ``[H, P]``.
+        force ``[H, P]`` eV/Å, u ``[H, P, 3]``: displacement from the free probe, Å, returns ``[H, P]``.
     """
+    atoms, springs, free = scene
     constants = atoms.radius, atoms.depth
     return _RelaxedForce.apply(
         force, u, free, constants, atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs

@@ -17,11 +17,12 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import atomic_number, lj_parameters
 from torch_afm.ppm.periodic import cell_shifts, check_cell
-from torch_afm.ppm.tip import TipArrays, tip_arrays
+from torch_afm.ppm.tip import TipArrays, TipParameters
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: One tip for all graphs, a *tuple* of tips as channels of all graphs, or a *list* with one of these a graph.
-Tips = Tip | Sequence[Tip | tuple[Tip, ...]]
+#: One tip for all graphs, a *tuple* of tips as channels of all graphs, or a *list* with one of these a graph;
+#: tips to be differentiated come as :class:`TipParameters`, one a channel.
+Tips = Tip | Sequence[Tip | tuple[Tip, ...]] | TipParameters | tuple[TipParameters, ...]
 
 
 class Relaxation(NamedTuple):
@@ -95,7 +96,8 @@ class RenderInput:
         pos ``[N, 3]`` Å, in each entry's render frame (:attr:`Scan.window` centre at x = y = 0, the free
         probe of the first height at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and
         depth ``[N]`` = √(ε_i ε_p) in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render
-        frame in the graph's. Tensors are differentiable, float64.
+        frame in the graph's; tips and parameters: the same tips, an entry each, as arrays and as tensors.
+        Tensors are differentiable, float64.
     """
 
     pos: Tensor
@@ -104,6 +106,7 @@ class RenderInput:
     depth: np.ndarray
     ptr: np.ndarray
     tips: TipArrays
+    parameters: TipParameters
     origin: Tensor
     n_channels: int = 1
 
@@ -124,25 +127,24 @@ def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float 
     check_shape("charge", charge, (len(pos),))
     check_finite("charge", charge)
     tips = _tips(tip, len(ptr) - 1)
-    channels = len(tips[0])
-    flat = [t for graph in tips for t in graph]
-    arrays = tip_arrays(flat)
+    channels = len(tips) // (len(ptr) - 1)
     tops = _place(data, scan, tips, z_top)
-    centre = torch.tensor([[np.mean(axis) for axis in scan.window]] * len(flat), dtype=torch.float64)
-    height = tops.reshape(-1, 1) + torch.from_numpy(arrays.springs[:, 7:])
+    centre = torch.tensor([[np.mean(axis) for axis in scan.window]] * len(tips), dtype=torch.float64)
+    height = tops.reshape(-1, 1) + tips.free[:, 2:].cpu()
     origin = torch.cat([centre, height], dim=1).to(pos.device)
 
     atom, shift, entry_ptr = _repeat(data, scan, channels)
-    entry = np.repeat(np.arange(len(flat)), np.diff(entry_ptr))
+    entry = np.repeat(np.arange(len(tips)), np.diff(entry_ptr))
     radius, depth = lj_parameters(z.cpu())
-    probe_radius, probe_depth = lj_parameters([atomic_number(t.probe) for t in flat])
+    probe_radius, probe_depth = lj_parameters([atomic_number(p) for p in tips.probe])
     return RenderInput(
         pos=pos.double()[atom] + shift.to(pos.device) - origin[entry],
         charge=charge.double()[atom],
         radius=radius[atom] + probe_radius[entry],
         depth=np.sqrt(depth[atom] * probe_depth[entry]),
         ptr=entry_ptr,
-        tips=arrays,
+        tips=tips.arrays(),
+        parameters=tips,
         origin=origin,
         n_channels=channels,
     )
@@ -212,12 +214,11 @@ def place(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | 
     return tops if isinstance(first, tuple) else tops[:, 0]
 
 
-def _place(
-    data: AFMData | Batch, scan: Scan, tips: Sequence[tuple[Tip, ...]], z_top: Tensor | float | None
-) -> Tensor:
+def _place(data: AFMData | Batch, scan: Scan, tips: TipParameters, z_top: Tensor | float | None) -> Tensor:
     """Anchor heights ``[B, C]``."""
     pos, z, ptr = _atoms(data)
-    n_graphs, channels = len(tips), len(tips[0])
+    n_graphs = len(ptr) - 1
+    channels = len(tips) // n_graphs
     if z_top is None:
         z_top = data.get("z_top")
     if z_top is not None:
@@ -233,7 +234,7 @@ def _place(
         raise InputError(
             f"z_top: expected a height for empty graph {empty[0]}, which has no atom to place it by"
         )
-    probe_radius, _ = lj_parameters([atomic_number(t.probe) for graph in tips for t in graph])
+    probe_radius, _ = lj_parameters([atomic_number(p) for p in tips.probe])
     radius, _ = lj_parameters(z.cpu())
     highest = np.maximum.reduceat(pos[:, 2].detach().cpu().double().numpy() + radius, ptr[:-1])
     return torch.from_numpy(highest[:, None] + scan.distance + probe_radius.reshape(n_graphs, channels))
@@ -276,8 +277,12 @@ def _atoms(data: AFMData | Batch) -> tuple[Tensor, Tensor, np.ndarray]:
     return data.pos, data.z, ptr
 
 
-def _tips(tip: Tips, n_graphs: int) -> list[tuple[Tip, ...]]:
-    """The channels of each graph."""
+def _tips(tip: Tips, n_graphs: int) -> TipParameters:
+    """The tip of each entry, channel by channel of graph by graph."""
+    if isinstance(tip, TipParameters):
+        return TipParameters.interleave((tip,), n_graphs)
+    if isinstance(tip, tuple) and tip and all(isinstance(t, TipParameters) for t in tip):
+        return TipParameters.interleave(tip, n_graphs)
     graphs = list(tip) if isinstance(tip, list) else [tip] * n_graphs
     if len(graphs) != n_graphs:
         raise InputError(f"tip: expected one tip or one per graph ({n_graphs}), got {len(graphs)}")
@@ -285,4 +290,4 @@ def _tips(tip: Tips, n_graphs: int) -> list[tuple[Tip, ...]]:
     counts = [len(t) for t in tips]
     if not tips or min(counts) != max(counts) or not counts[0]:
         raise InputError(f"tip: expected as many channels, at least 1, for every graph, got {counts}")
-    return tips
+    return TipParameters.from_tips([t for graph in tips for t in graph])

@@ -100,6 +100,10 @@ class SurfaceTerms(NamedTuple):
         """Force on each probe, ``[P, 3]`` eV/Å."""
         return -torch.stack([_dot(self.first, self.x), _dot(self.first, self.y), self.first_z.sum(1)], 1)
 
+    def outside(self) -> Tensor:
+        """Whether each probe is outside of all atoms, ``[P]`` bool: inside the force is capped."""
+        return (self.x * self.x + self.y * self.y + self.z * self.z >= _MIN_R2).all(1)
+
     def hessian(self) -> Tensor:
         """Hessian of the energy of each probe, ``[P, 3, 3]`` eV/Å²."""
         bx, by = self.second * self.x, self.second * self.y

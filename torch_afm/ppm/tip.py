@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
 
 from torch_afm.config import Tip
 from torch_afm.units import COULOMB, N_PER_M
+from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Orders of the axial multipole expansion.
 N_MOMENTS = 5
@@ -51,15 +55,110 @@ class TipArrays:
         return np.abs(self.charge_heights) <= _EXPANSION_RADIUS
 
 
-def tip_arrays(tips: Sequence[Tip]) -> TipArrays:
-    """Stack ``tips`` into arrays."""
-    width = max((len(t.charges) for t in tips), default=0)
-    charges, heights = np.zeros((2, len(tips), width))
-    springs = np.zeros((len(tips), 8))
-    for i, t in enumerate(tips):
-        springs[i, :4] = np.array([*t.stiffness, t.radial_stiffness]) / N_PER_M
-        springs[i, 4:] = t.bond_length, *t.equilibrium
-        charges[i, : len(t.charges)] = t.charges
-        heights[i, : len(t.charges)] = t.charge_heights
-    # A site without charge has no height worth keeping.
-    return TipArrays(springs, charges * COULOMB, np.where(charges != 0, heights, 0.0))
+@dataclass(frozen=True)
+class TipParameters:
+    """Tips whose parameters are tensors, one a graph, to be differentiated and fitted (see
+    :class:`torch_afm.config.Tip` for their meaning). A renderer takes it in place of a tip, and a tuple of
+    them as several channels; a single one (B = 1) serves all graphs of a batch.
+
+    Args:
+        probe: element of each probe, constant.
+        stiffness: lateral and vertical, N/m.
+        radial_stiffness: N/m.
+        bond_length: Å.
+        tilt: equilibrium offset of the probe, Å.
+        charges: e.
+        charge_heights: Å above the probe.
+
+    Shapes:
+        stiffness ``[B, 3]``, radial_stiffness and bond_length ``[B]``, tilt ``[B, 2]``, charges and
+        charge_heights ``[B, S]``.
+
+    Raises:
+        InputError: for wrong shapes, NaN, springs or lengths that are not positive, and a tilt of a bond
+            length or more.
+    """
+
+    probe: tuple[str, ...]
+    stiffness: Tensor
+    radial_stiffness: Tensor
+    bond_length: Tensor
+    tilt: Tensor
+    charges: Tensor
+    charge_heights: Tensor
+
+    def __post_init__(self) -> None:
+        n = len(self.probe)
+        shapes: list[tuple[str, tuple[int | None, ...]]] = [("stiffness", (n, 3)), ("radial_stiffness", (n,))]
+        shapes += [("bond_length", (n,)), ("tilt", (n, 2)), ("charges", (n, None))]
+        shapes += [("charge_heights", (n, *self.charges.shape[1:]))]
+        for name, shape in shapes:
+            check_shape(name, getattr(self, name), shape)
+            check_finite(name, getattr(self, name))
+        if n and (self.stiffness.min() < 0 or min(self.radial_stiffness.min(), self.bond_length.min()) <= 0):
+            raise InputError("stiffness, radial_stiffness, bond_length: expected positive springs and length")
+        if (self.tilt.norm(dim=1) >= self.bond_length).any():
+            raise InputError(f"tilt: expected less than the bond length, got {self.tilt.tolist()} Å")
+
+    def __len__(self) -> int:
+        return len(self.probe)
+
+    @classmethod
+    def from_tips(cls, tips: Sequence[Tip]) -> TipParameters:
+        """Float64 parameters of ``tips``; missing charges are 0 e at 0 Å."""
+        width = max((len(t.charges) for t in tips), default=0)
+
+        def column(name: str, *shape: int) -> Tensor:
+            return torch.tensor([getattr(t, name) for t in tips], dtype=torch.float64).reshape(
+                len(tips), *shape
+            )
+
+        def padded(name: str) -> Tensor:
+            rows = [(*getattr(t, name), *[0.0] * (width - len(t.charges))) for t in tips]
+            return torch.tensor(rows, dtype=torch.float64).reshape(len(tips), width)
+
+        return cls(
+            tuple(t.probe for t in tips),
+            column("stiffness", 3),
+            column("radial_stiffness"),
+            column("bond_length"),
+            column("tilt", 2),
+            padded("charges"),
+            padded("charge_heights"),
+        )
+
+    @classmethod
+    def interleave(cls, channels: Sequence[TipParameters], n_graphs: int) -> TipParameters:
+        """All channels of graph 0, then of graph 1, ...: entry ``b * C + c``.
+
+        Raises:
+            InputError: for a channel of neither one tip nor one a graph.
+        """
+        width = max(c.charges.shape[1] for c in channels)
+        fields: list[list[Tensor]] = []
+        for c in channels:
+            if len(c) not in (1, n_graphs):
+                raise InputError(f"tip: expected one tip or one per graph ({n_graphs}), got {len(c)}")
+            charges, heights = (pad(v, (0, width - v.shape[1])) for v in (c.charges, c.charge_heights))
+            tensors = c.stiffness, c.radial_stiffness, c.bond_length, c.tilt, charges, heights
+            fields.append([v.double().expand(n_graphs, *v.shape[1:]) for v in tensors])
+        probes = [c.probe if len(c) == n_graphs else c.probe * n_graphs for c in channels]
+        return cls(
+            tuple(p for graph in zip(*probes, strict=True) for p in graph),
+            *(torch.stack(values, 1).flatten(0, 1) for values in zip(*fields, strict=True)),
+        )
+
+    @property
+    def free(self) -> Tensor:
+        """Free probe relative to the anchor, ``[B, 3]`` Å."""
+        height = -(self.bond_length.square() - self.tilt.square().sum(1)).sqrt()
+        return torch.cat([self.tilt, height.unsqueeze(1)], 1)
+
+    def arrays(self) -> TipArrays:
+        """The same as constant arrays."""
+        springs = [self.stiffness / N_PER_M, self.radial_stiffness.unsqueeze(1) / N_PER_M]
+        springs += [self.bond_length.unsqueeze(1), self.free]
+        charges, heights = (v.detach().cpu().double().numpy() for v in (self.charges, self.charge_heights))
+        # A site without charge has no height worth keeping.
+        heights = np.where(charges != 0, heights, 0.0)
+        return TipArrays(torch.cat(springs, 1).detach().cpu().double().numpy(), charges * COULOMB, heights)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm.autograd import parts, with_gradient
-from torch_afm.ppm.base import RenderInput, prepare
-from torch_afm.ppm.forcefield import Atoms, surface_force
+from torch_afm.ppm.autograd import Scene, parts, with_gradient
+from torch_afm.ppm.base import Relaxation, Tips, check_on_unconverged, prepare, report_unconverged
+from torch_afm.ppm.forcefield import SurfaceTerms
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
-from torch_afm.ppm.relaxation import Springs, relax
+from torch_afm.ppm.relaxation import relax
 from torch_afm.utils import InputError
 
 
 class TorchRenderer:
     """Δf stacks in plain torch (see :class:`torch_afm.ppm.Renderer`), with the tip's exact point charges.
 
-    Differentiable with respect to ``pos`` and ``charge`` by the implicit function theorem, see
-    :func:`torch_afm.ppm.autograd.with_gradient`. Heights (``z_top``) are constants. Where the probe is
-    bistable, the gradient is that of the branch it took.
+    Differentiable with respect to ``pos``, ``charge``, ``z_top`` and the fields of :class:`TipParameters` by
+    the implicit function theorem, see :func:`torch_afm.ppm.autograd.with_gradient`. Heights placed by the
+    rule of :func:`torch_afm.ppm.place` are constants. Where the probe is bistable, the gradient is that of
+    the branch it took: it knows nothing of the jump to the other one.
 
     Args:
         scan: window, pixels, heights.
@@ -32,6 +30,8 @@ class TorchRenderer:
         dtype: ``torch.float32``, where the ±10 e of a CO tip cost two digits (1e-4 of std(Δf)), or
             ``torch.float64``, relaxed to 1e-10 eV/Å.
         device: torch device to compute on; stacks return on the device of ``data.pos``.
+        on_unconverged: ``"warn"``, ``"error"`` or ``"ignore"`` where the probe does not come to rest outside
+            of the atoms.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class TorchRenderer:
         tip: Tip | None = None,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
+        on_unconverged: str = "warn",
     ) -> None:
         if dtype not in (torch.float32, torch.float64):
             raise InputError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
@@ -47,49 +48,62 @@ class TorchRenderer:
         self.tip = tip or Tip()
         self.dtype = dtype
         self.device = torch.device(device)
+        self.on_unconverged = check_on_unconverged(on_unconverged)
 
     def render(
         self,
         data: AFMData | Batch,
-        tip: Tip | Sequence[Tip] | None = None,
+        tip: Tips | None = None,
         z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`torch_afm.ppm.Renderer.render`; the stack has the dtype of this renderer."""
+        force = self.relax(data, tip, z_top, pixels).force  # [B, C, H, Y, X] or [B, C, H, P]
+        weights = force.new_tensor(frequency_shift_weights(self.scan))
+        return force.unfold(2, self.scan.n_oscillation, 1) @ weights
+
+    def relax(
+        self,
+        data: AFMData | Batch,
+        tip: Tips | None = None,
+        z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
+    ) -> Relaxation:
+        """See :meth:`torch_afm.ppm.Renderer.relax`; differentiable are the forces alone."""
         batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top)
-        weights = self._tensor(frequency_shift_weights(self.scan))
-        stacks = []
-        for graph in range(batch.n_graphs):
-            force = self._forces(batch, graph)  # [heights, Y X]
-            df = force.unfold(0, self.scan.n_oscillation, 1) @ weights
-            stacks.append(df.reshape(1, *self.scan.shape))
-        return torch.stack(stacks).to(data.pos.device)
-
-    def _forces(self, batch: RenderInput, graph: int) -> Tensor:
-        """Surface force F_z on the relaxed probe of each pixel at each height, ``[heights, Y X]``."""
-        own = slice(batch.ptr[graph], batch.ptr[graph + 1])
-        stiffness, radial, _, free = self._tensor(batch.tips.springs[graph]).split([3, 1, 1, 3])
-        # Seen from the free probe of the first height above x = y = 0.
-        atoms = Atoms(
-            (batch.pos[own].to(self.device, self.dtype) - free * free.new_tensor([1.0, 1.0, 0.0])),
-            batch.charge[own].to(self.device, self.dtype),
-            self._tensor(batch.radius[own]),
-            self._tensor(batch.depth[own]),
-            self._tensor(batch.tips.charges[graph]),
-            self._tensor(batch.tips.charge_heights[graph]),
+        like = torch.empty(0, dtype=self.dtype, device=self.device)
+        forces, probes, rests = [], [], []
+        for entry in range(batch.n_entries):
+            scene = Scene.of(batch, entry, self.scan, pixels, like)
+            force, u, rest = _relax(scene)
+            forces.append(with_gradient(force, u, scene))
+            origin = (
+                torch.cat([batch.parameters.free[entry, :2], batch.origin.new_zeros(1)]) + batch.origin[entry]
+            )
+            probes.append((scene.free + u + origin.detach().to(like)).detach())
+            rests.append(rest)
+        image = self.scan.shape[1:] if pixels is None else (len(pixels),)
+        shape = (batch.n_graphs, batch.n_channels, self.scan.n_heights, *image)
+        converged = torch.stack(rests).reshape(shape)
+        report_unconverged(int((~converged).sum()), converged.numel(), self.on_unconverged)
+        device = data.pos.device
+        return Relaxation(
+            torch.stack(forces).reshape(shape).to(device),
+            torch.stack(probes).reshape(*shape, 3).to(device),
+            converged.to(device),
         )
-        springs = Springs(stiffness, radial, free)
-        scan = self.scan
-        x, y = (self._tensor(a - np.mean(w)) for a, w in zip((scan.x, scan.y), scan.window, strict=True))
-        grid = torch.cartesian_prod(y, x, y.new_zeros(1))[:, [1, 0, 2]]
-        heights = self._tensor(scan.heights(0.0))
-        free = grid + heights[:, None, None] * y.new_tensor([0.0, 0.0, 1.0])
-        u, force = torch.empty_like(free), torch.empty_like(free[..., 0])
-        with torch.no_grad():
-            for part in parts(len(grid), len(atoms.pos)):
-                u[:, part], _ = relax(grid[part], heights, atoms, springs)
-                for j in range(len(heights)):
-                    force[j, part] = surface_force(free[j, part] + u[j, part], atoms)[:, 2]
-        return with_gradient(force, u, free, atoms, springs)
 
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.as_tensor(values, dtype=self.dtype, device=self.device)
+
+@torch.no_grad()
+def _relax(scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
+    """Force ``[H, P]``, displacement ``[H, P, 3]`` and whether at rest outside of the atoms ``[H, P]``."""
+    atoms, springs, free = scene
+    u, force = torch.empty_like(free), torch.empty_like(free[..., 0])
+    rest = torch.empty_like(force, dtype=torch.bool)
+    for part in parts(free.shape[1], len(atoms.pos)):
+        u[:, part], rest[:, part] = relax(free[0, part], free[:, 0, 2], atoms, springs)
+        for j in range(len(free)):
+            terms = SurfaceTerms.at(free[j, part] + u[j, part], atoms)
+            force[j, part] = terms.force()[:, 2]
+            rest[j, part] &= terms.outside()
+    return force, u, rest
