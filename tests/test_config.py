@@ -71,13 +71,13 @@ def test_force_field_without_changes_is_the_table():
 
 
 def test_force_field_replaces_and_adds_elements():
-    forcefield = ForceField((("au", 1.6, 0.0017), ("He", 1.48, 0.0009)))
+    forcefield = ForceField((("Au", 1.6, 0.0017), ("He", 1.48, 0.0009)))
     radius, depth = forcefield.lj_parameters([2, 79, 6])
     assert radius.tolist() == [1.48, 1.6, LJ_TABLE["C"][0]]
     assert depth.tolist() == [0.0009, 0.0017, LJ_TABLE["C"][1]]
-    # Two orders and spellings of the same parameters are the same force field.
-    assert forcefield == ForceField((("He", 1.48, 0.0009), (79, 1.6, 0.0017)))
-    assert hash(forcefield) == hash(ForceField((("He", 1.48, 0.0009), ("Au", 1.6, 0.0017))))
+    # Two orders of the same parameters are the same force field.
+    other = ForceField((("He", 1.48, 0.0009), ("Au", 1.6, 0.0017)))
+    assert forcefield == other and hash(forcefield) == hash(other)
     with pytest.raises(InputError, match="no Lennard-Jones parameters for U"):
         forcefield.lj_parameters([92])
 
@@ -108,14 +108,17 @@ def test_probe_parameters_prefer_the_tip_to_the_force_field():
         (Tip, {"stiffness": (-1.0, 0.0, 0.0)}, "stiffness"),
         (Tip, {"radial_stiffness": float("inf")}, "tip"),
         (Tip, {"probe": "Qq"}, "element.*'Qq'"),
+        (Tip, {"probe": "CO"}, "probe: expected a chemical symbol, got 'CO'"),
+        (Tip, {"probe": 8}, "probe: expected a chemical symbol, got 8"),
         (Tip, {"radius": 0.0}, "radius, depth"),
         (Tip, {"depth": -0.1}, "radius, depth"),
         (Tip, {"depth": float("nan")}, "radius, depth"),
         (ForceField, {"lennard_jones": (("Qq", 1.0, 0.1),)}, "element.*'Qq'"),
+        (ForceField, {"lennard_jones": (("CO", 1.0, 0.1),)}, "lennard_jones: expected a chemical symbol"),
         (ForceField, {"lennard_jones": (("Au", 1.0),)}, "lennard_jones: expected"),
         (ForceField, {"lennard_jones": ((),)}, "lennard_jones: expected"),
         (ForceField, {"lennard_jones": (("Au", 1.0, "deep"),)}, "lennard_jones: expected"),
-        (ForceField, {"lennard_jones": (("Au", 1.0, 0.1), (79, 2.0, 0.1))}, "Au twice"),
+        (ForceField, {"lennard_jones": (("Au", 1.0, 0.1), ("Au", 2.0, 0.1))}, "Au twice"),
         (ForceField, {"lennard_jones": (("Au", -1.0, 0.1),)}, "lennard_jones: Au"),
         (ForceField, {"lennard_jones": (("Au", 1.0, float("inf")),)}, "lennard_jones: Au"),
     ],

@@ -128,7 +128,7 @@ class Tip:
     depth: float | None = None
 
     def __post_init__(self) -> None:
-        atomic_number(self.probe)
+        _check_symbol("probe", self.probe)
         numbers = (*self.charges, *self.charge_heights, *self.stiffness, self.radial_stiffness, *self.tilt)
         if not all(math.isfinite(v) for v in (*numbers, self.bond_length)):
             raise InputError("tip: expected finite numbers, got a NaN or an infinity")
@@ -194,11 +194,12 @@ class ForceField:
                 element, radius, depth = entry[0], *map(float, entry[1:])
             except (TypeError, ValueError, IndexError):
                 raise InputError(f"lennard_jones: expected (element, R, ε), got {entry!r}") from None
+            _check_symbol("lennard_jones", element)
+            _check_lj(f"lennard_jones: {element}", radius, depth)
             z = atomic_number(element)
             if z in entries:
-                raise InputError(f"lennard_jones: expected each element once, got {symbol(z)} twice")
-            _check_lj(f"lennard_jones: {symbol(z)}", radius, depth)
-            entries[z] = symbol(z), radius, depth
+                raise InputError(f"lennard_jones: expected each element once, got {element} twice")
+            entries[z] = element, radius, depth
         object.__setattr__(self, "lennard_jones", tuple(entries[z] for z in sorted(entries)))
 
     @property
@@ -221,6 +222,12 @@ class ForceField:
         of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
         values[lacking] = np.where(np.isnan(values[lacking]), np.stack(of_element, axis=1), values[lacking])
         return values[:, 0], values[:, 1]
+
+
+def _check_symbol(name: str, element: str) -> None:
+    """Refuse what is no symbol, and ``CO``, which would be cobalt."""
+    if symbol(atomic_number(element)) != element:
+        raise InputError(f"{name}: expected a chemical symbol, got {element!r}")
 
 
 def _check_lj(name: str, radius: float | None, depth: float | None) -> None:
