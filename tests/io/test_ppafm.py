@@ -120,15 +120,16 @@ def test_params_by_hand(params):
         f0=25000.0,
         k=1500.0,
     )
-    # Steps of the file, and heights from scanMax down to one step above scanMin.
     assert np.allclose(np.diff(scan.x), 0.5) and np.allclose(np.diff(scan.y), 0.25)
-    assert np.allclose(scan.heights(z_top)[[0, -1]], [12.0, 9.1])
+    # The turning points of the first and the last oscillation are scanMax and scanMin.
+    middles = scan.slice_heights(z_top)
+    assert middles[0] + 1.2 / 2 == pytest.approx(12.0) and middles[-1] - 1.2 / 2 == pytest.approx(9.0)
     assert cell.tolist() == [[8, 0, 0], [2, 9, 0], [0, 0, 20]]
 
 
 def test_defaults_of_ppafm(params):
     scan, tip, z_top, cell = params(text="")
-    assert scan == Scan(window=((0.0, 20.0), (0.0, 20.0)), pixels=(201, 201), n_slices=21) and z_top == 8.0
+    assert scan == Scan(window=((0.0, 20.0), (0.0, 20.0)), pixels=(201, 201), n_slices=21) and z_top == 7.95
     assert tip == Tip(charges=(0.0,), charge_heights=(0.0,), stiffness=(0.5, 0.5, 0.0), radial_stiffness=20.0)
     assert cell is None and params("PBC False").cell is None
 
@@ -174,7 +175,9 @@ def test_settings_of_the_golden_scans(params, golden):
     )
     assert scan.pixels == tuple(f["scan_dim"][:2]) and scan.n_heights == f["scan_dim"][2]
     assert scan.n_slices == f["df_exact"].shape[2] and scan.n_oscillation == f["df_steps"]
-    assert np.allclose(scan.window, np.stack([low, high], axis=1)[:2]) and z_top == high[2]
+    assert np.allclose(scan.window, np.stack([low, high], axis=1)[:2])
+    # The GPU code, which the golden scans come from, starts at scanMax itself.
+    assert np.allclose(z_top + scan.dz / 2, high[2])
     charged = f["tip_Qs"] != 0
     assert np.allclose(tip.charges, f["tip_Qs"][charged])
     assert np.allclose(tip.charge_heights, f["tip_QZs"][charged])

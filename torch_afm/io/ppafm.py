@@ -71,8 +71,8 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     """Scan and tip from ppafm's ``params.ini``: a key and its values a line, a comment after ``#``. The last
     of several lines with one key counts, and ppafm's defaults stand for keys that the file lacks.
 
-    * ``scanMin``, ``scanMax``, ``scanStep`` [Å]: pixels are those of the command line, both ends included;
-      heights those of ppafm's GPU code, from ``scanMax`` down, ``scanMin`` itself left out.
+    * ``scanMin``, ``scanMax``, ``scanStep`` [Å]: pixels with both ends included; the oscillations of the
+      slices together fill the range of z exactly, with forces in the middle of each height step.
     * ``Amplitude`` [Å], peak to peak, a whole number of height steps; ``f0Cantilever`` [Hz], ``kCantilever``
       [N/m].
     * ``probeType``: symbol or atomic number; ``r0Probe`` [Å]: equilibrium offset x, y and bond length.
@@ -83,8 +83,10 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     * ``gridA``, ``gridB``, ``gridC`` [Å]: the lattice, unless ``PBC`` is false.
 
     Other settings of ppafm belong to its force grids and plots, or to physics that is off, and change nothing
-    here; a key that ppafm does not have is listed in a warning. The Δf of the scan is the exact quadrature;
-    ``dataclasses.replace(scan, weights="ppafm")`` gives the weights of ppafm's GPU code.
+    here; a key that ppafm does not have is listed in a warning.
+
+    The stack is that of ppafm's command line but for its grids. Its GPU code takes forces half a step higher,
+    and other weights: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, weights="ppafm")``.
 
     Raises:
         InputError: for a missing file, a bad value, a scan too short for one oscillation, and physics that is
@@ -135,7 +137,7 @@ def _scan(found: _Settings) -> tuple[Scan, float]:
         f0=found["f0Cantilever"],
         k=found["kCantilever"],
     )
-    return scan, high[2]
+    return scan, round(high[2] - dz / 2, 9)
 
 
 def _tip(found: _Settings) -> Tip:
