@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all lint bench notebooks clean
+.PHONY: demo test test-all lint bench bench-peers notebooks clean
 
 demo: $(STAMP)
 	$(BIN)/torch-afm demo
@@ -28,6 +28,12 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rendering.run
 	$(BIN)/torch-afm evaluate --samples 4000 --out benchmarks/results/small_steps.json
 	$(BIN)/python -m benchmarks.prediction.run
+
+# The peers live in an environment of their own, which the package never sees.
+bench-peers: $(STAMP)
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
+	$(BIN)/python -m benchmarks.rendering.against_ppafm
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 examples
