@@ -1,8 +1,14 @@
+from dataclasses import replace
+
 import torch
 
-from torch_afm.ppm.autograd import Scene, with_gradient
+from torch_afm.config import Scan, Tip
+from torch_afm.ppm import TipParameters, TorchRenderer
+from torch_afm.ppm.autograd import Scene, needs_gradient, relaxation_with_gradient, with_gradient
+from torch_afm.ppm.base import prepare
 from torch_afm.ppm.forcefield import Atoms, surface_force
 from torch_afm.ppm.relaxation import Springs, relax
+from torch_afm.testing import water
 
 HEIGHTS = torch.tensor([0.0, -0.3, -0.6], dtype=torch.float64)
 GRID = torch.tensor([[0.2, 0.4, 4.6], [-0.7, 0.1, 4.6]], dtype=torch.float64)
@@ -45,3 +51,21 @@ def test_gradients_asked_for_alone_are_those_asked_for_together():
         some = [v.detach().requires_grad_(k == i) for k, v in enumerate(leaves)]
         alone = torch.autograd.grad(force(*some).square().sum(), some[i])[0]
         torch.testing.assert_close(alone, expected)
+
+
+def test_gradient_of_a_relaxation_from_elsewhere():
+    scan = Scan(window=((-2.0, 2.0), (-1.0, 1.5)), pixels=(4, 3), n_slices=2, n_oscillation=3)
+    tip = TipParameters.from_tips([Tip(tilt=(0.2, -0.1))])
+    leaves = [tip.tilt, tip.bond_length, torch.tensor([7.0]).double(), water().pos.double()]
+    tilt, bond_length, z_top, pos = (v.requires_grad_() for v in leaves)
+    data, tip = water(), replace(tip, tilt=tilt, bond_length=bond_length)
+    data.pos = pos
+    pixels = torch.tensor([[3, 1], [0, 2]])
+    batch = prepare(data, scan, (tip, tip), z_top)
+    assert needs_gradient(batch) and not needs_gradient(prepare(water(), scan, Tip(), 7.0))
+    expected = TorchRenderer(scan, dtype=torch.float64).relax(data, (tip, tip), z_top, pixels)
+    known = expected._replace(force=expected.force.detach())
+    found = relaxation_with_gradient(known, batch, scan, pixels)
+    torch.testing.assert_close(found.force, expected.force)
+    gradients = [torch.autograd.grad(r.force.sum(), leaves) for r in (found, expected)]
+    torch.testing.assert_close(*gradients)

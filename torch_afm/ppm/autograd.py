@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from torch_afm.config import Scan
-from torch_afm.ppm.base import RenderInput, pixel_positions
+from torch_afm.ppm.base import Relaxation, RenderInput, pixel_positions
 from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
 from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
 from torch_afm.units import COULOMB, N_PER_M
@@ -79,6 +79,29 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
     return _RelaxedForce.apply(
         force, u, free, constants, atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
     )
+
+
+def needs_gradient(batch: RenderInput) -> bool:
+    """Whether anything ``batch`` was made of is to be differentiated."""
+    tip = batch.parameters
+    tensors = batch.pos, batch.charge, tip.stiffness, tip.radial_stiffness, tip.charges, tip.charge_heights
+    return torch.is_grad_enabled() and any(v.requires_grad for v in tensors)
+
+
+def relaxation_with_gradient(
+    relaxation: Relaxation, batch: RenderInput, scan: Scan, pixels: Tensor | None
+) -> Relaxation:
+    """``relaxation``, from whatever backend, its forces differentiable: the gradients of
+    :func:`with_gradient` in torch at its probes and in its precision."""
+    heights = scan.n_heights
+    forces = relaxation.force.reshape(batch.n_entries, heights, -1)
+    probes = relaxation.probe.reshape(batch.n_entries, heights, -1, 3)
+    found = []
+    for entry in range(batch.n_entries):
+        scene = Scene.of(batch, entry, scan, pixels, relaxation.force)
+        u = probes[entry] - batch.free(entry).detach().to(probes) - scene.free
+        found.append(with_gradient(forces[entry], u, scene))
+    return relaxation._replace(force=torch.stack(found).reshape(relaxation.force.shape))
 
 
 def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:

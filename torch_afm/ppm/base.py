@@ -118,6 +118,11 @@ class RenderInput:
     def n_graphs(self) -> int:
         return self.n_entries // self.n_channels
 
+    def free(self, entry: int) -> Tensor:
+        """Free probe of the first height above the centre of the window, in the graph's frame, ``[3]`` Å."""
+        aside = self.parameters.free[entry, :2].to(self.origin.device)
+        return torch.cat([self.origin[entry, :2] + aside, self.origin[entry, 2:]])
+
 
 def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | None = None) -> RenderInput:
     """Check ``data``, ``tip`` and ``z_top`` and lay them out for a backend (errors as in

@@ -77,10 +77,7 @@ class TorchRenderer:
             scene = Scene.of(batch, entry, self.scan, pixels, like)
             force, u, rest = _relax(scene)
             forces.append(with_gradient(force, u, scene))
-            origin = (
-                torch.cat([batch.parameters.free[entry, :2], batch.origin.new_zeros(1)]) + batch.origin[entry]
-            )
-            probes.append((scene.free + u + origin.detach().to(like)).detach())
+            probes.append((scene.free + u + batch.free(entry).to(like)).detach())
             rests.append(rest)
         image = self.scan.shape[1:] if pixels is None else (len(pixels),)
         shape = (batch.n_graphs, batch.n_channels, self.scan.n_heights, *image)
