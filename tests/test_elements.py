@@ -22,7 +22,7 @@ from torch_afm.utils import InputError
 #: Elements whose parameters are the Universal Force Field's; the others are the Probe Particle Model's own.
 UFF = sorted(set(LJ_TABLE) - {*ORGANIC, "Xe"})
 #: Elements that RDKit's atom typer knows in no charge and hybridization, though its table has them.
-UNTYPED = ("Sr", "Ru", "Rh", "Ba", "W", "Ir", "Pb")
+UNTYPED = ("Sr", "Ru", "Rh", "Ba", "Ir", "Pb")
 
 
 @pytest.mark.parametrize("element", [s for s in UFF if s not in UNTYPED])
