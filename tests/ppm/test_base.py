@@ -30,6 +30,17 @@ def test_given_heights_win_over_stored_ones_over_placement():
     assert place(batch, SCAN, Tip(), z_top=7.0).tolist() == [7.0, 7.0]
 
 
+def _two() -> Batch:
+    return Batch.from_data_list([water(), water()])
+
+
+def test_every_channel_is_placed_by_its_own_probe():
+    tops = place(_two(), SCAN, (Tip(), Tip(probe="Xe")))
+    assert tops.shape == (2, 2)
+    assert (tops[:, 1] - tops[:, 0]).tolist() == pytest.approx([2.1815 - 1.6612] * 2)
+    assert place(_two(), SCAN, [Tip(), Tip(probe="Xe")]).tolist() == pytest.approx(tops[0].tolist())
+
+
 def bad_inputs():
     nan, shape, unknown, charge, floating = water(), water(), water(), water(), water()
     nan.pos = nan.pos * float("nan")
@@ -49,6 +60,16 @@ def bad_inputs():
     yield "z_top: expected a height for empty graph 0", AFMData.empty(), {}
     yield "z_top: expected a height for empty graph 1", Batch.from_data_list([water(), AFMData.empty()]), {}
     yield "no Lennard-Jones parameters for U", water(), {"tip": Tip(probe="U")}
+    yield "tip: expected as many channels", _two(), {"tip": [(Tip(), Tip()), Tip()]}
+    yield "tip: expected as many channels", water(), {"tip": ()}
+    yield "z_top: expected one height or one per graph", water(), {"z_top": torch.zeros(1, 2)}
+    yield "pixels: expected integer indices", water(), {"pixels": torch.zeros(3, 2)}
+    yield (
+        r"pixels: expected indices within \(4, 4\), got \[4, 0\]",
+        water(),
+        {"pixels": torch.tensor([[4, 0]])},
+    )
+    yield "pixels: expected shape", water(), {"pixels": torch.tensor([1, 2])}
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)

@@ -2,10 +2,14 @@ import pickle
 
 import pytest
 import torch
+from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
+from torch_afm.ppm import OpenCLRenderer, TorchRenderer, opencl
+from torch_afm.ppm.context import get_program
+from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.testing import benzene, water
+from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-4.5, 4.5), (-4.0, 4.0)), pixels=(19, 17), n_slices=5)
 
@@ -63,9 +67,58 @@ def test_deep_scan_follows_the_branches_of_float64():
     assert (error > 1e-3).any(dim=2).double().mean() < 0.01
 
 
-def test_probe_inside_an_atom_stays_finite():
+@pytest.mark.parametrize("tip", [Tip(tilt=(0.4, -0.2)), (Tip(), Tip(probe="Xe", stiffness=(0.5, 0.4, 0.1)))])
+def test_relaxed_probe_against_float64(tip):
+    scan = Scan(window=((1.0, 7.0), (-5.0, 0.0)), pixels=(9, 7), n_slices=2, n_oscillation=9)
+    close = water()
+    close.pos = close.pos + torch.tensor([3.8, -2.6, 1.0])
+    far = close.clone()
+    far.pos = far.pos - torch.tensor([0.0, 0.0, 0.3])
+    batch = Batch.from_data_list([close, far])
+    ours = OpenCLRenderer(scan).relax(batch, tip, z_top=7.4)
+    exact = TorchRenderer(scan, dtype=torch.float64).relax(batch, tip, z_top=7.4)
+    assert ours.force.shape == exact.force.shape and ours.probe.shape == exact.probe.shape
+    torch.testing.assert_close(ours.force.double(), exact.force, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.probe.double(), exact.probe, rtol=0, atol=2e-3)
+    assert ours.converged.all() and exact.converged.all()
+
+
+def test_stack_is_the_weighted_sum_of_the_forces():
+    renderer = OpenCLRenderer(SCAN)
+    force = renderer.relax(water()).force.double()
+    expected = force.unfold(2, SCAN.n_oscillation, 1) @ torch.from_numpy(frequency_shift_weights(SCAN))
+    torch.testing.assert_close(renderer.render(water()).double(), expected, rtol=0, atol=1e-4)
+
+
+def test_probe_inside_an_atom_stays_finite_and_is_reported():
+    data = water()
+    silent = OpenCLRenderer(SCAN, on_unconverged="ignore")
     for z_top in (3.9, 4.4, 4.9):
-        assert OpenCLRenderer(SCAN).render(water(), z_top=z_top).isfinite().all()
+        assert silent.render(data, z_top=z_top).isfinite().all()
+    # The free probe of the middle pixel begins at the oxygen's nucleus.
+    inside = silent.relax(data, z_top=4.0)
+    assert not inside.converged[0, 0, 0, 8, 9]
+    assert inside.converged[0, 0, :, 0].all()
+    count = int((~inside.converged).sum())
+    with pytest.warns(UserWarning, match=f"got {count} of {SCAN.n_heights * 17 * 19} pixels"):
+        OpenCLRenderer(SCAN).render(data, z_top=4.0)
+    with pytest.raises(InputError, match=f"got {count} of"):
+        OpenCLRenderer(SCAN, on_unconverged="error").render(data, z_top=4.0)
+    with pytest.raises(InputError, match="on_unconverged: expected"):
+        OpenCLRenderer(on_unconverged="raise")
+
+
+def test_iterations_used_up_are_reported(monkeypatch):
+    # One Newton step from the free probe does not bring it to rest above an atom.
+    def hasty(name, options):
+        return get_program(name, (*options, "-DMAX_ITERATIONS=1"))
+
+    monkeypatch.setattr(opencl, "get_program", hasty)
+    scan = Scan(window=SCAN.window, pixels=SCAN.pixels, n_slices=1, n_oscillation=2)
+    converged = OpenCLRenderer(scan, on_unconverged="ignore").relax(benzene()).converged
+    assert 0 < converged.double().mean() < 1
+    with pytest.warns(UserWarning, match=f"got {int((~converged).sum())} of"):
+        OpenCLRenderer(scan).render(benzene())
 
 
 def test_pickled_renderer_renders_the_same():

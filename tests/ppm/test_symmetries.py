@@ -93,3 +93,33 @@ def test_batch_equals_loop_with_empty_graphs_and_a_tip_each(renderer, options, t
     for stack, graph, tip in zip(together, graphs, tips, strict=True):
         alone = r.render(graph, tip)[0]
         assert (stack - alone).abs().max() <= tolerance * together.std()
+
+
+def test_channels_equal_single_tips(renderer, options, tolerance):
+    other = Tip(probe="Xe", charges=(0.3,), charge_heights=(0.0,), bond_length=3.5)
+    r = renderer(SCAN, **options)
+    batch = Batch.from_data_list([molecule(), molecule()])
+    stack = r.render(batch, (TILTED, other))
+    assert stack.shape == (2, 2, *SCAN.shape)
+    for channel, tip in enumerate((TILTED, other)):
+        assert difference(r.render(batch, tip)[:, 0], stack[:, channel]) <= tolerance
+    each = r.render(batch, [(TILTED, other), (other, TILTED)])
+    assert difference(each[1], stack[1].flip(0)) <= tolerance
+    heights = torch.tensor([[7.0, 7.3]])
+    raised = r.render(molecule(), (TILTED, other), z_top=heights)
+    assert difference(raised[:, :1], r.render(molecule(), TILTED, z_top=7.0)) <= tolerance
+    assert difference(raised[:, 1:], r.render(molecule(), other, z_top=7.3)) <= tolerance
+
+
+def test_subset_of_pixels_equals_the_whole_there(renderer, options, tolerance):
+    scan = Scan(window=((-3.0, 3.0), (-2.0, 2.0)), pixels=(13, 9), n_slices=3, n_oscillation=4)
+    r = renderer(scan, TILTED, **options)
+    pixels = torch.tensor([[12, 0], [0, 8], [5, 3], [6, 3], [5, 3], [0, 0], [7, 7], [1, 2], [9, 4]])
+    stack, some = r.render(molecule()), r.render(molecule(), pixels=pixels)
+    assert some.shape == (1, 1, 3, 9)
+    assert difference(some, stack[..., pixels[:, 1], pixels[:, 0]]) <= tolerance
+    probe = r.relax(molecule(), pixels=pixels).probe
+    assert probe.shape == (1, 1, scan.n_heights, 9, 3)
+    whole = r.relax(molecule()).probe[..., pixels[:, 1], pixels[:, 0], :]
+    assert (probe - whole).abs().max() <= 1e-3
+    assert r.render(molecule(), pixels=pixels[:0]).shape == (1, 1, 3, 0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 
 from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm.base import Renderer
+from torch_afm.ppm.base import Relaxation, Renderer, Tips
 from torch_afm.ppm.context import OpenCLUnavailable, get_queue
 from torch_afm.ppm.opencl import OpenCLRenderer
 from torch_afm.ppm.torch_backend import TorchRenderer
@@ -25,13 +24,20 @@ class ProbeParticleModel:
         tip: default tip.
         backend: ``"opencl"``, ``"torch"``, or ``"auto"``: OpenCL, or torch with a warning where OpenCL does
             not work.
+        on_unconverged: "warn", "error" or "ignore", where the probe does not come to rest outside of atoms.
 
     Raises:
-        InputError: for another backend.
+        InputError: for another backend or setting, and for probes not at rest with ``"error"``.
         OpenCLUnavailable: if ``"opencl"`` does not work here.
     """
 
-    def __init__(self, scan: Scan | None = None, tip: Tip | None = None, backend: str = "auto") -> None:
+    def __init__(
+        self,
+        scan: Scan | None = None,
+        tip: Tip | None = None,
+        backend: str = "auto",
+        on_unconverged: str = "warn",
+    ) -> None:
         if backend not in ("auto", "opencl", "torch"):
             raise InputError(f"backend: expected 'auto', 'opencl' or 'torch', got {backend!r}")
         self.scan = scan or Scan()
@@ -47,16 +53,27 @@ class ProbeParticleModel:
                 backend = "torch"
         self.backend = backend
         kind = OpenCLRenderer if backend == "opencl" else TorchRenderer
-        self._renderer: Renderer = kind(self.scan, self.tip)
+        self._renderer: Renderer = kind(self.scan, self.tip, on_unconverged=on_unconverged)
 
     def render(
         self,
         data: AFMData | Batch,
-        tip: Tip | Sequence[Tip] | None = None,
+        tip: Tips | None = None,
         z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`torch_afm.ppm.Renderer.render`."""
-        return self._renderer.render(data, tip, z_top)
+        return self._renderer.render(data, tip, z_top, pixels)
+
+    def relax(
+        self,
+        data: AFMData | Batch,
+        tip: Tips | None = None,
+        z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
+    ) -> Relaxation:
+        """See :meth:`torch_afm.ppm.Renderer.relax`."""
+        return self._renderer.relax(data, tip, z_top, pixels)
 
     __call__ = render
 

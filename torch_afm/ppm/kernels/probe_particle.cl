@@ -6,6 +6,8 @@
      HEIGHTS, SLICES, SAMPLES   probe heights, frequency-shift slices, force samples an oscillation
      M0 ... M4       where the tip has an axial multipole moment of that order about the probe
      SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
+     TILED, DEGREE   where far atoms act through a polynomial of that degree on each tile of pixels
+     RELAXED         to write the relaxed probe in place of the frequency shift
    Units: Å, eV, e. Energies E(z, s) of one atom with s = r²: gradient (0, 0, Ez) + G r,
    Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I, with G = 2 E_s, W = 2 E_zs, B = 4 E_ss. */
 
@@ -45,12 +47,27 @@ inline real inverse_root(const real s)
 #define MIN_CURVATURE 2e-4f  /* eV/Å²: smallest lateral curvature a Newton step divides by */
 #define MIN_R2 1.0f          /* Å²: inside this the force is capped, so that an absurd geometry stays finite */
 #define SOFTENING 1e-6f      /* Å² added to every r² */
+#ifndef MAX_ITERATIONS
 #define MAX_ITERATIONS 60
+#endif
+#define WALL 1e3f            /* eV/Å²: a surface energy of larger Laplacian means inside an atom */
 
 /* Tip record of a graph: stiffness (x, y, z, radial), R0, d0 (x, y, z), moments 0-4, SITES pairs (charge,
    height). */
 #define TIP_MOMENTS 8
 #define TIP_SITES 13
+
+#ifdef TILED
+/* Record of a tile and graph: centre, reciprocal half edges, Hessian (xx, yy, zz, xy, xz, yz), then the
+   coefficients of x^a y^b z^c (a slowest, a + b + c <= DEGREE) in the gradient (x, y, z), in half edges. */
+#define TILE_HESSIAN 6
+#define TILE_GRADIENT 12
+#define TILE_RECORD (TILE_GRADIENT + (DEGREE + 1) * (DEGREE + 2) * (DEGREE + 3) / 2)
+#define ATOM(k) index[k]
+#define WITHIN(t) MOST(LEAST(t, 1.5f), -1.5f) /* past that a polynomial is no force any more */
+#else
+#define ATOM(k) k
+#endif
 
 typedef struct {
     real gx, gy, gz;              /* gradient of the surface energy */
@@ -59,14 +76,15 @@ typedef struct {
 
 inline Surface surface(const real x, const real y, const real z, const int begin, const int end,
                        __global const float4 *restrict place, __global const float2 *restrict lj,
-                       __global const float *restrict tip)
+                       __global const int *restrict index, __global const float *restrict tip)
 {
     const real zero = (real)(0.0f);
     __global const float *moment = tip + TIP_MOMENTS;
     Surface f;
     f.gx = f.gy = f.gz = f.xx = f.yy = f.xy = f.xz = f.yz = zero;
     real laplacian = zero, diagonal = zero;
-    for (int i = begin; i < end; i++) {
+    for (int k = begin; k < end; k++) {
+        const int i = ATOM(k);
         const float4 atom = place[i]; /* x, y, z, charge */
         const float2 c = lj[i];       /* 12 ε R⁶, 12 ε R¹² */
         const real dx = x - atom.x, dy = y - atom.y, dz = z - atom.z;
@@ -134,11 +152,11 @@ inline Surface surface(const real x, const real y, const real z, const int begin
         f.xz += V * dx;
         f.yz += V * dy;
 #ifdef SITES
-        for (int k = 0; k < SITES; k++) {
-            const real zk = dz + tip[TIP_SITES + 2 * k + 1];
+        for (int site = 0; site < SITES; site++) {
+            const real zk = dz + tip[TIP_SITES + 2 * site + 1];
             const real rk = rho2 + zk * zk;
             const real uk = inverse_root(MOST(rk, MIN_R2)), ik = uk * uk;
-            const real a = (tip[TIP_SITES + 2 * k] * atom.w) * (uk * ik), b = 3.0f * a * ik;
+            const real a = (tip[TIP_SITES + 2 * site] * atom.w) * (uk * ik), b = 3.0f * a * ik;
             diagonal -= a;
             f.gx -= a * dx;
             f.gy -= a * dy;
@@ -158,20 +176,91 @@ inline Surface surface(const real x, const real y, const real z, const int begin
     return f;
 }
 
-/* place [atoms] (x, y, z, charge); pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; ptr [graphs + 1];
-   heights [HEIGHTS]: free probe above the frame's origin; weights [SAMPLES]; out [graphs, SLICES, pixels];
-   evaluations [graphs, vectors]: of force and Hessian, over all heights. */
+#ifdef TILED
+/* Adds what far atoms do: the gradient to the full degree, the Hessian, which only steers the steps, constant. */
+inline void add_far(Surface *f, const real x, const real y, const real z, __global const float *restrict tile)
+{
+    const real u = WITHIN((x - tile[0]) * tile[3]), v = WITHIN((y - tile[1]) * tile[4]);
+    const real w = WITHIN((z - tile[2]) * tile[5]);
+    __global const float *c = tile + TILE_GRADIENT;
+    real pu = (real)(1.0f);
+#pragma unroll
+    for (int i = 0; i <= DEGREE; i++) {
+        real pv = pu;
+#pragma unroll
+        for (int j = 0; i + j <= DEGREE; j++) {
+            real pw = pv;
+#pragma unroll
+            for (int k = 0; i + j + k <= DEGREE; k++, c += 3) {
+                f->gx += c[0] * pw;
+                f->gy += c[1] * pw;
+                f->gz += c[2] * pw;
+                pw *= w;
+            }
+            pv *= v;
+        }
+        pu *= u;
+    }
+    f->xx += tile[TILE_HESSIAN];
+    f->yy += tile[TILE_HESSIAN + 1];
+    f->zz += tile[TILE_HESSIAN + 2];
+    f->xy += tile[TILE_HESSIAN + 3];
+    f->xz += tile[TILE_HESSIAN + 4];
+    f->yz += tile[TILE_HESSIAN + 5];
+}
+
+/* Gradient that the atoms index[ptr[t]] ... index[ptr[t + 1] - 1] make at nodes [t, nodes, 3], t = (graph,
+   tile); out [t, 3, nodes]. */
+__kernel void far_field(__global const float4 *restrict place, __global const float2 *restrict lj,
+                        __global const int *restrict index, __global const int *restrict ptr,
+                        __global const float *restrict tips, const int tip_stride, const int tiles,
+                        __global const float *restrict nodes, const int vectors, __global float *restrict out)
+{
+    const int item = get_global_id(0), t = get_global_id(1);
+    if (item >= vectors) return;
+    __global const float *node = nodes + t * 3 * vectors * WIDTH;
+    const Surface f = surface(LOAD(node, item), LOAD(node + vectors * WIDTH, item),
+                              LOAD(node + 2 * vectors * WIDTH, item), ptr[t], ptr[t + 1], place, lj, index,
+                              tips + (t / tiles) * tip_stride);
+    __global float *to = out + t * 3 * vectors * WIDTH;
+    STORE(f.gx, to, item);
+    STORE(f.gy, to + vectors * WIDTH, item);
+    STORE(f.gz, to + 2 * vectors * WIDTH, item);
+}
+#endif
+
+#ifdef RELAXED
+#define ROWS (5 * HEIGHTS)
+#else
+#define ROWS (SLICES + 2)
+#endif
+
+/* place [atoms] (x, y, z, charge); index: atoms of each (graph, tile), which ptr [graphs * tiles + 1] delimits;
+   tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
+   above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD].
+   out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
+   evaluations of force and Hessian over all heights; or, for each height, F_z, the position of the probe in the
+   frame (x, y, z), and whether it converged. Without TILED there is one tile a graph, and index, tile_of and far
+   are not read. */
 __kernel void frequency_shift(__global const float4 *restrict place, __global const float2 *restrict lj,
-                              __global const int *restrict ptr, __global const float *restrict tips,
-                              const int tip_stride, __global const float *restrict pixel_x,
-                              __global const float *restrict pixel_y, const int vectors,
-                              __global const float *restrict heights, __global const float *restrict weights,
-                              __global float *restrict out, __global int *restrict evaluations)
+                              __global const int *restrict index, __global const int *restrict ptr,
+                              __global const int *restrict tile_of, const int tiles,
+                              __global const float *restrict tips, const int tip_stride,
+                              __global const float *restrict pixel_x, __global const float *restrict pixel_y,
+                              const int vectors, __global const float *restrict heights,
+                              __global const float *restrict weights, __global const float *restrict far,
+                              __global float *restrict out)
 {
     const int item = get_global_id(0), graph = get_global_id(1);
     if (item >= vectors) return;
-    const int begin = ptr[graph], end = ptr[graph + 1];
+#ifdef TILED
+    const int tile = graph * tiles + tile_of[item];
+#else
+    const int tile = graph;
+#endif
+    const int begin = ptr[tile], end = ptr[tile + 1];
     __global const float *tip = tips + graph * tip_stride;
+    __global float *row = out + graph * ROWS * vectors * WIDTH;
     const float kx = tip[0], ky = tip[1], kz = tip[2], kr = tip[3], R0 = tip[4];
     const float d0x = tip[5], d0y = tip[6], d0z = tip[7];
 
@@ -180,8 +269,11 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
     /* Displacement of the probe from its free position: now (u) and at the four heights above (p nearest). */
     real ux = zero, uy = zero, uz = zero, px = zero, py = zero, pz = zero, qx = zero, qy = zero, qz = zero;
     real rx = zero, ry = zero, rz = zero, sx = zero, sy = zero, sz = zero;
+#ifndef RELAXED
     real force[HEIGHTS];
+    real unconverged = zero;
     int count = 0;
+#endif
 
     for (int j = 0; j < HEIGHTS; j++) {
         sx = rx; sy = ry; sz = rz;
@@ -209,10 +301,15 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
         uy += jump2 < START * START ? jy : zero;
         uz += jump2 < START * START ? jz : zero;
 
-        real surface_fz = zero;
+        real surface_fz = zero, step2 = zero, wall = zero;
         for (int iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
-            const Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, tip);
+            Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, index, tip);
+#ifdef TILED
+            add_far(&f, x0 + ux, y0 + uy, heights[j] + uz, far + tile * TILE_RECORD);
+#endif
+#ifndef RELAXED
             count++;
+#endif
 
             /* Tip. |d| - R0 from the displacement, not from |d|: no digit is lost. */
             const real dx = d0x + ux, dy = d0y + uy, dz = d0z + uz;
@@ -247,20 +344,37 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
             const real idet = 1.0f / (low * (low + 2.0f * split)); /* not ac - b², which may round to 0 */
             real mx = (c * bx - b * by) * idet, my = (a * by - b * bx) * idet;
             real mz = fz * ip - lx * mx - ly * my;
-            const real step2 = mx * mx + my * my + mz * mz;
+            step2 = mx * mx + my * my + mz * mz;
             const real reach = MAX_STEP * inverse_root(step2 + 1e-20f);
             const real scale = LEAST(reach, 1.0f);
             mx *= scale; my *= scale; mz *= scale;
             ux += mx; uy += my; uz += mz;
             surface_fz = -f.gz - (f.xz * mx + f.yz * my + f.zz * mz);
+            const real laplacian = f.xx + f.yy + f.zz;
+            wall = MOST(wall, laplacian);
             if (!ANY(step2 > ACCEPT * ACCEPT)) break;
         }
+        /* A NaN compares false. */
+        const real bad = ((step2 <= ACCEPT * ACCEPT) & (wall < WALL)) ? zero : zero + 1.0f;
+#ifdef RELAXED
+        STORE(surface_fz, row, item);
+        STORE(x0 + ux, row + vectors * WIDTH, item);
+        STORE(y0 + uy, row + 2 * vectors * WIDTH, item);
+        STORE(heights[j] + uz, row + 3 * vectors * WIDTH, item);
+        STORE(1.0f - bad, row + 4 * vectors * WIDTH, item);
+        row += 5 * vectors * WIDTH;
+    }
+#else
         force[j] = surface_fz;
+        unconverged += bad;
     }
     for (int s = 0; s < SLICES; s++) {
         real df = zero;
         for (int j = 0; j < SAMPLES; j++) df += weights[j] * force[s + j];
-        STORE(df, out + (graph * SLICES + s) * vectors * WIDTH, item);
+        STORE(df, row, item);
+        row += vectors * WIDTH;
     }
-    evaluations[graph * vectors + item] = count;
+    STORE(unconverged, row, item);
+    STORE(zero + (float)count, row + vectors * WIDTH, item);
+#endif
 }
