@@ -1,14 +1,18 @@
 from dataclasses import replace
 
+import pytest
 import torch
+from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.ppm import TipParameters, TorchRenderer
+from torch_afm.ppm import OpenCLRenderer, TipParameters, TorchRenderer
 from torch_afm.ppm.autograd import Scene, needs_gradient, relaxation_with_gradient, with_gradient
 from torch_afm.ppm.base import prepare
 from torch_afm.ppm.forcefield import Atoms, surface_force
 from torch_afm.ppm.relaxation import Springs, relax
-from torch_afm.testing import water
+from torch_afm.testing import benzene, water
+
+TIP_FIELDS = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
 
 HEIGHTS = torch.tensor([0.0, -0.3, -0.6], dtype=torch.float64)
 GRID = torch.tensor([[0.2, 0.4, 4.6], [-0.7, 0.1, 4.6]], dtype=torch.float64)
@@ -69,3 +73,33 @@ def test_gradient_of_a_relaxation_from_elsewhere():
     torch.testing.assert_close(found.force, expected.force)
     gradients = [torch.autograd.grad(r.force.sum(), leaves) for r in (found, expected)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("pixels", [None, torch.tensor([[3, 1], [0, 2], [9, 7]])])
+def test_opencl_stack_has_the_gradients_of_float64(pixels):
+    scan = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(10, 8), n_slices=3, n_oscillation=5)
+    tip = Tip(tilt=(0.2, -0.1), stiffness=(0.25, 0.2, 0.02))
+
+    def stack_and_gradients(renderer):
+        data, parameters = benzene(), TipParameters.from_tips([tip])
+        tilted = data.pos.double() + 0.2 * torch.sin(torch.arange(36.0)).reshape(12, 3)
+        leaves = [tilted, data.charge.double(), torch.tensor([8.9, 9.1]).double()]
+        leaves = [v.requires_grad_() for v in (*leaves, *(getattr(parameters, k) for k in TIP_FIELDS))]
+        data.pos, data.charge, z_top, *fields = leaves
+        batch = Batch.from_data_list([data, data])
+        parameters = replace(parameters, **dict(zip(TIP_FIELDS, fields, strict=True)))
+        stack = renderer.render(batch, parameters, z_top, pixels)
+        plain = renderer.render(benzene(), z_top=9.0, pixels=pixels)
+        assert not plain.requires_grad
+        seed = torch.arange(stack.numel(), dtype=stack.dtype).sin().reshape(stack.shape)
+        with torch.no_grad():
+            torch.testing.assert_close(renderer.render(batch, parameters, z_top, pixels), stack.detach())
+        return stack.detach(), torch.autograd.grad(stack, leaves, seed)
+
+    stack, gradients = stack_and_gradients(OpenCLRenderer(scan))
+    exact, expected = stack_and_gradients(TorchRenderer(scan, dtype=torch.float64))
+    assert (stack - exact).abs().max() < 1e-3 * exact.std()
+    for found, true in zip(gradients, expected, strict=True):
+        assert found.dtype == true.dtype
+        # The ±10 e of the tip nearly cancel: in float32 that leaves three digits.
+        assert (found - true).norm() < 5e-3 * true.norm()

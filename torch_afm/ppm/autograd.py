@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -54,7 +54,22 @@ class Scene(NamedTuple):
         return cls(atoms, springs, free)
 
 
-def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
+class Pull(Protocol):
+    """Computes the backward pass of :func:`with_gradient`."""
+
+    def __call__(
+        self, grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs
+    ) -> Sequence[Tensor]:
+        """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
+        radial stiffness and free position of the springs.
+
+        Shapes:
+            grad ``[M]``: gradient in F_z of each relaxed probe; u and free ``[M, 3]`` Å.
+        """
+        ...
+
+
+def with_gradient(force: Tensor, u: Tensor, scene: Scene, pull: Pull | None = None) -> Tensor:
     r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions
     and charges, tip charges and their heights) and the springs of ``scene``.
 
@@ -71,11 +86,17 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
     is kept. Where several relaxed positions exist the gradient is that of the one the probe took; where that
     one is about to vanish, H is shifted as in :func:`newton_step`, which bounds the gradient.
 
+    Args:
+        force: F_z on the relaxed probes.
+        u: their displacement from the free probe.
+        scene: what to differentiate in.
+        pull: computes the backward pass, :func:`pull_torch` by default.
+
     Shapes:
-        force ``[H, P]`` eV/Å, u ``[H, P, 3]``: displacement from the free probe, Å, returns ``[H, P]``.
+        force ``[H, P]`` eV/Å, u ``[H, P, 3]`` Å, returns ``[H, P]``.
     """
     atoms, springs, free = scene
-    constants = atoms.radius, atoms.depth
+    constants = pull or pull_torch, atoms.radius, atoms.depth
     return _RelaxedForce.apply(
         force, u, free, constants, atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
     )
@@ -89,10 +110,10 @@ def needs_gradient(batch: RenderInput) -> bool:
 
 
 def relaxation_with_gradient(
-    relaxation: Relaxation, batch: RenderInput, scan: Scan, pixels: Tensor | None
+    relaxation: Relaxation, batch: RenderInput, scan: Scan, pixels: Tensor | None, pull: Pull | None = None
 ) -> Relaxation:
     """``relaxation``, from whatever backend, its forces differentiable: the gradients of
-    :func:`with_gradient` in torch at its probes and in its precision."""
+    :func:`with_gradient` at its probes and in its precision."""
     heights = scan.n_heights
     forces = relaxation.force.reshape(batch.n_entries, heights, -1)
     probes = relaxation.probe.reshape(batch.n_entries, heights, -1, 3)
@@ -100,7 +121,7 @@ def relaxation_with_gradient(
     for entry in range(batch.n_entries):
         scene = Scene.of(batch, entry, scan, pixels, relaxation.force)
         u = probes[entry] - batch.free(entry).detach().to(probes) - scene.free
-        found.append(with_gradient(forces[entry], u, scene))
+        found.append(with_gradient(forces[entry], u, scene, pull))
     return relaxation._replace(force=torch.stack(found).reshape(relaxation.force.shape))
 
 
@@ -110,10 +131,32 @@ def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, n_probes, size))
 
 
+def pull_torch(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:
+    """The backward pass of :func:`with_gradient` in torch, see :class:`Pull`."""
+    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    total = [torch.zeros_like(v) for v in inputs]
+    for part in parts(len(u), len(atoms.pos)):
+        terms = SurfaceTerms.at(free[part] + u[part], atoms)
+        surface = terms.hessian()
+        hessian = surface + spring_hessian(u[part], springs)
+        seed = grad[part].unsqueeze(1)
+        adjoint = seed * newton_step(-surface[:, :, 2], hessian)
+        cotangent = adjoint + seed * u.new_tensor([0.0, 0.0, 1.0])
+        news = terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)
+        for sums, new in zip(total, (*news, *_pull_springs(adjoint, u[part], springs)), strict=True):
+            sums += new
+    return total
+
+
 class _RelaxedForce(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, force: Tensor, u: Tensor, free: Tensor, constants: tuple[Tensor, Tensor], *inputs: Tensor
+        ctx: Any,
+        force: Tensor,
+        u: Tensor,
+        free: Tensor,
+        constants: tuple[Pull, Tensor, Tensor],
+        *inputs: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(u, free, *inputs)
         ctx.constants = constants
@@ -123,31 +166,13 @@ class _RelaxedForce(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         u, free, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
-        radius, depth = ctx.constants
+        pull, radius, depth = ctx.constants
         atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights)
-        charges, tip = any(ctx.needs_input_grad[5:8]), any(ctx.needs_input_grad[8:])
-        total = [torch.zeros_like(v) for v in (pos, charge, tip_charges, tip_heights, *springs)]
-        u, probe, grad = u.reshape(-1, 3), (free + u).reshape(-1, 3), grad.reshape(-1, 1)
-        for part in parts(len(u), len(pos)):
-            terms = SurfaceTerms.at(probe[part], atoms)
-            surface = terms.hessian()
-            hessian = surface + spring_hessian(u[part], Springs(*springs))
-            adjoint = grad[part] * newton_step(-surface[:, :, 2], hessian)
-            cotangent = adjoint + grad[part] * u.new_tensor([0.0, 0.0, 1.0])
-            _add(total[:1], [terms.pull_pos(cotangent)])
-            if charges:
-                _add(total[1:4], terms.pull_charges(cotangent, atoms))
-            if tip:
-                _add(total[4:], _pull_springs(adjoint, u[part], springs))
-        return None, None, None, None, *total
+        probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
+        return None, None, None, None, *pull(*probes, atoms, Springs(*springs))
 
 
-def _add(sums: Sequence[Tensor], news: Sequence[Tensor]) -> None:
-    for a, b in zip(sums, news, strict=True):
-        a += b
-
-
-def _pull_springs(cotangent: Tensor, u: Tensor, springs: Sequence[Tensor]) -> Sequence[Tensor]:
+def _pull_springs(cotangent: Tensor, u: Tensor, springs: Springs) -> Sequence[Tensor]:
     """Gradient of Σ ``cotangent`` · force of the springs."""
     leaves = [v.detach().requires_grad_() for v in springs]
     with torch.enable_grad():

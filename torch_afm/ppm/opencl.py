@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
+from torch_afm.ppm.autograd import needs_gradient, relaxation_with_gradient
 from torch_afm.ppm.base import (
     Relaxation,
     RenderInput,
@@ -32,7 +33,8 @@ class OpenCLRenderer:
 
     Tip charges within 0.15 Å of the probe act as axial multipoles up to order 4, others as point charges.
     Past the break-even far atoms act through a polynomial on tiles of pixels (see
-    :class:`torch_afm.ppm.tiles.Neighbours`). No gradients: those are :class:`torch_afm.ppm.TorchRenderer`'s.
+    :class:`torch_afm.ppm.tiles.Neighbours`). Differentiable as :class:`torch_afm.ppm.TorchRenderer` is: where
+    an input requires a gradient, the relaxed probes are kept and the backward pass is made there.
 
     Args:
         scan: window, pixels, heights.
@@ -58,6 +60,10 @@ class OpenCLRenderer:
     ) -> Tensor:
         """See :meth:`torch_afm.ppm.Renderer.render`."""
         batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top)
+        if needs_gradient(batch):
+            force = self.relax(data, tip, z_top, pixels).force
+            weights = force.new_tensor(frequency_shift_weights(self.scan))
+            return force.unfold(2, self.scan.n_oscillation, 1) @ weights
         rows = self._run(batch, pixels)
         slices = self.scan.n_slices
         self._report(int(rows[:, slices].sum()), rows[:, slices].size * self.scan.n_heights)
@@ -79,7 +85,10 @@ class OpenCLRenderer:
         origin = batch.origin.detach().cpu().float().reshape(batch.n_graphs, batch.n_channels, 1, 3)
         origin = origin.reshape(*origin.shape[:2], *(1,) * (force.dim() - 2), 3)
         self._report(int((converged == 0).sum()), converged.numel())
-        return Relaxation(force, torch.stack([x, y, z], dim=-1) + origin, converged > 0)
+        relaxed = Relaxation(force, torch.stack([x, y, z], dim=-1) + origin, converged > 0)
+        if needs_gradient(batch):
+            return relaxation_with_gradient(relaxed, batch, self.scan, pixels)
+        return relaxed
 
     def evaluations(self, data: AFMData | Batch, z_top: Tensor | float | None = None) -> float:
         """Mean number of evaluations of force and Hessian a pixel and height: what a stack costs."""

@@ -1,0 +1,106 @@
+"""What a gradient costs: the backward pass of a stack of the thesis' scan (128 x 128 pixels, 20 heights)
+against the forward pass of the same renderer, with gradients in positions and charges, and in the tip and its
+height too. Errors of the gradient in the positions are against torch float64, relative to its norm.
+
+    python -m benchmarks.rendering.gradients [--repeats 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.common import measure, table, write
+from benchmarks.rendering.run import CASES, SCAN, load
+from torch_afm.config import Tip, to_dict
+from torch_afm.data import AFMData
+from torch_afm.ppm import OpenCLRenderer, Renderer, TipParameters, TorchRenderer
+from torch_afm.ppm.context import get_queue
+
+FIELDS = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
+
+
+def inputs(data: AFMData, tip: bool) -> tuple[AFMData, TipParameters, list[Tensor]]:
+    """``data`` and a CO tip with what is to be differentiated, and that: positions and charges, and with
+    ``tip`` the tip's parameters and its height."""
+    data, parameters = data.clone(), TipParameters.from_tips([Tip()])
+    leaves = [data.pos, data.charge]
+    if tip:
+        leaves += [data.z_top, *(getattr(parameters, name) for name in FIELDS)]
+    leaves = [v.detach().clone().requires_grad_() for v in leaves]
+    data.pos, data.charge = leaves[:2]
+    if tip:
+        data.z_top, parameters = leaves[2], replace(parameters, **dict(zip(FIELDS, leaves[3:], strict=True)))
+    return data, parameters, leaves
+
+
+def gradient(renderer: Renderer, data: AFMData, parameters: TipParameters, leaves: list[Tensor]) -> Any:
+    """A function that goes back through a rendered stack, from a fixed gradient in it."""
+    stack = renderer.render(data, parameters)
+    seed = torch.linspace(-1, 1, stack.numel(), dtype=stack.dtype).reshape(stack.shape).sin()
+    return lambda: torch.autograd.grad(stack, leaves, seed, retain_graph=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
+    double = TorchRenderer(SCAN, dtype=torch.float64)
+    renderers = {
+        "torch float64": double,
+        "torch float32": TorchRenderer(SCAN),
+        "OpenCL": OpenCLRenderer(SCAN),
+    }
+    rows: list[dict[str, Any]] = []
+    for case in CASES:
+        data, _, _ = load(case)
+        exact: Tensor | None = None
+        for name, renderer in renderers.items():
+            times = repeats if name != "OpenCL" else 5 * repeats
+            forward = measure(lambda r=renderer, d=data: r.render(d), times)  # type: ignore[misc]
+            for tip in (False, True):
+                backward = gradient(renderer, *inputs(data, tip))
+                by_pos = backward()[0]
+                exact = by_pos if exact is None else exact
+                rows.append(
+                    {
+                        "molecule": case.removesuffix("_pc"),
+                        "atoms": len(data.z),
+                        "renderer": name,
+                        "tip": tip,
+                        "error": float((by_pos - exact).norm() / exact.norm()),
+                        "forward": forward,
+                        "backward": measure(backward, repeats),
+                    }
+                )
+
+    def ratio(row: dict[str, Any]) -> float:
+        return row["backward"]["cpu_s"]["median"] / row["forward"]["cpu_s"]["median"]
+
+    settings = {"scan": to_dict(SCAN), "opencl_device": get_queue().device.name, "seed": None}
+    command = f"python -m benchmarks.rendering.gradients --repeats {repeats}"
+    path = write("gradients", command, rows, settings, ["torch", "numpy", "pyopencl"])
+    print(
+        table(
+            rows,
+            {
+                "molecule": lambda r: f"{r['molecule']} ({r['atoms']} atoms)",
+                "renderer": lambda r: r["renderer"],
+                "gradient in": lambda r: "pos, charge, tip, z_top" if r["tip"] else "pos, charge",
+                "forward CPU ms": lambda r: f"{1e3 * r['forward']['cpu_s']['median']:.0f}",
+                "backward CPU ms": lambda r: f"{1e3 * r['backward']['cpu_s']['median']:.0f}",
+                "backward / forward": lambda r: f"{ratio(r):.2f}",  # type: ignore[arg-type]
+                "error": lambda r: f"{r['error']:.1e}",
+            },
+        )
+    )
+    print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name}")
+
+
+if __name__ == "__main__":
+    main()
