@@ -133,17 +133,18 @@ class SurfaceTerms(NamedTuple):
         wx, wy, wz = cotangent.unsqueeze(2).unbind(1)
         across = self.x * wx + self.y * wy
         rho2 = self.x * self.x + self.y * self.y
-        charge = torch.zeros_like(atoms.charge)
+        energy = torch.zeros_like(across)
         tip_charges, tip_heights = torch.zeros_like(atoms.tip_charges), torch.zeros_like(atoms.tip_heights)
         for c, (tip_charge, above, inverse) in enumerate(_tip_charges(rho2, self.z, atoms)):
             field = inverse * inverse.sqrt()
             along = across + above * wz
-            work = (field * along).sum(0)
+            work = field * along
             slope = (field * (wz - 3 * inverse * above * along)).sum(0)
-            charge = charge + tip_charge * work
-            tip_charges[c] = atoms.charge @ work
+            # Summed over the tip's charges first, which nearly cancel.
+            energy = energy + tip_charge * work
+            tip_charges[c] = atoms.charge @ work.sum(0)
             tip_heights[c] = tip_charge * (atoms.charge @ slope)
-        return charge, tip_charges, tip_heights
+        return energy.sum(0), tip_charges, tip_heights
 
 
 def _tip_charges(rho2: Tensor, z: Tensor, atoms: Atoms) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
