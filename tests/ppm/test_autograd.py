@@ -6,7 +6,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.ppm import OpenCLRenderer, TipParameters, TorchRenderer
-from torch_afm.ppm.autograd import Scene, needs_gradient, relaxation_with_gradient, with_gradient
+from torch_afm.ppm.autograd import Scene, needs_gradient, pull_torch, relaxation_with_gradient, with_gradient
 from torch_afm.ppm.base import prepare
 from torch_afm.ppm.forcefield import Atoms, surface_force
 from torch_afm.ppm.relaxation import Springs, relax
@@ -41,7 +41,7 @@ def force(*inputs: torch.Tensor) -> torch.Tensor:
         free = GRID + HEIGHTS[:, None, None] * torch.tensor([0, 0, 1])
         f = torch.stack([surface_force(p, atoms)[:, 2] for p in free + u])
     assert converged.all()
-    return with_gradient(f, u, Scene(atoms, springs, free))
+    return with_gradient(f, u, Scene(atoms, springs, free), pull_torch)
 
 
 def test_every_gradient_is_that_of_finite_differences():
@@ -69,7 +69,7 @@ def test_gradient_of_a_relaxation_from_elsewhere():
     assert needs_gradient(batch) and not needs_gradient(prepare(water(), scan, Tip(), 7.0))
     expected = TorchRenderer(scan, dtype=torch.float64).relax(data, (tip, tip), z_top, pixels)
     known = expected._replace(force=expected.force.detach())
-    found = relaxation_with_gradient(known, batch, scan, pixels)
+    found = relaxation_with_gradient(known, batch, scan, pixels, pull_torch)
     torch.testing.assert_close(found.force, expected.force)
     gradients = [torch.autograd.grad(r.force.sum(), leaves) for r in (found, expected)]
     torch.testing.assert_close(*gradients)

@@ -69,7 +69,7 @@ class Pull(Protocol):
         ...
 
 
-def with_gradient(force: Tensor, u: Tensor, scene: Scene, pull: Pull | None = None) -> Tensor:
+def with_gradient(force: Tensor, u: Tensor, scene: Scene, pull: Pull) -> Tensor:
     r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions
     and charges, tip charges and their heights) and the springs of ``scene``.
 
@@ -90,13 +90,13 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene, pull: Pull | None = No
         force: F_z on the relaxed probes.
         u: their displacement from the free probe.
         scene: what to differentiate in.
-        pull: computes the backward pass, :func:`pull_torch` by default.
+        pull: computes the backward pass.
 
     Shapes:
         force ``[H, P]`` eV/Å, u ``[H, P, 3]`` Å, returns ``[H, P]``.
     """
     atoms, springs, free = scene
-    constants = pull or pull_torch, atoms.radius, atoms.depth
+    constants = pull, atoms.radius, atoms.depth
     return _RelaxedForce.apply(
         force, u, free, constants, atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
     )
@@ -110,7 +110,7 @@ def needs_gradient(batch: RenderInput) -> bool:
 
 
 def relaxation_with_gradient(
-    relaxation: Relaxation, batch: RenderInput, scan: Scan, pixels: Tensor | None, pull: Pull | None = None
+    relaxation: Relaxation, batch: RenderInput, scan: Scan, pixels: Tensor | None, pull: Pull
 ) -> Relaxation:
     """``relaxation``, from whatever backend, its forces differentiable: the gradients of
     :func:`with_gradient` at its probes and in its precision."""

@@ -11,7 +11,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm.autograd import needs_gradient, relaxation_with_gradient
+from torch_afm.ppm.autograd import needs_gradient, pull_torch, relaxation_with_gradient
 from torch_afm.ppm.base import (
     Relaxation,
     RenderInput,
@@ -23,7 +23,8 @@ from torch_afm.ppm.base import (
 )
 from torch_afm.ppm.context import get_program, get_queue, is_cpu
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
-from torch_afm.ppm.tiles import DEGREE, FEW, Neighbours, neighbours, pays, pixel_tiles
+from torch_afm.ppm.opencl_adjoint import pull_opencl
+from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbours, neighbours, pays, pixel_tiles
 
 _LOCAL_SIZE = {True: 4, False: 64}  # work-items a group, on a CPU and on a GPU
 
@@ -34,7 +35,8 @@ class OpenCLRenderer:
     Tip charges within 0.15 Å of the probe act as axial multipoles up to order 4, others as point charges.
     Past the break-even far atoms act through a polynomial on tiles of pixels (see
     :class:`torch_afm.ppm.tiles.Neighbours`). Differentiable as :class:`torch_afm.ppm.TorchRenderer` is: where
-    an input requires a gradient, the relaxed probes are kept and the backward pass is made there.
+    an input requires a gradient, the relaxed probes are kept and the backward pass is made there, in OpenCL
+    too, unless charges of the tip or their heights are to be differentiated.
 
     Args:
         scan: window, pixels, heights.
@@ -87,39 +89,56 @@ class OpenCLRenderer:
         self._report(int((converged == 0).sum()), converged.numel())
         relaxed = Relaxation(force, torch.stack([x, y, z], dim=-1) + origin, converged > 0)
         if needs_gradient(batch):
-            return relaxation_with_gradient(relaxed, batch, self.scan, pixels)
+            # The kernel has no gradients in the charges of the tip.
+            tip_charges = batch.parameters.charges, batch.parameters.charge_heights
+            pull = pull_torch if any(v.requires_grad for v in tip_charges) else pull_opencl
+            return relaxation_with_gradient(relaxed, batch, self.scan, pixels, pull)
         return relaxed
 
     def evaluations(self, data: AFMData | Batch, z_top: Tensor | float | None = None) -> float:
         """Mean number of evaluations of force and Hessian a pixel and height: what a stack costs."""
         rows = self._run(prepare(data, self.scan, self.tip, z_top), None)
-        return float(rows[:, -1].mean()) / self.scan.n_heights
+        return float(rows[:, self.scan.n_slices + 1].mean()) / self.scan.n_heights
 
     def _report(self, count: int, total: int) -> None:
         report_unconverged(count, total, self.on_unconverged)
 
     def _run(self, batch: RenderInput, pixels: Tensor | None, relaxed: bool = False) -> np.ndarray:
         """Rows of the kernel ``frequency_shift``, ``[E, rows, P]``."""
+        positions = pixel_positions(self.scan, pixels)
+        n_rows = 5 * self.scan.n_heights if relaxed else self.scan.n_slices + 2
+        if not len(positions):
+            return np.empty((batch.n_entries, n_rows, 0), dtype=np.float32)
+        rows, tiled = self._rows(batch, positions, relaxed)
+        if tiled:
+            # Where a probe bent out of its tile's box, all atoms are summed.
+            strayed = (rows[:, n_rows] > STRAYED).any(axis=0)
+            if strayed.any():
+                rows[:, :n_rows, strayed] = self._rows(batch, positions[strayed], relaxed, tiles=False)[0]
+        return rows[:, :n_rows]
+
+    def _rows(
+        self, batch: RenderInput, positions: np.ndarray, relaxed: bool, tiles: bool = True
+    ) -> tuple[np.ndarray, bool]:
+        """Rows at ``positions``, and whether tiles were used, which makes one row more."""
         scan = self.scan
         width = 8 if is_cpu() else 1
-        positions = pixel_positions(scan, pixels)
         options, tip_records = _tip_records(batch)
         options += [f"-DWIDTH={width}", f"-DHEIGHTS={scan.n_heights}"]
         options += [f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_oscillation}"]
         options += ["-DRELAXED"] if relaxed else []
         n_rows = 5 * scan.n_heights if relaxed else scan.n_slices + 2
-        if not len(positions):
-            return np.empty((batch.n_entries, n_rows, 0), dtype=np.float32)
 
         atoms = np.column_stack([batch.pos.detach().cpu().numpy(), batch.charge.detach().cpu().numpy()])
         c6 = 12 * batch.depth * batch.radius**6
         place, lj, tips = map(_buffer, (atoms, np.column_stack([c6, c6 * batch.radius**6]), tip_records))
         stride = np.int32(tip_records.shape[1])
 
-        slots, slot, tile_of, found = _tiling(batch, positions, width, scan)
+        slots, slot, tile_of, found = _tiling(batch, positions, width, scan, tiles)
         n_tiles, index, ptr, far = 1, np.empty(0, np.int32), batch.ptr, np.empty(0)
         if found is not None:
             options += ["-DTILED", f"-DDEGREE={DEGREE}"]
+            n_rows += 1
             n_tiles, (index, ptr) = found.centre.shape[1], found.near
             nodes = found.nodes
             gradient = np.empty(nodes.shape, dtype=np.float32)
@@ -142,15 +161,15 @@ class OpenCLRenderer:
         arguments += [*map(_buffer, positions[slots].T), np.int32(vectors), _buffer(scan.heights(0.0))]
         arguments += [_buffer(frequency_shift_weights(scan)), _buffer(far)]
         _launch("frequency_shift", options, vectors, batch.n_entries, arguments, out)
-        return out[..., : len(positions)] if slot is None else out[..., slot]
+        return (out[..., : len(positions)], False) if slot is None else (out[..., slot], True)
 
 
 def _tiling(
-    batch: RenderInput, positions: np.ndarray, width: int, scan: Scan
+    batch: RenderInput, positions: np.ndarray, width: int, scan: Scan, tiles: bool
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, Neighbours | None]:
     """The pixel of each slot, the slot of each pixel (None: the same), the tile of each vector of slots, and
-    the neighbours (None where summing over all atoms is not slower)."""
-    if len(batch.pos) >= FEW * batch.n_entries:
+    the neighbours (None without ``tiles`` and where summing over all atoms is not slower)."""
+    if tiles and len(batch.pos) >= FEW * batch.n_entries:
         slots, slot, tile_of = pixel_tiles(positions, width)
         tile = np.repeat(tile_of, width)[slot]
         found = neighbours(batch, positions, tile, (scan.n_heights - 1) * scan.dz)

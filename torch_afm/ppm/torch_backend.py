@@ -8,7 +8,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm.autograd import Scene, parts, with_gradient
+from torch_afm.ppm.autograd import Scene, parts, pull_torch, with_gradient
 from torch_afm.ppm.base import Relaxation, Tips, check_on_unconverged, prepare, report_unconverged
 from torch_afm.ppm.forcefield import SurfaceTerms
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
@@ -76,7 +76,7 @@ class TorchRenderer:
         for entry in range(batch.n_entries):
             scene = Scene.of(batch, entry, self.scan, pixels, like)
             force, u, rest = _relax(scene)
-            forces.append(with_gradient(force, u, scene))
+            forces.append(with_gradient(force, u, scene, pull_torch))
             probes.append((scene.free + u + batch.free(entry).to(like)).detach())
             rests.append(rest)
         image = self.scan.shape[1:] if pixels is None else (len(pixels),)

@@ -1,0 +1,215 @@
+/* Gradient of a loss in positions and charges of the atoms and in the springs of the tip, from its gradient in
+   F_z on relaxed probes: the adjoint of the implicit function theorem (see torch_afm/ppm/autograd.py). One
+   work-item takes a block of vectors of WIDTH probes and sums over them.
+
+   Set by -D:
+     WIDTH           probes a vector: 8 on CPUs, 1 on GPUs
+     M0 ... M4       where the tip has an axial multipole moment of that order about the probe
+     SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
+   Units and names as in probe_particle.cl: Å, eV, e; energies E(z, s) of one atom with s = r² have the gradient
+   (0, 0, Ez) + G r and the Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I. */
+
+#if WIDTH == 8
+typedef float8 real;
+#define LOAD(p, i) vload8(i, p)
+#define STORE(v, p, i) vstore8(v, i, p)
+#else
+typedef float real;
+#define LOAD(p, i) (p)[i]
+#define STORE(v, p, i) (p)[i] = (v)
+#endif
+
+/* As in probe_particle.cl: no calls in the loops over atoms. */
+#define LEAST(a, b) ((a) < (b) ? (a) : (b))
+#define MOST(a, b) ((a) > (b) ? (a) : (b))
+#if WIDTH == 8 && defined(__AVX__) && __has_builtin(__builtin_ia32_rsqrtps256)
+inline real inverse_root(const real s)
+{
+    const real e = __builtin_ia32_rsqrtps256(s);
+    return 0.5f * e * (3.0f - s * e * e);
+}
+#else
+#define inverse_root(s) rsqrt(s)
+#endif
+
+#define MIN_CURVATURE 2e-4f
+#define MIN_R2 1.0f
+#define SOFTENING 1e-6f
+#define TIP_MOMENTS 8
+#define TIP_SITES 13
+
+typedef struct {
+    real x, y, z;            /* probe - atom */
+    real G, B;               /* Lennard-Jones */
+    real Ez, Ezz, W, Ge, Be; /* electrostatics of a unit charge */
+} Pair;
+
+inline Pair pair(const real x, const real y, const real z, const float4 atom, const float2 c,
+                 __global const float *restrict tip)
+{
+    const real zero = (real)(0.0f);
+    __global const float *moment = tip + TIP_MOMENTS;
+    Pair f;
+    f.x = x - atom.x;
+    f.y = y - atom.y;
+    f.z = z - atom.z;
+    f.Ez = f.W = f.Ge = f.Be = zero;
+    const real rho2 = f.x * f.x + (f.y * f.y + SOFTENING);
+    const real r2 = rho2 + f.z * f.z;
+    const real s = MOST(r2, MIN_R2);
+    const real u = inverse_root(s), inv = u * u;
+    const real inv2 = inv * inv, t6 = inv2 * inv, t8 = inv2 * inv2;
+    const real p = c.x * t8, q = (c.y * t6) * t8;
+    f.G = p - q;
+    f.B = inv * (14.0f * q - 8.0f * p);
+    const real c2 = f.z * f.z * inv;
+#ifdef M0
+    const real a0 = moment[0] * (u * inv);
+    f.Ge -= a0;
+    f.Be += 3.0f * a0 * inv;
+#endif
+#ifdef M1
+    const real a1 = moment[1] * (u * inv), a1i = a1 * inv;
+    f.Ez += a1;
+    f.Ge -= 3.0f * f.z * a1i;
+    f.W -= 3.0f * a1i;
+    f.Be += 15.0f * f.z * inv * a1i;
+#endif
+#ifdef M2
+    const real a2 = moment[2] * (u * inv2), a2i = a2 * inv;
+    f.Ez += 3.0f * a2 * f.z;
+    f.Ge -= (7.5f * c2 - 1.5f) * a2;
+    f.W -= 15.0f * f.z * a2i;
+    f.Be += (52.5f * c2 - 7.5f) * a2i;
+#endif
+#ifdef M3
+    const real a3 = moment[3] * (u * inv2), a3i = a3 * inv;
+    f.Ez += (7.5f * c2 - 1.5f) * a3;
+    f.Ge -= f.z * (17.5f * c2 - 7.5f) * a3i;
+    f.W -= (52.5f * c2 - 7.5f) * a3i;
+    f.Be += f.z * (157.5f * c2 - 52.5f) * a3i * inv;
+#endif
+#ifdef M4
+    const real a4 = moment[4] * (u * t6), a4i = a4 * inv;
+    f.Ez += (17.5f * c2 - 7.5f) * (a4 * f.z);
+    f.Ge -= ((39.375f * c2 - 26.25f) * c2 + 1.875f) * a4;
+    f.W -= f.z * (157.5f * c2 - 52.5f) * a4i;
+    f.Be += ((433.125f * c2 - 236.25f) * c2 + 13.125f) * a4i;
+#endif
+    /* Laplace. */
+    f.Ezz = -(2.0f * f.W * f.z + f.Be * s + 3.0f * f.Ge);
+#ifdef SITES
+    for (int site = 0; site < SITES; site++) {
+        const float h = tip[TIP_SITES + 2 * site + 1];
+        const real zk = f.z + h;
+        const real rk = rho2 + zk * zk;
+        const real uk = inverse_root(MOST(rk, MIN_R2)), ik = uk * uk;
+        const real a = tip[TIP_SITES + 2 * site] * (uk * ik), b = 3.0f * a * ik;
+        f.Ez -= h * a;
+        f.Ge -= a;
+        f.W += h * b;
+        f.Be += b;
+        f.Ezz += h * h * b;
+    }
+#endif
+    return f;
+}
+
+/* place [atoms] (x, y, z, charge); lj [atoms] (12 ε R⁶, 12 ε R¹²); tip as in probe_particle.cl; probe and u
+   [3, vectors * WIDTH]: relaxed position and displacement from the free one; grad [vectors * WIDTH].
+   out [items, 4 atoms + 7, WIDTH]: x, y, z, charge of every atom; stiffness x, y, z, radial; free x, y, z. */
+__kernel void adjoint(__global const float4 *restrict place, __global const float2 *restrict lj,
+                      __global const float *restrict tip, __global const float *restrict probe,
+                      __global const float *restrict displacement, __global const float *restrict grad,
+                      const int atoms, const int vectors, const int block, __global float *restrict out)
+{
+    const int item = get_global_id(0), first = item * block, rows = 4 * atoms + 7;
+    if (first >= vectors) return;
+    const int stride = vectors * WIDTH, last = LEAST(first + block, vectors);
+    const float kx = tip[0], ky = tip[1], kz = tip[2], kr = tip[3], R0 = tip[4];
+    const float d0x = tip[5], d0y = tip[6], d0z = tip[7];
+    const real zero = (real)(0.0f);
+    __global float *sum = out + item * rows * WIDTH;
+    for (int row = 0; row < rows; row++) STORE(zero, sum, row);
+    real skx = zero, sky = zero, skz = zero, skr = zero, sdx = zero, sdy = zero, sdz = zero;
+
+    for (int v = first; v < last; v++) {
+        const real x = LOAD(probe, v), y = LOAD(probe + stride, v), z = LOAD(probe + 2 * stride, v);
+        const real ux = LOAD(displacement, v), uy = LOAD(displacement + stride, v);
+        const real uz = LOAD(displacement + 2 * stride, v), g = LOAD(grad, v);
+        real xx = zero, yy = zero, zz = zero, xy = zero, xz = zero, yz = zero;
+        for (int i = 0; i < atoms; i++) {
+            const float4 atom = place[i];
+            const Pair f = pair(x, y, z, atom, lj[i], tip);
+            const real G = f.G + atom.w * f.Ge, B = f.B + atom.w * f.Be, W = atom.w * f.W;
+            const real V = W + B * f.z, bx = B * f.x;
+            xx += bx * f.x + G;
+            xy += bx * f.y;
+            yy += B * f.y * f.y + G;
+            xz += V * f.x;
+            yz += V * f.y;
+            zz += (W + V) * f.z + atom.w * f.Ezz + G;
+        }
+
+        /* Springs, and the solution of H λ = -(surface Hessian) ẑ by the steps of a Newton step. */
+        const real dx = d0x + ux, dy = d0y + uy, dz = d0z + uz;
+        const real R2 = dx * dx + dy * dy + dz * dz;
+        const real iR = inverse_root(R2);
+        const real u2 = ux * ux + uy * uy + uz * uz;
+        const real stretch = (2.0f * (d0x * ux + d0y * uy + d0z * uz) + u2) / (R2 * iR + R0);
+        const real nx = dx * iR, ny = dy * iR, nz = dz * iR;
+        const real across = kr * stretch * iR, along = kr - across;
+        const real hxx = xx + kx + across + along * nx * nx, hyy = yy + ky + across + along * ny * ny;
+        const real hzz = zz + kz + across + along * nz * nz;
+        const real hxy = xy + along * nx * ny, hxz = xz + along * nx * nz, hyz = yz + along * ny * nz;
+        const real stiff = MOST(hzz, -hzz);
+        const real ip = 1.0f / MOST(stiff, MIN_CURVATURE);
+        const real lx = hxz * ip, ly = hyz * ip;
+        real a = hxx - hxz * lx, c = hyy - hyz * ly;
+        const real b = hxy - hxz * ly;
+        const real half_diff = 0.5f * (a - c);
+        const real split2 = half_diff * half_diff + b * b + 1e-20f;
+        const real split = split2 * inverse_root(split2);
+        const real lowest = 0.5f * (a + c) - split;
+        const real size = MOST(lowest, -lowest);
+        const real low = MOST(size, MIN_CURVATURE);
+        a += low - lowest;
+        c += low - lowest;
+        const real rx = lx * zz - xz, ry = ly * zz - yz;
+        const real idet = g / (low * (low + 2.0f * split));
+        const real mx = (c * rx - b * ry) * idet, my = (a * ry - b * rx) * idet;
+        const real mz = -g * zz * ip - lx * mx - ly * my;
+
+        const real mn = mx * nx + my * ny + mz * nz;
+        skx -= mx * ux;
+        sky -= my * uy;
+        skz -= mz * uz;
+        skr -= stretch * mn;
+        const float i0 = 1.0f / R0;
+        const real pull = kr * mn * iR;
+        sdx -= across * (mx - nx * mn) + pull * (ux - d0x * i0 * stretch);
+        sdy -= across * (my - ny * mn) + pull * (uy - d0y * i0 * stretch);
+        sdz -= across * (mz - nz * mn) + pull * (uz - d0z * i0 * stretch);
+
+        const real wx = mx, wy = my, wz = mz + g;
+        for (int i = 0; i < atoms; i++) {
+            const float4 atom = place[i];
+            const Pair f = pair(x, y, z, atom, lj[i], tip);
+            const real rw = f.x * wx + f.y * wy + f.z * wz;
+            const real G = f.G + atom.w * f.Ge, B = f.B + atom.w * f.Be, W = atom.w * f.W;
+            const real radial = B * rw + W * wz;
+            const int row = 4 * i;
+            STORE(LOAD(sum, row) + (radial * f.x + G * wx), sum, row);
+            STORE(LOAD(sum, row + 1) + (radial * f.y + G * wy), sum, row + 1);
+            STORE(LOAD(sum, row + 2) + (radial * f.z + G * wz + atom.w * f.Ezz * wz + W * rw), sum, row + 2);
+            STORE(LOAD(sum, row + 3) - (f.Ez * wz + f.Ge * rw), sum, row + 3);
+        }
+    }
+    STORE(skx, sum, 4 * atoms);
+    STORE(sky, sum, 4 * atoms + 1);
+    STORE(skz, sum, 4 * atoms + 2);
+    STORE(skr, sum, 4 * atoms + 3);
+    STORE(sdx, sum, 4 * atoms + 4);
+    STORE(sdy, sum, 4 * atoms + 5);
+    STORE(sdz, sum, 4 * atoms + 6);
+}
