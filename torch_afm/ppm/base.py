@@ -16,7 +16,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import atomic_number, lj_parameters
-from torch_afm.ppm.periodic import cell_shifts, check_cell
+from torch_afm.ppm.periodic import cell_shifts, charge_weights, check_cell, check_neutral
 from torch_afm.ppm.tip import TipArrays, TipParameters
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -138,13 +138,14 @@ def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float 
     height = tops.reshape(-1, 1) + tips.free[:, 2:].cpu()
     origin = torch.cat([centre, height], dim=1).to(pos.device)
 
-    atom, shift, entry_ptr = _repeat(data, scan, channels)
+    tip_charges = tips.charges.detach().sum(1).reshape(-1, channels)
+    atom, shift, weight, entry_ptr = _repeat(data, scan, charge.detach(), tip_charges.tolist())
     entry = np.repeat(np.arange(len(tips)), np.diff(entry_ptr))
     radius, depth = lj_parameters(z.cpu())
     probe_radius, probe_depth = lj_parameters([atomic_number(p) for p in tips.probe])
     return RenderInput(
         pos=pos.double()[atom] + shift.to(pos.device) - origin[entry],
-        charge=charge.double()[atom],
+        charge=charge.double()[atom] * weight.to(pos.device),
         radius=radius[atom] + probe_radius[entry],
         depth=np.sqrt(depth[atom] * probe_depth[entry]),
         ptr=entry_ptr,
@@ -245,27 +246,36 @@ def _place(data: AFMData | Batch, scan: Scan, tips: TipParameters, z_top: Tensor
     return torch.from_numpy(highest[:, None] + scan.distance + probe_radius.reshape(n_graphs, channels))
 
 
-def _repeat(data: AFMData | Batch, scan: Scan, channels: int) -> tuple[np.ndarray, Tensor, np.ndarray]:
-    """Which atoms make up the entries: indices ``[M]``, shifts by lattice vectors ``[M, 3]`` and ``ptr``."""
+def _repeat(
+    data: AFMData | Batch, scan: Scan, charge: Tensor, tip_charges: list[list[float]]
+) -> tuple[np.ndarray, Tensor, Tensor, np.ndarray]:
+    """Which atoms make up the entries: indices ``[M]``, shifts by lattice vectors ``[M, 3]``, weights of the
+    charges ``[M]``, and ``ptr``."""
     pos, _, ptr = _atoms(data)
     cell, pbc = data.get("cell"), data.get("pbc")
     atoms = [np.arange(a, b) for a, b in itertools.pairwise(ptr)]
     shifts = [np.zeros((len(a), 3)) for a in atoms]
+    weights = [np.ones(len(a)) for a in atoms]
     if pbc is not None or cell is not None:
         check_cell(cell, pbc, len(atoms))
         centre = np.array([*(np.mean(axis) for axis in scan.window), 0.0])
         places = pos.detach().cpu().double().numpy() - centre
         for i, own in enumerate(atoms):
-            vectors = cell_shifts(
-                places[own], cell[i].cpu().double().numpy(), pbc[i].cpu().numpy().astype(bool), scan
-            )
+            lattice = cell[i].cpu().double().numpy(), pbc[i].cpu().numpy().astype(bool)
+            vectors = cell_shifts(places[own], *lattice, scan)
+            if len(vectors) == 1:
+                continue
+            for tip_charge in tip_charges[i]:
+                check_neutral(float(charge[own].sum()), tip_charge)
             atoms[i], shifts[i] = np.tile(own, len(vectors)), np.repeat(vectors, len(own), axis=0)
+            weights[i] = charge_weights(places[atoms[i]] + shifts[i], *lattice, scan)
+    channels = len(tip_charges[0])
     counts = np.repeat([len(a) for a in atoms], channels)
-    return (
-        np.concatenate([a for a in atoms for _ in range(channels)]),
-        torch.from_numpy(np.concatenate([s for s in shifts for _ in range(channels)])),
-        np.concatenate([[0], np.cumsum(counts)]),
+    index, shift, weight = (
+        np.concatenate([v for v in values for _ in range(channels)]) for values in (atoms, shifts, weights)
     )
+    pointers = np.concatenate([[0], np.cumsum(counts)])
+    return index, torch.from_numpy(shift), torch.from_numpy(weight), pointers
 
 
 def _atoms(data: AFMData | Batch) -> tuple[Tensor, Tensor, np.ndarray]:

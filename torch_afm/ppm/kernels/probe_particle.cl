@@ -64,7 +64,7 @@ inline real inverse_root(const real s)
 #define TILE_GRADIENT 12
 #define TILE_RECORD (TILE_GRADIENT + (DEGREE + 1) * (DEGREE + 2) * (DEGREE + 3) / 2)
 #define ATOM(k) index[k]
-#define WITHIN(t) MOST(LEAST(t, 1.5f), -1.5f) /* past that a polynomial is no force any more */
+#define WITHIN(t) MOST(LEAST(t, 1.25f), -1.25f) /* past that a polynomial is no force any more */
 #else
 #define ATOM(k) k
 #endif
@@ -229,10 +229,15 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
 }
 #endif
 
-#ifdef RELAXED
-#define ROWS (5 * HEIGHTS)
+#ifdef TILED
+#define EXTRA_ROWS 1
 #else
-#define ROWS (SLICES + 2)
+#define EXTRA_ROWS 0
+#endif
+#ifdef RELAXED
+#define ROWS (5 * HEIGHTS + EXTRA_ROWS)
+#else
+#define ROWS (SLICES + 2 + EXTRA_ROWS)
 #endif
 
 /* place [atoms] (x, y, z, charge); index: atoms of each (graph, tile), which ptr [graphs * tiles + 1] delimits;
@@ -240,8 +245,8 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
    above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD].
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
    evaluations of force and Hessian over all heights; or, for each height, F_z, the position of the probe in the
-   frame (x, y, z), and whether it converged. Without TILED there is one tile a graph, and index, tile_of and far
-   are not read. */
+   frame (x, y, z), and whether it converged. With TILED, last, how far from the centre of its tile the probe came,
+   in half edges, squared; without, there is one tile a graph, and index, tile_of and far are not read. */
 __kernel void frequency_shift(__global const float4 *restrict place, __global const float2 *restrict lj,
                               __global const int *restrict index, __global const int *restrict ptr,
                               __global const int *restrict tile_of, const int tiles,
@@ -269,6 +274,9 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
     /* Displacement of the probe from its free position: now (u) and at the four heights above (p nearest). */
     real ux = zero, uy = zero, uz = zero, px = zero, py = zero, pz = zero, qx = zero, qy = zero, qz = zero;
     real rx = zero, ry = zero, rz = zero, sx = zero, sy = zero, sz = zero;
+#ifdef TILED
+    real astray = zero;
+#endif
 #ifndef RELAXED
     real force[HEIGHTS];
     real unconverged = zero;
@@ -356,6 +364,13 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
         }
         /* A NaN compares false. */
         const real bad = ((step2 <= ACCEPT * ACCEPT) & (wall < WALL)) ? zero : zero + 1.0f;
+#ifdef TILED
+        __global const float *box = far + tile * TILE_RECORD;
+        const real u = (x0 + ux - box[0]) * box[3], v = (y0 + uy - box[1]) * box[4];
+        const real w = (heights[j] + uz - box[2]) * box[5];
+        const real lateral2 = MOST(u * u, v * v), most2 = MOST(lateral2, w * w);
+        astray = MOST(astray, most2);
+#endif
 #ifdef RELAXED
         STORE(surface_fz, row, item);
         STORE(x0 + ux, row + vectors * WIDTH, item);
@@ -364,6 +379,9 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
         STORE(1.0f - bad, row + 4 * vectors * WIDTH, item);
         row += 5 * vectors * WIDTH;
     }
+#ifdef TILED
+    STORE(astray, row, item);
+#endif
 #else
         force[j] = surface_fz;
         unconverged += bad;
@@ -376,5 +394,8 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
     }
     STORE(unconverged, row, item);
     STORE(zero + (float)count, row + vectors * WIDTH, item);
+#ifdef TILED
+    STORE(astray, row + 2 * vectors * WIDTH, item);
+#endif
 #endif
 }
