@@ -22,20 +22,26 @@ from torch_afm.data import AFMData
 from torch_afm.ppm import OpenCLRenderer, Renderer, TipParameters, TorchRenderer
 from torch_afm.ppm.context import get_queue
 
-FIELDS = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
+#: What is differentiated beside positions and charges: nothing, springs of the tip and its height, its charges.
+SPRINGS = ("stiffness", "radial_stiffness", "bond_length", "tilt")
+KINDS: dict[str, tuple[str, ...]] = {
+    "pos, charge": (),
+    "and springs, z_top": SPRINGS,
+    "and tip charges": (*SPRINGS, "charges", "charge_heights"),
+}
 
 
-def inputs(data: AFMData, tip: bool) -> tuple[AFMData, TipParameters, list[Tensor]]:
+def inputs(data: AFMData, fields: tuple[str, ...]) -> tuple[AFMData, TipParameters, list[Tensor]]:
     """``data`` and a CO tip with what is to be differentiated, and that: positions and charges, and with
-    ``tip`` the tip's parameters and its height."""
+    ``fields`` these of the tip and its height."""
     data, parameters = data.clone(), TipParameters.from_tips([Tip()])
     leaves = [data.pos, data.charge]
-    if tip:
-        leaves += [data.z_top, *(getattr(parameters, name) for name in FIELDS)]
+    if fields:
+        leaves += [data.z_top, *(getattr(parameters, name) for name in fields)]
     leaves = [v.detach().clone().requires_grad_() for v in leaves]
     data.pos, data.charge = leaves[:2]
-    if tip:
-        data.z_top, parameters = leaves[2], replace(parameters, **dict(zip(FIELDS, leaves[3:], strict=True)))
+    if fields:
+        data.z_top, parameters = leaves[2], replace(parameters, **dict(zip(fields, leaves[3:], strict=True)))
     return data, parameters, leaves
 
 
@@ -48,7 +54,7 @@ def gradient(renderer: Renderer, data: AFMData, parameters: TipParameters, leave
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
     repeats = parser.parse_args().repeats
     double = TorchRenderer(SCAN, dtype=torch.float64)
     renderers = {
@@ -63,8 +69,8 @@ def main() -> None:
         for name, renderer in renderers.items():
             times = repeats if name != "OpenCL" else 5 * repeats
             forward = measure(lambda r=renderer, d=data: r.render(d), times)  # type: ignore[misc]
-            for tip in (False, True):
-                backward = gradient(renderer, *inputs(data, tip))
+            for kind, fields in KINDS.items():
+                backward = gradient(renderer, *inputs(data, fields))
                 by_pos = backward()[0]
                 exact = by_pos if exact is None else exact
                 rows.append(
@@ -72,7 +78,7 @@ def main() -> None:
                         "molecule": case.removesuffix("_pc"),
                         "atoms": len(data.z),
                         "renderer": name,
-                        "tip": tip,
+                        "gradient_in": kind,
                         "error": float((by_pos - exact).norm() / exact.norm()),
                         "forward": forward,
                         "backward": measure(backward, repeats),
@@ -91,7 +97,7 @@ def main() -> None:
             {
                 "molecule": lambda r: f"{r['molecule']} ({r['atoms']} atoms)",
                 "renderer": lambda r: r["renderer"],
-                "gradient in": lambda r: "pos, charge, tip, z_top" if r["tip"] else "pos, charge",
+                "gradient in": lambda r: r["gradient_in"],
                 "forward CPU ms": lambda r: f"{1e3 * r['forward']['cpu_s']['median']:.0f}",
                 "backward CPU ms": lambda r: f"{1e3 * r['backward']['cpu_s']['median']:.0f}",
                 "backward / forward": lambda r: f"{ratio(r):.2f}",  # type: ignore[arg-type]

@@ -33,10 +33,10 @@ def pull_opencl(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Sp
     # Long enough that the sums of all work-items take about as much memory as the probes.
     block = max(_BLOCK[is_cpu()], n // 4)
     items = -(-vectors // block)
-    # Probes that fill the last vector weigh nothing.
-    index = np.resize(np.arange(len(u)), vectors * width)
-    seed = np.zeros(vectors * width, dtype=np.float32)
-    seed[: len(u)] = _array(grad)
+    # The gap in the last vector weighs nothing.
+    probes = np.zeros((7, vectors * width), dtype=np.float32)
+    for rows, values in ((slice(0, 3), free + u), (slice(3, 6), u), (slice(6, 7), grad.unsqueeze(1))):
+        probes[rows, : len(u)] = _array(values).T
     tips = TipArrays(
         np.zeros((1, 8)), _array(atoms.tip_charges.double())[None], _array(atoms.tip_heights.double())[None]
     )
@@ -56,9 +56,9 @@ def pull_opencl(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Sp
             np.column_stack([_array(atoms.pos), _array(atoms.charge)]),
             _array(torch.stack([c6, c6 * atoms.radius**6], 1)),
             np.concatenate([_array(spring), moments[0], sites[0].reshape(-1)]),
-            _array(free + u)[index].T,
-            _array(u)[index].T,
-            seed,
+            probes[:3],
+            probes[3:6],
+            probes[6],
         )
     ]
     out = np.empty((items, 4 * n + 7, width), dtype=np.float32)
