@@ -22,7 +22,7 @@ from torch_afm.data import AFMData
 from torch_afm.ppm import OpenCLRenderer, Renderer, TipParameters, TorchRenderer
 from torch_afm.ppm.context import get_queue
 
-#: What is differentiated beside positions and charges: nothing, springs of the tip and its height, its charges.
+#: What is differentiated beside positions and charges: springs and height of the tip, and its charges.
 SPRINGS = ("stiffness", "radial_stiffness", "bond_length", "tilt")
 KINDS: dict[str, tuple[str, ...]] = {
     "pos, charge": (),
