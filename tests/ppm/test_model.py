@@ -19,6 +19,23 @@ def test_backends(backend, renderer):
     assert torch.equal(stack, renderer(SCAN).render(water()))
 
 
+@pytest.mark.parametrize(("backend", "renderer"), [("opencl", OpenCLRenderer), ("torch", TorchRenderer)])
+def test_relaxation_is_that_of_the_backend(backend, renderer):
+    pixels = torch.tensor([[2, 3], [5, 0]])
+    ppm = ProbeParticleModel(SCAN, backend=backend, on_unconverged="error")
+    ours, theirs = ppm.relax(water(), pixels=pixels), renderer(SCAN).relax(water(), pixels=pixels)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    with pytest.raises(InputError, match="on_unconverged"):
+        ProbeParticleModel(SCAN, backend=backend, on_unconverged="raise")
+
+
+def test_probes_inside_atoms_are_an_error_on_request():
+    # At z_top = 4.1 Å the first probe is next to the oxygen, at the middle of a window of odd pixels.
+    ppm = ProbeParticleModel(Scan(pixels=(5, 5), n_slices=2), backend="opencl", on_unconverged="error")
+    with pytest.raises(InputError, match="relaxation: expected the probe at rest"):
+        ppm.render(water(), z_top=4.1)
+
+
 def test_auto_falls_back_to_torch_and_says_why(monkeypatch):
     def broken():
         raise OpenCLUnavailable("no OpenCL device")
