@@ -117,6 +117,21 @@ def test_curves_and_model_are_written(tmp_path):
     assert all(torch.equal(saved[k], v) for k, v in model.state_dict().items())
 
 
+def test_every_epoch_is_saved_and_the_best_is_kept(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    # So large a rate makes the validation loss worse: the best epoch is not the last.
+    settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 4, "lr": 0.3}
+    train(TrainConfig(**settings), molecules)
+    epochs = {
+        name: torch.load(tmp_path / "run" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("last", "best")
+    }
+    with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
+        totals = [float(row["val/total"]) for row in csv.DictReader(file) if row["val/total"]]
+    assert epochs["last"] == 3 and epochs["best"] == int(np.argmin(totals)) != 3
+    assert len(list((tmp_path / "run").glob("*.ckpt"))) == 2
+
+
 def test_other_settings_do_not_continue_a_run(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
     settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}

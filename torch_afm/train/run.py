@@ -43,7 +43,11 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
 
     settings = GraphGeneratorConfig.preset(config.preset)
     module = GeneratorModule(GraphGenerator(settings), config)
-    checkpoints = ModelCheckpoint(out, filename="best", monitor="val/total", save_last=True)
+    # Two: the last checkpoint of the one that keeps the best would be written only when the best is.
+    checkpoints = [
+        ModelCheckpoint(out, filename=name, monitor=monitor, enable_version_counter=False)
+        for name, monitor in (("last", None), ("best", "val/total"))
+    ]
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -56,7 +60,7 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         logger=CSVLogger(out, name="curves"),
-        callbacks=[checkpoints, LearningRateMonitor("epoch")],
+        callbacks=[*checkpoints, LearningRateMonitor("epoch")],
         enable_progress_bar=config.progress,
         enable_model_summary=config.progress,
     )
