@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
+from torch_afm.elements import LJ_TABLE
 from torch_afm.ppm import OpenCLRenderer, TorchRenderer, place
 from torch_afm.testing import water
 from torch_afm.utils import InputError
@@ -86,3 +87,20 @@ def test_missing_charges_are_zero(renderer):
     del bare.charge
     neutral.charge = torch.zeros(3)
     assert torch.equal(renderer(SCAN).render(bare), renderer(SCAN).render(neutral))
+
+
+@pytest.mark.parametrize("renderer", [OpenCLRenderer, TorchRenderer])
+def test_force_field_and_a_probe_of_its_own(renderer):
+    # Hydrogen that is given oxygen's parameters is oxygen, and a probe with those of xenon is xenon.
+    (radius, depth), (own_radius, own_depth) = LJ_TABLE["O"], LJ_TABLE["Xe"]
+    scan = Scan(pixels=(9, 8), n_slices=2)
+    molecule = water()
+    molecule.charge = torch.zeros(3)
+    all_oxygen = molecule.clone()
+    all_oxygen.z = torch.tensor([8, 8, 8])
+    changed = renderer(scan, forcefield=ForceField((("H", radius, depth),)))
+    tip = Tip(radius=own_radius, depth=own_depth)
+    torch.testing.assert_close(
+        changed.render(molecule, tip), renderer(scan).render(all_oxygen, Tip(probe="Xe")), rtol=0, atol=0
+    )
+    assert not torch.allclose(changed.render(molecule), renderer(scan).render(molecule), atol=1e-3)

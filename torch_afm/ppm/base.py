@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.elements import atomic_number, lj_parameters
 from torch_afm.ppm.periodic import cell_shifts, charge_weights, check_cell, check_neutral
 from torch_afm.ppm.tip import TipArrays, TipParameters
 from torch_afm.utils import InputError, check_finite, check_shape
@@ -48,6 +47,7 @@ class Renderer(Protocol):
 
     scan: Scan
     tip: Tip
+    forcefield: ForceField
 
     def render(
         self,
@@ -124,7 +124,13 @@ class RenderInput:
         return torch.cat([self.origin[entry, :2] + aside, self.origin[entry, 2:]])
 
 
-def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | None = None) -> RenderInput:
+def prepare(
+    data: AFMData | Batch,
+    scan: Scan,
+    tip: Tips,
+    z_top: Tensor | float | None = None,
+    forcefield: ForceField | None = None,
+) -> RenderInput:
     """Check ``data``, ``tip`` and ``z_top`` and lay them out for a backend (errors as in
     :meth:`Renderer.render`)."""
     pos, z, ptr = _atoms(data)
@@ -133,7 +139,8 @@ def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float 
     check_finite("charge", charge)
     tips = _tips(tip, len(ptr) - 1)
     channels = len(tips) // (len(ptr) - 1)
-    tops = _place(data, scan, tips, z_top)
+    forcefield = forcefield or ForceField()
+    tops = _place(data, scan, tips, z_top, forcefield)
     centre = torch.tensor([[np.mean(axis) for axis in scan.window]] * len(tips), dtype=torch.float64)
     height = tops.reshape(-1, 1) + tips.free[:, 2:].cpu()
     origin = torch.cat([centre, height], dim=1).to(pos.device)
@@ -141,8 +148,8 @@ def prepare(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float 
     tip_charges = tips.charges.detach().sum(1).reshape(-1, channels)
     atom, shift, weight, entry_ptr = _repeat(data, scan, charge.detach(), tip_charges.tolist())
     entry = np.repeat(np.arange(len(tips)), np.diff(entry_ptr))
-    radius, depth = lj_parameters(z.cpu())
-    probe_radius, probe_depth = lj_parameters([atomic_number(p) for p in tips.probe])
+    radius, depth = forcefield.lj_parameters(z.cpu())
+    probe_radius, probe_depth = forcefield.probe_parameters(tips.probe)
     return RenderInput(
         pos=pos.double()[atom] + shift.to(pos.device) - origin[entry],
         charge=charge.double()[atom] * weight.to(pos.device),
@@ -203,7 +210,13 @@ def report_unconverged(count: int, total: int, setting: str) -> None:
     warnings.warn(message, stacklevel=4)
 
 
-def place(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | None = None) -> Tensor:
+def place(
+    data: AFMData | Batch,
+    scan: Scan,
+    tip: Tips,
+    z_top: Tensor | float | None = None,
+    forcefield: ForceField | None = None,
+) -> Tensor:
     """First anchor height of each graph: ``z_top`` where given, else ``data.z_top``, else
     ``max(z_i + R_i) + scan.distance + R_probe``.
 
@@ -215,12 +228,18 @@ def place(data: AFMData | Batch, scan: Scan, tip: Tips, z_top: Tensor | float | 
     Raises:
         InputError: for an empty graph that nothing places, and for heights of a wrong shape.
     """
-    tops = _place(data, scan, _tips(tip, len(_atoms(data)[2]) - 1), z_top)
+    tops = _place(data, scan, _tips(tip, len(_atoms(data)[2]) - 1), z_top, forcefield or ForceField())
     first = tip[0] if isinstance(tip, list) and tip else tip
     return tops if isinstance(first, tuple) else tops[:, 0]
 
 
-def _place(data: AFMData | Batch, scan: Scan, tips: TipParameters, z_top: Tensor | float | None) -> Tensor:
+def _place(
+    data: AFMData | Batch,
+    scan: Scan,
+    tips: TipParameters,
+    z_top: Tensor | float | None,
+    forcefield: ForceField,
+) -> Tensor:
     """Anchor heights ``[B, C]``."""
     pos, z, ptr = _atoms(data)
     n_graphs = len(ptr) - 1
@@ -240,8 +259,8 @@ def _place(data: AFMData | Batch, scan: Scan, tips: TipParameters, z_top: Tensor
         raise InputError(
             f"z_top: expected a height for empty graph {empty[0]}, which has no atom to place it by"
         )
-    probe_radius, _ = lj_parameters([atomic_number(p) for p in tips.probe])
-    radius, _ = lj_parameters(z.cpu())
+    probe_radius, _ = forcefield.probe_parameters(tips.probe)
+    radius, _ = forcefield.lj_parameters(z.cpu())
     highest = np.maximum.reduceat(pos[:, 2].detach().cpu().double().numpy() + radius, ptr[:-1])
     return torch.from_numpy(highest[:, None] + scan.distance + probe_radius.reshape(n_graphs, channels))
 

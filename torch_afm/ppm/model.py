@@ -7,7 +7,7 @@ import warnings
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.base import Relaxation, Renderer, Tips
 from torch_afm.ppm.context import OpenCLUnavailable, get_queue
@@ -25,6 +25,7 @@ class ProbeParticleModel:
         backend: ``"opencl"``, ``"torch"``, or ``"auto"``: OpenCL, or torch with a warning where OpenCL does
             not work.
         on_unconverged: "warn", "error" or "ignore", where the probe does not come to rest outside of atoms.
+        forcefield: Lennard-Jones parameters of atoms and probes.
 
     Raises:
         InputError: for another backend or setting, and for probes not at rest with ``"error"``.
@@ -37,11 +38,13 @@ class ProbeParticleModel:
         tip: Tip | None = None,
         backend: str = "auto",
         on_unconverged: str = "warn",
+        forcefield: ForceField | None = None,
     ) -> None:
         if backend not in ("auto", "opencl", "torch"):
             raise InputError(f"backend: expected 'auto', 'opencl' or 'torch', got {backend!r}")
         self.scan = scan or Scan()
         self.tip = tip or Tip()
+        self.forcefield = forcefield or ForceField()
         if backend != "torch":
             try:
                 get_queue()
@@ -53,7 +56,9 @@ class ProbeParticleModel:
                 backend = "torch"
         self.backend = backend
         kind = OpenCLRenderer if backend == "opencl" else TorchRenderer
-        self._renderer: Renderer = kind(self.scan, self.tip, on_unconverged=on_unconverged)
+        self._renderer: Renderer = kind(
+            self.scan, self.tip, on_unconverged=on_unconverged, forcefield=self.forcefield
+        )
 
     def render(
         self,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.autograd import needs_gradient, pull_torch, relaxation_with_gradient
 from torch_afm.ppm.base import (
@@ -44,13 +44,19 @@ class OpenCLRenderer:
         on_unconverged: "warn", "error" or "ignore", where a pixel and height used up its iterations, came to
             NaN, or led the probe through an atom (surface energy with a Laplacian above 1000 eV/Å², 1.3 to
             1.6 Å from the nucleus).
+        forcefield: Lennard-Jones parameters of atoms and probes.
     """
 
     def __init__(
-        self, scan: Scan | None = None, tip: Tip | None = None, on_unconverged: str = "warn"
+        self,
+        scan: Scan | None = None,
+        tip: Tip | None = None,
+        on_unconverged: str = "warn",
+        forcefield: ForceField | None = None,
     ) -> None:
         self.scan = scan or Scan()
         self.tip = tip or Tip()
+        self.forcefield = forcefield or ForceField()
         self.on_unconverged = check_on_unconverged(on_unconverged)
 
     def render(
@@ -61,7 +67,7 @@ class OpenCLRenderer:
         pixels: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`torch_afm.ppm.Renderer.render`."""
-        batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top)
+        batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top, self.forcefield)
         if needs_gradient(batch):
             force = self.relax(data, tip, z_top, pixels).force
             weights = force.new_tensor(frequency_shift_weights(self.scan))
@@ -79,7 +85,7 @@ class OpenCLRenderer:
         pixels: Tensor | None = None,
     ) -> Relaxation:
         """See :meth:`torch_afm.ppm.Renderer.relax`."""
-        batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top)
+        batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top, self.forcefield)
         rows = self._run(batch, pixels, relaxed=True).reshape(batch.n_entries, self.scan.n_heights, 5, -1)
         force, x, y, z, converged = (
             _stack(rows[:, :, i], batch, self.scan, pixels) for i in range(rows.shape[2])
@@ -97,7 +103,7 @@ class OpenCLRenderer:
 
     def evaluations(self, data: AFMData | Batch, z_top: Tensor | float | None = None) -> float:
         """Mean number of evaluations of force and Hessian a pixel and height: what a stack costs."""
-        rows = self._run(prepare(data, self.scan, self.tip, z_top), None)
+        rows = self._run(prepare(data, self.scan, self.tip, z_top, self.forcefield), None)
         return float(rows[:, self.scan.n_slices + 1].mean()) / self.scan.n_heights
 
     def _report(self, count: int, total: int) -> None:

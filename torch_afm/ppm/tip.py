@@ -62,7 +62,7 @@ class TipParameters:
     them as several channels; a single one (B = 1) serves all graphs of a batch.
 
     Args:
-        probe: element of each probe, constant.
+        probe: tips whose probe (element, or radius and depth of its own) each has, constant.
         stiffness: lateral and vertical, N/m.
         radial_stiffness: N/m.
         bond_length: Å.
@@ -79,7 +79,7 @@ class TipParameters:
             length or more.
     """
 
-    probe: tuple[str, ...]
+    probe: tuple[Tip, ...]
     stiffness: Tensor
     radial_stiffness: Tensor
     bond_length: Tensor
@@ -118,7 +118,7 @@ class TipParameters:
             return torch.tensor(rows, dtype=torch.float64).reshape(len(tips), width)
 
         return cls(
-            tuple(t.probe for t in tips),
+            tuple(tips),
             column("stiffness", 3),
             column("radial_stiffness"),
             column("bond_length"),

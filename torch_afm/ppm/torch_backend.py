@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.autograd import Scene, parts, pull_torch, with_gradient
 from torch_afm.ppm.base import Relaxation, Tips, check_on_unconverged, prepare, report_unconverged
@@ -32,6 +32,7 @@ class TorchRenderer:
         device: torch device to compute on; stacks return on the device of ``data.pos``.
         on_unconverged: ``"warn"``, ``"error"`` or ``"ignore"`` where the probe does not come to rest outside
             of the atoms.
+        forcefield: Lennard-Jones parameters of atoms and probes.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class TorchRenderer:
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
         on_unconverged: str = "warn",
+        forcefield: ForceField | None = None,
     ) -> None:
         if dtype not in (torch.float32, torch.float64):
             raise InputError(f"dtype: expected torch.float32 or torch.float64, got {dtype}")
         self.scan = scan or Scan()
         self.tip = tip or Tip()
+        self.forcefield = forcefield or ForceField()
         self.dtype = dtype
         self.device = torch.device(device)
         self.on_unconverged = check_on_unconverged(on_unconverged)
@@ -70,7 +73,7 @@ class TorchRenderer:
         pixels: Tensor | None = None,
     ) -> Relaxation:
         """See :meth:`torch_afm.ppm.Renderer.relax`; differentiable are the forces alone."""
-        batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top)
+        batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top, self.forcefield)
         like = torch.empty(0, dtype=self.dtype, device=self.device)
         forces, probes, rests = [], [], []
         for entry in range(batch.n_entries):
