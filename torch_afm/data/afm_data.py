@@ -27,7 +27,8 @@ class AFMData(Data):
         missing_pos: their positions in Å.
         missing_edge_index: bonds from missing atoms (row 0) to atoms of this graph (row 1).
         z_top: first anchor height of the scan in Å, in the graph's frame.
-        **kwargs: anything else, as in :class:`torch_geometric.data.Data`.
+        **kwargs: anything else, as in :class:`torch_geometric.data.Data`; a periodic surface has ``cell``
+            ``[1, 3, 3]`` (lattice vectors in rows, Å) and ``pbc`` ``[1, 3]``, which the renderers heed.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]``, charge ``[N]``, edge_index ``[2, E]``, stacks ``[1, C, Z, Y, X]`` (batched

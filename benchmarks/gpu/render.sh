@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Rendering on this machine's GPU: golden accuracy and stacks/s. Needs torch with CUDA and,
+# for the OpenCL kernel, pyopencl and an OpenCL driver. Writes benchmarks/results/gpu_render.json.
+set -eu
+cd "$(dirname "$0")/../.."
+export PYTHONPATH=.
+python3 -m benchmarks.gpu.render "$@"
