@@ -29,7 +29,7 @@ def measure(function: Callable[[], Any], repeats: int, warmup: int = 1) -> dict[
         start = time.process_time(), time.perf_counter()
         function()
         cpu[i], wall[i] = time.process_time() - start[0], time.perf_counter() - start[1]
-    return {"repeats": repeats, "warmup": warmup, "cpu_s": _spread(cpu), "wall_s": _spread(wall)}
+    return {"repeats": repeats, "warmup": warmup, "cpu_s": spread(cpu), "wall_s": spread(wall)}
 
 
 def write(
@@ -66,7 +66,8 @@ def table(
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _spread(seconds: np.ndarray) -> dict[str, float]:
+def spread(seconds: np.ndarray | Sequence[float]) -> dict[str, float]:
+    """Median and quartiles."""
     low, median, high = np.percentile(seconds, [25, 50, 75])
     return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
 

@@ -2,7 +2,7 @@
 best orientation, generated greedily from their simulated stack and matched one to one with the visible atoms.
 By number of visible atoms; medians over repeats do not apply, seconds are the mean of one pass.
 
-    python -m benchmarks.prediction.run [--weights small] [--molecules 60]
+    python -m benchmarks.prediction.run [--weights small] [--molecules 200]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIZES = ((1, 3), (4, 6), (7, 10), (11, 999))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", default="small")
-    parser.add_argument("--molecules", type=int, default=60)
+    parser.add_argument("--molecules", type=int, default=200)
     args = parser.parse_args()
     model = GraphGenerator.from_pretrained(args.weights)
     ppm = ProbeParticleModel(model.config.scan)

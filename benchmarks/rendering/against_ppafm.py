@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.common import table, write
+from benchmarks.common import spread, table, write
 from benchmarks.rendering.run import CASES, GOLDEN, SCAN, load
 from benchmarks.rendering.workers import ROOT, Worker
 from torch_afm.config import to_dict
@@ -103,12 +103,6 @@ def ratios(rows: Iterable[Mapping[str, Any]], slow: str, fast: str) -> dict[str,
     cost = {(r["renderer"], r["molecule"]): cpu_a_stack(r) for r in rows}
     found = {m: cost[slow, m] / cost[fast, m] for name, m in cost if name == fast}
     return found | {"median": float(np.median(list(found.values())))}
-
-
-def spread(seconds: Sequence[float]) -> dict[str, float]:
-    """Median and quartiles."""
-    low, median, high = np.percentile(seconds, [25, 50, 75])
-    return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
 
 
 def compare(python: Path, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.rendering.against_ppafm import CASES, EVERY, INPUTS, errors, inputs, ratios, spread
+from benchmarks.common import spread
+from benchmarks.rendering.against_ppafm import CASES, EVERY, INPUTS, errors, inputs, ratios
 from benchmarks.rendering.run import load
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.elements import atomic_number, symbol
+from torch_afm.io.text import read_text
 from torch_afm.utils import InputError
 
 
@@ -206,12 +207,7 @@ class _Settings:
 def _lines(path: str | Path) -> list[tuple[str, list[str]]]:
     """The fields of each line that has any, without comment, and where it stands."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read it as text ({error})") from None
+    text = read_text(path)
     rows = [(number, line.split("#")[0].split()) for number, line in enumerate(text.splitlines(), start=1)]
     return [(f"{path}, line {number}", fields) for number, fields in rows if fields]
 

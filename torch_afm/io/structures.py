@@ -11,6 +11,7 @@ from rdkit import Chem, rdBase
 
 from torch_afm.data import AFMData, covalent_bonds, from_ase, from_rdmol, to_rdmol
 from torch_afm.elements import atomic_number, symbol
+from torch_afm.io.text import read_text
 from torch_afm.utils import InputError
 
 
@@ -36,12 +37,7 @@ def read_molecule(path: str | Path) -> AFMData:
     readers = {".xyz": _read_xyz, ".sdf": _read_mdl, ".mol": _read_mdl}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: expected a file ending in {', '.join(readers)}, got {path.suffix!r}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read it as text ({error})") from None
+    text = read_text(path)
     if not text.strip():
         raise InputError(f"{path}: expected a molecule, got an empty file")
     try:

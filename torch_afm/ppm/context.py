@@ -78,7 +78,8 @@ def is_cpu() -> bool:
 def _build(name: str, options: tuple[str, ...]) -> Any:
     import pyopencl as cl
 
-    source = files("torch_afm.ppm").joinpath("kernels", name).read_text(encoding="utf-8")
+    kernels = files("torch_afm.ppm") / "kernels"
+    source = "\n".join((kernels / file).read_text(encoding="utf-8") for file in ("common.cl", name))
     try:
         return cl.Program(get_queue().context, source).build(options=list(options))
     except cl.Error as error:

@@ -9,35 +9,6 @@
    Units and names as in probe_particle.cl: Å, eV, e; energies E(z, s) of one atom with s = r² have the gradient
    (0, 0, Ez) + G r and the Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I. */
 
-#if WIDTH == 8
-typedef float8 real;
-#define LOAD(p, i) vload8(i, p)
-#define STORE(v, p, i) vstore8(v, i, p)
-#else
-typedef float real;
-#define LOAD(p, i) (p)[i]
-#define STORE(v, p, i) (p)[i] = (v)
-#endif
-
-/* As in probe_particle.cl: no calls in the loops over atoms. */
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-#define MOST(a, b) ((a) > (b) ? (a) : (b))
-#if WIDTH == 8 && defined(__AVX__) && __has_builtin(__builtin_ia32_rsqrtps256)
-inline real inverse_root(const real s)
-{
-    const real e = __builtin_ia32_rsqrtps256(s);
-    return 0.5f * e * (3.0f - s * e * e);
-}
-#else
-#define inverse_root(s) rsqrt(s)
-#endif
-
-#define MIN_CURVATURE 2e-4f
-#define MIN_R2 1.0f
-#define SOFTENING 1e-6f
-#define TIP_MOMENTS 8
-#define TIP_SITES 13
-
 typedef struct {
     real x, y, z;            /* probe - atom */
     real G, B;               /* Lennard-Jones */

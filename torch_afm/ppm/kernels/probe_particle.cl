@@ -11,32 +11,6 @@
    Units: Å, eV, e. Energies E(z, s) of one atom with s = r²: gradient (0, 0, Ez) + G r,
    Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I, with G = 2 E_s, W = 2 E_zs, B = 4 E_ss. */
 
-#if WIDTH == 8
-typedef float8 real;
-#define LOAD(p, i) vload8(i, p)
-#define STORE(v, p, i) vstore8(v, i, p)
-#define ANY(m) any(m)
-#else
-typedef float real;
-#define LOAD(p, i) (p)[i]
-#define STORE(v, p, i) (p)[i] = (v)
-#define ANY(m) (m)
-#endif
-
-/* PoCL does not inline its vector functions, and a call in the loop over atoms spills every register; hence
-   minimum, maximum and (on x86) the reciprocal root by Newton's method from the 12-bit instruction. */
-#define LEAST(a, b) ((a) < (b) ? (a) : (b))
-#define MOST(a, b) ((a) > (b) ? (a) : (b))
-#if WIDTH == 8 && defined(__AVX__) && __has_builtin(__builtin_ia32_rsqrtps256)
-inline real inverse_root(const real s)
-{
-    const real e = __builtin_ia32_rsqrtps256(s);
-    return 0.5f * e * (3.0f - s * e * e);
-}
-#else
-#define inverse_root(s) rsqrt(s)
-#endif
-
 #if defined(M0) || defined(M1) || defined(M2) || defined(M3) || defined(M4)
 #define MULTIPOLE
 #endif
@@ -44,18 +18,10 @@ inline real inverse_root(const real s)
 #define MAX_STEP 0.25f       /* Å a Newton step may move the probe */
 #define START 0.2f           /* Å a start may be extrapolated from the height above */
 #define ACCEPT 1e-3f         /* Å: a step this small is taken with a first-order update of F_z, unevaluated */
-#define MIN_CURVATURE 2e-4f  /* eV/Å²: smallest lateral curvature a Newton step divides by */
-#define MIN_R2 1.0f          /* Å²: inside this the force is capped, so that an absurd geometry stays finite */
-#define SOFTENING 1e-6f      /* Å² added to every r² */
 #ifndef MAX_ITERATIONS
 #define MAX_ITERATIONS 60
 #endif
 #define WALL 1e3f            /* eV/Å²: a surface energy of larger Laplacian means inside an atom */
-
-/* Tip record of a graph: stiffness (x, y, z, radial), R0, d0 (x, y, z), moments 0-4, SITES pairs (charge,
-   height). */
-#define TIP_MOMENTS 8
-#define TIP_SITES 13
 
 #ifdef TILED
 /* Record of a tile and graph: centre, reciprocal half edges, Hessian (xx, yy, zz, xy, xz, yz), then the
