@@ -2,6 +2,7 @@ import torch
 
 from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import from_smiles
+from torch_afm.datasets import split_by_molecule
 from torch_afm.train import AFMDataModule, TrainConfig
 
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
@@ -16,14 +17,15 @@ def _module(**changes):
     return module
 
 
-def test_parts_share_no_molecule():
+def test_training_validation_and_test_share_no_molecule():
     module = _module()
-    names = [
+    train, val = [
         {part._molecule(i).z.numpy().tobytes() for i in range(len(part.quaternions))} for part in module.parts
     ]
-    assert sum(len(part.quaternions) for part in module.parts) == len(SMILES)
+    held_out = split_by_molecule(len(SMILES), seed=module.config.seed)[2]
+    test = {module.molecules[i].z.numpy().tobytes() for i in held_out}
     # These molecules all differ in their atoms.
-    assert not (names[0] & names[1] or names[0] & names[2] or names[1] & names[2])
+    assert len(train) + len(val) + len(test) == len(SMILES) == len(train | val | test)
 
 
 def test_batches_carry_what_model_and_loss_need():

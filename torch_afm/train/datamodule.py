@@ -1,4 +1,4 @@
-"""Training, validation and test steps, split by molecule."""
+"""Training and validation steps, split by molecule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from torch_afm.train.config import TrainConfig
 
 
 class AFMDataModule(L.LightningDataModule):
-    """Loaders of on-the-fly training steps for one model.
+    """Loaders of on-the-fly training steps for one model. The test molecules of the split are left alone:
+    ``torch-afm evaluate`` scores them.
 
     Args:
         model: settings of the model: its scan, surface cut and classes.
@@ -40,7 +41,7 @@ class AFMDataModule(L.LightningDataModule):
             return
         source = self.molecules or MoleculeDataset(self.config.molecules)
         split = split_by_molecule(len(source), seed=self.config.seed)
-        for part in split:
+        for part in split[:2]:
             self.parts.append(
                 AFMDataset(
                     [source[int(i)] for i in part],
@@ -66,12 +67,7 @@ class AFMDataModule(L.LightningDataModule):
         return self._loader(self.parts[0], sampler=sampler)
 
     def val_dataloader(self) -> DataLoader:
-        return self._fixed(self.parts[1])
-
-    def test_dataloader(self) -> DataLoader:
-        return self._fixed(self.parts[2])
-
-    def _fixed(self, part: AFMDataset) -> DataLoader:
+        part = self.parts[1]
         order = np.random.default_rng(self.config.seed).permutation(len(part))[: self.config.val_samples]
         trainer = self.trainer
         mine = order[trainer.global_rank :: trainer.world_size] if trainer else order
