@@ -6,6 +6,7 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.ppm import OpenCLRenderer, ProbeParticleModel, TorchRenderer, model
 from torch_afm.ppm.context import OpenCLUnavailable
+from torch_afm.ppm.cuda import CUDAUnavailable
 from torch_afm.testing import water
 from torch_afm.utils import InputError
 
@@ -50,7 +51,18 @@ def test_auto_falls_back_to_torch_and_says_why(monkeypatch):
 
 def test_unknown_backend():
     with pytest.raises(InputError, match="backend"):
+        ProbeParticleModel(backend="vulkan")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
+def test_cuda_without_a_device():
+    with pytest.raises(CUDAUnavailable, match="torch sees no CUDA device"):
         ProbeParticleModel(backend="cuda")
+
+
+@pytest.mark.gpu
+def test_auto_takes_cuda_where_it_works():
+    assert ProbeParticleModel(SCAN).backend == "cuda"
 
 
 def test_pickles_after_use():

@@ -7,8 +7,9 @@ from ase.build import fcc111
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer, opencl
+from torch_afm.ppm import OpenCLRenderer, TorchRenderer, kernel_forward
 from torch_afm.ppm.base import pixel_positions, prepare
+from torch_afm.ppm.opencl import OpenCLDevice
 from torch_afm.ppm.tiles import NEAR, TILE, Neighbours, neighbours, pixel_tiles
 from torch_afm.testing import benzene, water
 
@@ -42,13 +43,13 @@ def random_atoms(n: int) -> AFMData:
 def count_tiled(monkeypatch) -> list[str]:
     """Names of the kernels that render from now on."""
     names: list[str] = []
-    launch = opencl._launch
+    launch = OpenCLDevice.launch
 
-    def spy(name, *rest):
-        names.append(name)
-        launch(name, *rest)
+    def spy(self, file, kernel, *rest):
+        names.append(kernel)
+        return launch(self, file, kernel, *rest)
 
-    monkeypatch.setattr(opencl, "_launch", spy)
+    monkeypatch.setattr(OpenCLDevice, "launch", spy)
     return names
 
 
@@ -60,7 +61,7 @@ def count_tiled(monkeypatch) -> list[str]:
 )
 @pytest.mark.filterwarnings("ignore:relaxation")
 def test_tiles_against_full_summation_in_float64(data, tip, monkeypatch):
-    monkeypatch.setattr(opencl, "pays", lambda *_: True)
+    monkeypatch.setattr(kernel_forward, "pays", lambda *_: True)
     names = count_tiled(monkeypatch)
     stack = OpenCLRenderer(SCAN, tip).render(data)
     assert names[:2] == ["far_field", "frequency_shift"]
@@ -76,10 +77,10 @@ def test_probe_that_leaves_its_tile_feels_all_atoms(monkeypatch):
     tip = Tip(charges=(-0.3,), charge_heights=(0.0,), stiffness=(0.05, 0.05, 0.0))
     data = water_on_gold()
     data.charge[0] = 0.8
-    monkeypatch.setattr(opencl, "pays", lambda *_: False)
+    monkeypatch.setattr(kernel_forward, "pays", lambda *_: False)
     full = OpenCLRenderer(SCAN, tip).relax(data)
     aside = (full.probe[..., 0] - torch.from_numpy(SCAN.x)).abs().amax(dim=2)
-    monkeypatch.setattr(opencl, "pays", lambda *_: True)
+    monkeypatch.setattr(kernel_forward, "pays", lambda *_: True)
     force = OpenCLRenderer(SCAN, tip).relax(data).force
     assert (aside > 3.0).any()
     # That far aside a probe has left its box; the sum over all atoms is the same arithmetic.
@@ -101,7 +102,7 @@ def test_tiles_are_used_where_they_pay(monkeypatch):
 
 
 def test_subset_of_pixels_and_channels_on_tiles(monkeypatch):
-    monkeypatch.setattr(opencl, "pays", lambda *_: True)
+    monkeypatch.setattr(kernel_forward, "pays", lambda *_: True)
     data, tips = water_on_gold(), (Tip(), Tip(probe="Xe", tilt=(0.3, 0.0)))
     rng = np.random.default_rng(1)
     pixels = torch.from_numpy(rng.integers(0, SCAN.pixels, (40, 2)))

@@ -22,7 +22,8 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets.cache import cache_dir
 from torch_afm.models import GraphGenerator
-from torch_afm.ppm import OpenCLRenderer, Renderer, TorchRenderer
+from torch_afm.ppm import CUDARenderer, OpenCLRenderer, Renderer, TorchRenderer
+from torch_afm.ppm.cuda import CUDAUnavailable, check_cuda
 from torch_afm.transforms import Orient
 
 #: Packages whose versions matter; this module could not have been imported without them.
@@ -51,11 +52,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the sub-command; 0 if ``torch-afm predict`` would work here, else 1."""
     Parser(
         "doctor",
-        "Check versions, OpenCL, compiler, caches and weights, and render one molecule with each backend. "
-        "Exit status 0 if torch-afm predict would work, 1 if not.",
+        "Check versions, OpenCL, CUDA, compiler, caches and weights, and render one molecule with each "
+        "backend. Exit status 0 if torch-afm predict would work, 1 if not.",
     ).parse_args(list(argv))
     fine = True
-    for part in (_packages, _opencl, _folders, _weights, _renders):
+    for part in (_packages, _opencl, _cuda, _folders, _weights, _renders):
         for check in part():
             print(check, flush=True)
             fine &= check.status != "missing"
@@ -100,6 +101,17 @@ def _opencl() -> Iterator[Check]:
             if linker
             else Check("warning", "no linker `ld`, which PoCL needs", "install binutils (or gcc)")
         )
+
+
+def _cuda() -> Iterator[Check]:
+    if not torch.cuda.is_available():
+        yield Check("ok", "no CUDA device (optional)")
+        return
+    yield Check("ok", f"CUDA {torch.version.cuda}: {torch.cuda.get_device_name()}")
+    try:
+        check_cuda()
+    except CUDAUnavailable as error:
+        yield Check("warning", f"stacks are not rendered by CUDA: {error}", "pip install 'torch_afm[cuda13]'")
 
 
 def _folders() -> Iterator[Check]:
@@ -147,7 +159,9 @@ def _renders() -> Iterator[Check]:
     scan = Scan(pixels=(64, 64))
     stacks: dict[str, torch.Tensor] = {}
     problems: list[Check] = []
-    for name, backend in (("OpenCL", OpenCLRenderer), ("torch", TorchRenderer)):
+    backends = {"OpenCL": OpenCLRenderer, "torch": TorchRenderer}
+    backends |= {"CUDA": CUDARenderer} if torch.cuda.is_available() else {}
+    for name, backend in backends.items():
         try:
             stacks[name], seconds = _timed(backend(scan), molecule)
         except Exception as error:  # a broken driver raises anything; the report goes on
@@ -157,9 +171,9 @@ def _renders() -> Iterator[Check]:
     yield from problems
     if not stacks:
         yield Check("missing", "no working renderer", "see the warnings above")
-    if len(stacks) == 2:
-        difference = (stacks["OpenCL"] - stacks["torch"]).square().mean().sqrt() / stacks["torch"].std()
-        text = f"the renderers differ by {float(difference):.1e} of the stack's standard deviation (rms)"
+    for name in stacks.keys() - {"torch"} if "torch" in stacks else ():
+        difference = (stacks[name] - stacks["torch"]).square().mean().sqrt() / stacks["torch"].std()
+        text = f"{name} and torch differ by {float(difference):.1e} of the stack's standard deviation (rms)"
         yield (
             Check("ok", text)
             if difference < _TOLERANCE

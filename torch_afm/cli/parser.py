@@ -49,7 +49,7 @@ class Parser(jsonargparse.ArgumentParser):
         """Add ``--backend``."""
         self.add_argument(
             "--backend",
-            choices=["auto", "opencl", "torch"],
+            choices=["auto", "opencl", "cuda", "torch"],
             default="auto",
             help="renderer; auto: OpenCL, or torch where OpenCL does not work",
         )

@@ -1,16 +1,16 @@
-"""Gradients of the force on relaxed probes, whichever backend relaxed them."""
+"""Gradients of the force on relaxed probes, in torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from torch_afm.config import Scan
-from torch_afm.ppm.base import Relaxation, RenderInput, pixel_positions
+from torch_afm.ppm.base import RenderInput, pixel_positions
 from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
 from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
 from torch_afm.units import COULOMB, N_PER_M
@@ -54,22 +54,7 @@ class Scene(NamedTuple):
         return cls(atoms, springs, free)
 
 
-class Pull(Protocol):
-    """Computes the backward pass of :func:`with_gradient`."""
-
-    def __call__(
-        self, grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs
-    ) -> Sequence[Tensor]:
-        """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
-        radial stiffness and free position of the springs.
-
-        Shapes:
-            grad ``[M]``: gradient in F_z of each relaxed probe; u and free ``[M, 3]`` Å.
-        """
-        ...
-
-
-def with_gradient(force: Tensor, u: Tensor, scene: Scene, pull: Pull) -> Tensor:
+def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
     r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions
     and charges, tip charges and their heights) and the springs of ``scene``.
 
@@ -90,16 +75,13 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene, pull: Pull) -> Tensor:
         force: F_z on the relaxed probes.
         u: their displacement from the free probe.
         scene: what to differentiate in.
-        pull: computes the backward pass.
 
     Shapes:
         force ``[H, P]`` eV/Å, u ``[H, P, 3]`` Å, returns ``[H, P]``.
     """
     atoms, springs, free = scene
-    constants = pull, atoms.radius, atoms.depth
-    return _RelaxedForce.apply(
-        force, u, free, constants, atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
-    )
+    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    return _RelaxedForce.apply(force, u, free, atoms.radius, atoms.depth, *inputs)
 
 
 def needs_gradient(batch: RenderInput) -> bool:
@@ -109,30 +91,38 @@ def needs_gradient(batch: RenderInput) -> bool:
     return torch.is_grad_enabled() and any(v.requires_grad for v in tensors)
 
 
-def relaxation_with_gradient(
-    relaxation: Relaxation, batch: RenderInput, scan: Scan, pixels: Tensor | None, pull: Pull
-) -> Relaxation:
-    """``relaxation``, from whatever backend, its forces differentiable: the gradients of
-    :func:`with_gradient` at its probes and in its precision."""
-    heights = scan.n_heights
-    forces = relaxation.force.reshape(batch.n_entries, heights, -1)
-    probes = relaxation.probe.reshape(batch.n_entries, heights, -1, 3)
-    found = []
-    for entry in range(batch.n_entries):
-        scene = Scene.of(batch, entry, scan, pixels, relaxation.force)
-        u = probes[entry] - batch.free(entry).detach().to(probes) - scene.free
-        found.append(with_gradient(forces[entry], u, scene, pull))
-    return relaxation._replace(force=torch.stack(found).reshape(relaxation.force.shape))
-
-
 def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:
     """Slices of the probes that bound the memory of a pass."""
     size = max(PAIRS // max(n_atoms, 1), 1)
     return (slice(start, start + size) for start in range(0, n_probes, size))
 
 
-def pull_torch(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:
-    """The backward pass of :func:`with_gradient` in torch, see :class:`Pull`."""
+class _RelaxedForce(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        force: Tensor,
+        u: Tensor,
+        free: Tensor,
+        radius: Tensor,
+        depth: Tensor,
+        *inputs: Tensor,
+    ) -> Tensor:
+        ctx.save_for_backward(u, free, radius, depth, *inputs)
+        return force.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        u, free, radius, depth, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
+        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights)
+        probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
+        return None, None, None, None, None, *_pull(*probes, atoms, Springs(*springs))
+
+
+def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:
+    """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
+    radial stiffness and free position of the springs, from ``grad`` ``[M]`` in F_z of every probe."""
     inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
     total = [torch.zeros_like(v) for v in inputs]
     for part in parts(len(u), len(atoms.pos)):
@@ -146,30 +136,6 @@ def pull_torch(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Spr
         for sums, new in zip(total, (*news, *_pull_springs(adjoint, u[part], springs)), strict=True):
             sums += new
     return total
-
-
-class _RelaxedForce(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        force: Tensor,
-        u: Tensor,
-        free: Tensor,
-        constants: tuple[Pull, Tensor, Tensor],
-        *inputs: Tensor,
-    ) -> Tensor:
-        ctx.save_for_backward(u, free, *inputs)
-        ctx.constants = constants
-        return force.clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        u, free, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
-        pull, radius, depth = ctx.constants
-        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights)
-        probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
-        return None, None, None, None, *pull(*probes, atoms, Springs(*springs))
 
 
 def _pull_springs(cotangent: Tensor, u: Tensor, springs: Springs) -> Sequence[Tensor]:

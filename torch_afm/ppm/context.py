@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from torch_afm.ppm.device import kernel_source
 from torch_afm.utils import InputError
 
 
@@ -78,8 +78,7 @@ def is_cpu() -> bool:
 def _build(name: str, options: tuple[str, ...]) -> Any:
     import pyopencl as cl
 
-    kernels = files("torch_afm.ppm") / "kernels"
-    source = "\n".join((kernels / file).read_text(encoding="utf-8") for file in ("common.cl", name))
+    source = kernel_source("common.cl", name)
     try:
         return cl.Program(get_queue().context, source).build(options=list(options))
     except cl.Error as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from torch import Tensor
 
 from torch_afm.config import Scan
 from torch_afm.units import N_PER_M
@@ -43,6 +44,18 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
     n, dz = scan.n_oscillation, scan.dz
     unit = _ppafm(n) / (n * dz) if scan.weights == "ppafm" else _giessibl(n) / (n * dz / 2)
     return unit * N_PER_M * scan.f0 / scan.k
+
+
+def frequency_shift(force: Tensor, scan: Scan) -> Tensor:
+    """Frequency shifts from the forces at all heights, with :func:`frequency_shift_weights`.
+
+    Shapes:
+        force ``[B, C, H, ...]`` eV/Å, returns ``[B, C, Z, ...]`` Hz.
+    """
+    band = force.new_zeros(scan.n_slices, scan.n_heights)
+    for row, own in enumerate(band):
+        own[row : row + scan.n_oscillation] = force.new_tensor(frequency_shift_weights(scan))
+    return (band @ force.flatten(3)).unflatten(3, force.shape[3:]) if force.dim() > 4 else band @ force
 
 
 def _giessibl(n: int) -> np.ndarray:

@@ -11,9 +11,26 @@ from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.base import Relaxation, Renderer, Tips
 from torch_afm.ppm.context import OpenCLUnavailable, get_queue
+from torch_afm.ppm.cuda import CUDARenderer, CUDAUnavailable, check_cuda
 from torch_afm.ppm.opencl import OpenCLRenderer
 from torch_afm.ppm.torch_backend import TorchRenderer
 from torch_afm.utils import InputError
+
+_RENDERERS = {"opencl": OpenCLRenderer, "cuda": CUDARenderer, "torch": TorchRenderer}
+
+
+def _choose() -> str:
+    try:
+        check_cuda()
+        return "cuda"
+    except CUDAUnavailable:
+        pass
+    try:
+        get_queue()
+        return "opencl"
+    except OpenCLUnavailable as error:
+        warnings.warn(f"rendering with torch, which is slower: {error}", stacklevel=3)
+        return "torch"
 
 
 class ProbeParticleModel:
@@ -22,14 +39,14 @@ class ProbeParticleModel:
     Args:
         scan: window, pixels, heights.
         tip: default tip.
-        backend: ``"opencl"``, ``"torch"``, or ``"auto"``: OpenCL, or torch with a warning where OpenCL does
-            not work.
+        backend: ``"opencl"``, ``"cuda"`` (the same kernels), ``"torch"``, or ``"auto"``: CUDA where there is
+            a device and CuPy, else OpenCL, else torch with a warning.
         on_unconverged: "warn", "error" or "ignore", where the probe does not come to rest outside of atoms.
         forcefield: Lennard-Jones parameters of atoms and probes.
 
     Raises:
         InputError: for another backend or setting, and for probes not at rest with ``"error"``.
-        OpenCLUnavailable: if ``"opencl"`` does not work here.
+        OpenCLUnavailable, CUDAUnavailable: if the backend asked for does not work here.
     """
 
     def __init__(
@@ -40,23 +57,15 @@ class ProbeParticleModel:
         on_unconverged: str = "warn",
         forcefield: ForceField | None = None,
     ) -> None:
-        if backend not in ("auto", "opencl", "torch"):
-            raise InputError(f"backend: expected 'auto', 'opencl' or 'torch', got {backend!r}")
+        if backend not in ("auto", *_RENDERERS):
+            raise InputError(f"backend: expected 'auto', {str([*_RENDERERS])[1:-1]}, got {backend!r}")
         self.scan = scan or Scan()
         self.tip = tip or Tip()
         self.forcefield = forcefield or ForceField()
-        if backend != "torch":
-            try:
-                get_queue()
-                backend = "opencl"
-            except OpenCLUnavailable as error:
-                if backend == "opencl":
-                    raise
-                warnings.warn(f"rendering with torch, which is slower: {error}", stacklevel=2)
-                backend = "torch"
-        self.backend = backend
-        kind = OpenCLRenderer if backend == "opencl" else TorchRenderer
-        self._renderer: Renderer = kind(
+        self.backend = _choose() if backend == "auto" else backend
+        if self.backend == "opencl":
+            get_queue()
+        self._renderer: Renderer = _RENDERERS[self.backend](
             self.scan, self.tip, on_unconverged=on_unconverged, forcefield=self.forcefield
         )
 

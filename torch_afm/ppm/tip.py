@@ -35,24 +35,33 @@ class TipArrays:
     charge_heights: np.ndarray
 
     def moments(self) -> np.ndarray:
-        r"""Axial multipole moments :math:`M_l = (-1)^l K \sum_c Q_c z_c^l` of the charges near the probe,
-        ``[B, 5]``: an atom of charge q at distance r and polar angle θ has the energy
-        :math:`q \sum_l M_l P_l(\cos θ) / r^{l+1}`."""
-        charges = np.where(self._near, self.charges, 0.0)[..., None]
-        powers = (-self.charge_heights[..., None]) ** np.arange(N_MOMENTS)
-        moments, scale = np.sum(charges * powers, axis=1), np.sum(np.abs(charges * powers), axis=1)
+        """Axial multipole moments (:func:`tip_moments`) of the charges near the probe, ``[B, 5]``."""
+        near, heights = (torch.from_numpy(v) for v in (self.split()[0], self.charge_heights))
+        charges = torch.where(near, torch.from_numpy(self.charges), 0.0)
+        moments, scale = tip_moments(charges, heights), tip_moments(charges.abs(), -heights.abs())
         # A moment that symmetry forbids (odd ones of CO) comes out as rounding; it is exactly 0.
-        return np.where(np.abs(moments) > 1e-12 * scale, moments, 0.0)
+        return torch.where(moments.abs() > 1e-12 * scale, moments, 0.0).numpy()
 
     def sites(self) -> np.ndarray:
         """The other charges, ``[B, S, 2]`` (charge, height); S is 0 if every charge is near the probe."""
-        keep = (~self._near & (self.charges != 0)).any(axis=0)
-        charges = np.where(self._near, 0.0, self.charges)
-        return np.stack([charges, self.charge_heights], axis=2)[:, keep]
+        near, kept = self.split()
+        return np.stack([np.where(near, 0.0, self.charges), self.charge_heights], axis=2)[:, kept]
 
-    @property
-    def _near(self) -> np.ndarray:
-        return np.abs(self.charge_heights) <= _EXPANSION_RADIUS
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which charges are near the probe, ``[B, C]``, and which columns hold one that is not, ``[C]``."""
+        near = np.abs(self.charge_heights) <= _EXPANSION_RADIUS
+        return near, ~near.all(axis=0)
+
+
+def tip_moments(charges: Tensor, heights: Tensor) -> Tensor:
+    r"""Axial multipole moments :math:`M_l = (-1)^l K \sum_c Q_c z_c^l`: an atom of charge q at distance r and
+    polar angle θ has the energy :math:`q \sum_l M_l P_l(\cos θ) / r^{l+1}`.
+
+    Shapes:
+        charges (times Coulomb's constant K) ``[B, C]`` eV Å/e, heights ``[B, C]`` Å, returns ``[B, 5]``.
+    """
+    orders = torch.arange(N_MOMENTS, dtype=charges.dtype)
+    return (charges.unsqueeze(2) * (-heights).unsqueeze(2) ** orders).sum(1)
 
 
 @dataclass(frozen=True)
@@ -159,6 +168,4 @@ class TipParameters:
         springs = [self.stiffness / N_PER_M, self.radial_stiffness.unsqueeze(1) / N_PER_M]
         springs += [self.bond_length.unsqueeze(1), self.free]
         charges, heights = (v.detach().cpu().double().numpy() for v in (self.charges, self.charge_heights))
-        # A site without charge has no height worth keeping.
-        heights = np.where(charges != 0, heights, 0.0)
         return TipArrays(torch.cat(springs, 1).detach().cpu().double().numpy(), charges * COULOMB, heights)

@@ -8,10 +8,10 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm.autograd import Scene, parts, pull_torch, with_gradient
+from torch_afm.ppm.autograd import Scene, parts, with_gradient
 from torch_afm.ppm.base import Relaxation, Tips, check_on_unconverged, prepare, report_unconverged
 from torch_afm.ppm.forcefield import SurfaceTerms
-from torch_afm.ppm.frequency_shift import frequency_shift_weights
+from torch_afm.ppm.frequency_shift import frequency_shift
 from torch_afm.ppm.relaxation import relax
 from torch_afm.utils import InputError
 
@@ -61,9 +61,7 @@ class TorchRenderer:
         pixels: Tensor | None = None,
     ) -> Tensor:
         """See :meth:`torch_afm.ppm.Renderer.render`; the stack has the dtype of this renderer."""
-        force = self.relax(data, tip, z_top, pixels).force  # [B, C, H, Y, X] or [B, C, H, P]
-        weights = force.new_tensor(frequency_shift_weights(self.scan))
-        return force.unfold(2, self.scan.n_oscillation, 1) @ weights
+        return frequency_shift(self.relax(data, tip, z_top, pixels).force, self.scan)
 
     def relax(
         self,
@@ -79,7 +77,7 @@ class TorchRenderer:
         for entry in range(batch.n_entries):
             scene = Scene.of(batch, entry, self.scan, pixels, like)
             force, u, rest = _relax(scene)
-            forces.append(with_gradient(force, u, scene, pull_torch))
+            forces.append(with_gradient(force, u, scene))
             probes.append((scene.free + u + batch.free(entry).to(like)).detach())
             rests.append(rest)
         image = self.scan.shape[1:] if pixels is None else (len(pixels),)

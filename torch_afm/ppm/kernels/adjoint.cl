@@ -4,8 +4,10 @@
 
    Set by -D:
      WIDTH           probes a vector: 8 on CPUs, 1 on GPUs
+     HEIGHTS         probe heights
      M0 ... M4       where the tip has an axial multipole moment of that order about the probe
      SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
+     TIP_CHARGES     for gradients in the moments (M0 to M4 have to be set) and sites of the tip too
    Units and names as in probe_particle.cl: Å, eV, e; energies E(z, s) of one atom with s = r² have the gradient
    (0, 0, Ez) + G r and the Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I. */
 
@@ -86,32 +88,85 @@ inline Pair pair(const real x, const real y, const real z, const float4 atom, co
     return f;
 }
 
-/* place [atoms] (x, y, z, charge); lj [atoms] (12 ε R⁶, 12 ε R¹²); tip as in probe_particle.cl; probe and u
-   [3, vectors * WIDTH]: relaxed position and displacement from the free one; grad [vectors * WIDTH].
-   out [items, 4 atoms + 7, WIDTH]: x, y, z, charge of every atom; stiffness x, y, z, radial; free x, y, z. */
-__kernel void adjoint(__global const float4 *restrict place, __global const float2 *restrict lj,
-                      __global const float *restrict tip, __global const float *restrict probe,
-                      __global const float *restrict displacement, __global const float *restrict grad,
-                      const int atoms, const int vectors, const int block, __global float *restrict out)
+#ifdef TIP_CHARGES
+#define TIP_ROWS (12 + 2 * N_SITES)
+#ifdef SITES
+#define N_SITES SITES
+#else
+#define N_SITES 0
+#endif
+
+/* Adds the gradient that a cotangent w of the force has, through one atom of charge q, in the moments of the tip
+   (0-4) and in each site's charge and height; rw = w . (probe - atom). */
+inline void pull_tip(real *sum, const Pair f, const float q, const real rw, const real wz,
+                     __global const float *restrict tip)
 {
-    const int item = get_global_id(0), first = item * block, rows = 4 * atoms + 7;
-    if (first >= vectors) return;
-    const int stride = vectors * WIDTH, last = LEAST(first + block, vectors);
+    const real rho2 = f.x * f.x + (f.y * f.y + SOFTENING);
+    const real r2 = rho2 + f.z * f.z;
+    const real s = MOST(r2, MIN_R2);
+    const real u = inverse_root(s), inv = u * u, inv2 = inv * inv;
+    const real c2 = f.z * f.z * inv, zw = f.z * wz, zr = f.z * rw * inv;
+    const real e3 = q * u * inv, e5 = q * u * inv2, e9 = e5 * inv2;
+    sum[0] += e3 * rw;
+    sum[1] -= e3 * (wz - 3.0f * zr);
+    sum[2] -= e5 * (3.0f * zw - (7.5f * c2 - 1.5f) * rw);
+    sum[3] -= e5 * ((7.5f * c2 - 1.5f) * wz - (17.5f * c2 - 7.5f) * zr);
+    sum[4] -= e9 * s * ((17.5f * c2 - 7.5f) * zw - ((39.375f * c2 - 26.25f) * c2 + 1.875f) * rw);
+#ifdef SITES
+    for (int site = 0; site < SITES; site++) {
+        const float h = tip[TIP_SITES + 2 * site + 1];
+        const real zk = f.z + h, rk = rho2 + zk * zk;
+        const real uk = inverse_root(MOST(rk, MIN_R2)), ik = uk * uk;
+        const real a = q * (uk * ik), w = rw + h * wz;
+        sum[5 + 2 * site] += a * w;
+        sum[6 + 2 * site] += tip[TIP_SITES + 2 * site] * a * (wz - 3.0f * zk * ik * w);
+    }
+#endif
+}
+#else
+#define TIP_ROWS 7
+#endif
+
+/* place [atoms] (x, y, z, charge); lj [atoms] (12 ε R⁶, 12 ε R¹²); atoms of entry e: ptr[e] to ptr[e + 1]; tips,
+   pixel_x, pixel_y and heights as in probe_particle.cl; relaxed [entries, HEIGHTS, 5, vectors * WIDTH], its rows 1
+   to 3 the displacement of the relaxed probe; grad [entries, HEIGHTS, vectors * WIDTH].
+   out [items, 4 atoms + TIP_ROWS entries, WIDTH]: x, y, z, charge of every atom; of every entry stiffness x, y, z,
+   radial; free x, y, z; then, with TIP_CHARGES, moments 0-4, charge and height of every site. */
+__kernel void adjoint(__global const float4 *restrict place, __global const float2 *restrict lj,
+                      __global const int *restrict ptr, __global const float *restrict tips, const int tip_stride,
+                      __global const float *restrict pixel_x, __global const float *restrict pixel_y,
+                      __global const float *restrict heights, const int vectors,
+                      __global const float *restrict relaxed, __global const float *restrict grad, const int block,
+                      const int atoms, const int entries, __global float *restrict out)
+{
+    const int item = get_global_id(0), entry = get_global_id(1), first = item * block;
+    if (first >= HEIGHTS * vectors) return;
+    const int stride = vectors * WIDTH, last = LEAST(first + block, HEIGHTS * vectors);
+    const int begin = ptr[entry], n = ptr[entry + 1] - begin;
+    __global const float *tip = tips + entry * tip_stride;
     const float kx = tip[0], ky = tip[1], kz = tip[2], kr = tip[3], R0 = tip[4];
     const float d0x = tip[5], d0y = tip[6], d0z = tip[7];
     const real zero = (real)(0.0f);
-    __global float *sum = out + item * rows * WIDTH;
-    for (int row = 0; row < rows; row++) STORE(zero, sum, row);
+    __global float *sum = out + ((size_t)item * (4 * atoms + TIP_ROWS * entries) + 4 * begin) * WIDTH;
+    __global float *tip_sum = out + ((size_t)item * (4 * atoms + TIP_ROWS * entries) + 4 * atoms
+                                     + TIP_ROWS * entry) * WIDTH;
+    for (int row = 0; row < 4 * n; row++) STORE(zero, sum, row);
     real skx = zero, sky = zero, skz = zero, skr = zero, sdx = zero, sdy = zero, sdz = zero;
+#ifdef TIP_CHARGES
+    real by_tip[TIP_ROWS - 7];
+    for (int row = 0; row < TIP_ROWS - 7; row++) by_tip[row] = zero;
+#endif
 
-    for (int v = first; v < last; v++) {
-        const real x = LOAD(probe, v), y = LOAD(probe + stride, v), z = LOAD(probe + 2 * stride, v);
-        const real ux = LOAD(displacement, v), uy = LOAD(displacement + stride, v);
-        const real uz = LOAD(displacement + 2 * stride, v), g = LOAD(grad, v);
+    for (int t = first; t < last; t++) {
+        const int height = t / vectors, v = t - height * vectors;
+        __global const float *u = relaxed + (5 * ((size_t)entry * HEIGHTS + height) + 1) * stride;
+        const real ux = LOAD(u, v), uy = LOAD(u + stride, v), uz = LOAD(u + 2 * stride, v);
+        const real g = LOAD(grad + ((size_t)entry * HEIGHTS + height) * stride, v);
+        const real x = LOAD(pixel_x, v) + d0x + ux, y = LOAD(pixel_y, v) + d0y + uy, z = heights[height] + uz;
         real xx = zero, yy = zero, zz = zero, xy = zero, xz = zero, yz = zero;
-        for (int i = 0; i < atoms; i++) {
-            const float4 atom = place[i];
-            const Pair f = pair(x, y, z, atom, lj[i], tip);
+        for (int i = 0; i < n; i++) {
+            const float4 atom = place[begin + i];
+            const Pair f = pair(x, y, z, atom, lj[begin + i], tip);
             const real G = f.G + atom.w * f.Ge, B = f.B + atom.w * f.Be, W = atom.w * f.W;
             const real V = W + B * f.z, bx = B * f.x;
             xx += bx * f.x + G;
@@ -163,9 +218,9 @@ __kernel void adjoint(__global const float4 *restrict place, __global const floa
         sdz -= across * (mz - nz * mn) + pull * (uz - d0z * i0 * stretch);
 
         const real wx = mx, wy = my, wz = mz + g;
-        for (int i = 0; i < atoms; i++) {
-            const float4 atom = place[i];
-            const Pair f = pair(x, y, z, atom, lj[i], tip);
+        for (int i = 0; i < n; i++) {
+            const float4 atom = place[begin + i];
+            const Pair f = pair(x, y, z, atom, lj[begin + i], tip);
             const real rw = f.x * wx + f.y * wy + f.z * wz;
             const real G = f.G + atom.w * f.Ge, B = f.B + atom.w * f.Be, W = atom.w * f.W;
             const real radial = B * rw + W * wz;
@@ -174,13 +229,19 @@ __kernel void adjoint(__global const float4 *restrict place, __global const floa
             STORE(LOAD(sum, row + 1) + (radial * f.y + G * wy), sum, row + 1);
             STORE(LOAD(sum, row + 2) + (radial * f.z + G * wz + atom.w * f.Ezz * wz + W * rw), sum, row + 2);
             STORE(LOAD(sum, row + 3) - (f.Ez * wz + f.Ge * rw), sum, row + 3);
+#ifdef TIP_CHARGES
+            pull_tip(by_tip, f, atom.w, rw, wz, tip);
+#endif
         }
     }
-    STORE(skx, sum, 4 * atoms);
-    STORE(sky, sum, 4 * atoms + 1);
-    STORE(skz, sum, 4 * atoms + 2);
-    STORE(skr, sum, 4 * atoms + 3);
-    STORE(sdx, sum, 4 * atoms + 4);
-    STORE(sdy, sum, 4 * atoms + 5);
-    STORE(sdz, sum, 4 * atoms + 6);
+    STORE(skx, tip_sum, 0);
+    STORE(sky, tip_sum, 1);
+    STORE(skz, tip_sum, 2);
+    STORE(skr, tip_sum, 3);
+    STORE(sdx, tip_sum, 4);
+    STORE(sdy, tip_sum, 5);
+    STORE(sdz, tip_sum, 6);
+#ifdef TIP_CHARGES
+    for (int row = 0; row < TIP_ROWS - 7; row++) STORE(by_tip[row], tip_sum, 7 + row);
+#endif
 }

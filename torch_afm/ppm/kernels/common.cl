@@ -17,7 +17,12 @@ typedef float real;
    minimum, maximum and (on x86) the reciprocal root by Newton's method from the 12-bit instruction. */
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define MOST(a, b) ((a) > (b) ? (a) : (b))
-#if WIDTH == 8 && defined(__AVX__) && __has_builtin(__builtin_ia32_rsqrtps256)
+#if WIDTH == 8 && defined(__AVX__)
+#if __has_builtin(__builtin_ia32_rsqrtps256)
+#define ROOT_INSTRUCTION
+#endif
+#endif
+#ifdef ROOT_INSTRUCTION
 inline real inverse_root(const real s)
 {
     const real e = __builtin_ia32_rsqrtps256(s);

@@ -184,11 +184,11 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
 {
     const int item = get_global_id(0), t = get_global_id(1);
     if (item >= vectors) return;
-    __global const float *node = nodes + t * 3 * vectors * WIDTH;
+    __global const float *node = nodes + (size_t)t * 3 * vectors * WIDTH;
     const Surface f = surface(LOAD(node, item), LOAD(node + vectors * WIDTH, item),
                               LOAD(node + 2 * vectors * WIDTH, item), ptr[t], ptr[t + 1], place, lj, index,
                               tips + (t / tiles) * tip_stride);
-    __global float *to = out + t * 3 * vectors * WIDTH;
+    __global float *to = out + (size_t)t * 3 * vectors * WIDTH;
     STORE(f.gx, to, item);
     STORE(f.gy, to + vectors * WIDTH, item);
     STORE(f.gz, to + 2 * vectors * WIDTH, item);
@@ -210,8 +210,8 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
    tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
    above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD].
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
-   evaluations of force and Hessian over all heights; or, for each height, F_z, the position of the probe in the
-   frame (x, y, z), and whether it converged. With TILED, last, how far from the centre of its tile the probe came,
+   evaluations of force and Hessian over all heights; or, for each height, F_z, the displacement of the probe from
+   its free position (x, y, z), and whether it converged. With TILED, last, how far from the centre of its tile the probe came,
    in half edges, squared; without, there is one tile a graph, and index, tile_of and far are not read. */
 __kernel void frequency_shift(__global const float4 *restrict place, __global const float2 *restrict lj,
                               __global const int *restrict index, __global const int *restrict ptr,
@@ -231,7 +231,7 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
 #endif
     const int begin = ptr[tile], end = ptr[tile + 1];
     __global const float *tip = tips + graph * tip_stride;
-    __global float *row = out + graph * ROWS * vectors * WIDTH;
+    __global float *row = out + (size_t)graph * ROWS * vectors * WIDTH;
     const float kx = tip[0], ky = tip[1], kz = tip[2], kr = tip[3], R0 = tip[4];
     const float d0x = tip[5], d0y = tip[6], d0z = tip[7];
 
@@ -279,7 +279,7 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
         for (int iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
             Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, index, tip);
 #ifdef TILED
-            add_far(&f, x0 + ux, y0 + uy, heights[j] + uz, far + tile * TILE_RECORD);
+            add_far(&f, x0 + ux, y0 + uy, heights[j] + uz, far + (size_t)tile * TILE_RECORD);
 #endif
 #ifndef RELAXED
             count++;
@@ -331,7 +331,7 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
         /* A NaN compares false. */
         const real bad = ((step2 <= ACCEPT * ACCEPT) & (wall < WALL)) ? zero : zero + 1.0f;
 #ifdef TILED
-        __global const float *box = far + tile * TILE_RECORD;
+        __global const float *box = far + (size_t)tile * TILE_RECORD;
         const real u = (x0 + ux - box[0]) * box[3], v = (y0 + uy - box[1]) * box[4];
         const real w = (heights[j] + uz - box[2]) * box[5];
         const real lateral2 = MOST(u * u, v * v), most2 = MOST(lateral2, w * w);
@@ -339,9 +339,9 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
 #endif
 #ifdef RELAXED
         STORE(surface_fz, row, item);
-        STORE(x0 + ux, row + vectors * WIDTH, item);
-        STORE(y0 + uy, row + 2 * vectors * WIDTH, item);
-        STORE(heights[j] + uz, row + 3 * vectors * WIDTH, item);
+        STORE(ux, row + vectors * WIDTH, item);
+        STORE(uy, row + 2 * vectors * WIDTH, item);
+        STORE(uz, row + 3 * vectors * WIDTH, item);
         STORE(1.0f - bad, row + 4 * vectors * WIDTH, item);
         row += 5 * vectors * WIDTH;
     }

@@ -1,13 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
-from torch_afm.ppm.autograd import Scene, pull_torch
-from torch_afm.ppm.base import prepare
-from torch_afm.ppm.opencl_adjoint import pull_opencl
+from torch_afm.ppm import OpenCLRenderer, TipParameters, TorchRenderer
 from torch_afm.testing import benzene, water
 
 SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(9, 7), n_slices=2, n_oscillation=5)
@@ -31,18 +30,29 @@ SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(9, 7), n_slices=2, n_osci
 def test_against_float64_with_exact_charges(tip):
     data = benzene()
     data.pos = data.pos.double() + 0.3 * torch.sin(torch.arange(36.0)).reshape(12, 3)
-    batch = prepare(data, SCAN, tip, 8.9)
-    scene = Scene.of(batch, 0, SCAN, None, torch.empty(0, dtype=torch.float64))
-    relaxed = TorchRenderer(SCAN, tip, dtype=torch.float64).relax(data, z_top=8.9)
-    u = relaxed.probe.reshape(scene.free.shape) - batch.free(0) - scene.free
-    grad = torch.linspace(-1, 2, u[..., 0].numel()).double()
-    arguments = grad, u.reshape(-1, 3), scene.free.reshape(-1, 3)
-    exact = pull_torch(*arguments, scene.atoms, scene.springs)
-    single = [type(part)(*(v.float() for v in part)) for part in (scene.atoms, scene.springs)]
-    found = pull_opencl(*(v.float() for v in arguments), *single)
-    for i in (0, 1, 4, 5, 6):
-        assert (found[i] - exact[i]).norm() <= 5e-4 * exact[i].norm() + 1e-12
-    assert not found[2].any() and not found[3].any()
+    found, exact = (
+        gradients(renderer, data, tip)
+        for renderer in (OpenCLRenderer(SCAN), TorchRenderer(SCAN, dtype=torch.float64))
+    )
+    for ours, theirs in zip(found, exact, strict=True):
+        assert (ours - theirs).norm() <= 5e-4 * theirs.norm() + 1e-9
+
+
+def gradients(renderer, data, tip):
+    """In positions, charges, height, and all parameters of two channels of tips of a batch of two."""
+    near = data.clone()
+    near.pos = near.pos + torch.tensor([0.4, -0.3, 0.1])
+    batch = Batch.from_data_list([data, near])
+    tips = TipParameters.from_tips([tip])
+    fields = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
+    leaves = [batch.pos, batch.charge.double(), torch.tensor([8.9, 9.0]).double()]
+    leaves += [getattr(tips, name) for name in fields]
+    leaves = [v.detach().clone().requires_grad_() for v in leaves]
+    batch.pos, batch.charge, z_top = leaves[:3]
+    tips = replace(tips, **dict(zip(fields, leaves[3:], strict=True)))
+    stack = renderer.render(batch, (tips, TipParameters.from_tips([Tip(probe="Xe")])), z_top)
+    seed = torch.linspace(-1, 2, stack.numel()).reshape(stack.shape)
+    return torch.autograd.grad((stack * seed).sum(), leaves)
 
 
 def test_batch_with_an_empty_graph_and_no_pixels():

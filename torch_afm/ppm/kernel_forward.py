@@ -1,0 +1,133 @@
+"""Relaxation and frequency shift of a batch by the kernels, on whatever device runs them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_afm.config import Scan
+from torch_afm.ppm.base import RenderInput
+from torch_afm.ppm.device import KernelDevice
+from torch_afm.ppm.frequency_shift import frequency_shift_weights
+from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbours, neighbours, pays, pixel_tiles
+
+_FILE = "probe_particle.cl"
+
+
+class KernelInput:
+    """A checked batch in the memory of a device, as the kernels read it.
+
+    Args:
+        device: where to run.
+        batch: entries and atoms.
+        scan: window, pixels, heights.
+        positions: ``[P, 2]`` of the pixels, Å, relative to the centre of the window.
+
+    Attributes:
+        options: what every kernel is to be built for, vectors and heights.
+        electrostatics: what the charges of the tips need beside.
+    """
+
+    def __init__(self, device: KernelDevice, batch: RenderInput, scan: Scan, positions: np.ndarray) -> None:
+        self.device, self.batch, self.scan, self.positions = device, batch, scan, positions
+        moments, sites = batch.tips.moments(), batch.tips.sites()
+        self.options = [f"-DWIDTH={device.width}", f"-DHEIGHTS={scan.n_heights}"]
+        self.electrostatics = [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
+        self.electrostatics += [f"-DSITES={sites.shape[1]}"] if sites.shape[1] else []
+        records = np.hstack([batch.tips.springs, moments, sites.reshape(batch.n_entries, -1)])
+        self.tips, self.tip_stride = device.array(records), records.shape[1]
+
+    @cached_property
+    def place(self) -> Any:
+        """``[N, 4]``: x, y, z, charge."""
+        return self.device.array(torch.cat([self.batch.pos, self.batch.charge[:, None]], 1).detach())
+
+    @cached_property
+    def lj(self) -> Any:
+        """``[N, 2]``: 12 ε R⁶, 12 ε R¹²."""
+        c6 = 12 * self.batch.depth * self.batch.radius**6
+        return self.device.array(np.column_stack([c6, c6 * self.batch.radius**6]))
+
+    @cached_property
+    def ptr(self) -> Any:
+        """``[E + 1]``."""
+        return self.device.array(self.batch.ptr)
+
+    @cached_property
+    def heights(self) -> Any:
+        """``[H]`` Å: the free probe above the origin of the frame."""
+        return self.device.array(self.scan.heights(0.0))
+
+    def frequency_shift(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Frequency shifts ``[E, Z, P]`` Hz, heights not converged ``[E, P]``, evaluations ``[E, P]``."""
+        rows = self._run([], self.scan.n_slices + 2)
+        return rows[:, :-2], rows[:, -2], rows[:, -1]
+
+    def relax(self) -> Tensor:
+        """F_z in eV/Å, displacement of the probe from its free position (x, y, z) in Å, and 1 where it
+        converged, ``[E, H, 5, P]``."""
+        rows = self._run(["-DRELAXED"], 5 * self.scan.n_heights)
+        return rows.unflatten(1, (self.scan.n_heights, 5))
+
+    def _run(self, options: list[str], n_rows: int) -> Tensor:
+        if not len(self.positions):
+            return torch.empty(self.batch.n_entries, n_rows, 0)
+        rows, tiled = self._rows(options, n_rows, self.positions, tiles=True)
+        if tiled:
+            # Where a probe bent out of its tile's box, all atoms are summed.
+            strayed = (rows[:, n_rows] > STRAYED).any(dim=0)
+            if strayed.any():
+                positions = self.positions[strayed.cpu().numpy()]
+                rows[:, :n_rows, strayed] = self._rows(options, n_rows, positions, tiles=False)[0]
+        return rows[:, :n_rows]
+
+    def _rows(
+        self, options: list[str], n_rows: int, positions: np.ndarray, tiles: bool
+    ) -> tuple[Tensor, bool]:
+        """Rows at ``positions``, and whether tiles were used, which makes one row more."""
+        device, scan, batch = self.device, self.scan, self.batch
+        options = [*self.options, *options, f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_oscillation}"]
+        options += self.electrostatics if bool(batch.charge.any()) else []
+        slots, slot, tile_of, found = _tiling(batch, positions, device.width, scan, tiles)
+        n_tiles, index, ptr, far = 1, np.empty(0, np.int32), self.ptr, np.empty(0)
+        if found is not None:
+            options += ["-DTILED", f"-DDEGREE={DEGREE}"]
+            n_rows += 1
+            n_tiles, (index, ptr) = found.centre.shape[1], found.near
+            far, ptr = self._far_field(options, found, n_tiles), device.array(ptr)
+        vectors = len(slots) // device.width
+        arguments = [self.place, self.lj, device.array(index), ptr, device.array(tile_of), n_tiles]
+        arguments += [self.tips, self.tip_stride, *map(device.array, positions[slots].T), vectors]
+        arguments += [self.heights, device.array(frequency_shift_weights(scan)), device.array(far)]
+        size, shape = (vectors, batch.n_entries), (batch.n_entries, n_rows, len(slots))
+        out = device.launch(_FILE, "frequency_shift", options, size, arguments, shape)
+        return (out[..., : len(positions)], False) if slot is None else (out[..., slot], True)
+
+    def _far_field(self, options: list[str], found: Neighbours, n_tiles: int) -> np.ndarray:
+        """Records of the tiles for the far atoms."""
+        array, nodes = self.device.array, found.nodes
+        vectors = nodes.shape[2] // self.device.width
+        arguments = [self.place, self.lj, *map(array, found.far), self.tips, self.tip_stride, n_tiles]
+        arguments += [array(nodes), vectors]
+        size = vectors, len(nodes)
+        gradient = self.device.launch(_FILE, "far_field", options, size, arguments, nodes.shape)
+        return found.records(gradient.cpu().numpy())
+
+
+def _tiling(
+    batch: RenderInput, positions: np.ndarray, width: int, scan: Scan, tiles: bool
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, Neighbours | None]:
+    """The pixel of each slot, the slot of each pixel (None: the same), the tile of each vector of slots, and
+    the neighbours (None without ``tiles`` and where summing over all atoms is not slower)."""
+    if tiles and len(batch.pos) >= FEW * batch.n_entries:
+        slots, slot, tile_of = pixel_tiles(positions, width)
+        tile = np.repeat(tile_of, width)[slot]
+        found = neighbours(batch, positions, tile, (scan.n_heights - 1) * scan.dz)
+        if pays(batch, found, np.bincount(tile), scan.n_heights):
+            return slots, slot, tile_of, found
+    filled = -(-len(positions) // width) * width
+    return np.resize(np.arange(len(positions)), filled), None, np.empty(0, np.int32), None
