@@ -124,11 +124,12 @@ def lj_parameters(
         InputError: for an element that the table lacks, naming it.
     """
     numbers = np.asarray(z, dtype=np.int64).reshape(-1)
-    missing = sorted({int(n) for n in numbers if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table})
+    kinds, kind = np.unique(numbers, return_inverse=True)
+    missing = [n for n in kinds.tolist() if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table]
     if missing:
         names = ", ".join(_SYMBOLS[n] if 0 < n < len(_SYMBOLS) else f"Z={n}" for n in missing)
         raise InputError(f"z: no Lennard-Jones parameters for {names}; known elements: {', '.join(table)}")
-    values = np.array([table[_SYMBOLS[n]] for n in numbers], dtype=np.float64).reshape(-1, 2)
+    values = np.array([table[_SYMBOLS[n]] for n in kinds], dtype=np.float64).reshape(-1, 2)[kind]
     return values[:, 0], values[:, 1]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from torch_afm.io import PotentialGrid, read_potential
+from torch_afm.io import read_potential
 from torch_afm.utils import InputError
 
 #: CODATA 2018: eV in a Hartree, Å in a Bohr.
@@ -160,21 +160,3 @@ def test_missing_and_binary_files(tmp_path):
     (tmp_path / "v.cube").write_bytes(bytes(range(256)))
     with pytest.raises(InputError, match=r"v\.cube: ASE cannot read"):
         read_potential(tmp_path / "v.cube")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("values", np.zeros((3, 3))),
-        ("values", np.zeros((3, 3, 1))),
-        ("values", np.zeros((2, 2, 2), complex)),
-        ("values", np.full((2, 2, 2), np.nan)),
-        ("origin", np.zeros(2)),
-        ("cell", np.ones((3, 3))),
-        ("cell", np.zeros((3, 3))),
-    ],
-)
-def test_bad_grids_name_the_argument(name, value):
-    good = {"values": np.zeros((2, 2, 2)), "origin": np.zeros(3), "cell": np.eye(3)}
-    with pytest.raises(InputError, match=f"^{name}: "):
-        PotentialGrid(**(good | {name: value}))

@@ -48,7 +48,7 @@ def test_hessian_is_minus_the_jacobian_of_the_force():
 
 
 def test_pullbacks_are_those_of_autograd():
-    leaves = [v.requires_grad_() for v in atoms()]
+    leaves = [v.requires_grad_() for v in atoms()[:6]]
     a = Atoms(*leaves)
     cotangent = torch.tensor([[0.3, -1.0, 0.4], [2.0, 0.1, -0.7]], dtype=torch.float64)
     inputs = [a.pos, a.charge, a.tip_charges, a.tip_heights]

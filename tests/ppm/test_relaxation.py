@@ -49,7 +49,7 @@ def test_newton_step_solves_where_positive_and_descends_elsewhere():
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 def test_relaxed_probe_feels_no_force(dtype, tolerance):
     s = springs(dtype)
-    a = Atoms(*(v.to(dtype) for v in atoms()))
+    a = Atoms(*(v.to(dtype) for v in atoms()[:6]))
     x = torch.linspace(-3, 3, 9, dtype=dtype)
     free = torch.stack([x, 0.3 * x, torch.full_like(x, 4.5)], 1)
     heights = torch.arange(0, -2, -0.1, dtype=dtype)

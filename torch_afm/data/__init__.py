@@ -4,9 +4,11 @@ from torch_afm.data.afm_data import AFMData
 from torch_afm.data.bonds import covalent_bonds
 from torch_afm.data.convert import from_ase, from_rdmol, from_smiles, to_ase, to_rdmol
 from torch_afm.data.edit import append_atom, remove_atoms
+from torch_afm.data.potential_grid import PotentialGrid
 
 __all__ = [
     "AFMData",
+    "PotentialGrid",
     "append_atom",
     "covalent_bonds",
     "from_ase",

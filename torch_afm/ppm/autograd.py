@@ -44,6 +44,7 @@ class Scene(NamedTuple):
             to(batch.depth[own]),
             COULOMB * tip.charges[entry].to(like),
             tip.charge_heights[entry].to(like),
+            field=_field(batch, entry, aside, like),
         )
         stiffness, radial = tip.stiffness[entry] / N_PER_M, tip.radial_stiffness[entry : entry + 1] / N_PER_M
         springs = Springs(stiffness.to(like), radial.to(like), tip.free[entry].to(like))
@@ -52,6 +53,15 @@ class Scene(NamedTuple):
         up = to([0.0, 0.0, 1.0])
         free = torch.cat([grid, grid.new_zeros(len(grid), 1)], 1) + heights[:, None, None] * up
         return cls(atoms, springs, free)
+
+
+def _field(
+    batch: RenderInput, entry: int, aside: Tensor, like: Tensor
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    if not batch.fields:
+        return None
+    coefficients, low, spacing = (like.new_tensor(v) for v in batch.fields[entry])
+    return coefficients, low - aside.detach().to(like), spacing
 
 
 def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
@@ -81,7 +91,8 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
     """
     atoms, springs, free = scene
     inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
-    return _RelaxedForce.apply(force, u, free, atoms.radius, atoms.depth, *inputs)
+    constants = atoms.radius, atoms.depth, atoms.field
+    return _RelaxedForce.apply(force, u, free, constants, *inputs)
 
 
 def needs_gradient(batch: RenderInput) -> bool:
@@ -104,20 +115,21 @@ class _RelaxedForce(torch.autograd.Function):
         force: Tensor,
         u: Tensor,
         free: Tensor,
-        radius: Tensor,
-        depth: Tensor,
+        constants: tuple[Any, ...],
         *inputs: Tensor,
     ) -> Tensor:
-        ctx.save_for_backward(u, free, radius, depth, *inputs)
+        ctx.save_for_backward(u, free, *inputs)
+        ctx.constants = constants
         return force.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        u, free, radius, depth, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
-        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights)
+        u, free, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
+        radius, depth, field = ctx.constants
+        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights, field)
         probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
-        return None, None, None, None, None, *_pull(*probes, atoms, Springs(*springs))
+        return None, None, None, None, *_pull(*probes, atoms, Springs(*springs))
 
 
 def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:

@@ -14,9 +14,11 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.config import ForceField, Scan, Tip
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, PotentialGrid
 from torch_afm.ppm.periodic import cell_shifts, charge_weights, check_cell, check_neutral
+from torch_afm.ppm.potential import PotentialField, potential_field
 from torch_afm.ppm.tip import TipArrays, TipParameters
+from torch_afm.units import COULOMB
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: One tip for all graphs, a *tuple* of tips as channels of all graphs, or a *list* with one of these a graph;
@@ -42,7 +44,8 @@ class Renderer(Protocol):
     """Renders Δf stacks of molecules with the Probe Particle Model (Hapala et al., PRB 90, 085421 (2014)).
 
     A graph with ``cell`` and ``pbc`` is repeated along x and y as far as the window needs (see
-    :func:`torch_afm.ppm.periodic.cell_shifts`); z is never periodic.
+    :func:`torch_afm.ppm.periodic.cell_shifts`); z is never periodic. A graph with ``potential``
+    (:class:`torch_afm.data.PotentialGrid`) has its electrostatics from that, not from its charges.
     """
 
     scan: Scan
@@ -97,7 +100,8 @@ class RenderInput:
         probe of the first height at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and
         depth ``[N]`` = √(ε_i ε_p) in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render
         frame in the graph's; tips and parameters: the same tips, an entry each, as arrays and as tensors.
-        Tensors are differentiable, float64.
+        Tensors are differentiable, float64. fields: of each entry, where potentials on a grid take the place
+        of the charges, which are 0 then.
     """
 
     pos: Tensor
@@ -109,6 +113,7 @@ class RenderInput:
     parameters: TipParameters
     origin: Tensor
     n_channels: int = 1
+    fields: tuple[PotentialField, ...] = ()
 
     @property
     def n_entries(self) -> int:
@@ -150,17 +155,48 @@ def prepare(
     entry = np.repeat(np.arange(len(tips)), np.diff(entry_ptr))
     radius, depth = forcefield.lj_parameters(z.cpu())
     probe_radius, probe_depth = forcefield.probe_parameters(tips.probe)
+    arrays = tips.arrays()
+    fields = _fields(data, scan, tips, arrays, origin)
+    if fields:
+        charge = torch.zeros_like(charge)
     return RenderInput(
         pos=pos.double()[atom] + shift.to(pos.device) - origin[entry],
         charge=charge.double()[atom] * weight.to(pos.device),
         radius=radius[atom] + probe_radius[entry],
         depth=np.sqrt(depth[atom] * probe_depth[entry]),
         ptr=entry_ptr,
-        tips=tips.arrays(),
+        tips=arrays,
         parameters=tips,
         origin=origin,
         n_channels=channels,
+        fields=fields,
     )
+
+
+def _fields(
+    data: AFMData | Batch, scan: Scan, tips: TipParameters, arrays: TipArrays, origin: Tensor
+) -> tuple[PotentialField, ...]:
+    """The field of each entry where ``data`` have potentials."""
+    potential = data.get("potential")
+    if potential is None:
+        return ()
+    grids = potential if isinstance(potential, list) else [potential]
+    for grid in grids:
+        if not isinstance(grid, PotentialGrid):
+            raise InputError(f"potential: expected a PotentialGrid, got {type(grid).__name__}")
+    if tips.free.requires_grad or tips.charges.requires_grad or origin.requires_grad:
+        raise InputError("tip, z_top: expected constants, for a potential on a grid has no gradients in them")
+    pbc = data.get("pbc")
+    repeats = np.zeros((len(grids), 3), bool) if pbc is None else pbc.cpu().numpy().astype(bool)
+    repeats = repeats.reshape(-1, 3) & (True, True, False)
+    origins, aside = origin.detach().cpu().numpy(), arrays.springs[:, 5:7]
+    found = []
+    for entry in range(len(tips)):
+        graph = entry * len(grids) // len(tips)
+        charges = arrays.charges[entry] / COULOMB, arrays.charge_heights[entry]
+        place = repeats[graph], origins[entry], aside[entry]
+        found.append(potential_field(grids[graph], *place, *charges, scan))
+    return tuple(found)
 
 
 def pixel_positions(scan: Scan, pixels: Tensor | None = None) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from torch_afm.ppm.potential import field_force_hessian
+
 #: Å², added to every r² (a convention of the model).
 _SOFTENING = 1e-6
 #: Å²: inside this the force is capped, so that an absurd geometry stays finite.
@@ -19,7 +21,9 @@ class Atoms(NamedTuple):
 
     Shapes:
         pos ``[N, 3]`` Å, charge ``[N]`` e, radius ``[N]`` Å, depth ``[N]`` eV (mixed with the probe's),
-        tip_charges ``[C]`` eV Å/e and tip_heights ``[C]`` Å: point charges on the axis of the probe.
+        tip_charges ``[C]`` eV Å/e and tip_heights ``[C]`` Å: point charges on the axis of the probe; field:
+        coefficients, first knot and spacing of the energy of these charges in a potential on a grid, if any
+        (:class:`torch_afm.ppm.potential.PotentialField`).
     """
 
     pos: Tensor
@@ -28,6 +32,7 @@ class Atoms(NamedTuple):
     depth: Tensor
     tip_charges: Tensor
     tip_heights: Tensor
+    field: tuple[Tensor, Tensor, Tensor] | None = None
 
 
 def surface_force(probe: Tensor, atoms: Atoms) -> Tensor:
@@ -65,7 +70,7 @@ class SurfaceTerms(NamedTuple):
 
     Shapes:
         all ``[P, N]``: x, y, z probe minus atom, Å; first Σ a, first_z Σ a z_t, second Σ b, second_z Σ b z_t,
-        second_zz Σ b z_t².
+        second_zz Σ b z_t²; but field: force ``[P, 3]`` and Hessian ``[P, 3, 3]`` of a potential, if any.
     """
 
     x: Tensor
@@ -76,6 +81,7 @@ class SurfaceTerms(NamedTuple):
     second: Tensor
     second_z: Tensor
     second_zz: Tensor
+    field: tuple[Tensor, Tensor] | None
 
     @classmethod
     def at(cls, probe: Tensor, atoms: Atoms) -> SurfaceTerms:
@@ -94,11 +100,13 @@ class SurfaceTerms(NamedTuple):
             bz = b * above
             first, first_z = first + a, first_z + a * above
             second, second_z, second_zz = second + b, second_z + bz, second_zz + bz * above
-        return cls(x, y, z, first, first_z, second, second_z, second_zz)
+        field = None if atoms.field is None else field_force_hessian(probe, *atoms.field)
+        return cls(x, y, z, first, first_z, second, second_z, second_zz, field)
 
     def force(self) -> Tensor:
         """Force on each probe, ``[P, 3]`` eV/Å."""
-        return -torch.stack([_dot(self.first, self.x), _dot(self.first, self.y), self.first_z.sum(1)], 1)
+        force = -torch.stack([_dot(self.first, self.x), _dot(self.first, self.y), self.first_z.sum(1)], 1)
+        return force if self.field is None else force + self.field[0]
 
     def outside(self) -> Tensor:
         """Whether each probe is outside of all atoms, ``[P]`` bool: inside the force is capped."""
@@ -111,7 +119,8 @@ class SurfaceTerms(NamedTuple):
         xy, xz, yz = _dot(bx, self.y), _dot(self.second_z, self.x), _dot(self.second_z, self.y)
         xx, yy = _dot(bx, self.x) + diagonal, _dot(by, self.y) + diagonal
         zz = self.second_zz.sum(1) + diagonal
-        return torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], 1).reshape(-1, 3, 3)
+        hessian = torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], 1).reshape(-1, 3, 3)
+        return hessian if self.field is None else hessian + self.field[1]
 
     def pull_pos(self, cotangent: Tensor) -> Tensor:
         """Gradient of Σ ``cotangent`` · force in the positions of the atoms: the Hessian of each atom times

@@ -73,7 +73,7 @@ def _pull(
         arguments = [data.place, data.lj, data.ptr, data.tips, data.tip_stride]
         arguments += [*map(device.array, pixels.T), data.heights, vectors]
         arguments += [device.array(pad(v.detach(), (0, gap))) for v in (relaxed, grad)]
-        arguments += [block, n, entries]
+        arguments += [block, n, entries, *data.fields]
         shape = (items, len(sums), device.width)
         out = device.launch("adjoint.cl", "adjoint", options, (items, entries), arguments, shape)
         sums = out.sum(dim=(0, 2), dtype=torch.float64).cpu()

@@ -28,7 +28,7 @@ class KernelInput:
         positions: ``[P, 2]`` of the pixels, Å, relative to the centre of the window.
 
     Attributes:
-        options: what every kernel is to be built for, vectors and heights.
+        options: what every kernel is to be built for: vectors, heights, a potential on a grid.
         electrostatics: what the charges of the tips need beside.
     """
 
@@ -36,6 +36,7 @@ class KernelInput:
         self.device, self.batch, self.scan, self.positions = device, batch, scan, positions
         moments, sites = batch.tips.moments(), batch.tips.sites()
         self.options = [f"-DWIDTH={device.width}", f"-DHEIGHTS={scan.n_heights}"]
+        self.options += ["-DFIELD"] if batch.fields else []
         self.electrostatics = [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
         self.electrostatics += [f"-DSITES={sites.shape[1]}"] if sites.shape[1] else []
         records = np.hstack([batch.tips.springs, moments, sites.reshape(batch.n_entries, -1)])
@@ -61,6 +62,18 @@ class KernelInput:
     def heights(self) -> Any:
         """``[H]`` Å: the free probe above the origin of the frame."""
         return self.device.array(self.scan.heights(0.0))
+
+    @cached_property
+    def fields(self) -> list[Any]:
+        """Coefficients of all entries, records ``[E, 6]`` and sizes ``[E, 4]`` of their grids."""
+        fields, array = self.batch.fields, self.device.array
+        if not fields:
+            return [array(np.empty(0)), array(np.empty(0)), array(np.empty(0, np.int32))]
+        starts = np.cumsum([0] + [f.coefficients.size for f in fields])[:-1]
+        sizes = [[*f.coefficients.shape, start] for f, start in zip(fields, starts, strict=True)]
+        records = [np.concatenate([f.low, 1 / f.spacing]) for f in fields]
+        coefficients = np.concatenate([f.coefficients.ravel() for f in fields])
+        return [array(coefficients), array(np.array(records)), array(np.array(sizes))]
 
     def frequency_shift(self) -> tuple[Tensor, Tensor, Tensor]:
         """Frequency shifts ``[E, Z, P]`` Hz, heights not converged ``[E, P]``, evaluations ``[E, P]``."""
@@ -103,6 +116,7 @@ class KernelInput:
         arguments = [self.place, self.lj, device.array(index), ptr, device.array(tile_of), n_tiles]
         arguments += [self.tips, self.tip_stride, *map(device.array, positions[slots].T), vectors]
         arguments += [self.heights, device.array(frequency_shift_weights(scan)), device.array(far)]
+        arguments += self.fields
         size, shape = (vectors, batch.n_entries), (batch.n_entries, n_rows, len(slots))
         out = device.launch(_FILE, "frequency_shift", options, size, arguments, shape)
         return (out[..., : len(positions)], False) if slot is None else (out[..., slot], True)

@@ -7,6 +7,7 @@
      HEIGHTS         probe heights
      M0 ... M4       where the tip has an axial multipole moment of that order about the probe
      SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
+     FIELD           where the electrostatics come from a potential on a grid
      TIP_CHARGES     for gradients in the moments (M0 to M4 have to be set) and sites of the tip too
    Units and names as in probe_particle.cl: Å, eV, e; energies E(z, s) of one atom with s = r² have the gradient
    (0, 0, Ez) + G r and the Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I. */
@@ -128,7 +129,7 @@ inline void pull_tip(real *sum, const Pair f, const float q, const real rw, cons
 #endif
 
 /* place [atoms] (x, y, z, charge); lj [atoms] (12 ε R⁶, 12 ε R¹²); atoms of entry e: ptr[e] to ptr[e + 1]; tips,
-   pixel_x, pixel_y and heights as in probe_particle.cl; relaxed [entries, HEIGHTS, 5, vectors * WIDTH], its rows 1
+   pixel_x, pixel_y, heights and the field as in probe_particle.cl; relaxed [entries, HEIGHTS, 5, vectors * WIDTH], its rows 1
    to 3 the displacement of the relaxed probe; grad [entries, HEIGHTS, vectors * WIDTH].
    out [items, 4 atoms + TIP_ROWS entries, WIDTH]: x, y, z, charge of every atom; of every entry stiffness x, y, z,
    radial; free x, y, z; then, with TIP_CHARGES, moments 0-4, charge and height of every site. */
@@ -137,7 +138,9 @@ __kernel void adjoint(__global const float4 *restrict place, __global const floa
                       __global const float *restrict pixel_x, __global const float *restrict pixel_y,
                       __global const float *restrict heights, const int vectors,
                       __global const float *restrict relaxed, __global const float *restrict grad, const int block,
-                      const int atoms, const int entries, __global float *restrict out)
+                      const int atoms, const int entries, __global const float *restrict field,
+                      __global const float *restrict field_records, __global const int *restrict field_sizes,
+                      __global float *restrict out)
 {
     const int item = get_global_id(0), entry = get_global_id(1), first = item * block;
     if (first >= HEIGHTS * vectors) return;
@@ -176,6 +179,12 @@ __kernel void adjoint(__global const float4 *restrict place, __global const floa
             yz += V * f.y;
             zz += (W + V) * f.z + atom.w * f.Ezz + G;
         }
+#ifdef FIELD
+        Surface f = {xx, xx, xx, xx, yy, zz, xy, xz, yz}; /* of which the gradient is not used */
+        add_field(&f, x, y, z, field, field_records + 6 * entry, field_sizes + 4 * entry);
+        xx = f.xx; yy = f.yy; zz = f.zz;
+        xy = f.xy; xz = f.xz; yz = f.yz;
+#endif
 
         /* Springs, and the solution of H λ = -(surface Hessian) ẑ by the steps of a Newton step. */
         const real dx = d0x + ux, dy = d0y + uy, dz = d0z + uz;

@@ -7,6 +7,7 @@
      M0 ... M4       where the tip has an axial multipole moment of that order about the probe
      SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
      TILED, DEGREE   where far atoms act through a polynomial of that degree on each tile of pixels
+     FIELD           where the electrostatics come from a potential on a grid
      RELAXED         to write the relaxed probe in place of the frequency shift
    Units: Å, eV, e. Energies E(z, s) of one atom with s = r²: gradient (0, 0, Ez) + G r,
    Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I, with G = 2 E_s, W = 2 E_zs, B = 4 E_ss. */
@@ -34,11 +35,6 @@
 #else
 #define ATOM(k) k
 #endif
-
-typedef struct {
-    real gx, gy, gz;              /* gradient of the surface energy */
-    real xx, yy, zz, xy, xz, yz;  /* its Hessian */
-} Surface;
 
 inline Surface surface(const real x, const real y, const real z, const int begin, const int end,
                        __global const float4 *restrict place, __global const float2 *restrict lj,
@@ -208,7 +204,8 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
 
 /* place [atoms] (x, y, z, charge); index: atoms of each (graph, tile), which ptr [graphs * tiles + 1] delimits;
    tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
-   above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD].
+   above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD]; field [], field_records
+   [graphs, 6] and field_sizes [graphs, 4] as add_field takes them, not read without FIELD.
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
    evaluations of force and Hessian over all heights; or, for each height, F_z, the displacement of the probe from
    its free position (x, y, z), and whether it converged. With TILED, last, how far from the centre of its tile the probe came,
@@ -220,7 +217,8 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
                               __global const float *restrict pixel_x, __global const float *restrict pixel_y,
                               const int vectors, __global const float *restrict heights,
                               __global const float *restrict weights, __global const float *restrict far,
-                              __global float *restrict out)
+                              __global const float *restrict field, __global const float *restrict field_records,
+                              __global const int *restrict field_sizes, __global float *restrict out)
 {
     const int item = get_global_id(0), graph = get_global_id(1);
     if (item >= vectors) return;
@@ -280,6 +278,10 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
             Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, index, tip);
 #ifdef TILED
             add_far(&f, x0 + ux, y0 + uy, heights[j] + uz, far + (size_t)tile * TILE_RECORD);
+#endif
+#ifdef FIELD
+            add_field(&f, x0 + ux, y0 + uy, heights[j] + uz, field, field_records + 6 * graph,
+                      field_sizes + 4 * graph);
 #endif
 #ifndef RELAXED
             count++;

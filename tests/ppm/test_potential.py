@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import spline_filter
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData, PotentialGrid
+from torch_afm.ppm import OpenCLRenderer, TorchRenderer
+from torch_afm.ppm.potential import field_force_hessian, potential_field
+from torch_afm.testing import benzene, water
+from torch_afm.units import COULOMB
+from torch_afm.utils import InputError
+
+SCAN = Scan(window=((-3.0, 3.0), (-2.5, 2.5)), pixels=(7, 6), n_slices=2, n_oscillation=5)
+TIPS = [Tip(), Tip(tilt=(0.3, -0.2), charges=(-0.2, 0.1), charge_heights=(0.0, 0.5))]
+
+
+def molecule() -> AFMData:
+    data = benzene()
+    data.charge = data.charge + 0.05 * torch.sin(torch.arange(12.0))
+    data.z_top = torch.tensor([8.9])
+    return data
+
+
+def coulomb(data, skewed=False) -> PotentialGrid:
+    """The potential of the charges of ``data``, above them, where the probe may come to."""
+    cell = np.array([[12.0, 0.0, 0.0], [2.0 * skewed, 12.0, 0.0], [0.0, 0.0, 7.0]])
+    origin, shape = np.array([-6.0 - 1.0 * skewed, -6.0, 2.0]), (80, 80, 46)
+    steps = np.stack(np.meshgrid(*(np.arange(n) / n for n in shape), indexing="ij"), -1)
+    points = origin + steps @ cell
+    distance = np.linalg.norm(points[..., None, :] - data.pos.double().numpy(), axis=-1)
+    return PotentialGrid((COULOMB * data.charge.double().numpy() / distance).sum(-1), origin, cell)
+
+
+def with_grid(skewed=False) -> AFMData:
+    data = molecule()
+    data.potential = coulomb(data, skewed)
+    return data
+
+
+@pytest.mark.parametrize("tip", TIPS, ids=["quadrupole", "charges"])
+@pytest.mark.parametrize("skewed", [False, True])
+def test_potential_of_point_charges_gives_their_stack(tip, skewed):
+    renderer = TorchRenderer(SCAN, tip, dtype=torch.float64)
+    exact, found = renderer.render(molecule()), renderer.render(with_grid(skewed))
+    neutral = molecule()
+    neutral.charge = torch.zeros(12)
+    assert (renderer.render(neutral) - exact).std() > 0.02 * exact.std()
+    assert (found - exact).abs().max() < 1e-3 * exact.std()
+
+
+@pytest.mark.parametrize("tip", TIPS, ids=["quadrupole", "charges"])
+def test_kernels_against_float64(tip):
+    batch = Batch.from_data_list([with_grid(), with_grid(skewed=True)])
+    gradients, stacks = [], []
+    for renderer in (OpenCLRenderer(SCAN), TorchRenderer(SCAN, dtype=torch.float64)):
+        given = batch.clone()
+        given.pos.requires_grad_()
+        stack = renderer.render(given, (tip, Tip(probe="Xe")))
+        gradients.append(torch.autograd.grad(stack.square().sum(), given.pos)[0])
+        stacks.append(stack.detach())
+    assert (stacks[0] - stacks[1]).abs().max() < 1e-3 * stacks[1].std()
+    assert (gradients[0] - gradients[1]).norm() < 1e-3 * gradients[1].norm()
+
+
+def test_force_and_hessian_are_those_of_a_polynomial():
+    # Cubic splines reproduce quadratics, but for what mirroring does at the edges.
+    low, spacing = np.array([-1.0, -2.0, 0.0]), np.array([0.1, 0.2, 0.15])
+    axes = [a + s * np.arange(n) for a, s, n in zip(low, spacing, (41, 31, 38), strict=True)]
+    x, y, z = np.meshgrid(*axes, indexing="ij")
+    energy = 0.3 * x * x - 0.2 * y * y + 0.5 * z * z + 0.7 * x * y - 0.4 * x * z + y * z - x + 2 * z
+    parts = (torch.from_numpy(v) for v in (spline_filter(energy, order=3, mode="mirror"), low, spacing))
+    probe = torch.tensor([[1.03, 0.88, 2.71], [0.9, 1.2, 2.5]], dtype=torch.float64)
+    force, hessian = field_force_hessian(probe, *parts)
+    expected = torch.tensor([[0.6, 0.7, -0.4], [0.7, -0.4, 1.0], [-0.4, 1.0, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(hessian, expected.expand(2, 3, 3), atol=1e-4, rtol=0)
+    linear = torch.tensor([-1.0, 0.0, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(force, -(probe @ expected + linear), atol=1e-5, rtol=0)
+
+
+def test_periodic_potential_repeats():
+    # One wave a cell: whole cells aside the field is the same.
+    shape, cell = (24, 30, 40), np.diag([6.0, 7.0, 12.0])
+    waves = np.cos(2 * np.pi * np.arange(24) / 24)[:, None, None] + np.zeros(shape)
+    grid = PotentialGrid(waves, np.array([-3.0, -3.5, 0.0]), cell)
+    pbc, aside = np.array([True, True, False]), np.zeros(2)
+    charge, height = np.array([2.0]), np.array([0.3])
+    found = []
+    for origin in (np.array([0.2, 0.1, 6.0]), np.array([12.2, -20.9, 6.0])):
+        field = potential_field(grid, pbc, origin, aside, charge, height, SCAN)
+        parts = (torch.from_numpy(v) for v in field)
+        found.append(field_force_hessian(torch.tensor([[1.1, 0.7, -0.3]], dtype=torch.float64), *parts))
+    torch.testing.assert_close(found[0], found[1], atol=1e-9, rtol=1e-9)
+    # -Q dV/dx of V = cos(2π (x + 3) / 6) at x = 1.1 + 0.2.
+    expected = 2.0 * 2 * np.pi / 6 * np.sin(2 * np.pi * 4.3 / 6)
+    assert found[0][0][0, 0].item() == pytest.approx(expected, rel=2e-4)
+
+
+def test_grid_that_is_too_small_is_refused():
+    data = molecule()
+    whole = coulomb(data)
+    cell = whole.cell * np.array([[1.0], [1.0], [15 / 46]])
+    data.potential = PotentialGrid(whole.values[:, :, :15], whole.origin, cell)
+    with pytest.raises(InputError, match="potential: expected a grid that reaches every charge"):
+        OpenCLRenderer(SCAN).render(data)
+
+
+def test_bad_use_is_refused():
+    data = water()
+    data.potential = np.zeros((2, 2, 2))
+    with pytest.raises(InputError, match="potential: expected a PotentialGrid, got ndarray"):
+        OpenCLRenderer(SCAN).render(data)
+    data = with_grid()
+    data.z_top.requires_grad_()
+    with pytest.raises(InputError, match="tip, z_top: expected constants"):
+        OpenCLRenderer(SCAN).render(data)

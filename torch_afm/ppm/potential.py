@@ -1,0 +1,154 @@
+"""Electrostatics from a potential on a grid instead of point charges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.ndimage import map_coordinates, spline_filter
+from torch import Tensor
+
+from torch_afm.config import Scan
+from torch_afm.data import PotentialGrid
+from torch_afm.utils import InputError
+
+#: Å around the free probes that the field covers, for the probe bends.
+_MARGIN = 1.0
+#: Å between the knots of the field.
+_SPACING = 0.12
+#: Points a grid is continued by at every face.
+_PAD = 12
+
+
+class PotentialField(NamedTuple):
+    """Energy of the charges of a tip in a potential, as a cubic B-spline over the probe's position.
+
+    Shapes:
+        coefficients ``[nx, ny, nz]`` eV; low ``[3]``, the knot of the first coefficient in the render frame,
+        and spacing ``[3]``, Å.
+    """
+
+    coefficients: np.ndarray
+    low: np.ndarray
+    spacing: np.ndarray
+
+
+def potential_field(
+    grid: PotentialGrid,
+    pbc: np.ndarray,
+    origin: np.ndarray,
+    aside: np.ndarray,
+    charges: np.ndarray,
+    heights: np.ndarray,
+    scan: Scan,
+) -> PotentialField:
+    r"""The energy :math:`U(r) = \sum_c Q_c V(r + z_c \hat z)` of a tip's charges in the potential, sampled by
+    a spline of degree 5 where the probe may come to.
+
+    Args:
+        grid: the potential.
+        pbc: along which edges of its cell it repeats.
+        origin: of the render frame in that of the grid, Å.
+        aside: of the free probe from its pixel, Å.
+        charges: of the tip, e.
+        heights: above the probe, Å.
+        scan: window, pixels, heights.
+
+    Shapes:
+        pbc ``[3]``, origin ``[3]``, aside ``[2]``, charges and heights ``[C]``.
+
+    Raises:
+        InputError: where a charge of the tip on the free probe is outside of the grid.
+    """
+    half = np.array([np.ptp(axis) / 2 for axis in scan.window])
+    low = np.array([*(aside - half), scan.heights(0.0)[-1]])
+    high = np.array([*(aside + half), 0.0])
+    _check_covered(grid, pbc, low + origin, high + origin, heights[charges != 0])
+    low, high = low - _MARGIN, high + _MARGIN
+    count = np.ceil((high - low) / _SPACING).astype(int) + 1
+    spacing = (high - low) / (count - 1)
+    axes = [a + s * np.arange(n) for a, s, n in zip(low + origin, spacing, count, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
+    spline = spline_filter(_continued(grid, pbc), order=5, mode="mirror")
+    energy = np.zeros(points.shape[1])
+    for charge, height in zip(charges, heights, strict=True):
+        if charge:
+            at = _index(grid, pbc, points.T + np.array([0.0, 0.0, height]))
+            energy += charge * map_coordinates(spline, at.T + _PAD, order=5, mode="nearest", prefilter=False)
+    coefficients = spline_filter(energy.reshape(count), order=3, mode="mirror")
+    return PotentialField(coefficients, low, spacing)
+
+
+def field_force_hessian(
+    probe: Tensor, coefficients: Tensor, low: Tensor, spacing: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Force of the field on each probe and the Hessian of its energy; past the edge, those at the edge.
+
+    Shapes:
+        probe ``[P, 3]``, low and spacing ``[3]`` Å, coefficients ``[nx, ny, nz]`` eV; returns ``[P, 3]`` eV/Å
+        and ``[P, 3, 3]`` eV/Å².
+    """
+    size = low.new_tensor(coefficients.shape)
+    t = ((probe - low) / spacing).clamp(min=torch.ones_like(low), max=size - 2 - 1e-4)
+    knot = t.floor()
+    w = _weights(t - knot)  # derivative 0-2, [3, P, 3 axes, 4]
+    index = knot.long().unsqueeze(2) + torch.arange(-1, 3, device=probe.device)  # [P, 3, 4]
+    x, y, z = index.unbind(1)
+    c = coefficients[x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]]
+
+    def along(*orders: int) -> Tensor:
+        """Derivative of these orders in x, y and z."""
+        scale = torch.prod(spacing ** torch.tensor(orders, device=probe.device))
+        return torch.einsum("pxyz,px,py,pz->p", c, *(w[o][:, i] for i, o in enumerate(orders))) / scale
+
+    force = -torch.stack([along(1, 0, 0), along(0, 1, 0), along(0, 0, 1)], 1)
+    xy, xz, yz = along(1, 1, 0), along(1, 0, 1), along(0, 1, 1)
+    rows = [along(2, 0, 0), xy, xz, xy, along(0, 2, 0), yz, xz, yz, along(0, 0, 2)]
+    return force, torch.stack(rows, 1).reshape(-1, 3, 3)
+
+
+def _weights(t: Tensor) -> Tensor:
+    """Cubic B-spline weights of the four knots around and their derivatives, ``[3, ..., 4]``."""
+    s = 1 - t
+    value = [s**3 / 6, (3 * t**3 - 6 * t**2 + 4) / 6, (3 * s**3 - 6 * s**2 + 4) / 6, t**3 / 6]
+    first = [-(s**2) / 2, (3 * t**2 - 4 * t) / 2, (4 * s - 3 * s**2) / 2, t**2 / 2]
+    second = [s, 3 * t - 2, 3 * s - 2, t]
+    return torch.stack([torch.stack(v, -1) for v in (value, first, second)])
+
+
+def _index(grid: PotentialGrid, pbc: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Fractional indices of ``points`` ``[P, 3]`` in the grid, within it along periodic edges."""
+    shape = np.array(grid.values.shape)
+    index = (points - grid.origin) @ np.linalg.inv(grid.cell) * shape
+    return np.where(pbc, index % shape, index)
+
+
+def _continued(grid: PotentialGrid, pbc: np.ndarray) -> np.ndarray:
+    """Values past the faces: repeated along periodic edges, else so that the slope goes on, for a spline
+    feels a kink at a face from ten points away."""
+    values = grid.values
+    for axis, periodic in enumerate(pbc):
+        width = [(_PAD, _PAD) if a == axis else (0, 0) for a in range(3)]
+        if periodic:
+            values = np.pad(values, width, mode="wrap")
+        else:
+            values = np.pad(values, width, mode="reflect", reflect_type="odd")
+    return values
+
+
+def _check_covered(
+    grid: PotentialGrid, pbc: np.ndarray, low: np.ndarray, high: np.ndarray, heights: np.ndarray
+) -> None:
+    if not len(heights):
+        return
+    up = np.array([0.0, 0.0, 1.0])
+    box = np.array([low + heights.min() * up, high + heights.max() * up])
+    corners = np.stack(np.meshgrid(*box.T, indexing="ij"), -1).reshape(-1, 3)
+    index = _index(grid, pbc, corners)
+    if ((index < 0) | (index > np.array(grid.values.shape) - 1))[:, ~pbc].any():
+        raise InputError(
+            "potential: expected a grid that reaches every charge of the tip, "
+            f"{np.round(box[0], 2).tolist()} to {np.round(box[1], 2).tolist()} Å, got one from "
+            f"{np.round(grid.origin, 2).tolist()} with the cell {np.round(grid.cell, 2).tolist()}"
+        )
