@@ -1,6 +1,7 @@
 """How the cost of a stack grows with pixels, heights, atoms and batch size, with the OpenCL renderer. Each
 sweep changes one thing of the thesis' scan of nicotine (26 atoms, 128 x 128 pixels, 20 heights over 2 Å);
-molecules of other sizes are random flat clusters of organic elements, and water on a slab of Au(111).
+molecules of other sizes are random flat clusters of organic elements, and water on a slab of Au(111), alone
+and as the cell of a periodic surface.
 
     python -m benchmarks.rendering.growth [--repeats 5]
 """
@@ -32,6 +33,7 @@ PIXELS = (32, 64, 96, 128, 192, 256)
 HEIGHTS = (5, 10, 20, 40, 60)
 ATOMS = (10, 20, 50, 100, 200, 500, 1000)
 SLABS = (3, 5, 8, 12, 18)  # atoms along an edge
+CELLS = (3, 5, 8, 12)
 STACKS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -53,9 +55,9 @@ def cluster(n_atoms: int, seed: int = 0) -> AFMData:
     )
 
 
-def slab(edge: int) -> AFMData:
+def slab(edge: int, periodic: bool = False) -> AFMData:
     """``edge`` x ``edge`` x 3 atoms of Au(111) with flat waters (TIP3P charges) 3 Å above every 4th atom of
-    each 4th row; not periodic, so that the number of atoms is the number summed over."""
+    each 4th row; unless periodic, the number of atoms is the number summed over."""
     gold = ase.build.fcc111("Au", (edge, edge, 3), orthogonal=False)
     water = ase.build.molecule("H2O")
     water.rotate(90, "y")
@@ -67,9 +69,13 @@ def slab(edge: int) -> AFMData:
         atoms += molecule
     pos = atoms.positions - [*atoms.positions[:, :2].mean(axis=0), atoms.positions[:, 2].max()]
     charge = np.where(atoms.numbers == 8, -0.834, np.where(atoms.numbers == 1, 0.417, 0.0))
-    return AFMData(
+    data = AFMData(
         z=torch.from_numpy(atoms.numbers), pos=torch.from_numpy(pos), charge=torch.from_numpy(charge)
     )
+    if periodic:
+        data.cell, data.pbc = torch.from_numpy(gold.cell.array)[None], torch.tensor([[True, True, False]])
+        data.cell[0, 2, 2] = 30.0
+    return data
 
 
 def with_heights(n: int) -> Scan:
@@ -89,6 +95,9 @@ def cases() -> Iterator[tuple[str, int, Scan, AFMData | Batch, int]]:
     for n in SLABS:
         data = slab(n)
         yield "atoms, water on Au(111)", len(data.z), CENTRED, data, 1
+    for n in CELLS:
+        data = slab(n, periodic=True)
+        yield "atoms of a periodic cell", len(data.z), CENTRED, data, 1
     for n in STACKS:
         yield "stacks a batch", n, SCAN, Batch.from_data_list([nicotine] * n), n
 
