@@ -28,7 +28,7 @@ def test_bonds_follow_their_atoms():
     truth = {(int(full.z[a]), int(full.z[b])) for a, b in full.edge_index.T}
     visible = full.z[full.pos[:, 2] >= -0.7]
     gone = visible[[0, 2]]
-    mutant = MakeMutant(torch.tensor([0, 2]))(full.clone())
+    mutant = MakeMutant([0, 2])(full.clone())
     left = [int(v) for v in visible if v not in gone]
     assert mutant.z.tolist() == left
     assert mutant.missing_z.tolist() == gone.tolist()
@@ -43,24 +43,30 @@ def test_bonds_follow_their_atoms():
 def test_nothing_and_everything_removed():
     full = _molecule()
     n = int((full.pos[:, 2] >= -0.7).sum())
-    whole = MakeMutant(torch.arange(0))(full.clone())
+    whole = MakeMutant([])(full.clone())
     assert whole.num_missing == 0 and len(whole.z) == n
-    empty = MakeMutant(torch.arange(n))(full.clone())
+    empty = MakeMutant(range(n))(full.clone())
     assert empty.num_missing == n and empty.z.numel() == 0
     assert empty.edge_index.shape == (2, 0) and empty.missing_edge_index.shape == (2, 0)
 
 
-def test_count_is_uniform_from_none_to_all():
+def test_the_molecule_passed_in_stays():
     full = _molecule()
-    n = int((full.pos[:, 2] >= -0.7).sum())
-    rng = np.random.default_rng(0)
-    counts = np.bincount([RandomMutant(rng)(full.clone()).num_missing for _ in range(3000)], minlength=n + 1)
-    expected = 3000 / (n + 1)
-    assert len(counts) == n + 1
-    chi2 = ((counts - expected) ** 2 / expected).sum()
-    assert chi2 < n + 5 * np.sqrt(2 * n)
+    MakeMutant([0])(full)
+    assert len(full.z) == 12 and "missing_z" not in full
 
 
-def test_index_out_of_range():
+def test_count_is_uniform_from_none_to_all_and_so_is_the_choice():
+    n, rng = 7, np.random.default_rng(0)
+    drawn = [RandomMutant().draw(n, rng)["removed"] for _ in range(4000)]
+    assert all(d == sorted(set(d)) and set(d) <= set(range(n)) for d in drawn)
+    for values, size in (([len(d) for d in drawn], n + 1), ([d[0] for d in drawn if len(d) == 1], n)):
+        expected = len(values) / size
+        chi2 = ((np.bincount(values, minlength=size) - expected) ** 2 / expected).sum()
+        assert chi2 < size + 5 * np.sqrt(2 * size)
+
+
+@pytest.mark.parametrize("index", [99, -1])
+def test_index_out_of_range(index):
     with pytest.raises(InputError, match="removed"):
-        MakeMutant(torch.tensor([99]))(_molecule())
+        MakeMutant([index])(_molecule())

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
 
-class RandomCutout:
-    """Set small rectangles of each slice to zero, its mean after normalisation (the thesis, section 2.3.2,
-    augmentation vi).
+
+class CutOut(StackTransform):
+    """Set rectangles of pixels to zero, the mean of a normalised slice.
+
+    Args:
+        rectangles: those of each sample, each (slice, y0, y1, x0, x1), ends excluded.
+
+    Shapes:
+        stack ``[B, C, Z, Y, X]``, result the same.
+    """
+
+    def __init__(self, rectangles: Sequence[Sequence[Sequence[int]]]) -> None:
+        self.rectangles = rectangles
+
+    def __call__(self, stack: Tensor) -> Tensor:
+        self.check(stack, self.rectangles)
+        counts = [len(r) for r in self.rectangles]
+        drawn = np.array([r for sample in self.rectangles for r in sample], dtype=np.int64).reshape(-1, 5)
+        z, y0, y1, x0, x1 = drawn.T
+        width = x1 - x0
+        area = (y1 - y0) * width
+        # One entry a pixel: its rectangle, and its number within it.
+        of = np.repeat(np.arange(len(drawn)), area)
+        number = np.arange(len(of)) - np.repeat(np.cumsum(area) - area, area)
+        y, x = y0[of] + number // width[of], x0[of] + number % width[of]
+        pixel = (z[of] * stack.size(3) + y) * stack.size(4) + x
+        sample = np.repeat(np.arange(len(stack)), counts)[of]
+        out = stack.flatten(2).clone()
+        rows, columns = (torch.from_numpy(v).to(stack.device) for v in (sample, pixel))
+        out[rows, :, columns] = 0
+        return out.view_as(stack)
+
+
+class RandomCutout(RandomStackTransform):
+    """Draw :class:`CutOut` (the thesis, section 2.3.2, augmentation vi).
 
     Args:
         tries: rectangles tried on each slice.
         p: probability of each.
         area: smallest and largest area, as fractions of the slice.
         aspect: smallest and largest ratio of height to width, drawn log-uniformly.
-
-    Shapes:
-        stack ``[C, Z, Y, X]``, result the same; :meth:`draw` gives ``[K, 5]`` rows (slice, y0, y1, x0, x1).
     """
+
+    applies = CutOut
 
     def __init__(
         self,
@@ -33,28 +67,16 @@ class RandomCutout:
         self.area = area
         self.aspect = aspect
 
-    def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Tensor:
-        """Rectangles for a stack of ``shape`` (Z, Y, X)."""
+    def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Drawn:
         n, height, width = shape
-        hit = np.repeat(np.arange(n), self.tries)[rng.random(n * self.tries) < self.p]
-        area = rng.uniform(*self.area, size=len(hit)) * height * width
-        ratio = np.exp(rng.uniform(np.log(self.aspect[0]), np.log(self.aspect[1]), size=len(hit)))
+        z = np.repeat(np.arange(n), self.tries)[rng.random(n * self.tries) < self.p]
+        area = rng.uniform(*self.area, size=len(z)) * height * width
+        ratio = np.exp(rng.uniform(np.log(self.aspect[0]), np.log(self.aspect[1]), size=len(z)))
         h = np.clip(np.round(np.sqrt(area * ratio)), 1, height).astype(np.int64)
         w = np.clip(np.round(np.sqrt(area / ratio)), 1, width).astype(np.int64)
         y0 = rng.integers(0, height - h + 1)
         x0 = rng.integers(0, width - w + 1)
-        return torch.from_numpy(np.stack([hit, y0, y0 + h, x0, x0 + w], axis=1))
-
-    def apply(self, stack: Tensor, rectangles: Tensor) -> Tensor:
-        """Zero the ``rectangles`` of ``stack``."""
-        stack = stack.clone()
-        for z, y0, y1, x0, x1 in rectangles.tolist():
-            stack[:, z, y0:y1, x0:x1] = 0
-        return stack
-
-    def __call__(self, stack: Tensor, rng: np.random.Generator) -> Tensor:
-        n, height, width = stack.shape[1:]
-        return self.apply(stack, self.draw((n, height, width), rng))
+        return {"rectangles": np.stack([z, y0, y0 + h, x0, x0 + w], axis=1).tolist()}
 
     def __repr__(self) -> str:
         return (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
-from torch import Tensor
 from torch_geometric.transforms import BaseTransform
-from torch_geometric.utils import subgraph
 
 from torch_afm.data import AFMData
+from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
 
 
@@ -27,53 +28,49 @@ class MakeMutant(BaseTransform):
         InputError: for an index beyond the visible atoms.
     """
 
-    def __init__(self, removed: Tensor, z_min: float = -0.7) -> None:
+    def __init__(self, removed: Sequence[int], z_min: float = -0.7) -> None:
         self.removed = removed
         self.z_min = z_min
 
     def forward(self, data: AFMData) -> AFMData:
         z, pos, edge_index = data.z, data.pos, data.edge_index
-        visible = torch.nonzero(pos[:, 2] >= self.z_min).flatten()
-        if self.removed.numel() and int(self.removed.max()) >= len(visible):
+        visible = np.flatnonzero(pos[:, 2].numpy() >= self.z_min)
+        removed = np.asarray(self.removed, dtype=np.int64)
+        if len(removed) and not 0 <= removed.min() <= removed.max() < len(visible):
             raise InputError(
-                f"removed: expected indices below {len(visible)} (visible), got {int(self.removed.max())}"
+                f"removed: expected indices of {len(visible)} visible atoms, got {removed.tolist()}"
             )
-        gone = torch.zeros(len(visible), dtype=torch.bool)
-        gone[self.removed] = True
+        gone = np.zeros(len(visible), dtype=bool)
+        gone[removed] = True
         kept, missing = visible[~gone], visible[gone]
+        # Of each atom, its number among those left, and among those missing.
+        rank, missing_rank = np.full((2, len(z)), -1)
+        rank[kept] = np.arange(len(kept))
+        missing_rank[missing] = np.arange(len(missing))
+        begin, end = edge_index.numpy()
+        present, across = (np.stack([r[begin], rank[end]]) for r in (rank, missing_rank))
 
-        rank = torch.full((len(z),), -1, dtype=torch.long)
-        rank[kept] = torch.arange(len(kept))
-        missing_rank = torch.full((len(z),), -1, dtype=torch.long)
-        missing_rank[missing] = torch.arange(len(missing))
-        across = (missing_rank[edge_index[0]] >= 0) & (rank[edge_index[1]] >= 0)
-
-        data.missing_z = z[missing]
-        data.missing_pos = pos[missing]
-        data.missing_edge_index = torch.stack(
-            [missing_rank[edge_index[0, across]], rank[edge_index[1, across]]]
-        )
-        data.edge_index = subgraph(kept, edge_index, relabel_nodes=True, num_nodes=len(z))[0]
-        data.z, data.pos = z[kept], pos[kept]
+        left, found = torch.from_numpy(kept), torch.from_numpy(missing)
+        data.missing_z, data.missing_pos = z[found], pos[found]
+        data.missing_edge_index = torch.from_numpy(across[:, (across >= 0).all(axis=0)])
+        data.edge_index = torch.from_numpy(present[:, (present >= 0).all(axis=0)])
+        data.z, data.pos = z[left], pos[left]
         if "charge" in data:
-            data.charge = data.charge[kept]
+            data.charge = data.charge[left]
         return data
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(removed={self.removed}, z_min={self.z_min})"
 
-class RandomMutant(BaseTransform):
-    """Draw how many visible atoms to remove (0 to all, uniformly) and which, then apply :class:`MakeMutant`.
 
-    Args:
-        rng: source of randomness.
-        z_min: depth of the surface cut in Å.
-    """
+class RandomMutant:
+    """Draw :class:`MakeMutant`: how many visible atoms to remove (0 to all, uniformly), and which."""
 
-    def __init__(self, rng: np.random.Generator, z_min: float = -0.7) -> None:
-        self.rng = rng
-        self.z_min = z_min
+    applies = MakeMutant
 
-    def forward(self, data: AFMData) -> AFMData:
-        n = int((data.pos[:, 2] >= self.z_min).sum())
-        count = int(self.rng.integers(0, n + 1))
-        removed = torch.from_numpy(np.sort(self.rng.permutation(n)[:count]))
-        return MakeMutant(removed, self.z_min)(data)
+    def draw(self, n_visible: int, rng: np.random.Generator) -> Drawn:
+        count = int(rng.integers(0, n_visible + 1))
+        return {"removed": np.sort(rng.permutation(n_visible)[:count]).tolist()}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"

@@ -2,49 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
 
-class RandomSliceShift:
-    """Shift each slice against the next nearer one, the nearest staying fixed (the thesis, section 2.3.2,
-    augmentation v). Pixels from outside repeat the border.
+
+class ShiftSlices(StackTransform):
+    """Shift each slice sideways, with bilinear interpolation; pixels from outside repeat the border.
+
+    Args:
+        shifts: (x, y) of each slice of each sample, as fractions of the width and height in pixels.
+
+    Shapes:
+        shifts ``[B, Z, 2]``; stack ``[B, C, Z, Y, X]``, result the same.
+    """
+
+    def __init__(self, shifts: Sequence[Sequence[Sequence[float]]]) -> None:
+        self.shifts = shifts
+
+    def __call__(self, stack: Tensor) -> Tensor:
+        self.check(stack, self.shifts)
+        height, width = stack.shape[3:]
+        offset = -np.asarray(self.shifts, dtype=np.float64) * (width, height)
+        whole = np.floor(offset)
+        pad = int(np.abs(offset).max()) + 1
+        # All slices as rows, and of each, padded, the window that its shift brings into sight.
+        rows = F.pad(stack.flatten(0, 1), (pad, pad + 1, pad, pad + 1), mode="replicate").flatten(0, 1)
+        corner = torch.from_numpy(whole.astype(np.int64) + pad).to(stack.device)
+        fraction = torch.from_numpy(offset - whole).to(stack)
+        corner, fraction = (v.repeat_interleave(stack.size(1), 0).reshape(-1, 2) for v in (corner, fraction))
+        windows = rows.unfold(1, height + 1, 1).unfold(2, width + 1, 1)
+        seen = windows[torch.arange(len(rows), device=stack.device), corner[:, 1], corner[:, 0]]
+        fx, fy = fraction.reshape(-1, 2, 1, 1).unbind(1)
+        left = seen[:, :, :-1]
+        along = (seen[:, :, 1:] - left).mul_(fx).add_(left)
+        upper = along[:, :-1]
+        return (along[:, 1:] - upper).mul_(fy).add_(upper).view_as(stack)
+
+
+class RandomSliceShift(RandomStackTransform):
+    """Draw :class:`ShiftSlices`: each slice moves against the next nearer one, the nearest stays (the thesis,
+    section 2.3.2, augmentation v).
 
     Args:
         step: largest shift between neighbours, as a fraction of the width.
         total: largest shift of any slice.
-
-    Shapes:
-        stack ``[C, Z, Y, X]``, result the same; :meth:`draw` gives ``[Z, 2]`` (x, y) fractions.
     """
+
+    applies = ShiftSlices
 
     def __init__(self, step: float = 0.02, total: float = 0.04) -> None:
         self.step = step
         self.total = total
 
-    def draw(self, n_slices: int, rng: np.random.Generator) -> Tensor:
-        """Shifts of all slices, far to near, as fractions of the width."""
-        shifts = np.zeros((n_slices, 2))
-        for i in range(n_slices - 2, -1, -1):
-            moved = shifts[i + 1] + rng.uniform(-self.step, self.step, size=2)
-            shifts[i] = np.clip(moved, -self.total, self.total)
-        return torch.from_numpy(shifts)
-
-    def apply(self, stack: Tensor, shifts: Tensor) -> Tensor:
-        """Shift slice ``z`` of ``stack`` by ``shifts[z]`` (bilinear)."""
-        n = stack.size(1)
-        theta = torch.eye(2, 3, dtype=stack.dtype, device=stack.device).repeat(n, 1, 1)
-        # affine_grid maps the output to the input, on coordinates that span [-1, 1].
-        theta[:, :, 2] = -2 * shifts.to(stack)
-        slices = stack.transpose(0, 1)
-        grid = F.affine_grid(theta, list(slices.shape), align_corners=False)
-        moved = F.grid_sample(slices, grid, padding_mode="border", align_corners=False)
-        return moved.transpose(0, 1)
-
-    def __call__(self, stack: Tensor, rng: np.random.Generator) -> Tensor:
-        return self.apply(stack, self.draw(stack.size(1), rng))
+    def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Drawn:
+        shifts = [[0.0, 0.0]]
+        for dx, dy in rng.uniform(-self.step, self.step, size=(shape[0] - 1, 2)).tolist():
+            x, y = shifts[-1]
+            moved = x + dx, y + dy
+            shifts.append([min(max(v, -self.total), self.total) for v in moved])
+        return {"shifts": shifts[::-1]}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(step={self.step}, total={self.total})"

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.ppm import TorchRenderer
+from torch_afm.transforms import CropSlices, RandomCropSlices
+from torch_afm.utils import InputError
+
+SCAN = Scan(pixels=(6, 5), n_slices=7, n_oscillation=3)
+
+
+def test_slices_are_those_of_a_scan_begun_lower():
+    molecule = AFMData(
+        z=torch.tensor([6]), pos=torch.zeros(1, 3, dtype=torch.float64), z_top=torch.tensor([9.0])
+    )
+    stack = TorchRenderer(SCAN, Tip(), dtype=torch.float64).render(molecule)
+    crop = CropSlices([2], [4], [4])
+    crop.graph([molecule], SCAN)
+    assert float(molecule.z_top) == pytest.approx(8.8)
+    expected = TorchRenderer(crop.scan(SCAN), Tip(), dtype=torch.float64).render(molecule)
+    assert torch.allclose(crop.stack(stack), expected, atol=1e-6)
+
+
+def test_the_nearest_are_known():
+    stack = torch.rand(3, 2, 7, 5, 6, generator=torch.manual_seed(0)) + 1
+    out = CropSlices([0, 1, 3], [4, 2, 1], [4, 4, 4]).stack(stack)
+    assert torch.equal(out[0], stack[0, :, :4])
+    assert torch.equal(out[1, :, 2:], stack[1, :, 3:5]) and torch.equal(out[2, :, 3], stack[2, :, 6])
+    assert not out[1, :, :2].any() and not out[2, :, :3].any() and (stack >= 1).all()
+
+
+def test_draw():
+    rng = np.random.default_rng(0)
+    drawn = [RandomCropSlices(4, 2).draw(SCAN, np.zeros((1, 3)), rng) for _ in range(500)]
+    assert {d["start"] for d in drawn} == {0, 1, 2, 3} and {d["count"] for d in drawn} == {2, 3, 4}
+    assert {RandomCropSlices(4).draw(SCAN, np.zeros((1, 3)), rng)["count"] for _ in range(50)} == {4}
+    assert RandomCropSlices(4).scan(SCAN).shape == (4, 5, 6)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="expected 1 to 7 to keep, got 8"):
+        RandomCropSlices(8).scan(SCAN)
+    with pytest.raises(InputError, match="fewest"):
+        RandomCropSlices(4, 5)
+    with pytest.raises(InputError, match="the same for all"):
+        CropSlices([0, 0], [1, 1], [1, 2])

@@ -1,0 +1,74 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.ppm import TorchRenderer
+from torch_afm.transforms import RandomTurn, Turn
+from torch_afm.utils import InputError
+
+SCAN = Scan(window=((-4.0, 6.0), (0.0, 10.0)), pixels=(12, 12), n_slices=2, n_oscillation=3)
+KINDS = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
+
+
+def _molecule():
+    """No symmetry, off the centre of the window (1, 5)."""
+    return AFMData(
+        z=torch.tensor([6, 8, 1]),
+        pos=torch.tensor([[1.5, 5.2, 0.0], [2.7, 5.2, -0.2], [0.6, 6.9, -0.1]], dtype=torch.float64),
+        charge=torch.tensor([0.1, -0.2, 0.1], dtype=torch.float64),
+    )
+
+
+@pytest.mark.parametrize(("turns", "mirror"), KINDS)
+def test_turned_stack_is_the_stack_of_the_turned_molecule(turns, mirror):
+    tip = Tip(tilt=(0.3, 0.1))
+    render = TorchRenderer(SCAN, tip, dtype=torch.float64)
+    turn = Turn([turns], [mirror])
+    stack = turn.stack(render.render(_molecule(), z_top=8.5))
+    moved = _molecule()
+    turn.graph([moved], turn.scan(SCAN))
+    # The tip turns along.
+    vector = np.array([-0.3 if mirror else 0.3, 0.1])
+    for _ in range(turns):
+        vector = np.array([-vector[1], vector[0]])
+    expected = render.render(moved, dataclasses.replace(tip, tilt=tuple(vector)), z_top=8.5)
+    assert float(stack.std()) > 0.1
+    assert torch.allclose(stack, expected, atol=1e-5)
+
+
+def test_missing_atoms_move_along_and_no_tensor_changes():
+    samples = [AFMData(pos=_molecule().pos[:1], missing_pos=_molecule().pos[1:]) for _ in KINDS]
+    before = [s.missing_pos for s in samples]
+    Turn(*zip(*KINDS, strict=True)).graph(samples, SCAN)
+    assert torch.equal(before[3], _molecule().pos[1:])
+    for sample in samples:
+        whole = torch.cat([sample.pos, sample.missing_pos])
+        assert torch.allclose(torch.cdist(whole, whole), torch.cdist(_molecule().pos, _molecule().pos))
+    assert len({tuple(s.pos.flatten().round(decimals=6).tolist()) for s in samples}) == 8
+
+
+def test_all_eight_once_undone_by_their_inverse():
+    stack = torch.rand(8, 2, 3, 5, 5, generator=torch.manual_seed(0))
+    out = Turn(*zip(*KINDS, strict=True)).stack(stack)
+    inverse = [(turns if mirror else -turns % 4, mirror) for turns, mirror in KINDS]
+    assert torch.equal(Turn(*zip(*inverse, strict=True)).stack(out), stack)
+    assert not any(torch.equal(out[i], stack[i]) for i in range(1, 8))
+
+
+def test_draws_all_equally():
+    rng = np.random.default_rng(0)
+    drawn = [RandomTurn().draw(SCAN, np.zeros((1, 3)), rng) for _ in range(1600)]
+    counts = [drawn.count({"turns": turns, "mirror": mirror}) for turns, mirror in KINDS]
+    assert sum(counts) == 1600 and min(counts) > 150
+    assert not any(RandomTurn(mirror=False).draw(SCAN, np.zeros((1, 3)), rng)["mirror"] for _ in range(50))
+
+
+def test_only_squares_turn():
+    for scan in (Scan(pixels=(8, 9)), Scan(window=((-8.0, 8.0), (-7.0, 7.0)))):
+        with pytest.raises(InputError, match="square"):
+            RandomTurn().scan(scan)
+    assert RandomTurn().scan(SCAN) == SCAN
