@@ -34,7 +34,7 @@ def _same(a, b):
 @pytest.mark.parametrize("known", [False, True])
 def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, known):
     dataset = _dataset(molecules, augment=False, keep_deep=known, true_elements=known)
-    dataset.random_tip = RandomTip(Tip(), radius=0.0, distance=0.0)
+    dataset.random_tip = RandomTip(radius=0.0, distance=0.0)
     render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
     for i in (0, 5, 10):
         sample = dataset[i]

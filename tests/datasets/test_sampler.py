@@ -38,3 +38,19 @@ def test_an_epoch_does_not_depend_on_those_before():
 def test_not_divisible():
     with pytest.raises(InputError, match="multiple of 2"):
         EpochSampler(10, 5, world_size=2)
+
+
+def test_mutants_follow_each_other():
+    keys = [key for epoch in _epochs(3, size=24, num_samples=8, seed=3, mutants=4) for key in epoch]
+    groups = [index // 4 for _, index in keys[::4]]
+    assert keys == [(0, group * 4 + m) for group in groups for m in range(4)]
+    assert sorted(groups) == list(range(6)) != groups
+    halves = [list(EpochSampler(24, 16, seed=3, rank=r, world_size=2, mutants=4)) for r in range(2)]
+    assert halves[0] == keys[0:4] + keys[8:12] and halves[1] == keys[4:8] + keys[12:16]
+
+
+def test_mutants_must_divide():
+    with pytest.raises(InputError, match="size: expected a multiple of 4"):
+        EpochSampler(10, 8, mutants=4)
+    with pytest.raises(InputError, match="2 processes x 4 mutants, got 12"):
+        EpochSampler(16, 12, world_size=2, mutants=4)

@@ -20,7 +20,7 @@ def _module(**changes):
 def test_training_validation_and_test_share_no_molecule():
     module = _module()
     train, val = [
-        {part._molecule(i).z.numpy().tobytes() for i in range(len(part.quaternions))} for part in module.parts
+        {part.molecules[i].z.numpy().tobytes() for i in range(len(part.molecules))} for part in module.parts
     ]
     held_out = split_by_molecule(len(SMILES), seed=module.config.seed)[2]
     test = {module.molecules[i].z.numpy().tobytes() for i in held_out}

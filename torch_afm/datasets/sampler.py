@@ -13,7 +13,8 @@ from torch_afm.utils import InputError
 class EpochSampler(Sampler[tuple[int, int]]):
     """Keys ``(pass, index)`` of an :class:`~torch_afm.datasets.AFMDataset`: epoch after epoch walks through
     shuffled passes over the data set, ``num_samples`` an epoch, so that an epoch (and so a checkpoint
-    interval) can be short however large the data set is.
+    interval) can be short however large the data set is. Samples that share a reference stack follow each
+    other.
 
     The keys of epoch ``e`` depend on (seed, e) alone: a run resumed at an epoch continues exactly.
 
@@ -23,18 +24,34 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: seed of the shuffling.
         rank: this process.
         world_size: processes that share each epoch.
+        mutants: samples that share a reference stack, as in the data set.
+
+    Raises:
+        InputError: for samples that processes and mutants do not divide.
     """
 
     def __init__(
-        self, size: int, num_samples: int, seed: int = 0, rank: int = 0, world_size: int = 1
+        self,
+        size: int,
+        num_samples: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        mutants: int = 1,
     ) -> None:
-        if num_samples < world_size or num_samples % world_size:
-            raise InputError(f"num_samples: expected a multiple of {world_size} processes, got {num_samples}")
-        self.size = size
+        if size % mutants:
+            raise InputError(f"size: expected a multiple of {mutants} mutants, got {size}")
+        if num_samples < 1 or num_samples % (world_size * mutants):
+            raise InputError(
+                f"num_samples: expected a multiple of {world_size} processes x {mutants} mutants, "
+                f"got {num_samples}"
+            )
+        self.groups = size // mutants
         self.num_samples = num_samples
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
+        self.mutants = mutants
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -45,10 +62,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.num_samples // self.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        first = self.epoch * self.num_samples
+        drawn = self.num_samples // self.mutants
+        first = self.epoch * drawn
         current, order = -1, np.empty(0, dtype=np.int64)
-        for position in range(first + self.rank, first + self.num_samples, self.world_size):
-            done, offset = divmod(position, self.size)
+        for position in range(first + self.rank, first + drawn, self.world_size):
+            done, offset = divmod(position, self.groups)
             if done != current:
-                current, order = done, np.random.default_rng((self.seed, done)).permutation(self.size)
-            yield done, int(order[offset])
+                current, order = done, np.random.default_rng((self.seed, done)).permutation(self.groups)
+            for mutant in range(self.mutants):
+                yield done, int(order[offset]) * self.mutants + mutant

@@ -1,0 +1,257 @@
+"""Training steps out of oriented molecules: drawn, cut, rendered, augmented."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.transforms import (
+    Augment,
+    MakeMutant,
+    MoveTip,
+    RandomMutant,
+    RandomTip,
+    change_graphs,
+    change_stacks,
+)
+from torch_afm.utils import InputError
+
+#: What names a sample: its index, or (epoch, index).
+Key = int | tuple[int, int]
+
+#: All that was drawn for a sample; JSON can hold it.
+Record = dict[str, Any]
+
+
+class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
+    r"""Single-atom training steps from oriented molecules, numbered in groups of ``mutants``: sample ``i`` is
+    mutant ``i % mutants`` of molecule (in one orientation) ``i // mutants`` (the thesis, sections 2.3 and
+    4.3).
+
+    The molecule is cut ``z_min`` below its top atom and some visible atoms are removed. The reference stack
+    images the whole molecule, the simulated one the mutant as prediction will know it: visible atoms only,
+    each element replaced by its class' representative, no charges. Tips are drawn independently.
+
+    A key ``(epoch, i)`` draws afresh for each epoch; a plain ``i`` is epoch 0. Draws depend on (seed, epoch,
+    i) alone, so they are the same whatever the order, the batch and the number of workers. The ``mutants`` of
+    one group share, in each epoch, their reference stack with its tip and augmentations, and the changes of
+    the frame: it is rendered once for those in one batch, and an image encoder needs to see it once. Their
+    removed atoms, and the tip and augmentations of the simulated stack, remain each one's own.
+
+    All that was drawn is kept in the sample's ``drawn``, a JSON text (PyG would round a number to float32);
+    :meth:`replay` makes the same sample from it, bit for bit.
+
+    Args:
+        scan: the scan that is rendered; :attr:`final_scan` is that of the finished stacks.
+        tip: the tip that draws start from.
+        backend: backend of :class:`~torch_afm.ppm.ProbeParticleModel`.
+        z_min: depth of the surface cut in Å.
+        classes: classes of the model to train.
+        keep_deep: render the mutant with the atoms below ``z_min``, which prediction cannot know.
+        true_elements: render the mutant with true elements and charges, which prediction cannot know.
+        augment: the augmentations; ``True`` for the thesis', ``False`` for none but the tip's.
+        mutants: samples that share a reference stack.
+        seed: seed of everything drawn.
+
+    Raises:
+        InputError: for an index out of range, and for augmentations that do not suit the scan.
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        tip: Tip | None = None,
+        backend: str = "auto",
+        z_min: float = -0.7,
+        classes: AtomClasses | None = None,
+        keep_deep: bool = False,
+        true_elements: bool = False,
+        augment: bool | Augment = True,
+        mutants: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if mutants < 1:
+            raise InputError(f"mutants: expected at least 1, got {mutants}")
+        self.scan = scan
+        self.tip = tip or Tip()
+        self.z_min = z_min
+        self.classes = classes or AtomClasses()
+        self.keep_deep = keep_deep
+        self.true_elements = true_elements
+        self.mutants = mutants
+        self.seed = seed
+        self.random_tip = RandomTip()
+        self.random_mutant = RandomMutant()
+        if isinstance(augment, bool):
+            augment = Augment() if augment else Augment((), ())
+        self.augment = augment
+        self.final_scan = augment.scan(scan)
+        self.renderer = ProbeParticleModel(scan, self.tip, backend=backend)
+
+    @property
+    @abstractmethod
+    def groups(self) -> int:
+        """Number of oriented molecules."""
+
+    @abstractmethod
+    def oriented(self, group: int) -> AFMData:
+        """Molecule ``group``: all its atoms, charges and bonds, its top atom at z = 0."""
+
+    def __len__(self) -> int:
+        return self.groups * self.mutants
+
+    def __getitem__(self, key: Key) -> AFMData:
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[AFMData]:
+        """The samples of ``keys``; all their stacks are rendered in one launch."""
+        pairs = [key if isinstance(key, tuple) else (0, key) for key in keys]
+        for _, index in pairs:
+            if not 0 <= index < len(self):
+                raise InputError(f"index: expected 0 to {len(self) - 1}, got {index}")
+        molecules = self._molecules([index // self.mutants for _, index in pairs])
+        return self._make(molecules, self.draw(pairs, molecules))
+
+    def replay(self, drawn: Sequence[str | Record]) -> list[AFMData]:
+        """The samples whose ``drawn`` these are, from the same oriented molecules, scan, tip and surface cut.
+
+        Raises:
+            InputError: for what is no record of a sample of this data set.
+        """
+        records: list[Record] = []
+        for one in drawn:
+            try:
+                records.append(json.loads(one) if isinstance(one, str) else one)
+                known = 0 <= records[-1]["group"] < self.groups
+            except (ValueError, TypeError, KeyError):
+                known = False
+            if not known:
+                raise InputError(f"drawn: expected what a sample of {self} kept, got {str(one)[:80]!r}")
+        return self._make(self._molecules([record["group"] for record in records]), records)
+
+    def draw(self, keys: Sequence[tuple[int, int]], molecules: Sequence[AFMData]) -> list[Record]:
+        """All that is random about the samples ``(epoch, index)`` of ``molecules``."""
+        shared: dict[tuple[int, int], Record] = {}
+        records = []
+        for (epoch, index), molecule in zip(keys, molecules, strict=True):
+            group = index // self.mutants
+            pos = molecule.pos.numpy()
+            visible = pos[pos[:, 2] >= self.z_min]
+            if (epoch, group) not in shared:
+                rng = np.random.default_rng((self.seed, epoch, group, 0))
+                reference = self._draw_stack(self.draw_tip(epoch, group, rng), rng)
+                frame = self.augment.draw_frame(self.scan, visible, rng)
+                shared[epoch, group] = {"group": group, "frame": frame, "reference": reference}
+            rng = np.random.default_rng((self.seed, epoch, index, 1))
+            removed = self.random_mutant.draw(len(visible), rng)
+            simulated = self._draw_stack(self.random_tip.draw(rng), rng)
+            records.append({**shared[epoch, group], **removed, "simulated": simulated})
+        return records
+
+    def draw_tip(self, epoch: int, group: int, rng: np.random.Generator) -> Record:
+        """Move of the tip of a reference stack."""
+        return self.random_tip.draw(rng)
+
+    def mutate(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
+        """The graphs of the samples with their targets."""
+        pairs = zip(molecules, records, strict=True)
+        return [MakeMutant(record["removed"], self.z_min)(molecule) for molecule, record in pairs]
+
+    def render(
+        self,
+        molecules: Sequence[AFMData],
+        samples: Sequence[AFMData],
+        records: Sequence[Record],
+        reference: Tensor | None = None,
+    ) -> Tensor:
+        """Stacks in Hz: the distinct references (see :func:`distinct`; not rendered where given), then one of
+        each mutant. The samples get their ``z_top``.
+
+        Shapes:
+            reference ``[R, C, Z, Y, X]``, result ``[R + B, C, Z, Y, X]``.
+        """
+        first, of = distinct(records)
+        whole = [molecules[i] for i in first]
+        imaged = [self._as_rendered(s, m) for s, m in zip(samples, molecules, strict=True)]
+        z_top = place(_pack(whole), self.scan, self.tip)
+        for i, sample in zip(of, samples, strict=True):
+            sample.z_top = z_top[i : i + 1]
+        moves = [records[i]["reference"]["tip"] for i in first] + [r["simulated"]["tip"] for r in records]
+        tips = [MoveTip(**move)(self.tip) for move in moves]
+        heights = torch.cat([z_top, z_top[of]]) + torch.tensor([move["distance"] for move in moves])
+        if reference is None:
+            return self.renderer.render(_pack([*whole, *imaged]), tips, heights)
+        simulated = self.renderer.render(_pack(imaged), tips[len(first) :], heights[len(first) :])
+        return torch.cat([reference.to(simulated), simulated])
+
+    def finish(
+        self, samples: Sequence[AFMData], stacks: Tensor, records: Sequence[Record]
+    ) -> Sequence[AFMData]:
+        """Augment and normalise ``stacks`` as :meth:`render` gives them, and put them into the samples."""
+        first, of = distinct(records)
+        references = [records[i] for i in first]
+        steps = [r["reference"]["steps"] for r in references] + [r["simulated"]["steps"] for r in records]
+        stacks = change_stacks(stacks, [r["frame"] for r in [*references, *records]], steps)
+        change_graphs(samples, self.scan, [record["frame"] for record in records])
+        for sample, i, simulated, record in zip(samples, of, stacks[len(first) :], records, strict=True):
+            sample.reference, sample.simulated = stacks[i : i + 1], simulated[None]
+            sample.drawn = json.dumps(record)
+        return samples
+
+    def _make(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
+        samples = self.mutate(molecules, records)
+        self.finish(samples, self.render(molecules, samples, records), records)
+        return samples
+
+    def _molecules(self, groups: Sequence[int]) -> list[AFMData]:
+        """Oriented molecules, each group's made once."""
+        made = {group: self.oriented(group) for group in set(groups)}
+        return [made[group] for group in groups]
+
+    def _draw_stack(self, tip: Record, rng: np.random.Generator) -> Record:
+        return {"tip": tip, "steps": self.augment.draw_stack(self.final_scan.shape, rng)}
+
+    def _as_rendered(self, mutant: AFMData, molecule: AFMData) -> AFMData:
+        z, pos, charge = mutant.z, mutant.pos, mutant.charge
+        if self.keep_deep:
+            deep = molecule.pos[:, 2] < self.z_min
+            z = torch.cat([z, molecule.z[deep]])
+            pos = torch.cat([pos, molecule.pos[deep]])
+            charge = torch.cat([charge, molecule.charge[deep]])
+        if not self.true_elements:
+            z, charge = self.classes.representative(self.classes.of(z)), torch.zeros_like(charge)
+        return AFMData(z=z, pos=pos, charge=charge)
+
+
+def distinct(records: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int]]:
+    """Samples that differ in their reference stacks: the first of each kind, and the kind of every sample."""
+    kinds: dict[str, int] = {}
+    first: list[int] = []
+    of: list[int] = []
+    for i, record in enumerate(records):
+        kind = json.dumps([record["group"], record["frame"], record["reference"]])
+        if kind not in kinds:
+            kinds[kind] = len(first)
+            first.append(i)
+        of.append(kinds[kind])
+    return first, of
+
+
+def _pack(molecules: Sequence[AFMData]) -> Batch:
+    """What a renderer reads, several times faster than ``Batch.from_data_list``."""
+    batch = Batch(_base_cls=AFMData)
+    for key in ("z", "pos", "charge"):
+        batch[key] = torch.cat([m[key] for m in molecules])
+    batch.ptr = torch.from_numpy(np.cumsum([0] + [len(m.z) for m in molecules]))
+    return batch
