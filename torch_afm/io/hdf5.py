@@ -195,6 +195,7 @@ class SampleFile:
             raise InputError(f"{self.path}: no such file")
         h5py = import_h5py()
         try:
+            # Without locks, which network file systems may lack: a finished file never changes.
             self._file = h5py.File(self.path, "r", locking=False)
             self._stack, self._atom, self._bond = (self._file[key] for key in ("stack", "atom", "bond"))
             self._scale, self._offset = self._file["scale"][:], self._file["offset"][:]
@@ -205,22 +206,33 @@ class SampleFile:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> StoredSample:
+    def graph(self, index: int) -> AFMData:
+        """The graph of a sample."""
         row = self.rows[index]
         try:
-            values = self._stack[index]
             atoms, bonds = self._atom[slice(*row["atoms"])], self._bond[slice(*row["bonds"])]
         except _DAMAGE as error:
             raise self._damaged(error) from None
-        graph = AFMData(
+        return AFMData(
             z=torch.from_numpy(atoms["z"].astype(np.int64)),
             pos=torch.from_numpy(atoms["pos"].copy()),
             charge=torch.from_numpy(atoms["charge"].copy()),
-            edge_index=torch.from_numpy(bonds.T.astype(np.int64)),
+            edge_index=torch.from_numpy(np.ascontiguousarray(bonds.T, dtype=np.int64)),
         )
+
+    def stack(self, index: int) -> Tensor:
+        """The stack ``[C, Z, Y, X]`` of a sample, in Hz."""
+        try:
+            values = self._stack[index]
+        except _DAMAGE as error:
+            raise self._damaged(error) from None
+        return dequantize(values, self._scale[index], self._offset[index])
+
+    def __getitem__(self, index: int) -> StoredSample:
+        row = self.rows[index]
         return StoredSample(
-            graph=graph,
-            stack=dequantize(values, self._scale[index], self._offset[index]),
+            graph=self.graph(index),
+            stack=self.stack(index),
             z_top=float(row["z_top"]),
             tilt=(float(row["tilt"][0]), float(row["tilt"][1])),
             distance=float(row["distance"]),

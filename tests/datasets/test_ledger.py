@@ -1,0 +1,84 @@
+import hashlib
+import os
+import stat
+
+import pytest
+
+from torch_afm.datasets.ledger import (
+    Shard,
+    fault,
+    finished,
+    read_ledger,
+    remove_unfinished,
+    write_ledger,
+    write_whole,
+)
+from torch_afm.utils import InputError
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 30])
+def test_shards_share_all_files_out(count):
+    parts = [list(Shard(i, count).of(23)) for i in range(1, count + 1)]
+    assert sorted(n for part in parts for n in part) == list(range(23))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert len({Shard(i, count).ledger for i in range(1, count + 1)}) == count
+
+
+@pytest.mark.parametrize(("index", "count"), [(0, 3), (4, 3), (1, 0)])
+def test_shards_that_do_not_exist(index, count):
+    with pytest.raises(InputError, match=f"shard: expected i/n with 1 ≤ i ≤ n, got {index}/{count}"):
+        Shard(index, count)
+
+
+def test_lists_of_all_writers_count(tmp_path):
+    write_ledger(tmp_path / "files.json", {"b": "1", "a": "2"})
+    write_ledger(tmp_path / "files-2-of-3.json", {"b": "3"})
+    assert read_ledger(tmp_path / "files.json") == {"a": "2", "b": "1"}
+    assert read_ledger(tmp_path / "files-1-of-3.json") == {}
+    assert finished(tmp_path) == {"a": {"2"}, "b": {"1", "3"}}
+    (tmp_path / "files-1-of-3.json").write_text("[1, 2]")
+    with pytest.raises(InputError, match=r"files-1-of-3\.json: expected a list of finished files"):
+        finished(tmp_path)
+    with pytest.warns(UserWarning, match=r"files-1-of-3\.json: .*; going on without it"):
+        assert finished(tmp_path, lenient=True) == {"a": {"2"}, "b": {"1", "3"}}
+
+
+def test_fault(tmp_path):
+    path = tmp_path / "file"
+    digest = hashlib.sha256(b"abc").hexdigest()
+    assert fault(path, set()) == "not rendered yet"
+    assert fault(path, {digest}) == "no such file"
+    path.write_bytes(b"abc")
+    assert fault(path, {"other", digest}) is None
+    path.write_bytes(b"abd")
+    assert fault(path, {digest}) == "its checksum is not that of the file written"
+    assert fault(path, {digest}, checksum=False) is None
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_whole(path, b"first")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
+    monkeypatch.setattr(os, "fsync", _fail)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_whole(path, b"second")
+    assert caught.value.filename == str(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"first"
+
+
+def test_leftovers_of_others_stay(tmp_path):
+    for name in (".a.h5.12.tmp", ".b.h5.12.tmp", "a.h5", ".a.h5.txt"):
+        (tmp_path / name).write_text("")
+    remove_unfinished(tmp_path, {"a.h5"})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".a.h5.txt", ".b.h5.12.tmp", "a.h5"]
+
+
+def _fail(descriptor):
+    raise OSError(28, "No space left on device")
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+
+from torch_afm.config import Scan, Tip
+from torch_afm.datasets import CacheConfig, Manifest
+from torch_afm.testing import benzene, water
+from torch_afm.utils import InputError
+
+
+@pytest.fixture
+def manifest():
+    config = CacheConfig(Scan(pixels=(32, 16)), Tip.preset("Xe"), rotations=3, draws=2, file_samples=5)
+    return Manifest.of([water(), benzene()], config, "a test")
+
+
+def test_numbers_and_files(manifest):
+    assert (manifest.groups, manifest.samples) == (6, 12)
+    assert manifest.files == ["stacks-00000.h5", "stacks-00001.h5", "stacks-00002.h5"]
+    assert [i for n in range(3) for i in manifest.span(n)] == list(range(12))
+    assert manifest.molecules == ("0", "1")
+
+
+def test_round_trip(manifest, tmp_path):
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path) == manifest
+    written = (tmp_path / "manifest.json").read_bytes()
+    dataclasses.replace(manifest, source="another job", versions={}).write(tmp_path)
+    assert (tmp_path / "manifest.json").read_bytes() == written
+
+
+def test_fingerprint_tells_molecules_apart():
+    def fingerprint(*molecules):
+        return Manifest.of(molecules, CacheConfig(), "").fingerprint
+
+    moved = water()
+    moved.pos[0, 0] += 1e-6
+    renamed = water()
+    renamed.name = "aqua"
+    assert fingerprint(water()) == fingerprint(renamed)
+    others = [fingerprint(moved), fingerprint(water(), benzene()), fingerprint(benzene(), water())]
+    assert len({fingerprint(water()), *others}) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rotations": 0}, "rotations: expected at least 1, got 0"),
+        ({"draws": 0}, "draws: expected at least 1, got 0"),
+        ({"file_samples": -1}, "file_samples: expected at least 1, got -1"),
+        ({"candidates": 29}, r"candidates: expected at least 30 \(rotations\), got 29"),
+        ({"storage": "int4"}, "storage: expected one of float16, uint8, got 'int4'"),
+        ({"compression": "zip"}, "compression: expected one of gzip, lzf, none, got 'zip'"),
+    ],
+)
+def test_settings_that_make_no_sense(change, message):
+    with pytest.raises(InputError, match=message):
+        CacheConfig(**change)

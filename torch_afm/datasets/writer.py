@@ -1,0 +1,221 @@
+"""Rendering training data to a folder, file by file."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import torch
+from torch_geometric.data import Batch
+from tqdm import tqdm
+
+from torch_afm.data import AFMData
+from torch_afm.datasets.afm import AFMDataset
+from torch_afm.datasets.ledger import (
+    Shard,
+    fault,
+    finished,
+    read_ledger,
+    remove_unfinished,
+    write_ledger,
+    write_whole,
+)
+from torch_afm.datasets.manifest import CacheConfig, Manifest
+from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
+from torch_afm.ppm import place
+from torch_afm.transforms import MoveTip
+from torch_afm.utils import InputError
+
+#: Stacks rendered in one launch.
+_BATCH = 32
+
+
+def write_cache(
+    folder: str | Path,
+    molecules: Sequence[AFMData],
+    config: CacheConfig | None = None,
+    shard: Shard | None = None,
+    workers: int = 0,
+    backend: str = "auto",
+    source: str = "molecules of the caller",
+) -> int:
+    """Render the reference stacks of training steps into HDF5 files, for :class:`CachedAFMDataset`.
+
+    Each file is written whole or not at all, then listed with its checksum. Called again, after whatever
+    interruption, the function checks the files listed, and renders those that are missing or damaged. Equal
+    settings give equal stacks, however many shards, workers and interruptions there were.
+
+    Args:
+        folder: made where it does not exist.
+        molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``.
+        config: the settings.
+        shard: which part of the files to render, where several jobs share the work.
+        workers: processes that render; none renders in this one.
+        backend: backend of :class:`~torch_afm.ppm.ProbeParticleModel`.
+        source: where the molecules come from, for the manifest.
+
+    Returns:
+        the number of files rendered now.
+
+    Raises:
+        InputError: for a folder with other settings or molecules, where h5py is missing, if a worker was
+            killed, and if the disk is full or cannot be written to; finished files stay, and are used when
+            the function is called again.
+    """
+    import_h5py()
+    folder, config, shard = Path(folder), config or CacheConfig(), shard or Shard()
+    manifest = Manifest.of(molecules, config, source)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        manifest.write(folder)
+        todo = _todo(folder, manifest, shard)
+        if todo:
+            dataset = AFMDataset(
+                molecules,
+                config.scan,
+                config.tip,
+                backend,
+                rotations=config.rotations,
+                candidates=config.candidates,
+                augment=False,
+                seed=config.seed,
+            )
+            _render_files(_FileWriter(folder, manifest, dataset), todo, folder / shard.ledger, workers)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or folder}: {error.strerror or error}; finished files are kept, and the same "
+            "command goes on from there"
+        ) from error
+    return len(todo)
+
+
+def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
+    """Numbers of this shard's files that are missing or damaged."""
+    mine = shard.of(len(manifest.files))
+    names = [manifest.files[number] for number in mine]
+    remove_unfinished(folder, {shard.ledger, *names})
+    digests = finished(folder, lenient=True)
+    todo = []
+    checks = tqdm(mine, desc="check", unit="file", leave=False, disable=None if digests else True)
+    for number, name in zip(checks, names, strict=True):
+        reason = fault(folder / name, digests.get(name, set()))
+        if reason:
+            todo.append(number)
+            if name in digests:
+                warnings.warn(f"{folder / name}: {reason}; rendering it anew", stacklevel=3)
+    return todo
+
+
+class _FileWriter:
+    """Renders one file, given its number, and returns its SHA-256."""
+
+    def __init__(self, folder: Path, manifest: Manifest, dataset: AFMDataset) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.dataset = dataset
+
+    def __call__(self, number: int) -> str:
+        config = self.manifest.config
+        data = pack_samples(self._samples(self.manifest.span(number)), config.storage, config.compression)
+        write_whole(self.folder / self.manifest.files[number], data)
+        return hashlib.sha256(data).hexdigest()
+
+    def _samples(self, span: range) -> Iterator[StoredSample]:
+        config, dataset = self.manifest.config, self.dataset
+        for start in range(0, len(span), _BATCH):
+            origins = [divmod(i, config.draws) for i in span[start : start + _BATCH]]
+            graphs = [dataset.oriented(group) for group, _ in origins]
+            # The tips of AFMDataset's references in epoch 0, 1, ...
+            records = dataset.draw([(draw, group) for group, draw in origins], graphs)
+            tips = [MoveTip(**record["reference"]["tip"]) for record in records]
+            batch = Batch.from_data_list(graphs)
+            z_top = place(batch, config.scan, config.tip)
+            shifts = torch.tensor([tip.distance for tip in tips], dtype=z_top.dtype)
+            stacks = dataset.renderer.render(batch, [tip(config.tip) for tip in tips], z_top + shifts)
+            for i, (group, draw) in enumerate(origins):
+                molecule, rotation = divmod(group, config.rotations)
+                x, y = tips[i].tilt
+                yield StoredSample(
+                    graph=graphs[i],
+                    stack=stacks[i].cpu(),
+                    z_top=float(z_top[i]),
+                    tilt=(x, y),
+                    distance=tips[i].distance,
+                    molecule=molecule,
+                    rotation=rotation,
+                    draw=draw,
+                )
+
+
+def _render_files(write: _FileWriter, todo: list[int], ledger: Path, workers: int) -> None:
+    """Render the files of numbers ``todo``, listing each in ``ledger`` as soon as it is finished."""
+    try:
+        entries = read_ledger(ledger)
+    except InputError:
+        entries = {}  # of which finished() has warned
+    total = sum(len(write.manifest.span(number)) for number in todo)
+    with tqdm(total=total, desc="render", unit="stack", disable=None) as bar:
+        for number, digest in _in_processes(write, todo, workers) if workers else _here(write, todo):
+            entries[write.manifest.files[number]] = digest
+            write_ledger(ledger, entries)
+            bar.update(len(write.manifest.span(number)))
+
+
+def _here(write: _FileWriter, todo: list[int]) -> Iterator[tuple[int, str]]:
+    for number in todo:
+        yield number, write(number)
+
+
+def _in_processes(write: _FileWriter, todo: list[int], workers: int) -> Iterator[tuple[int, str]]:
+    """Numbers and checksums as files get finished; after a failure, those under way before it is raised."""
+    # A forked child must not touch its parent's OpenCL context.
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker, (write,)) as pool:
+        running = {pool.submit(_write_in_worker, number): number for number in todo}
+        failure: BaseException | None = None
+        for future in as_completed(running):
+            error = None if future.cancelled() else future.exception()
+            if error is not None and failure is None:
+                failure = error
+                pool.shutdown(wait=False, cancel_futures=True)
+            if error is None and not future.cancelled():
+                yield running[future], future.result()
+    if isinstance(failure, BrokenProcessPool):
+        raise InputError(
+            "workers: a process was killed, for want of memory perhaps; finished files are kept, and the "
+            "same command goes on from there"
+        ) from failure
+    if failure is not None:
+        raise failure
+
+
+_write: _FileWriter
+
+
+def _start_worker(write: _FileWriter) -> None:
+    global _write
+    _write = write
+    os.environ["POCL_MAX_PTHREAD_COUNT"] = "1"
+    torch.set_num_threads(1)
+    # An interrupt is the parent's to handle; and no worker shall outlive it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write_in_worker(number: int) -> str:
+    return _write(number)
