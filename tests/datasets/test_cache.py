@@ -29,6 +29,21 @@ def test_damage_is_noticed(tmp_path, damage):
         assert read_arrays(path) is None
 
 
+def test_arrays_that_are_not_those_of_the_checksum(tmp_path):
+    """A sound archive with a number changed, and one without checksum."""
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"z": np.array([1, 6]), "pos": np.zeros((2, 3))})
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    for changed in ({"z": np.array([1, 7])}, {"pos": np.zeros((3, 2))}, {"more": np.zeros(1)}):
+        np.savez(path, **arrays | changed)
+        with pytest.warns(UserWarning, match=f"{path}.*checksum.*damaged"):
+            assert read_arrays(path) is None
+    np.savez(path, z=arrays["z"])
+    with pytest.warns(UserWarning, match="damaged"):
+        assert read_arrays(path) is None
+
+
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(UserWarning, match="going on without"):

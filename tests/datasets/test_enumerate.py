@@ -1,66 +1,90 @@
-from importlib import resources
+import hashlib
 
 import numpy as np
 import pytest
 from rdkit import Chem
 
-from torch_afm.datasets.enumerate import enumerate_molecules, main
-from torch_afm.elements import ORGANIC
+from torch_afm.data import AFMData, from_smiles
+from torch_afm.datasets import MoleculeDataset, enumerate
+from torch_afm.datasets.enumerate import enumerate_molecules, is_planar, main, visible_elements
+from torch_afm.datasets.smi import embedded_smiles, read_smi
+from torch_afm.elements import ORGANIC, atomic_number
+from torch_afm.testing import benzene
+from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
+#: The thesis, table 2.1 (silicon: less than 0.1 %).
+THESIS = {
+    "H": 94.2,
+    "C": 31.1,
+    "N": 10.3,
+    "O": 25.3,
+    "F": 2.1,
+    "Si": 0.05,
+    "P": 0.2,
+    "S": 8.5,
+    "Cl": 20,
+    "Br": 3.3,
+}
+
 
 @pytest.fixture(scope="module")
-def embedded():
-    path = resources.files("torch_afm.datasets").joinpath("resources/molecules.smi")
-    return path.read_text("utf-8").splitlines()
+def molecules():
+    return [Chem.AddHs(Chem.MolFromSmiles(s)) for s in embedded_smiles()]
 
 
-@pytest.fixture(scope="module")
-def molecules(embedded):
-    return [Chem.AddHs(Chem.MolFromSmiles(s)) for s in embedded]
+def test_embedded_list_is_distinct_and_canonical(molecules):
+    assert len(molecules) == 6328
+    canonical = {Chem.MolToSmiles(Chem.RemoveHs(m)) for m in molecules}
+    assert len(canonical) == 6328
 
 
-def test_embedded_list_is_distinct_canonical_and_small(embedded):
-    assert len(embedded) == 1500
-    canonical = {Chem.MolToSmiles(Chem.MolFromSmiles(s)) for s in embedded}
-    assert len(canonical) == 1500
-    assert sum(len(s) + 1 for s in embedded) < 100_000
+def test_head_of_the_embedded_list_never_changes():
+    """Ids of molecules that the packaged weights were trained on."""
+    digest = hashlib.sha256("\n".join(embedded_smiles()[:1500]).encode()).hexdigest()
+    assert digest == "6e2930517507fd2491ea54ac11dfcf241ecadb112c9d6b7334ab50f621d96e3b"
 
 
 def test_sizes_of_the_embedded_list(molecules):
     atoms = np.array([m.GetNumAtoms() for m in molecules])
     assert atoms.min() >= 5 and atoms.max() <= 45
-    assert ((atoms >= 15) & (atoms <= 30)).mean() > 0.65
+    assert ((atoms >= 15) & (atoms <= 30)).mean() > 0.7
     assert (atoms < 12).mean() > 0.02 and (atoms > 35).mean() > 0.02
 
 
 def test_elements_of_the_embedded_list(molecules):
     held = [{a.GetSymbol() for a in m.GetAtoms()} for m in molecules]
-    share = {e: np.mean([e in h for h in held]) for e in ORGANIC}
     assert set().union(*held) == set(ORGANIC)
-    bounds = {
-        "H": (0.98, 1),
-        "C": (1, 1),
-        "N": (0.3, 0.4),
-        "O": (0.5, 0.6),
-        "F": (0.05, 0.07),
-        "Si": (0.01, 0.015),
-        "P": (0.01, 0.015),
-        "S": (0.11, 0.13),
-        "Cl": (0.2, 0.25),
-        "Br": (0.04, 0.06),
-    }
-    for element, (low, high) in bounds.items():
-        assert low <= share[element] <= high, element
+    assert all(sum(e in h for h in held) >= 20 for e in ORGANIC)
 
 
-def test_embedded_list_has_flat_and_solid_molecules(molecules):
-    """Aromatic systems without an sp³ carbon on the one hand, saturated ones on the other."""
-    sp3 = Chem.MolFromSmarts("[CX4]")
-    aromatic = [m.HasSubstructMatch(Chem.MolFromSmarts("c")) for m in molecules]
-    saturated = [m.HasSubstructMatch(sp3) for m in molecules]
-    assert np.mean([a and not s for a, s in zip(aromatic, saturated, strict=True)]) > 0.1
-    assert np.mean([s and not a for a, s in zip(aromatic, saturated, strict=True)]) > 0.25
+@pytest.mark.slow
+def test_embedded_molecules_show_the_elements_that_those_of_the_thesis_do():
+    graphs = list(MoleculeDataset())
+    share = 100 * visible_elements(graphs).mean(axis=0)
+    assert dict(zip(ORGANIC, share.tolist(), strict=True)) == pytest.approx(THESIS, abs=1)
+    assert np.mean([is_planar(g) for g in graphs]) > 0.05
+
+
+def test_visible_elements_by_hand():
+    """Each rotation applied to the molecule, and its atoms looked at one by one."""
+    for smiles in ("OCC(F)Cl", "c1ccsc1"):
+        data = from_smiles(smiles)
+        expected = np.zeros(10)
+        for rotation in best_rotations(data.pos, 30):
+            turned = Orient(rotation)(data.clone())
+            shown = {int(z) for z, h in zip(turned.z, turned.pos[:, 2], strict=True) if h >= -0.7}
+            expected += [atomic_number(e) in shown for e in ORGANIC]
+        assert visible_elements([data])[0] == pytest.approx(expected / 30)
+
+
+def test_planar():
+    assert is_planar(benzene()) and is_planar(from_smiles("c1ccsc1"))
+    assert not is_planar(from_smiles("Cc1ccccc1")) and not is_planar(from_smiles("C1CCCCC1"))
+    tilted = benzene()
+    tilted.pos = Orient(best_rotations(tilted.pos, 30, 30)[29])(tilted).pos + 5
+    assert is_planar(tilted)
+    assert is_planar(AFMData(z=tilted.z[:2], pos=tilted.pos[:2]))
 
 
 def test_molecules_are_neutral_and_closed_shell(molecules):
@@ -69,30 +93,57 @@ def test_molecules_are_neutral_and_closed_shell(molecules):
     assert all(len(Chem.GetMolFrags(m)) == 1 for m in molecules)
 
 
-def test_the_same_seed_gives_the_same_list_and_a_longer_one_begins_alike():
-    first = enumerate_molecules(40, seed=1)
-    assert first == enumerate_molecules(60, seed=1)[:40]
-    assert len(set(first)) == 40
-    assert len(set(first) & set(enumerate_molecules(40, seed=2))) < 10
+@pytest.fixture
+def small_pools(monkeypatch):
+    monkeypatch.setattr(enumerate, "_ROUND", 4)
+    monkeypatch.setattr(enumerate, "_CANDIDATES", 2)
 
 
-def test_embedded_list_is_what_the_command_writes(tmp_path, embedded):
-    """Compared in the canonical form of the RDKit at hand, which may differ between versions."""
-    main(["--out", str(tmp_path / "molecules.smi")])
-    written = (tmp_path / "molecules.smi").read_text("utf-8").splitlines()
-    assert written == [Chem.MolToSmiles(Chem.MolFromSmiles(s)) for s in embedded]
+def test_a_longer_list_begins_with_the_shorter(small_pools):
+    first = enumerate_molecules(10, seed=1)
+    assert first == enumerate_molecules(19, seed=1)[:10] and len(set(first)) == 10
+    assert len(set(first) & set(enumerate_molecules(10, seed=2))) < 4
 
 
-def test_command(tmp_path, capsys):
-    main(["--out", str(tmp_path / "a.smi"), "--number", "3", "--seed", "7"])
-    assert (tmp_path / "a.smi").read_text() == "".join(s + "\n" for s in enumerate_molecules(3, seed=7))
-    for arguments in (["--number", "0"], ["--out", str(tmp_path / "none" / "a.smi"), "--number", "1"]):
+def test_molecules_to_keep_stay_at_the_head(small_pools):
+    """Also those that the recipe would draw itself, which it then draws no second time."""
+    keep = ["c1ccccc1", "CCO", *enumerate_molecules(9, seed=3)[2:7]]
+    extended = enumerate_molecules(20, seed=3, keep=keep)
+    assert extended[:7] == keep and len(set(extended)) == 20
+
+
+def test_choice_comes_nearer_to_the_thesis_than_the_draw_does(monkeypatch):
+    monkeypatch.setattr(enumerate, "_ROUND", 20)
+    pool = enumerate._pool(np.random.default_rng((4, 0)), {})
+    chosen = enumerate_molecules(20, seed=4)
+    assert set(chosen) < set(pool) and len(pool) == 80
+    target = np.array(list(THESIS.values())) / 100
+    far, near = (
+        ((visible_elements([from_smiles(s) for s in part]).mean(axis=0) - target) ** 2 / target).sum()
+        for part in (pool, chosen)
+    )
+    assert near < far / 3
+
+
+def test_command(tmp_path, capsys, small_pools):
+    main(["--out", str(tmp_path / "a.smi.xz"), "--number", "12", "--keep", "5", "--seed", "7"])
+    written = [smiles for _, smiles, _ in read_smi(tmp_path / "a.smi.xz")]
+    assert tuple(written[:5]) == embedded_smiles()[:5] and len(set(written)) == 12
+    for arguments in (
+        ["--number", "0"],
+        ["--keep", "-1"],
+        ["--keep", "100000"],
+        ["--keep", "5", "--number", "4"],
+        ["--out", str(tmp_path / "none" / "a.smi"), "--number", "3", "--keep", "3"],
+    ):
         with pytest.raises(SystemExit) as exit_:
             main(["--out", str(tmp_path / "b.smi"), *arguments])
         assert exit_.value.code == 2
         assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_bad_number():
+def test_bad_input():
     with pytest.raises(InputError, match="number"):
         enumerate_molecules(0)
+    with pytest.raises(InputError, match="keep: expected molecules with a geometry, got 'nonsense'"):
+        enumerate_molecules(3, keep=["C", "nonsense"])

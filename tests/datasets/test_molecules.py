@@ -7,7 +7,8 @@ from rdkit import Chem
 from torch_geometric.data import Batch
 
 from torch_afm.data import covalent_bonds, from_smiles, to_rdmol
-from torch_afm.datasets import MoleculeDataset, molecules
+from torch_afm.datasets import MoleculeDataset, published_split, readers, split_by_molecule, store
+from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.testing import assert_same_graph
 from torch_afm.utils import InputError
 
@@ -21,13 +22,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def no_computing(monkeypatch):
-    monkeypatch.setattr(molecules, "from_smiles", lambda *_: pytest.fail("computed instead of read"))
-
-
-def _first(n):
-    names, smiles = molecules._read(None)
-    assert len(names) == len(set(names))
-    return smiles[:n]
+    monkeypatch.setattr(readers, "from_smiles", lambda *_: pytest.fail("computed instead of read"))
 
 
 def test_items_are_those_of_from_smiles():
@@ -41,9 +36,9 @@ def test_items_are_those_of_from_smiles():
 
 
 def test_embedded_molecules_have_sound_bonds_and_lewis_structures(cache):
-    """The bonds of the SMILES are found again from positions, its bond orders from bonds (of all 1,500, RDKit
-    misses the orders of 12)."""
-    dataset = MoleculeDataset(_first(150), cache=cache)
+    """The bonds of the SMILES are found again from positions, its bond orders from bonds (RDKit misses a
+    few orders)."""
+    dataset = MoleculeDataset(embedded_smiles()[:150], cache=cache)
     assert dataset.failed == []
     same = 0
     for data in dataset:
@@ -57,14 +52,14 @@ def test_embedded_molecules_have_sound_bonds_and_lewis_structures(cache):
 @pytest.mark.slow
 def test_every_embedded_molecule_has_a_geometry():
     dataset = MoleculeDataset(cache=False)
-    assert len(dataset) == 1500 and dataset.failed == []
+    assert len(dataset) == 6328 and dataset.failed == []
     assert all(torch.equal(covalent_bonds(d.z, d.pos), d.edge_index) for d in dataset)
 
 
 def test_second_time_is_read_from_the_cache(cache, no_computing, request):
     monkeypatch = request.getfixturevalue("monkeypatch")
     with monkeypatch.context() as context:
-        context.setattr(molecules, "from_smiles", from_smiles)
+        context.setattr(readers, "from_smiles", from_smiles)
         first = MoleculeDataset(SMILES, cache=cache)
     second = MoleculeDataset(SMILES, cache=cache)
     for a, b in zip(first, second, strict=True):
@@ -121,7 +116,7 @@ def test_unwritable_cache_gives_a_warning_only(tmp_path):
 
 
 def test_interrupted_computation_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(molecules, "_CHUNK", 2)
+    monkeypatch.setattr(store, "_CHUNK", 2)
     asked = []
 
     def interrupted(smiles, seed, charges):
@@ -130,11 +125,11 @@ def test_interrupted_computation_goes_on_where_it_stopped(tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return from_smiles(smiles, seed, charges)
 
-    monkeypatch.setattr(molecules, "from_smiles", interrupted)
+    monkeypatch.setattr(readers, "from_smiles", interrupted)
     with pytest.raises(KeyboardInterrupt):
         MoleculeDataset(SMILES, cache=tmp_path)
     asked.clear()
-    monkeypatch.setattr(molecules, "from_smiles", lambda *a: asked.append(a[0]) or from_smiles(*a))
+    monkeypatch.setattr(readers, "from_smiles", lambda *a: asked.append(a[0]) or from_smiles(*a))
     dataset = MoleculeDataset(SMILES, cache=tmp_path)
     assert sorted(asked) == sorted(SMILES[4:])
     assert [p.suffix for p in tmp_path.iterdir()] == [".npz"]
@@ -148,6 +143,11 @@ def test_failures_are_listed_and_the_rest_keeps_its_numbers(tmp_path):
         with pytest.warns(UserWarning, match="2 of 5 molecules left out"):
             dataset = MoleculeDataset(given, cache=tmp_path)
         assert [(i, s) for i, s, _ in dataset.failed] == [(1, ""), (3, "C(")]
+        assert dataset.ids.tolist() == [0, 2, 4] and repr(dataset) == "MoleculeDataset(3, 2 left out)"
+        assert dataset.summary().splitlines() == [
+            "3 of 5 molecules",
+            "2 left out: smiles: expected a valid SMILES with at least one atom",
+        ]
         assert all("SMILES" in why for _, _, why in dataset.failed)
         assert [d.name for d in dataset] == ["molecule-1", "molecule-3", "molecule-5"]
         assert [d.smiles for d in dataset] == dataset.smiles == ["C", "CC", "CCC"]
@@ -177,13 +177,33 @@ def test_items_collate():
 
 
 def test_pickles_small(cache):
-    dataset = MoleculeDataset(_first(150), cache=cache)
+    dataset = MoleculeDataset(embedded_smiles()[:150], cache=cache)
     # Single precision for positions and charges, bytes and int16 for the rest: about 1 kB a molecule.
     raw = pickle.dumps(dataset)
     assert len(raw) < 2000 * len(dataset)
     copy = pickle.loads(raw)
     assert repr(copy) == repr(dataset) == "MoleculeDataset(150)"
     assert_same_graph(copy[7], dataset[7])
+
+
+def test_split_is_the_published_one_of_the_embedded_list_alone(monkeypatch, tmp_path):
+    """Also where a molecule in between cannot be embedded, which moves the indices of those behind it."""
+    gone = 1501
+    methane = from_smiles("C")
+
+    def instead(smiles, seed, charges):
+        if smiles == embedded_smiles()[gone]:
+            raise InputError("smiles: expected another")
+        return methane
+
+    monkeypatch.setattr(readers, "from_smiles", instead)
+    with pytest.warns(UserWarning, match="1 of 6328 molecules left out"):
+        dataset = MoleculeDataset(cache=False)
+    for part, published in zip(dataset.split(seed=5), published_split(), strict=True):
+        assert dataset.ids[part].tolist() == [i for i in published if i != gone]
+    own = MoleculeDataset(SMILES, cache=False)
+    for part, want in zip(own.split(seed=5), split_by_molecule(len(SMILES), seed=5), strict=True):
+        assert part.tolist() == want.tolist()
 
 
 def test_bad_input(tmp_path):
@@ -195,7 +215,7 @@ def test_bad_input(tmp_path):
         (tmp_path / "binary.smi", "cannot read"),
         (tmp_path / "none.smi", "existing .smi file"),
         ("CCO", "expected a list of SMILES"),
-        (["nonsense"], "none of 1 molecule"),
+        (["nonsense"], "none of 1 can be used; nonsense: smiles: expected a valid"),
     ]:
         with pytest.raises(InputError, match=words) as error:
             MoleculeDataset(given, cache=False)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from torch_afm.datasets import split_by_molecule
+from torch_afm.datasets import published_split, split_by_molecule, split_by_scaffold, splits
+from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.utils import InputError
 
 
@@ -49,3 +50,61 @@ def test_bad_fractions(fractions):
 def test_bad_number():
     with pytest.raises(InputError, match="n: expected"):
         split_by_molecule(-1)
+
+
+def test_published_split_is_the_thesis_in_size_and_fixed():
+    parts = published_split()
+    assert [len(p) for p in parts] == [4728, 600, 1000]
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(6328))
+    # A few ids written down: they must never change.
+    assert [p[:3].tolist() for p in parts] == [[0, 2, 3], [156, 174, 178], [1, 7, 57]]
+
+
+def test_published_split_keeps_what_the_weights_saw_for_training():
+    seen = np.concatenate(split_by_molecule(1500)[:2])
+    assert len(seen) == 1268
+    assert np.isin(seen, published_split()[0]).all()
+
+
+def test_published_split_of_a_list_that_grew_or_changed(monkeypatch):
+    smiles = embedded_smiles()
+    monkeypatch.setattr(splits, "embedded_smiles", lambda: (*smiles, "CCCCCCCCCC"))
+    train, validation, test = published_split()
+    assert len(train) == 4729 and train[-1] == 6328 and len(validation) == 600 and len(test) == 1000
+    monkeypatch.setattr(splits, "embedded_smiles", lambda: ("C", *smiles[1:]))
+    with pytest.raises(InputError, match="embedded list"):
+        published_split()
+
+
+# Two phenyls that differ in side chains, two of biphenyl, a pyridine, and molecules without ring.
+SCAFFOLDS = [
+    "Cc1ccccc1",
+    "c1ccc(-c2ccccc2)cc1",
+    "CCO",
+    "OCc1ccccc1",
+    "Clc1ccc(-c2ccccc2)cc1",
+    "c1ccncc1",
+    "CCN",
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scaffolds_stay_together(seed):
+    parts = [set(p.tolist()) for p in split_by_scaffold(SCAFFOLDS, (0.4, 0.3, 0.3), seed)]
+    assert sorted(i for p in parts for i in p) == list(range(7))
+    assert all(not p & pair or pair <= p for p in parts for pair in ({0, 3}, {1, 4}))
+
+
+def test_scaffold_split_of_the_embedded_list():
+    smiles = embedded_smiles()
+    parts = split_by_scaffold(smiles, (0.75, 0.1, 0.15))
+    assert [len(p) / len(smiles) for p in parts] == pytest.approx([0.75, 0.1, 0.15], abs=1e-3)
+    assert np.array_equal(parts[2], split_by_scaffold(smiles, (0.75, 0.1, 0.15))[2])
+    assert not np.array_equal(parts[2], split_by_scaffold(smiles, (0.75, 0.1, 0.15), seed=1)[2])
+
+
+def test_scaffold_split_of_bad_input():
+    with pytest.raises(InputError, match="'C\\(' at index 1"):
+        split_by_scaffold(["C", "C("])
+    with pytest.raises(InputError, match="fractions"):
+        split_by_scaffold(["C"], (1, 1, 1))

@@ -3,6 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from torch_afm.transforms import best_rotations, visibility_entropy
+from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations
 from torch_afm.utils import InputError
 
 
@@ -33,6 +34,28 @@ def test_best_first_and_exact():
     everything = visibility_entropy(pos, Rotation.random(200, random_state=5))
     chosen = visibility_entropy(pos, best_rotations(pos, n=30, candidates=200, seed=5))
     assert np.allclose(chosen, np.sort(everything)[::-1][:30])
+
+
+def test_many_molecules_at_once_are_each_alone():
+    """Of many sizes, one atom included, and more than are judged together."""
+    rng = np.random.default_rng(7)
+    positions = [rng.normal(size=(1 + i % 23, 3)) * 2 for i in range(40)]
+    ids = best_rotation_ids(positions, n=9, candidates=80, seed=2)
+    drawn = candidate_rotations(80, 2)
+    for row, pos in zip(ids, positions, strict=True):
+        entropy = _by_loops(pos, drawn, 1.0)
+        assert np.allclose(entropy[row], np.sort(entropy)[::-1][:9], rtol=1e-12)
+        assert np.array_equal(drawn[row].as_quat(), best_rotations(pos, 9, 80, 2).as_quat())
+    assert best_rotation_ids([], n=3).shape == (0, 3)
+    # One atom: all rotations are equal, and the first are taken.
+    assert ids[0].tolist() == list(range(9))
+
+
+def test_bad_molecule_among_many():
+    good = np.zeros((2, 3))
+    for bad, words in [(np.zeros((0, 3)), "at least one"), (good[:, :2], "shape"), (good + np.nan, "finite")]:
+        with pytest.raises(InputError, match=f"pos of molecule 1: expected .*{words}"):
+            best_rotation_ids([good, bad], n=3)
 
 
 @pytest.mark.parametrize(("n", "pos"), [(0, np.zeros((1, 3))), (11, np.zeros((1, 3))), (3, np.zeros((0, 3)))])

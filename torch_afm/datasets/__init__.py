@@ -1,8 +1,29 @@
 """Data sets: molecules in three dimensions, AFM training steps, samplers, splits."""
 
 from torch_afm.datasets.afm import AFMDataset
+from torch_afm.datasets.cached import CachedAFMDataset
+from torch_afm.datasets.ledger import Shard
+from torch_afm.datasets.manifest import CacheConfig, Manifest
 from torch_afm.datasets.molecules import MoleculeDataset
 from torch_afm.datasets.sampler import EpochSampler
-from torch_afm.datasets.splits import split_by_molecule
+from torch_afm.datasets.splits import published_split, split_by_molecule, split_by_scaffold
+from torch_afm.datasets.statistics import data_statistics, format_statistics
+from torch_afm.datasets.steps import StepDataset
+from torch_afm.datasets.writer import write_cache
 
-__all__ = ["AFMDataset", "EpochSampler", "MoleculeDataset", "split_by_molecule"]
+__all__ = [
+    "AFMDataset",
+    "CacheConfig",
+    "CachedAFMDataset",
+    "EpochSampler",
+    "Manifest",
+    "MoleculeDataset",
+    "Shard",
+    "StepDataset",
+    "data_statistics",
+    "format_statistics",
+    "published_split",
+    "split_by_molecule",
+    "split_by_scaffold",
+    "write_cache",
+]

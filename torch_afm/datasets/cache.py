@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import warnings
@@ -13,6 +14,8 @@ import numpy as np
 from torch_afm.io.npz import load_npz
 from torch_afm.utils import InputError
 
+_CHECKSUM = "sha256"
+
 
 def cache_dir() -> Path:
     """``$XDG_CACHE_HOME/torch_afm``, by default ``~/.cache/torch_afm``; not created yet."""
@@ -21,13 +24,14 @@ def cache_dir() -> Path:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Write an npz whole or not at all. Where that fails, warn and return ``False``."""
+    """Write an npz, with a checksum of its arrays, whole or not at all. Where that fails, warn and return
+    ``False``."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
             temporary = Path(file.name)
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            np.savez(file, **arrays, **{_CHECKSUM: _checksum(arrays)})  # type: ignore[arg-type]
         temporary.replace(path)
         return True
     except OSError as error:
@@ -38,11 +42,26 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an npz, or ``None`` where there is none; a damaged one gives a warning and ``None``."""
+    """The arrays of :func:`write_arrays`, or ``None`` where there is no such file; a damaged one, or one
+    whose arrays are not those of its checksum, gives a warning and ``None``."""
     if not path.is_file():
         return None
     try:
-        return load_npz(path)
+        arrays = load_npz(path)
+        expected = arrays.pop(_CHECKSUM, np.empty(0))
+        if not np.array_equal(expected, _checksum(arrays)):
+            raise InputError(f"{path}: expected arrays with the file's checksum, got others")
+        return arrays
     except InputError as error:
         warnings.warn(f"{error}; the cached file is damaged, computing it anew", stacklevel=2)
         return None
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """SHA-256 of names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for key in sorted(arrays):
+        array = np.ascontiguousarray(arrays[key])
+        digest.update(f"{key} {array.dtype.str} {arrays[key].shape} ".encode())
+        digest.update(array.tobytes())
+    return np.frombuffer(digest.digest(), dtype=np.uint8)

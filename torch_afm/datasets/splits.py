@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
+from importlib import resources
 
 import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem.Scaffolds import MurckoScaffold
 
+from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.utils import InputError
 
+_Split = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-def split_by_molecule(
-    n: int, fractions: Sequence[float] = (0.75, 0.095, 0.155), seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+
+def published_split() -> _Split:
+    """Training, validation and test molecules of the embedded list: 4,728, 600 and 1,000, fixed.
+
+    No molecule that the packaged weights saw in training is a validation or test molecule. Molecules that
+    the list may gain later are for training. The ids were drawn by :mod:`torch_afm.datasets.publish`.
+
+    Shapes:
+        three sorted arrays of ids, which are places in the embedded list, from 0.
+
+    Raises:
+        InputError: if the embedded list is not the one that the split was made for.
+    """
+    text = resources.files("torch_afm.datasets").joinpath("resources/split.json").read_text("utf-8")
+    split = json.loads(text)
+    smiles = embedded_smiles()
+    if checksum(smiles[: split["molecules"]]) != split["sha256"]:
+        raise InputError("embedded list: expected the molecules that the published split names, got others")
+    validation, test = np.array(split["validation"]), np.array(split["test"])
+    train = np.setdiff1d(np.arange(len(smiles)), np.concatenate([validation, test]))
+    return train, validation, test
+
+
+def split_by_molecule(n: int, fractions: Sequence[float] = (0.75, 0.095, 0.155), seed: int = 0) -> _Split:
     """Training, validation and test molecules: a seeded permutation, cut where the fractions say.
 
     All rotations of a molecule belong to the set of the molecule, so nothing of a test molecule is seen in
@@ -31,9 +59,58 @@ def split_by_molecule(
     """
     if n < 0:
         raise InputError(f"n: expected a number of molecules, 0 or more, got {n}")
-    if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
-        raise InputError(f"fractions: expected three shares that sum to 1, got {tuple(fractions)}")
+    _check_fractions(fractions)
     permutation = np.random.default_rng(seed).permutation(n)
     first, second = round(fractions[0] * n), round((fractions[0] + fractions[1]) * n)
     train, validation, test = np.split(permutation, [first, second])
     return np.sort(train), np.sort(validation), np.sort(test)
+
+
+def split_by_scaffold(
+    smiles: Sequence[str], fractions: Sequence[float] = (0.75, 0.095, 0.155), seed: int = 0
+) -> _Split:
+    """Like :func:`split_by_molecule`, but molecules of one scaffold (Bemis and Murcko, J. Med. Chem. 39, 2887
+    (1996): rings and what links them) belong to one set, so test molecules are of another kind than training
+    molecules. A molecule without ring is a scaffold of its own.
+
+    Scaffolds are dealt out from the most common to the rarest, equally common ones in seeded order, each to
+    the set that lacks the most molecules.
+
+    Args:
+        smiles: the molecules.
+        fractions: share of each set, summing to 1; met as closely as whole scaffolds allow.
+        seed: of the order.
+
+    Shapes:
+        three sorted index arrays, disjoint, ``len(smiles)`` indices together.
+
+    Raises:
+        InputError: for an invalid SMILES, or fractions that are not three shares of 1.
+    """
+    _check_fractions(fractions)
+    groups: dict[str, list[int]] = {}
+    with rdBase.BlockLogs():
+        for i, text in enumerate(smiles):
+            mol = Chem.MolFromSmiles(text)
+            if mol is None:
+                raise InputError(f"smiles: expected valid SMILES, got {text!r} at index {i}")
+            scaffold = Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol), isomericSmiles=False)
+            groups.setdefault(scaffold or f"molecule {i}", []).append(i)
+    members = list(groups.values())
+    order = np.random.default_rng(seed).permutation(len(members))
+    parts: list[list[int]] = [[], [], []]
+    for group in sorted((members[i] for i in order), key=len, reverse=True):
+        lacking = [f * len(smiles) - len(part) for f, part in zip(fractions, parts, strict=True)]
+        parts[lacking.index(max(lacking))] += group
+    train, validation, test = (np.array(sorted(part), dtype=np.int64) for part in parts)
+    return train, validation, test
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
+        raise InputError(f"fractions: expected three shares that sum to 1, got {tuple(fractions)}")
+
+
+def checksum(smiles: Sequence[str]) -> str:
+    """SHA-256 of a list, in hexadecimal: which molecules ids count."""
+    return hashlib.sha256("\n".join(smiles).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
@@ -34,14 +35,14 @@ def read_molecule(path: str | Path) -> AFMData:
         InputError: for anything wrong with the file, naming it and, where there is one, the line.
     """
     path = Path(path)
-    readers = {".xyz": _read_xyz, ".sdf": _read_mdl, ".mol": _read_mdl}
+    readers = {".xyz": parse_xyz, ".sdf": parse_mdl, ".mol": parse_mdl}
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: expected a file ending in {', '.join(readers)}, got {path.suffix!r}")
     text = read_text(path)
     if not text.strip():
         raise InputError(f"{path}: expected a molecule, got an empty file")
     try:
-        data = readers[path.suffix.lower()](path, text)
+        data = readers[path.suffix.lower()](text, str(path))
     except InputError as error:
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     if data.z.numel() == 0:
@@ -84,30 +85,41 @@ def _write(path: str | Path, text: str) -> None:
         raise InputError(f"{path}: cannot write ({error.strerror})") from None
 
 
-def _read_xyz(path: Path, text: str) -> AFMData:
+def parse_xyz(text: str, where: str, first: int = 1) -> AFMData:
+    """One molecule in plain or extended xyz, as :func:`read_molecule` describes.
+
+    Args:
+        text: number of atoms, comment and atoms.
+        where: what messages call the file.
+        first: line of the file that ``text`` begins at.
+
+    Raises:
+        InputError: for text that is no such molecule.
+    """
     lines = text.splitlines()
     if len(lines) > 1 and "Properties=" in lines[1]:
         try:
-            frames = list(ase.io.iread(path, index=":", format="extxyz"))
+            frames = list(ase.io.iread(io.StringIO(text), index=":", format="extxyz"))
         except Exception as error:  # ASE raises whatever its parser trips over
             reason = " ".join(str(error).split())
-            raise InputError(f"{path}: ASE cannot read it as extended xyz ({reason})") from None
+            raise InputError(f"{where}: ASE cannot read it as extended xyz ({reason})") from None
         if len(frames) != 1:
-            raise InputError(f"{path}: expected one molecule, got {len(frames)}")
+            raise InputError(f"{where}: expected one molecule, got {len(frames)}")
         return from_ase(frames[0])
     count = lines[0].strip()
     if not count.isdecimal():
-        raise InputError(f"{path}, line 1: expected the number of atoms, got {lines[0]!r}")
-    rows = [(number, line.split()) for number, line in enumerate(lines[2:], start=3)]
+        raise InputError(f"{where}, line {first}: expected the number of atoms, got {lines[0]!r}")
+    rows = [(number, line.split()) for number, line in enumerate(lines[2:], start=first + 2)]
     while rows and not rows[-1][1]:
         rows.pop()
     if len(rows) != int(count):
+        last = first + len(rows) + 1
         raise InputError(
-            f"{path}, line {len(rows) + 2}: expected {count} atom line(s), as line 1 says, got {len(rows)}"
+            f"{where}, line {last}: expected {count} atom line(s), as line {first} says, got {len(rows)}"
         )
-    atoms = [_atom(f"{path}, line {number}", fields) for number, fields in rows]
+    atoms = [_atom(f"{where}, line {number}", fields) for number, fields in rows]
     if len({len(values) for _, values in atoms}) > 1:
-        raise InputError(f"{path}: expected a charge in column 5 on every line or on none, got it on some")
+        raise InputError(f"{where}: expected a charge in column 5 on every line or on none, got it on some")
     z = torch.tensor([n for n, _ in atoms], dtype=torch.long)
     values = torch.tensor([v for _, v in atoms], dtype=torch.float32)
     values = values.reshape(len(atoms), len(atoms[0][1]) if atoms else 3)
@@ -133,35 +145,49 @@ def _atom(where: str, fields: list[str]) -> tuple[int, list[float]]:
     return number, values
 
 
-def _read_mdl(path: Path, text: str) -> AFMData:
+def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger") -> AFMData:
+    """One molecule in MDL format, as :func:`read_molecule` describes.
+
+    Args:
+        text: a mol block or the record of an SDF.
+        where: what messages call the file.
+        first: line of the file that ``text`` begins at.
+        charges: model of charges that the text does not give, see :func:`torch_afm.data.from_rdmol`, or
+            ``"zero"``.
+
+    Raises:
+        InputError: for text that is no such molecule.
+    """
     supplier = Chem.SDMolSupplier()
     with rdBase.BlockLogs():
         supplier.SetData(text, sanitize=False, removeHs=False)
         if len(supplier) != 1:
-            raise InputError(f"{path}: expected one molecule, got {len(supplier)}")
+            raise InputError(f"{where}: expected one molecule, got {len(supplier)}")
         mol = supplier[0]
         if mol is None:
-            raise InputError(f"{path}{_mdl_fault(text.splitlines())}")
+            raise InputError(f"{where}{_mdl_fault(text.splitlines(), first)}")
         # Odd valences, as in an unfinished graph, are no reason to refuse a file.
         if Chem.SanitizeMol(mol, catchErrors=True):
             mol.UpdatePropertyCache(strict=False)
-        data = from_rdmol(mol)
+        data = from_rdmol(mol, "gasteiger" if charges == "zero" else charges)
+    if charges == "zero":
+        data.charge = torch.zeros_like(data.charge)
     if all(atom.HasProp("PartialCharge") for atom in mol.GetAtoms()):
         data.charge = torch.tensor([a.GetDoubleProp("PartialCharge") for a in mol.GetAtoms()])
     return data
 
 
-def _mdl_fault(lines: list[str]) -> str:
+def _mdl_fault(lines: list[str], first: int) -> str:
     """Where RDKit is likely to have stumbled: at the counts (line 4), an atom, or further on."""
     count = lines[3][:3] if len(lines) > 3 else ""
     if not count.strip().isdecimal():
-        return ", line 4: expected the number of atoms in columns 1-3 of an MDL file"
+        return f", line {first + 3}: expected the number of atoms in columns 1-3 of an MDL file"
     atoms = [*lines[4:], *[""] * int(count)][: int(count)]
-    for number, line in enumerate(atoms, start=5):
+    for number, line in enumerate(atoms, start=first + 4):
         try:
             finite = all(math.isfinite(float(line[i : i + 10])) for i in (0, 10, 20))
         except ValueError:
             finite = False
         if not finite:
             return f", line {number}: expected three finite coordinates of ten columns each, got {line!r}"
-    return f": RDKit cannot read it as an MDL file; line 4 says {count.strip()} atom(s)"
+    return f": RDKit cannot read it as an MDL file; line {first + 3} says {count.strip()} atom(s)"

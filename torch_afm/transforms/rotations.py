@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from torch_afm.utils import InputError
+from torch_afm.utils import InputError, check_finite, check_shape
+
+#: Molecules judged at once: their heights (atoms x candidates, float64) stay within the processor's cache.
+_CHUNK = 16
 
 
 def visibility_entropy(pos: ArrayLike, rotations: Rotation, beta: float = 1.0) -> NDArray[np.float64]:
@@ -25,9 +30,8 @@ def visibility_entropy(pos: ArrayLike, rotations: Rotation, beta: float = 1.0) -
     Shapes:
         pos ``[N, 3]``, result ``[len(rotations)]``.
     """
-    # Only the third row of a rotation matrix decides the heights.
-    z = np.asarray(pos, dtype=np.float64) @ rotations.as_matrix().reshape(-1, 3, 3)[:, 2, :].T
-    return np.exp(-beta * (z.max(axis=0) - z)).sum(axis=0)
+    pos = np.asarray(pos, dtype=np.float64)
+    return _entropies(pos, np.array([0]), rotations, beta)[0]
 
 
 def best_rotations(
@@ -46,10 +50,59 @@ def best_rotations(
     Raises:
         InputError: if there are fewer candidates than rotations asked for, or no atoms.
     """
+    ids = best_rotation_ids([pos], n, candidates, seed, beta)
+    return candidate_rotations(candidates, seed)[ids[0]]
+
+
+def candidate_rotations(candidates: int = 500, seed: int = 0) -> Rotation:
+    """The rotations, uniform on SO(3), that the ids of :func:`best_rotation_ids` count."""
+    return Rotation.random(candidates, random_state=seed)
+
+
+def best_rotation_ids(
+    positions: Sequence[ArrayLike], n: int = 30, candidates: int = 500, seed: int = 0, beta: float = 1.0
+) -> NDArray[np.int64]:
+    """:func:`best_rotations` of many molecules, as indices into :func:`candidate_rotations`.
+
+    Args:
+        positions: of each molecule, in Å.
+        n: rotations to keep.
+        candidates: rotations to draw on SO(3).
+        seed: seed of the draw.
+        beta: decay in 1/Å.
+
+    Shapes:
+        positions ``[N_m, 3]`` each, result ``[len(positions), n]``, best first, equals in candidates' order.
+
+    Raises:
+        InputError: if there are fewer candidates than rotations asked for, or for a molecule without atoms
+            or with a position that is not finite.
+    """
     if not 1 <= n <= candidates:
         raise InputError(f"n: expected 1 to {candidates} (candidates), got {n}")
-    if len(np.asarray(pos)) == 0:
-        raise InputError("pos: expected at least one atom, got none")
-    drawn = Rotation.random(candidates, random_state=seed)
-    order = np.argsort(-visibility_entropy(pos, drawn, beta), kind="stable")
-    return drawn[order[:n]]
+    arrays = [np.asarray(p, dtype=np.float64) for p in positions]
+    for i, pos in enumerate(arrays):
+        where = "pos" if len(arrays) == 1 else f"pos of molecule {i}"
+        if len(pos) == 0:
+            raise InputError(f"{where}: expected at least one atom, got none")
+        check_shape(where, pos, (None, 3))
+        check_finite(where, pos)
+    drawn = candidate_rotations(candidates, seed)
+    result = np.empty((len(arrays), n), dtype=np.int64)
+    for first in range(0, len(arrays), _CHUNK):
+        part = arrays[first : first + _CHUNK]
+        starts = np.cumsum([0] + [len(p) for p in part[:-1]])
+        entropy = _entropies(np.concatenate(part), starts, drawn, beta)
+        result[first : first + len(part)] = np.argsort(-entropy, axis=1, kind="stable")[:, :n]
+    return result
+
+
+def _entropies(pos: np.ndarray, starts: np.ndarray, rotations: Rotation, beta: float) -> np.ndarray:
+    """Entropies ``[len(starts), len(rotations)]`` of molecules whose atoms begin at ``starts``."""
+    # Only the third row of a rotation matrix decides the heights. Written out rather than as a product of
+    # matrices, whose rounding would depend on how many molecules are judged together.
+    x, y, z = rotations.as_matrix().reshape(-1, 3, 3)[:, 2, :].T
+    height = pos[:, :1] * x + pos[:, 1:2] * y + pos[:, 2:] * z
+    top = np.maximum.reduceat(height, starts)
+    depth = np.repeat(top, np.diff([*starts, len(pos)]), axis=0) - height
+    return np.add.reduceat(np.exp(-beta * depth), starts)

@@ -1,0 +1,260 @@
+"""Users' own molecules: what stands in a file comes out of the data set, and what cannot be read is named."""
+
+import ase.db
+import ase.io
+import pytest
+import torch
+from ase import Atoms
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom, rdPartialCharges
+from torch_geometric.data import Data
+from torch_geometric.datasets import QM9
+
+from torch_afm.data import covalent_bonds, from_smiles, to_ase
+from torch_afm.datasets import MoleculeDataset, readers
+from torch_afm.io import write_sdf, write_xyz
+from torch_afm.testing import assert_same_graph, water
+from torch_afm.utils import InputError
+
+SMILES = ["CCO", "c1ccsc1", "CC(=O)Cl"]
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    return [from_smiles(s) for s in SMILES]
+
+
+def _write_all(path, graphs, write):
+    texts = []
+    for graph in graphs:
+        write(path, graph)
+        texts.append(path.read_text())
+    path.write_text("".join(texts))
+    return texts
+
+
+def _without_charges(graph):
+    graph = graph.clone()
+    graph.charge = torch.zeros_like(graph.charge)
+    return graph
+
+
+def _same(data, graph, atol=1e-6):
+    data = data.clone()
+    del data.name
+    if "smiles" in data:
+        del data.smiles
+    assert_same_graph(data, graph, atol)
+
+
+def test_xyz_with_charges(tmp_path, graphs):
+    _write_all(tmp_path / "a.xyz", [water(), *graphs], write_xyz)
+    dataset = MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)
+    assert len(dataset) == 4 and dataset.failed == [] and dataset.smiles is None
+    for data, graph in zip(dataset, [water(), *graphs], strict=True):
+        _same(data, graph)
+
+
+def test_damaged_molecules_of_an_xyz_leave_the_others_whole(tmp_path, graphs):
+    """One too short, one too long, one with a word for a number, text in between, an empty one."""
+    texts = _write_all(tmp_path / "a.xyz", graphs, write_xyz)
+    short = "3\nshort\nO 0 0 0\nH 0 0 1\n"
+    long = "1\n7\nO 0 0 0\nH 0 0 1\n"
+    word = "2\nword\nO 0 0 zero\nH 0 0 1\n"
+    parts = [short, texts[0], long, texts[1], "hello world\n", word, texts[2], "0\nempty\n"]
+    (tmp_path / "a.xyz").write_text("\n".join(parts))
+    with pytest.warns(UserWarning, match="5 of 8 molecules left out.*line 1: a.xyz, line 4: expected 3 atom"):
+        dataset = MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=tmp_path / "cache")
+    for data, graph in zip(dataset, graphs, strict=True):
+        _same(data, graph)
+    lines = (tmp_path / "a.xyz").read_text().splitlines()
+    at = {f"line {i}": line for i, line in enumerate(lines, start=1)}
+    assert [at[f.where] for f in dataset.failed] == ["3", "1", "hello world", "2", "0"]
+    assert [f.number for f in dataset.failed] == [0, 2, 4, 5, 7] and dataset.ids.tolist() == [1, 3, 6]
+    found = [
+        next(line for line in at if f"{line}:" in f.reason.split(", ", 1)[-1]) for f in dataset.failed[:4]
+    ]
+    assert [at[line] for line in found] == ["H 0 0 1", "H 0 0 1", "hello world", "O 0 0 zero"]
+    summary = dataset.summary()
+    assert summary.startswith("3 of 8 molecules\n2 left out: expected n atom line(s)")
+    assert "1 left out: expected numbers in columns n on" in summary
+
+
+def test_charges_that_are_missing_are_computed_or_zero(tmp_path, graphs):
+    """Gasteiger's by RDKit from the SMILES, here: the bond orders were found again from the positions."""
+    _write_all(tmp_path / "a.xyz", [_without_charges(g) for g in graphs], write_xyz)
+    for data, graph, smiles in zip(
+        MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False), graphs, SMILES, strict=True
+    ):
+        mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+        rdPartialCharges.ComputeGasteigerCharges(mol)
+        expected = torch.tensor([a.GetDoubleProp("_GasteigerCharge") for a in mol.GetAtoms()]).float()
+        assert torch.allclose(data.charge, expected, atol=1e-5)
+        _same(data, graph, atol=1e-5)
+    zero = MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="zero", cache=False)
+    assert all(not data.charge.any() for data in zero)
+    mmff = MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="mmff94", cache=False)
+    assert torch.allclose(mmff[0].charge, from_smiles("CCO", charges="mmff94").charge, atol=1e-5)
+
+
+def test_no_lewis_structure_no_charges(tmp_path):
+    """Two hydrogens on one hydrogen: no valence that RDKit knows."""
+    (tmp_path / "a.xyz").write_text("3\nH3\nH 0 0 0\nH 0.7 0 0\nH -0.7 0 0\n")
+    data = MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)[0]
+    assert data.name == "H3" and data.edge_index.shape == (2, 4) and not data.charge.any()
+
+
+def test_extxyz(tmp_path, graphs):
+    path = tmp_path / "a.extxyz"
+    ase.io.write(path, [to_ase(g) for g in graphs], format="extxyz")
+    lines = path.read_text().splitlines()
+    lines[2] = lines[2].replace("C ", "Qq", 1)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.warns(UserWarning, match="1 of 3 molecules left out.*line 1: a.extxyz: ASE cannot read"):
+        dataset = MoleculeDataset.from_extxyz(path, cache=False)
+    for data, graph in zip(dataset, graphs[1:], strict=True):
+        _same(data, graph)
+
+
+def test_sdf_keeps_its_geometry_bonds_and_charges(tmp_path, graphs):
+    _write_all(tmp_path / "a.sdf", graphs, write_sdf)
+    dataset = MoleculeDataset.from_sdf(tmp_path / "a.sdf", cache=False)
+    for data, graph in zip(dataset, graphs, strict=True):
+        _same(data, graph, atol=6e-5)
+
+
+def test_sdf_of_other_programs(tmp_path):
+    """Titles are names; charges are computed; bonds are those of the record, not those of distances."""
+    mol = Chem.AddHs(Chem.MolFromSmiles("CC(=O)N"))
+    rdDistGeom.EmbedMolecule(mol, randomSeed=1)
+    mol.SetProp("_Name", "acetamide")
+    text = Chem.MolToMolBlock(mol)
+    wide = Chem.Mol(mol)
+    for i in range(wide.GetNumAtoms()):
+        wide.GetConformer().SetAtomPosition(i, mol.GetConformer().GetAtomPosition(i) * 3)
+    (tmp_path / "a.sdf").write_text(text + "$$$$\n" + Chem.MolToMolBlock(wide))
+    near, far = MoleculeDataset.from_sdf(tmp_path / "a.sdf", cache=False)
+    assert near.name == "acetamide" and torch.equal(near.edge_index, far.edge_index)
+    assert torch.allclose(near.charge, from_smiles("CC(=O)N").charge, atol=1e-5)
+    assert covalent_bonds(far.z, far.pos).numel() == 0
+    zero = MoleculeDataset.from_sdf(tmp_path / "a.sdf", charges="zero", cache=False)
+    assert not zero[0].charge.any()
+
+
+def test_bad_records_of_an_sdf(tmp_path, graphs):
+    texts = _write_all(tmp_path / "a.sdf", graphs, write_sdf)
+    drawing = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")) + "$$$$\n"
+    parts = [texts[0], drawing, "$$$$\n", texts[1].replace("  1  2  1", "  1 99  1"), texts[2]]
+    (tmp_path / "a.sdf").write_text("".join(parts))
+    with pytest.warns(UserWarning, match="3 of 5 molecules left out"):
+        dataset = MoleculeDataset.from_sdf(tmp_path / "a.sdf", cache=False)
+    for data, graph in zip(dataset, (graphs[0], graphs[2]), strict=True):
+        _same(data, graph, atol=6e-5)
+    starts = [1 + "".join(parts[:i]).count("\n") for i in range(5)]
+    assert [f.where for f in dataset.failed] == [f"record {i + 1}, line {starts[i]}" for i in (1, 2, 3)]
+    assert f"line {starts[1] + 1}: expected positions in 3-D, got a 2-D drawing" in dataset.failed[0].reason
+
+
+def test_smiles_files_name_the_line(tmp_path):
+    (tmp_path / "a.smi").write_text("# mine\nCCO ethanol\nC(\nC\n")
+    with pytest.warns(UserWarning, match=r"1 of 3 molecules left out.*line 3, C\(: smiles: expected a valid"):
+        dataset = MoleculeDataset.from_smiles(tmp_path / "a.smi", cache=False)
+    assert dataset.names == ["ethanol", "molecule-4"] and dataset.ids.tolist() == [0, 2]
+    assert_same_graph(
+        MoleculeDataset.from_smiles(["C"], cache=False)[0], MoleculeDataset(["C"], cache=False)[0]
+    )
+
+
+@pytest.mark.parametrize("suffix", ["db", "json"])
+def test_ase_database(tmp_path, graphs, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with ase.db.connect(path) as database:
+        database.write(to_ase(graphs[0]), name="ethanol")
+        database.write(Atoms())
+        database.write(to_ase(_without_charges(graphs[1])))
+    with pytest.warns(UserWarning, match="1 of 3 molecules left out.*row 2: expected at least one atom"):
+        dataset = MoleculeDataset.from_ase_db(path, cache=False)
+    assert dataset.names == ["ethanol", "row-3"]
+    for data, graph in zip(dataset, graphs, strict=False):
+        _same(data, graph, atol=1e-5)
+
+
+def test_qm9_made_by_pyg_from_a_small_file(tmp_path):
+    """The raw files that PyG would download, of three molecules: it makes its data set out of them."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    writer = Chem.SDWriter(str(raw / "gdb9.sdf"))
+    given = []
+    for number, smiles in enumerate(("C", "CC#N", "O=CN"), start=1):
+        mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+        rdDistGeom.EmbedMolecule(mol, randomSeed=1)
+        mol.SetProp("_Name", f"gdb_{number}")
+        writer.write(mol)
+        given.append((smiles, torch.tensor(mol.GetConformer().GetPositions()).float()))
+    writer.close()
+    rows = ["mol_id," + ",".join("abcdefghijklmnopqrs")] + [f"gdb_{i}" + ",0" * 19 for i in (1, 2, 3)]
+    (raw / "gdb9.sdf.csv").write_text("\n".join(rows) + "\n")
+    (raw / "uncharacterized.txt").write_text("\n" * 10)
+    dataset = MoleculeDataset.from_qm9(tmp_path, cache=False)
+    assert dataset.names == ["gdb_1", "gdb_2", "gdb_3"]
+    for data, (smiles, pos) in zip(dataset, given, strict=True):
+        expected = from_smiles(smiles)
+        assert torch.equal(data.z, expected.z) and torch.equal(data.edge_index, expected.edge_index)
+        assert torch.allclose(data.pos, pos, atol=6e-5)
+        assert torch.allclose(data.charge, expected.charge, atol=1e-5)
+        assert Chem.CanonSmiles(
+            Chem.MolToSmiles(Chem.RemoveHs(Chem.MolFromSmiles(data.smiles)))
+        ) == Chem.CanonSmiles(smiles)
+    part = MoleculeDataset.from_qm9(QM9(str(tmp_path))[1:], cache=False)
+    assert part.names == ["gdb_2", "gdb_3"]
+
+
+def test_graphs_without_positions(graphs):
+    good = Data(z=graphs[0].z, pos=graphs[0].pos, edge_index=graphs[0].edge_index)
+    with pytest.warns(UserWarning, match="graph 0: graph: expected z, pos and edge_index"):
+        dataset = MoleculeDataset.from_qm9([Data(z=graphs[0].z), good], cache=False)
+    _same(dataset[0], graphs[0], atol=1e-5)
+
+
+def test_files_are_read_once(tmp_path, graphs, monkeypatch):
+    path = tmp_path / "a.xyz"
+    _write_all(path, graphs, write_xyz)
+    first = MoleculeDataset.from_xyz(path, cache=tmp_path / "cache")
+    with monkeypatch.context() as context:
+        context.setattr(readers, "parse_xyz", lambda *_: pytest.fail("read again"))
+        again = MoleculeDataset.from_xyz(path, cache=tmp_path / "cache")
+    for a, b in zip(first, again, strict=True):
+        assert_same_graph(a, b)
+    write_xyz(path, graphs[2])
+    assert len(MoleculeDataset.from_xyz(path, cache=tmp_path / "cache")) == 1
+
+
+def test_bad_input(tmp_path):
+    (tmp_path / "a.db").write_text("no database")
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "empty.xyz").write_text("\n")
+    (tmp_path / "bad.xyz").write_text("hello\n")
+    (tmp_path / "a.xyz").write_text("1\n\nH 0 0 0\n")
+    (tmp_path / "folder").write_text("in the way")
+    cases = [
+        ("from_xyz", "none.xyz", "no such file"),
+        ("from_xyz", "a.db", "expected a file ending in"),
+        ("from_xyz", "empty.xyz", "got an empty file"),
+        ("from_xyz", "bad.xyz", "none of 1 can be used; line 1: bad.xyz, line 1: expected the number"),
+        ("from_extxyz", "a.db", "expected a file ending in"),
+        ("from_sdf", "a.xyz", "expected a file ending in"),
+        ("from_sdf", "none.sdf", "no such file"),
+        ("from_ase_db", "none.db", "existing ASE database"),
+        ("from_ase_db", "a.xyz", "existing ASE database"),
+        ("from_ase_db", "a.db", "ASE cannot read it as a database"),
+        ("from_ase_db", "a.json", "ASE cannot read it|at least one row"),
+        ("from_qm9", "folder", "PyG cannot make QM9"),
+    ]
+    for name, file, words in cases:
+        with pytest.raises(InputError, match=words) as error:
+            getattr(MoleculeDataset, name)(tmp_path / file, cache=False)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="charges: expected one of"):
+        MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="bader", cache=False)
+    with pytest.raises(InputError, match="at least one graph"):
+        MoleculeDataset.from_qm9([], cache=False)

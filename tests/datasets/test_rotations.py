@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.data import AFMData
+from torch_afm.datasets import rotations
+from torch_afm.datasets.rotations import rotation_table
+from torch_afm.transforms import best_rotations
+from torch_afm.utils import InputError
+
+
+@pytest.fixture(scope="module")
+def molecules():
+    rng = np.random.default_rng(0)
+    return [AFMData(pos=torch.tensor(rng.normal(size=(3 + i % 9, 3)) * 2).float()) for i in range(120)]
+
+
+def test_table_is_that_of_each_molecule_alone(molecules):
+    ids, quaternions = rotation_table(molecules, n=7, candidates=60, seed=3, cache=False)
+    assert ids.shape == (120, 7) and quaternions.shape == (120, 7, 4)
+    for i in (0, 5, 119):
+        alone = best_rotations(molecules[i].pos, 7, 60, 3)
+        assert np.array_equal(quaternions[i], alone.as_quat())
+
+
+def test_second_time_is_read(molecules, tmp_path, monkeypatch):
+    first = rotation_table(molecules, n=4, candidates=40, cache=tmp_path)
+    with monkeypatch.context() as context:
+        context.setattr(rotations, "best_rotation_ids", lambda *_: pytest.fail("computed instead of read"))
+        again = rotation_table(molecules, n=4, candidates=40, cache=tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-300])
+    with pytest.warns(UserWarning, match=f"{file.name}.*damaged"):
+        again = rotation_table(molecules, n=4, candidates=40, cache=tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_file_knows_its_inputs(molecules, tmp_path):
+    variants = [(molecules, 4, 40, 0, 1.0), (molecules[:-1], 4, 40, 0, 1.0), (molecules, 5, 40, 0, 1.0)]
+    variants += [(molecules, 4, 41, 0, 1.0), (molecules, 4, 40, 1, 1.0), (molecules, 4, 40, 0, 0.5)]
+    for i, variant in enumerate(variants, start=1):
+        stored, _ = rotation_table(*variant, cache=tmp_path)
+        assert np.array_equal(stored, rotation_table(*variant, cache=False)[0])
+        assert len(list(tmp_path.iterdir())) == i
+
+
+def test_few_molecules_are_not_stored(molecules, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    rotation_table(molecules[:99], n=4, candidates=40)
+    assert not list(tmp_path.iterdir())
+    rotation_table(molecules[:100], n=4, candidates=40)
+    assert len(list((tmp_path / "torch_afm" / "rotations").iterdir())) == 1
+
+
+def test_bad_input(molecules):
+    with pytest.raises(InputError, match="pos of molecule 1: expected at least one atom"):
+        rotation_table([molecules[0], AFMData.empty()], cache=False)
+    with pytest.raises(InputError, match="n: expected 1 to 10"):
+        rotation_table(molecules, n=11, candidates=10, cache=False)

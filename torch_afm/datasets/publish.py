@@ -1,0 +1,58 @@
+"""The recipe of the published split: ``python -m torch_afm.datasets.publish --out split.json`` writes it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.datasets.splits import checksum, split_by_molecule
+
+#: Molecules of the thesis; the rest is for training.
+_VALIDATION, _TEST = 600, 1000
+
+#: The embedded list once had so many molecules. The weights ``small`` were trained on its training molecules
+#: and chosen by its validation molecules, so these are for training still.
+_FIRST_LIST = 1500
+
+
+def draw_split(seed: int = 0) -> dict[str, Any]:
+    """Validation and test molecules of the embedded list, drawn from those that no packaged weights saw.
+
+    Returns:
+        ``seed``, ``molecules`` (their number), ``sha256`` of the list, ids for ``validation`` and ``test``.
+    """
+    smiles = embedded_smiles()
+    seen = np.concatenate(split_by_molecule(_FIRST_LIST)[:2])
+    free = np.setdiff1d(np.arange(len(smiles)), seen)
+    drawn = np.random.default_rng(seed).permutation(free)[: _VALIDATION + _TEST]
+    return {
+        "seed": seed,
+        "molecules": len(smiles),
+        "sha256": checksum(smiles),
+        "validation": sorted(drawn[:_VALIDATION].tolist()),
+        "test": sorted(drawn[_VALIDATION:].tolist()),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the split of the embedded list; ``--help`` tells how."""
+    parser = argparse.ArgumentParser(prog="python -m torch_afm.datasets.publish", description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the .json file to write")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
+    options = parser.parse_args(arguments)
+    try:
+        options.out.write_text(json.dumps(draw_split(options.seed)) + "\n", encoding="utf-8")
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""Where the molecules of a data set come from: SMILES, files, ASE databases, QM9.
+
+Each function makes a :class:`Source`, which knows its molecules one by one, so that one that cannot be read
+is named by line or record and the others are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ase.db
+import rdkit
+import torch
+from torch_geometric.data import Data
+
+from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, to_rdmol
+from torch_afm.datasets.smi import embedded_smiles, read_smi
+from torch_afm.io.structures import parse_mdl, parse_xyz
+from torch_afm.io.text import read_text
+from torch_afm.utils import InputError
+
+#: Raised whenever a reader, :func:`from_smiles` or the layout of the cache changes.
+_VERSION = 2
+
+_CHARGES = ("gasteiger", "mmff94", "zero")
+
+
+@dataclass
+class Source:
+    """Molecules to be.
+
+    Attributes:
+        records: what ``read`` takes, one a molecule.
+        read: makes the molecule; raises :class:`InputError`.
+        names: of the molecules.
+        where: what messages call each record: a line, a row, a SMILES.
+        smiles: of the molecules, where they are known.
+        contents: all that decides the result.
+    """
+
+    records: Sequence[Any]
+    read: Callable[[Any], AFMData]
+    names: list[str]
+    where: list[str]
+    contents: Sequence[object]
+    smiles: list[str] | None = None
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        inputs = json.dumps([_VERSION, rdkit.__version__, *self.contents])
+        self.key = hashlib.sha256(inputs.encode()).hexdigest()[:24]
+
+
+def smiles_source(smiles: Sequence[str] | str | Path | None, seed: int, charges: str) -> Source:
+    """A list of SMILES, a .smi file or, for ``None``, the embedded list."""
+    if charges not in _CHARGES[:2]:
+        raise InputError(f"charges: expected 'gasteiger' or 'mmff94', got {charges!r}")
+    if not 0 <= seed < 2**31:
+        raise InputError(f"seed: expected an integer from 0 to 2³¹ − 1, got {seed}")
+    if isinstance(smiles, str | Path):
+        rows = read_smi(smiles)
+        found = [s for _, s, _ in rows]
+        names = [name for _, _, name in rows]
+        where = [f"line {number}, {s}" for number, s, _ in rows]
+    else:
+        found = list(embedded_smiles() if smiles is None else smiles)
+        names = [f"molecule-{i}" for i in range(1, len(found) + 1)]
+        where = found
+    if not found:
+        raise InputError("smiles: expected at least one SMILES, got an empty list")
+
+    def read(text: str) -> AFMData:
+        return from_smiles(text, seed, charges)
+
+    return Source(found, read, names, where, ["smiles", seed, charges, *found], found)
+
+
+def xyz_source(path: str | Path, charges: str) -> Source:
+    """Molecules one after the other in an xyz or extended xyz file."""
+    path, text = _file(path, (".xyz", ".extxyz"), charges)
+    blocks = list(_xyz_blocks(text))
+
+    def read(block: tuple[int, str]) -> AFMData:
+        return _charged(parse_xyz(block[1], path.name, block[0]), charges)
+
+    names = []
+    for i, (_, block) in enumerate(blocks, start=1):
+        comment = [*block.splitlines(), ""][1].strip()
+        names.append(f"molecule-{i}" if "Properties=" in comment or not comment else comment)
+    where = [f"line {first}" for first, _ in blocks]
+    return Source(blocks, read, names, where, ["xyz", charges, text])
+
+
+def sdf_source(path: str | Path, charges: str) -> Source:
+    """Records of an SDF, in the geometry that it has."""
+    path, text = _file(path, (".sdf", ".mol"), charges)
+    blocks = list(_sdf_blocks(text))
+
+    def read(block: tuple[int, str]) -> AFMData:
+        first, record = block
+        if [*record.splitlines(), ""][1][20:22] == "2D":
+            raise InputError(f"{path.name}, line {first + 1}: expected positions in 3-D, got a 2-D drawing")
+        return parse_mdl(record, path.name, first, charges)
+
+    titles = [block.splitlines()[0].strip() for _, block in blocks]
+    names = [title or f"molecule-{i}" for i, title in enumerate(titles, start=1)]
+    where = [f"record {i}, line {first}" for i, (first, _) in enumerate(blocks, start=1)]
+    return Source(blocks, read, names, where, ["sdf", charges, text])
+
+
+def ase_source(path: str | Path, charges: str) -> Source:
+    """Rows of an ASE database: SQLite (.db) or JSON."""
+    path = Path(path)
+    if path.suffix not in (".db", ".json") or not path.is_file():
+        raise InputError(f"path: expected an existing ASE database, .db or .json, got {str(path)!r}")
+    _check_charges(charges)
+    try:
+        database = ase.db.connect(path)
+        columns = ["id", "key_value_pairs"]
+        rows = [
+            (r.id, r.get("name", f"row-{r.id}")) for r in database.select(include_data=False, columns=columns)
+        ]
+        contents = hashlib.sha256(path.read_bytes()).hexdigest()
+    except Exception as error:  # SQLite's and JSON's errors, and what ASE trips over
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: ASE cannot read it as a database ({reason})") from None
+    if not rows:
+        raise InputError(f"{path}: expected at least one row, got none")
+
+    def read(number: int) -> AFMData:
+        try:
+            atoms = database.get_atoms(id=number)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path.name}, row {number}: ASE cannot read it ({reason})") from None
+        return _charged(from_ase(atoms), charges)
+
+    ids = [number for number, _ in rows]
+    names = [str(name) for _, name in rows]
+    return Source(ids, read, names, [f"row {number}" for number in ids], ["ase", charges, contents])
+
+
+def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
+    """PyG's QM9, or graphs laid out like its."""
+    _check_charges(charges)
+    if isinstance(molecules, str | Path):
+        from torch_geometric.datasets import QM9
+
+        try:
+            graphs = list(QM9(str(molecules)))
+        except Exception as error:  # what downloading and PyG's own processing trip over
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"root: PyG cannot make QM9 in {str(molecules)!r} ({reason})") from None
+    else:
+        graphs = [molecules[i] for i in range(len(molecules))]
+    if not graphs:
+        raise InputError("molecules: expected at least one graph, got none")
+
+    def read(graph: Data) -> AFMData:
+        if graph.z is None or graph.pos is None or graph.edge_index is None:
+            raise InputError("graph: expected z, pos and edge_index, got a graph without")
+        data = AFMData(z=graph.z, pos=graph.pos, charge=torch.zeros(graph.z.numel()))
+        data.edge_index = graph.edge_index
+        return _charged(data, charges)
+
+    digest = hashlib.sha256()
+    for graph in graphs:
+        for key in ("z", "pos", "edge_index"):
+            digest.update(b"" if graph.get(key) is None else graph[key].numpy().tobytes())
+    names = [str(g.get("name", f"molecule-{i}")) for i, g in enumerate(graphs, start=1)]
+    smiles = [str(g.smiles) for g in graphs] if all("smiles" in g for g in graphs) else None
+    where = [f"graph {i}" for i in range(len(graphs))]
+    return Source(graphs, read, names, where, ["qm9", charges, digest.hexdigest()], smiles)
+
+
+def _file(path: str | Path, suffixes: tuple[str, ...], charges: str) -> tuple[Path, str]:
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: expected a file ending in {', '.join(suffixes)}, got {path.suffix!r}")
+    _check_charges(charges)
+    text = read_text(path)
+    if not text.strip():
+        raise InputError(f"{path}: expected molecules, got an empty file")
+    return path, text
+
+
+def _check_charges(charges: str) -> None:
+    if charges not in _CHARGES:
+        raise InputError(f"charges: expected one of {', '.join(_CHARGES)}, got {charges!r}")
+
+
+def _xyz_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """First line and text of each molecule. A line of one whole number begins the next, unless it is a
+    comment, so that what a damaged molecule lacks or has too much leaves the following ones whole."""
+    lines = text.splitlines()
+    start = 0
+    while start < len(lines):
+        count = lines[start].strip()
+        end = start + 1
+        if count.isdecimal():
+            end += 1
+            while end < len(lines) and not lines[end].strip().isdecimal():
+                # Behind the last atom, further atoms still belong to it, other text does not.
+                if end >= start + 2 + int(count) and len(lines[end].split()) < 4:
+                    break
+                end += 1
+        if count:
+            yield start + 1, "\n".join(lines[start:end]) + "\n"
+        start = end
+
+
+def _sdf_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """First line and text of each record, its ``$$$$`` included."""
+    first, record = 1, []
+    for number, line in enumerate(text.splitlines(), start=1):
+        record.append(line)
+        if line.startswith("$$$$"):
+            yield first, "\n".join(record) + "\n"
+            first, record = number + 1, []
+    if any(line.strip() for line in record):
+        yield first, "\n".join(record) + "\n"
+
+
+def _charged(data: AFMData, charges: str) -> AFMData:
+    """``data``, with the charges of a model where it has none but zeros and its Lewis structure is found."""
+    if charges != "zero" and data.z.numel() and not bool(data.charge.any()):
+        mol = to_rdmol(data)
+        if not mol.NeedsUpdatePropertyCache():
+            data.charge = from_rdmol(mol, charges).charge
+    return data

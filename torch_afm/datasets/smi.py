@@ -1,0 +1,57 @@
+"""Lists of SMILES: the embedded one, and files."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from torch_afm.utils import InputError
+
+_EMBEDDED = "resources/molecules.smi.xz"
+
+
+@cache
+def embedded_smiles() -> tuple[str, ...]:
+    """The embedded list; a molecule's id is its place in it, counted from 0. Written by
+    :mod:`torch_afm.datasets.enumerate`, which only ever appends."""
+    raw = resources.files("torch_afm.datasets").joinpath(_EMBEDDED).read_bytes()
+    return tuple(lzma.decompress(raw).decode().split())
+
+
+def read_smi(path: str | Path) -> list[tuple[int, str, str]]:
+    """Line number, SMILES and name of each molecule of a ``.smi`` or ``.smi.xz`` file: a SMILES and,
+    optionally, a name a line, ``#`` comments; without name ``molecule-<line>``.
+
+    Raises:
+        InputError: for a file that is missing, has another suffix, is no text or holds no SMILES.
+    """
+    path = Path(path)
+    if not path.name.endswith((".smi", ".smi.xz")) or not path.is_file():
+        raise InputError(f"smiles: expected a list of SMILES or an existing .smi file, got {str(path)!r}")
+    try:
+        raw = path.read_bytes()
+        text = (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode()
+    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise InputError(f"smiles: cannot read {path} ({error})") from None
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split(maxsplit=1)
+        if fields and not fields[0].startswith("#"):
+            found.append((number, fields[0], fields[1].strip() if len(fields) > 1 else f"molecule-{number}"))
+    if not found:
+        raise InputError(f"smiles: expected at least one SMILES, got none in {str(path)!r}")
+    return found
+
+
+def write_smi(path: str | Path, smiles: Iterable[str]) -> None:
+    """Write SMILES, one a line; compressed where the name ends in ``.xz``.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path = Path(path)
+    raw = "".join(s + "\n" for s in smiles).encode()
+    path.write_bytes(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME) if path.suffix == ".xz" else raw)

@@ -1,0 +1,119 @@
+"""Molecules packed into flat arrays, read or computed once and kept in a cache."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from torch_afm.data import AFMData
+from torch_afm.datasets.cache import read_arrays, write_arrays
+from torch_afm.datasets.readers import Source
+from torch_afm.utils import InputError
+
+#: Molecules in one file of an unfinished computation: what an interruption loses at most.
+_CHUNK = 128
+
+Arrays = dict[str, np.ndarray]
+
+
+def load_or_compute(source: Source, folder: Path | None) -> Arrays:
+    """The molecules of a source, from ``folder`` if it has them; else computed on all cores (RDKit works
+    outside Python's lock, so threads do), and a computation that was interrupted goes on where it stopped.
+
+    Shapes:
+        ``index`` ``[M]``, the records that molecules come from; ``atom_ptr`` and ``edge_ptr`` ``[M + 1]``,
+        where each molecule's atoms and edges begin; z ``[N]``, pos ``[N, 3]``, charge ``[N]`` and edge_index
+        ``[2, E]`` of all; ``failed``, JSON in bytes: the other records, and why.
+    """
+    whole = None if folder is None else read_arrays(folder / f"{source.key}.npz")
+    if whole is not None:
+        return whole
+    starts = range(0, len(source.records), _CHUNK)
+    files = [] if folder is None else [folder / f"{source.key}.part{start:08d}.npz" for start in starts]
+    parts = []
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(source.records), desc="molecules", unit="mol", disable=None) as bar,
+    ):
+
+        def one(number: int) -> AFMData | str:
+            return _read(source, number)
+
+        for i, start in enumerate(starts):
+            numbers = range(start, min(start + _CHUNK, len(source.records)))
+            part = read_arrays(files[i]) if files else None
+            if part is None:
+                part = _pack(start, pool.map(one, numbers))
+                if files and not write_arrays(files[i], part):
+                    folder, files = None, []
+            bar.update(len(numbers))
+            parts.append(part)
+    result = _concatenate(parts)
+    if folder is not None and write_arrays(folder / f"{source.key}.npz", result):
+        for file in files:
+            file.unlink(missing_ok=True)
+    return result
+
+
+def unpack(arrays: Arrays, index: int) -> AFMData:
+    """Molecule ``index`` of packed arrays, copied."""
+    atoms = slice(*arrays["atom_ptr"][index : index + 2])
+    edges = slice(*arrays["edge_ptr"][index : index + 2])
+    return AFMData(
+        z=torch.tensor(arrays["z"][atoms], dtype=torch.long),
+        pos=torch.tensor(arrays["pos"][atoms]),
+        charge=torch.tensor(arrays["charge"][atoms]),
+        edge_index=torch.tensor(arrays["edge_index"][:, edges], dtype=torch.long),
+    )
+
+
+def failures(arrays: Arrays) -> list[tuple[int, str]]:
+    """Records that gave no molecule, and why."""
+    return [(i, why) for i, why in json.loads(arrays["failed"].tobytes())]
+
+
+def _read(source: Source, number: int) -> AFMData | str:
+    """A molecule, or the reason why there is none."""
+    try:
+        data = source.read(source.records[number])
+        return data if data.z.numel() else "expected at least one atom, got none"
+    except InputError as error:
+        return str(error)
+
+
+def _pack(start: int, results: Iterable[AFMData | str]) -> Arrays:
+    """Flat arrays of the results of records ``start``, ``start + 1``, ..."""
+    numbered = list(enumerate(results, start=start))
+    graphs = [(i, r) for i, r in numbered if not isinstance(r, str)]
+    failed = [(i, r) for i, r in numbered if isinstance(r, str)]
+    return {
+        "index": np.array([i for i, _ in graphs], dtype=np.int64),
+        "atom_ptr": np.cumsum([0] + [g.z.numel() for _, g in graphs]),
+        "edge_ptr": np.cumsum([0] + [g.edge_index.shape[1] for _, g in graphs]),
+        "z": np.concatenate([np.empty(0, np.uint8)] + [g.z.numpy().astype(np.uint8) for _, g in graphs]),
+        "pos": np.concatenate([np.empty((0, 3), np.float32)] + [g.pos.numpy() for _, g in graphs]),
+        "charge": np.concatenate([np.empty(0, np.float32)] + [g.charge.numpy() for _, g in graphs]),
+        "edge_index": np.concatenate(
+            [np.empty((2, 0), np.int32)] + [g.edge_index.numpy().astype(np.int32) for _, g in graphs], axis=1
+        ),
+        "failed": np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8),
+    }
+
+
+def _concatenate(parts: list[Arrays]) -> Arrays:
+    result = {
+        key: np.concatenate([p[key] for p in parts], axis=-1 if key == "edge_index" else 0)
+        for key in parts[0]
+    }
+    for key in ("atom_ptr", "edge_ptr"):
+        result[key] = np.cumsum([0] + [n for p in parts for n in np.diff(p[key])])
+    failed = [f for p in parts for f in failures(p)]
+    result["failed"] = np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8)
+    return result
