@@ -1,7 +1,6 @@
 """The whole job on one molecule, and its scores."""
 
 import json
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from torch_afm.cli.demo import MOLECULE, in_embedded_list
 from torch_afm.cli.main import main
 from torch_afm.data import from_smiles
+from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.io import read_molecule, read_stack, write_sdf
 from torch_afm.models import GraphGenerator
 
@@ -20,8 +20,7 @@ def test_the_default_molecule_was_never_seen():
 
 
 def test_listed_molecules_are_recognised_from_their_atoms_alone():
-    text = (files("torch_afm.datasets") / "resources" / "molecules.smi").read_text("utf-8")
-    listed = [line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    listed = embedded_smiles()
     for smiles in listed[:: len(listed) // 5]:
         assert in_embedded_list(from_smiles(smiles)), smiles
 

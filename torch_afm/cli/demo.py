@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch_afm.cli.jobs import (
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
+from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import MAX_ATOMS
 from torch_afm.io import write_stack, write_xyz
@@ -62,9 +63,7 @@ def main(argv: Sequence[str]) -> int:
     write_xyz(folder / "truth.xyz", truth)
     plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)
 
-    print(
-        f"molecule   {name}, {'' if known else 'not '}in the list that the package's weights were trained on"
-    )
+    print(f"molecule   {name}, {'' if known else 'not '}in the list of molecules that the package trains on")
     print(
         f"           {truth.z.numel()} atoms, {visible.z.numel()} of them visible (less than "
         f"{-model.config.z_min:g} Å below the top atom)"
@@ -81,10 +80,13 @@ def main(argv: Sequence[str]) -> int:
 
 def in_embedded_list(molecule: AFMData) -> bool:
     """Whether the molecule, stereochemistry aside, is in the package's list of molecules."""
-    text = (files("torch_afm.datasets") / "resources" / "molecules.smi").read_text("utf-8")
-    listed = (line.split()[0] for line in text.splitlines() if line.strip() and not line.startswith("#"))
     with rdBase.BlockLogs():
-        return _canonical(Chem.MolToSmiles(to_rdmol(molecule))) in set(map(_canonical, listed))
+        return _canonical(Chem.MolToSmiles(to_rdmol(molecule))) in _listed()
+
+
+@cache
+def _listed() -> frozenset[str | None]:
+    return frozenset(map(_canonical, embedded_smiles()))
 
 
 def _canonical(smiles: str) -> str | None:

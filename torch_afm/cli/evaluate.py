@@ -15,7 +15,7 @@ from tqdm import tqdm
 from torch_afm import __version__
 from torch_afm.cli.parser import Parser, Seed
 from torch_afm.data import AFMData
-from torch_afm.datasets import AFMDataset, MoleculeDataset, split_by_molecule
+from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.metrics import StepMetrics, format_tables
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import GeneratorLoss
@@ -69,7 +69,7 @@ def _score(model: GraphGenerator, dataset: AFMDataset, order: list[int], batch_s
 
 def _test_molecules(file: str | None, seed: int) -> list[AFMData]:
     source = MoleculeDataset(file)
-    _, _, test = split_by_molecule(len(source), seed=seed)
+    _, _, test = source.split(seed)
     if len(test) == 0:
         raise InputError(f"--molecules: expected enough molecules for a test split, got {len(source)}")
     return [source[int(i)] for i in test]
@@ -91,7 +91,10 @@ def _parser() -> Parser:
     )
     parser.add_argument("--batch-size", type=PositiveInt, default=32, metavar="N", help="steps in one batch")
     parser.add_argument(
-        "--seed", type=Seed, default=0, help="seed of the split (that of the training run) and of the draws"
+        "--seed",
+        type=Seed,
+        default=0,
+        help="seed of the draws and, for --molecules, of the split (that of the training run)",
     )
     parser.add_argument("--out", metavar="FILE.json", default="evaluate.json", help="file to write")
     parser.add_backend()
