@@ -2,11 +2,10 @@ import json
 
 import pytest
 import torch
-from torch_geometric.loader import DataLoader
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.datasets import AFMDataset
+from torch_afm.datasets import AFMDataset, step_loader
 from torch_afm.datasets.steps import distinct
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import (
@@ -47,22 +46,15 @@ def _assert_same(a, b):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_replays_bit_by_bit_what_workers_made_from_json(molecules, workers):
+def test_workers_batches_and_order_do_not_matter_and_json_replays_it_all(molecules, workers):
     dataset = _dataset(molecules)
-    context = {"multiprocessing_context": "forkserver"} if workers else {}
-    loader = DataLoader(
-        dataset,
-        5,
-        sampler=[(2, i) for i in (3, 17, 4, 5, 0, 1, 12)],
-        num_workers=workers,
-        follow_batch=["missing_z"],
-        **context,
-    )
-    samples = [s for batch in loader for s in batch.to_data_list()]
-    assert len(samples) == 7 and len({s.drawn for s in samples}) == 7
-    # By another than made them, which would draw otherwise, in another order and batch.
-    other = _dataset(molecules, augment=False, mutants=1)
-    for sample, again in zip(samples[::-1], other.replay([s.drawn for s in samples[::-1]]), strict=True):
+    keys = [(2, i) for i in (3, 17, 4, 5, 0, 1, 12)]
+    samples = [s for b in step_loader(dataset, 5, workers, sampler=keys) for s in b.to_data_list()]
+    assert len(samples) == 7 == len({s.drawn for s in samples})
+    # By another data set than made them, which would draw otherwise.
+    replayed = _dataset(molecules, augment=False, mutants=1).replay([s.drawn for s in samples[::-1]])
+    for sample, key, again in zip(samples, keys, replayed[::-1], strict=True):
+        _assert_same(sample, dataset[key])
         _assert_same(sample, again)
     _assert_same(samples[1], dataset.replay([json.loads(samples[1].drawn)])[0])
 

@@ -3,6 +3,7 @@
 from torch_afm.datasets.afm import AFMDataset
 from torch_afm.datasets.cached import CachedAFMDataset
 from torch_afm.datasets.ledger import Shard
+from torch_afm.datasets.loader import step_loader
 from torch_afm.datasets.manifest import CacheConfig, Manifest
 from torch_afm.datasets.molecules import MoleculeDataset
 from torch_afm.datasets.sampler import EpochSampler
@@ -25,5 +26,6 @@ __all__ = [
     "published_split",
     "split_by_molecule",
     "split_by_scaffold",
+    "step_loader",
     "write_cache",
 ]

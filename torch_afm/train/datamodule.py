@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import lightning as L
@@ -12,7 +11,7 @@ from torch_geometric.loader import DataLoader
 
 from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import AFMData
-from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, split_by_molecule
+from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, split_by_molecule, step_loader
 from torch_afm.elements import AtomClasses
 from torch_afm.train.config import TrainConfig
 
@@ -39,8 +38,12 @@ class AFMDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.parts:
             return
-        source = self.molecules or MoleculeDataset(self.config.molecules)
-        split = split_by_molecule(len(source), seed=self.config.seed)
+        if self.molecules is None:
+            source = MoleculeDataset(self.config.molecules)
+            split = source.split(self.config.seed)
+        else:
+            source = self.molecules
+            split = split_by_molecule(len(source), seed=self.config.seed)
         for part in split[:2]:
             self.parts.append(
                 AFMDataset(
@@ -74,16 +77,4 @@ class AFMDataModule(L.LightningDataModule):
         return self._loader(Subset(part, mine.tolist()))
 
     def _loader(self, dataset: Dataset[AFMData], **kwargs: Any) -> DataLoader:
-        workers = self.config.workers
-        if workers:
-            # A forked child must not touch its parent's OpenCL context.
-            kwargs |= {"persistent_workers": True, "multiprocessing_context": "forkserver"}
-            kwargs["worker_init_fn"] = _one_thread
-        return DataLoader(
-            dataset, self.config.batch_size, follow_batch=["missing_z"], num_workers=workers, **kwargs
-        )
-
-
-def _one_thread(worker: int) -> None:
-    """Let a worker render on one core: its neighbours, and the training process, have the others."""
-    os.environ["POCL_MAX_PTHREAD_COUNT"] = "1"
+        return step_loader(dataset, self.config.batch_size, self.config.workers, **kwargs)

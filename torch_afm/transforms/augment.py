@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -32,7 +31,8 @@ from torch_afm.utils import InputError
 #: Names of transforms in the order they are applied in, each with what was drawn for it.
 Steps = list[tuple[str, Drawn]]
 
-T = TypeVar("T", bound=Transform)
+#: Numbers in the stacks that are changed at a time on a CPU, so that they stay in its cache.
+_CACHED = 2**20
 
 _STACK: dict[str, type[StackTransform]] = {c.__name__: c for c in (AddNoise, AddPlane, CutOut, ShiftSlices)}
 _FRAME: dict[str, type[FrameTransform]] = {c.__name__: c for c in (CropSlices, CropWindow, Turn)}
@@ -92,27 +92,34 @@ def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]
     Raises:
         InputError: for an unknown transform, and for stacks of one batch that got different ones.
     """
-    for change in _batched(_FRAME, frame):
-        stack = change.stack(stack)
-    stack = NormalizeSlices()(stack)
-    for augmentation in _batched(_STACK, stacks):
-        stack = augmentation(stack)
-    return stack
+    moves, changes = _names(_FRAME, frame), _names(_STACK, stacks)
+    size = max(1, _CACHED // max(1, stack[:1].numel())) if stack.device.type == "cpu" else len(stack)
+    done = []
+    for i in range(0, len(stack), size):
+        own = slice(i, i + size)
+        part = stack[own]
+        for k, name in enumerate(moves):
+            part = _FRAME[name].of([steps[k][1] for steps in frame[own]]).stack(part)
+        part = NormalizeSlices()(part)
+        for k, name in enumerate(changes):
+            part = _STACK[name].of([steps[k][1] for steps in stacks[own]])(part)
+        done.append(part)
+    return torch.cat(done)
 
 
 def change_graphs(samples: Sequence[AFMData], scan: Scan, frame: Sequence[Steps]) -> None:
     """Bring the samples' graphs, in place, from the frame of ``scan`` into that of their stacks after
     ``frame``. Errors as in :func:`change_stacks`."""
-    for change in _batched(_FRAME, frame):
+    for k, name in enumerate(_names(_FRAME, frame)):
+        change = _FRAME[name].of([steps[k][1] for steps in frame])
         change.graph(samples, scan)
         scan = change.scan(scan)
 
 
-def _batched(known: Mapping[str, type[T]], drawn: Sequence[Steps]) -> Iterator[T]:
-    """The transforms of a batch, one after the other."""
+def _names(known: Mapping[str, type[Transform]], drawn: Sequence[Steps]) -> list[str]:
+    """Names of the transforms that a batch gets."""
     names = [[name for name, _ in steps] for steps in drawn]
-    if any(row != names[0] for row in names) or any(name not in known for name in names[0]):
-        wrong = next(row for row in names if row != names[0] or not known.keys() >= set(row))
-        raise InputError(f"drawn: expected the same of {', '.join(known)} for a whole batch, got {wrong}")
-    for i, name in enumerate(names[0]):
-        yield known[name].of([steps[i][1] for steps in drawn])
+    wrong = [row for row in names if row != names[0] or not known.keys() >= set(row)]
+    if wrong:
+        raise InputError(f"drawn: expected the same of {', '.join(known)} for a whole batch, got {wrong[0]}")
+    return names[0]
