@@ -110,7 +110,7 @@ def test_the_same_in_a_process_of_its_own(cli, files, weights, command, line, me
     check(result.returncode, result.stderr, command, message)
 
 
-@pytest.mark.parametrize("command", ["doctor", "demo", "simulate", "predict", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["doctor", "demo", "simulate", "predict", "dataset", "train", "evaluate"])
 def test_every_command_has_help_and_refuses_unknown_options(capsys, command):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

@@ -31,7 +31,7 @@ def test_text_has_both_numbers():
     assert ["H", "100.0", "94.2"] in lines
     assert ["O", "100.0", "25.3"] in lines
     assert ["Si", "0.0", "<", "0.1"] in lines
-    assert "3 molecules, 3 rotations" in text
+    assert "3 rotations of 3 molecules" in text
     assert "3 to 3, mean 3.0" in text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+from collections.abc import Collection
 from typing import NoReturn
 
 import jsonargparse
@@ -72,10 +73,12 @@ class Parser(jsonargparse.ArgumentParser):
             help="weights in the package, or a folder with model.safetensors and config.json",
         )
 
-    def add_settings(self, cls: type, title: str, name: str | None = None) -> None:
-        """Add an option for every field of the dataclass ``cls``: ``--name.field``, which
+    def add_settings(
+        self, cls: type, title: str, name: str | None = None, skip: Collection[str] = ()
+    ) -> None:
+        """Add an option for every field of the dataclass ``cls`` not in ``skip``: ``--name.field``, which
         :meth:`instantiate` turns into ``cls``, or ``--field`` where no name is given."""
-        self.add_class_arguments(cls, name)
+        self.add_class_arguments(cls, name, skip=set(skip))
         if self.groups:
             self.groups[name or cls.__name__].title = title
         prefix = f"{name}." if name else ""

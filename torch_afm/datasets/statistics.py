@@ -87,7 +87,7 @@ def format_statistics(statistics: Mapping[str, Any]) -> str:
     visible = _expand(statistics["visible"])
     low, high = THESIS_SIZES
     lines = [
-        f"{statistics['molecules']:,} molecules, {statistics['rotations']:,} rotations",
+        f"{statistics['rotations']:,} rotations of {statistics['molecules']:,} molecules",
         "",
         f"share of rotations that show an element less than {-statistics['z_min']:g} Å below the top (%)",
         "element    here  thesis",

@@ -1,0 +1,136 @@
+"""Training data from the command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from torch_afm.cli.main import main
+from torch_afm.config import Scan
+from torch_afm.data import from_smiles
+from torch_afm.datasets import AFMDataset, CacheConfig, CachedAFMDataset, Manifest, MoleculeDataset
+from torch_afm.io import write_xyz
+from torch_afm.testing import assert_same_graph
+
+SMILES = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
+SMALL = ["--scan.pixels", "[12,10]", "--scan.n_slices", "3", "--rotations", "3", "--file_samples", "4"]
+
+
+@pytest.fixture
+def molecules(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "few.smi").write_text("\n".join(SMILES))
+    return "few.smi"
+
+
+def test_a_part_of_the_split_is_rendered(molecules, tmp_path, capsys):
+    arguments = ["dataset", "--molecules", molecules, "--part", "val", "--seed", "2", "--out", "data", *SMALL]
+    assert main([*arguments, "--draws", "2", "--storage", "uint8"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == (
+        "molecules  1 (val) of 13 molecules of few.smi; 3 rotations, 2 tip draw(s) each: "
+        "6 stacks of 12 x 10 x 3 in 2 files"
+    )
+    assert printed[1] == "rendered   2 of 2 files now, 0 were there and intact"
+    manifest = Manifest.read(tmp_path / "data")
+    scan = Scan(pixels=(12, 10), n_slices=3)
+    assert manifest.config == CacheConfig(scan, rotations=3, draws=2, storage="uint8", file_samples=4, seed=2)
+    source = MoleculeDataset(SMILES)
+    expected = AFMDataset([source[int(i)] for i in source.split(2)[1]], scan, rotations=3, seed=2)
+    for i in range(3):
+        assert_same_graph(CachedAFMDataset("data").oriented(i), expected.oriented(i))
+
+    assert main([*arguments, "--draws", "2", "--storage", "uint8"]) == 0
+    assert "rendered   0 of 2 files now, 2 were there and intact" in capsys.readouterr().out
+    assert main([*arguments, "--draws", "2"]) == 2
+    assert "data: holds training data with other settings (storage)" in capsys.readouterr().err
+
+
+def test_shards_fill_one_folder(molecules, capsys):
+    arguments = ["dataset", "--molecules", molecules, "--part", "all", "--out", "data", *SMALL]
+    for i, there in ((2, 5), (1, 10)):
+        assert main([*arguments, "--shard", f"{i}/2"]) == 0
+        assert f"data: {there} of 10 files" in capsys.readouterr().out
+    assert CachedAFMDataset("data").groups == 39
+
+
+def test_molecules_of_an_xyz_file(molecules, capsys):
+    write_xyz("water.xyz", from_smiles("O"))
+    assert main(["dataset", "--molecules", "water.xyz", "--part", "all", *SMALL]) == 0
+    assert "molecules  1 molecules of water.xyz" in capsys.readouterr().out
+    assert CachedAFMDataset("training_data").oriented(0).z.tolist() == [8, 1, 1]
+
+
+def test_stats(molecules, tmp_path, capsys):
+    arguments = ["dataset", "--stats", "--molecules", molecules, "--part", "all", "--out", "new/stats"]
+    assert main([*arguments, "--rotations", "2", "--scan.pixels", "[16,16]"]) == 0
+    printed = capsys.readouterr().out
+    assert "26 rotations of 13 molecules" in printed
+    assert ["P", "0.0", "0.2"] in [line.split() for line in printed.splitlines()]
+    names = ["augmentations.png", "sample.png", "stats.json", "stats.png"]
+    assert sorted(p.name for p in (tmp_path / "new" / "stats").iterdir()) == names
+    stats = json.loads((tmp_path / "new" / "stats" / "stats.json").read_text())
+    assert (
+        stats["sizes"] == {"3": 2, "4": 5, "5": 3, "6": 2, "7": 1, "8": 1}
+        or sum(stats["sizes"].values()) == 13
+    )
+    assert stats["thesis"]["H"] == 94.2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--shard 3", "--shard: expected i/n, as in 3/16, got '3'"),
+        ("--shard 17/16", "shard: expected i/n with 1 ≤ i ≤ n, got 17/16"),
+        ("--molecules few.txt", "--molecules: expected a file ending in .smi, "),
+        ("--molecules none.smi", "none.smi"),
+        ("--molecules one.smi --part test", "--part: expected enough molecules for a test part, got 1"),
+        ("--molecules few.smi --part all --out few.smi", "few.smi: File exists"),
+        ("--molecules few.smi --part all --storage float64", "storage: expected one of float16, uint8"),
+        ("--molecules few.smi --part all --out training --seed 1", "other settings (seed)"),
+        ("--part everything", "--part"),
+        ("--workers -1", "--workers"),
+        ("--bogus 1", "--bogus"),
+        ("--molecules few.smi --part all --backend cuda", "--backend cuda: "),
+    ],
+)
+def test_one_line_and_exit_status_2(molecules, tmp_path, capsys, monkeypatch, line, message):
+    (tmp_path / "one.smi").write_text("C\n")
+    if "--out training" in line:
+        assert main(["dataset", "--molecules", "few.smi", "--part", "all", "--out", "training", *SMALL]) == 0
+        line = f"{line} {' '.join(SMALL)}"
+        capsys.readouterr()
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert main(["dataset", *line.split()]) == 2
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith("torch-afm dataset: error: ")
+    assert message in printed
+
+
+def test_without_h5py(molecules, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    assert main(["dataset", "--molecules", molecules, "--part", "all", *SMALL]) == 2
+    assert "pip install 'torch_afm[io]'" in capsys.readouterr().err
+
+
+def test_a_disk_that_refuses_large_files(molecules, tmp_path):
+    """A real failure of a real write, in a worker; then, with room, the same command goes on."""
+    pytest.importorskip("resource")
+    # The torch backend, for OpenCL would write what it compiles.
+    command = ["dataset", "--molecules", molecules, "--part", "val", "--backend", "torch", *SMALL]
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+        "from torch_afm.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    MoleculeDataset("few.smi")  # into the cache, which has no room either
+    run = [sys.executable, "-c", limited, *command, "--workers", "1"]
+    result = subprocess.run(run, capture_output=True, text=True)
+    assert result.returncode == 2, result.stderr
+    (line,) = [row for row in result.stderr.splitlines() if "error" in row]
+    assert "stacks-00000.h5: File too large; finished files are kept" in line
+    assert not list((tmp_path / "training_data").glob("*.h5"))
+    assert not list((tmp_path / "training_data").glob(".*"))
+    assert main(command) == 0
+    assert CachedAFMDataset("training_data").groups == 3
