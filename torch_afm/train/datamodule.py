@@ -38,6 +38,7 @@ class AFMDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.parts:
             return
+        source: MoleculeDataset | list[AFMData]
         if self.molecules is None:
             source = MoleculeDataset(self.config.molecules)
             split = source.split(self.config.seed)
