@@ -189,7 +189,7 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
             sample.z_top = z_top[i : i + 1]
         moves = [records[i]["reference"]["tip"] for i in first] + [r["simulated"]["tip"] for r in records]
         tips = [MoveTip(**move)(self.tip) for move in moves]
-        heights = torch.cat([z_top, z_top[of]]) + torch.tensor([move["distance"] for move in moves])
+        heights = torch.cat([z_top, z_top[of]]) + z_top.new_tensor([move["distance"] for move in moves])
         if reference is None:
             return self.renderer.render(_pack([*whole, *imaged]), tips, heights)
         simulated = self.renderer.render(_pack(imaged), tips[len(first) :], heights[len(first) :])
