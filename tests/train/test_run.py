@@ -132,6 +132,44 @@ def test_every_epoch_is_saved_and_the_best_is_kept(tmp_path):
     assert len(list((tmp_path / "run").glob("*.ckpt"))) == 2
 
 
+def test_of_several_best_checkpoints_each_is_kept_and_training_ends_early(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    settings = {"out": str(tmp_path / "run"), "epochs": 9, "lr": 0.3, "keep": 2, "patience": 2}
+    train(TrainConfig(**(SETTINGS | settings)), molecules)
+    with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
+        totals = [float(row["val/total"]) for row in csv.DictReader(file) if row["val/total"]]
+    assert len(totals) == int(np.argmin(totals)) + 3 < 9
+    best = {f"best-epoch={epoch}.ckpt" for epoch in np.argsort(totals)[:2]}
+    assert {p.name for p in (tmp_path / "run").glob("*.ckpt")} == best | {"last.ckpt"}
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
+
+
+def test_averaged_weights_follow_the_recurrence(tmp_path):
+    # One step an epoch: the checkpoints of a run without averaging hold the weights to average.
+    molecules = [from_smiles(s) for s in SMILES]
+    settings = SETTINGS | {"epoch_samples": 2, "lr": 0.01}
+    start = None
+    for epochs in (1, 2, 3):
+        plain = settings | {"out": str(tmp_path / f"plain{epochs}"), "epochs": epochs}
+        weights = train(TrainConfig(**plain), molecules).state_dict()["node_encoder.weight"].clone()
+        # The average begins at the weights after the first step.
+        start = weights if start is None else 0.5 * start + 0.5 * weights
+    averaged = train(TrainConfig(**(settings | {"out": str(tmp_path / "ema"), "ema": 0.5})), molecules)
+    torch.testing.assert_close(averaged.state_dict()["node_encoder.weight"], start)
+    assert torch.equal(_weights(tmp_path / "ema")["node_encoder.weight"], averaged.node_encoder.weight)
+
+
+def test_training_begins_from_given_weights(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    settings = SETTINGS | {"epochs": 1, "lr": 1e-12, "init": "small"}
+    model = train(TrainConfig(**(settings | {"out": str(tmp_path / "run")})), molecules)
+    given = GraphGenerator.from_pretrained("small").state_dict()
+    torch.testing.assert_close(dict(model.state_dict()), dict(given), rtol=0, atol=1e-9)
+    with pytest.raises(InputError, match="init: expected weights of the preset's network"):
+        other = settings | {"out": str(tmp_path / "other"), "preset": "thesis"}
+        train(TrainConfig(**other), molecules)
+
+
 def test_other_settings_do_not_continue_a_run(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
     settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}

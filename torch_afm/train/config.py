@@ -22,6 +22,12 @@ class TrainConfig:
         lr: learning rate of Adam.
         schedule: ``constant``, or ``cosine`` (a linear warm-up of 2 % of the run, then a cosine down to 1 %).
         clip: largest norm of the gradient; 0 for none.
+        init: weights to begin from, a name or folder as for ``torch-afm predict``; none draws them at random.
+        ema: decay of an exponential moving average of the weights, which is what is validated and saved
+            (0.999 averages over the last thousand steps); 0 for none.
+        patience: epochs without a better validation loss after which the run ends; 0 for never.
+        keep: best checkpoints kept: ``best.ckpt``, or, of several, ``best-epoch=N.ckpt`` each.
+        mutants: samples that share one reference stack, which is rendered once for all of them.
         rotations: best rotations of each molecule.
         seed: seed of initial weights, split, shuffling and every draw.
         workers: processes that render, besides the training process.
@@ -30,6 +36,7 @@ class TrainConfig:
         accelerator: ``auto``, ``cpu`` or ``gpu``.
         devices: processes (CPU) or GPUs on each machine.
         num_nodes: machines.
+        tensorboard: write TensorBoard logs beside the CSV files (``pip install tensorboard``).
         progress: show a progress bar.
     """
 
@@ -43,6 +50,11 @@ class TrainConfig:
     lr: float = 1e-3
     schedule: str = "constant"
     clip: float = 1.0
+    init: str | None = None
+    ema: float = 0.0
+    patience: int = 0
+    keep: int = 1
+    mutants: int = 1
     rotations: int = 30
     seed: int = 0
     workers: int = 1
@@ -51,6 +63,7 @@ class TrainConfig:
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
+    tensorboard: bool = False
     progress: bool = True
 
     def __post_init__(self) -> None:
@@ -59,14 +72,20 @@ class TrainConfig:
             "epoch_samples",
             "val_samples",
             "batch_size",
+            "keep",
+            "mutants",
             "rotations",
             "devices",
             "num_nodes",
         ):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if self.lr <= 0 or self.clip < 0 or self.workers < 0 or self.threads < 0:
-            raise InputError("lr, clip, workers, threads: expected lr above 0 and the others not negative")
+        if self.lr <= 0 or min(self.clip, self.workers, self.threads, self.patience) < 0:
+            raise InputError(
+                "lr, clip, workers, threads, patience: expected lr above 0 and the others not negative"
+            )
+        if not 0 <= self.ema < 1:
+            raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
         if self.schedule not in ("constant", "cosine"):
             raise InputError(f"schedule: expected 'constant' or 'cosine', got {self.schedule!r}")
         if self.precision not in ("32-true", "bf16-mixed", "16-mixed"):

@@ -7,16 +7,23 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+)
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from torch_afm.config import GraphGeneratorConfig, to_dict
 from torch_afm.data import AFMData
 from torch_afm.models import GraphGenerator
 from torch_afm.train.config import TrainConfig
 from torch_afm.train.datamodule import AFMDataModule
+from torch_afm.train.memory import keep_memory
 from torch_afm.train.module import GeneratorModule
 from torch_afm.utils import InputError
+from torch_afm.viz.curves import plot_curves
 
 
 def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphGenerator:
@@ -24,15 +31,16 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
     continued at the end of an epoch gives the same numbers as one never interrupted.
 
     Writes into ``config.out``: ``last.ckpt`` and ``best.ckpt``, ``train.json``, learning curves
-    ``curves/version_*/metrics.csv`` (one each time the run is started) and, at the end, ``model/``
-    (safetensors and config.json).
+    ``curves.png`` and ``curves/version_*/metrics.csv`` (one each time the run is started) and, at the end,
+    ``model/`` (safetensors and config.json).
 
     Args:
         config: the settings.
         molecules: molecules to use instead of those that ``config`` names.
 
     Raises:
-        InputError: if the folder holds a run with other settings (more epochs are no other settings).
+        InputError: if the folder holds a run with other settings (more epochs are no other settings), and for
+            ``init`` weights that are missing or of another network.
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -41,13 +49,10 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
         torch.set_num_threads(config.threads)
     L.seed_everything(config.seed, verbose=False)
 
+    if config.accelerator != "gpu":
+        keep_memory()
     settings = GraphGeneratorConfig.preset(config.preset)
-    module = GeneratorModule(GraphGenerator(settings), config)
-    # Two: the last checkpoint of the one that keeps the best would be written only when the best is.
-    checkpoints = [
-        ModelCheckpoint(out, filename=name, monitor=monitor, enable_version_counter=False)
-        for name, monitor in (("last", None), ("best", "val/total"))
-    ]
+    module = GeneratorModule(_model(settings, config.init), config)
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -59,8 +64,8 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        logger=CSVLogger(out, name="curves"),
-        callbacks=[*checkpoints, LearningRateMonitor("epoch")],
+        logger=_loggers(out, config),
+        callbacks=_callbacks(out, config),
         enable_progress_bar=config.progress,
         enable_model_summary=config.progress,
     )
@@ -76,9 +81,60 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
     return module.model
 
 
+class CurvePlot(L.Callback):
+    """Draw the learning curves of all starts of the run after each epoch."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.save()
+            files = (self.out / "curves").glob("version_*/metrics.csv")
+            plot_curves(sorted(files, key=lambda f: int(f.parent.name[8:]))).savefig(self.out / "curves.png")
+
+
+def _model(settings: GraphGeneratorConfig, init: str | None) -> GraphGenerator:
+    if init is None:
+        return GraphGenerator(settings)
+    model = GraphGenerator.from_pretrained(init)
+    if model.config != settings:
+        raise InputError(f"init: expected weights of the preset's network, got others in {init}")
+    return model
+
+
+def _loggers(out: Path, config: TrainConfig) -> list[Logger]:
+    loggers: list[Logger] = [CSVLogger(out, name="curves")]
+    if config.tensorboard:
+        try:
+            loggers.append(TensorBoardLogger(out, name="tensorboard"))
+        except ModuleNotFoundError:
+            raise InputError("tensorboard: expected TensorBoard installed; pip install tensorboard") from None
+    return loggers
+
+
+def _callbacks(out: Path, config: TrainConfig) -> list[L.Callback]:
+    best = "best" if config.keep == 1 else "best-{epoch}"
+    # Two: the last checkpoint of the one that keeps the best would be written only when the best is.
+    callbacks: list[L.Callback] = [
+        ModelCheckpoint(out, filename="last", enable_version_counter=False),
+        ModelCheckpoint(
+            out, filename=best, monitor="val/total", save_top_k=config.keep, enable_version_counter=False
+        ),
+        LearningRateMonitor("epoch"),
+        CurvePlot(out),
+    ]
+    if config.patience:
+        callbacks.append(EarlyStopping("val/total", patience=config.patience, check_finite=True))
+    if config.ema:
+        callbacks.append(EMAWeightAveraging(decay=config.ema))
+    return callbacks
+
+
 def _check_same_run(path: Path, config: TrainConfig) -> None:
     """Record the settings of a new run, or refuse to continue one that had others."""
-    free = {"out", "epochs", "progress", "workers", "threads"}
+    free = {"out", "epochs", "patience", "progress", "workers", "tensorboard", "threads"}
     now = {k: v for k, v in to_dict(config).items() if k not in free}
     if path.exists():
         before = json.loads(path.read_text())
