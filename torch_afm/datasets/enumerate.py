@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets.smi import embedded_smiles, write_smi
+from torch_afm.datasets.statistics import THESIS_ELEMENTS
 from torch_afm.elements import ORGANIC, atomic_number
 from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations
 from torch_afm.utils import InputError
@@ -76,19 +77,8 @@ _REJECTED = (
     "[CX3;!R](=O)[CX3;!R](=O)[CX3;!R]=O",
 )
 
-#: Share of the best rotations that show an element above the surface cut (the thesis, table 2.1).
-VISIBLE_SHARES = {
-    "H": 0.942,
-    "C": 0.311,
-    "N": 0.103,
-    "O": 0.253,
-    "F": 0.021,
-    "Si": 0.0005,
-    "P": 0.002,
-    "S": 0.085,
-    "Cl": 0.200,
-    "Br": 0.033,
-}
+#: Share of the best rotations that show an element above the surface cut; of silicon the thesis says < 0.1 %.
+VISIBLE_SHARES = {e: round(percent / 100, 4) for e, percent in THESIS_ELEMENTS.items()} | {"Si": 0.0005}
 #: Share of molecules with up to so many atoms, and more than the entry before.
 SIZE_SHARES = {9: 0.03, 14: 0.12, 19: 0.25, 24: 0.27, 30: 0.22, 45: 0.11}
 _MIN_ATOMS, _MAX_ATOMS = 5, 45
