@@ -45,7 +45,8 @@ class AFMDataModule(L.LightningDataModule):
         else:
             source = self.molecules
             split = split_by_molecule(len(source), seed=self.config.seed)
-        for part in split[:2]:
+        # Validation has one mutant of each orientation, whatever training has.
+        for part, mutants in zip(split, (self.config.mutants, 1), strict=False):
             self.parts.append(
                 AFMDataset(
                     [source[int(i)] for i in part],
@@ -53,6 +54,7 @@ class AFMDataModule(L.LightningDataModule):
                     rotations=self.config.rotations,
                     z_min=self.model.z_min,
                     classes=AtomClasses(self.model.groups),
+                    mutants=mutants,
                     seed=self.config.seed,
                 )
             )
@@ -65,6 +67,7 @@ class AFMDataModule(L.LightningDataModule):
             self.config.seed,
             trainer.global_rank if trainer else 0,
             trainer.world_size if trainer else 1,
+            self.config.mutants,
         )
         # Workers fetch ahead as soon as the loader is iterated, before Lightning tells the sampler its epoch.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
