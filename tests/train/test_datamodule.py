@@ -40,3 +40,12 @@ def test_validation_steps_are_fixed():
     assert torch.equal(first.reference, second.reference) and torch.equal(
         first.missing_pos, second.missing_pos
     )
+
+
+def test_mutants_share_references_in_training_alone():
+    module, usual = _module(mutants=2), _module()
+    first = next(iter(module.train_dataloader())).reference
+    assert torch.equal(first[0], first[1]) and torch.equal(first[2], first[3])
+    assert not torch.equal(first[0], first[2])
+    both = [next(iter(m.val_dataloader())).reference for m in (module, usual)]
+    assert torch.equal(*both)
