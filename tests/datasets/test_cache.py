@@ -1,3 +1,5 @@
+import errno
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,22 @@ def test_folder_that_cannot_be_written(tmp_path):
     with pytest.warns(UserWarning, match="going on without"):
         assert not write_arrays(tmp_path / "file" / "a.npz", {"z": np.array([1])})
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_full_disk(tmp_path, monkeypatch):
+    """What was there stays, and no half of a file is left."""
+    write_arrays(tmp_path / "a.npz", {"z": np.array([1])})
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.warns(UserWarning, match=r"a\.npz: cannot write.*No space left"):
+        assert not write_arrays(tmp_path / "a.npz", {"z": np.array([2])})
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+    stored = read_arrays(tmp_path / "a.npz")
+    assert stored is not None and stored["z"].tolist() == [1]
 
 
 def test_default_folder(monkeypatch, tmp_path):
