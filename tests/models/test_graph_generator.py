@@ -103,6 +103,29 @@ def test_step_with_an_encoded_reference(preset):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("preset", ["thesis", "literal", "small"])
+def test_mutants_of_one_molecule_share_its_trunk(preset, monkeypatch):
+    model = tiny(preset).double()
+    batch = as_double(collate(graphs(model)))
+    of = torch.tensor([0, 0, 1, 2, 2, 2, 3])
+    batch.reference = batch.reference[of]
+    features = model.encode_reference(batch.reference)  # of every graph on its own
+    loss = GeneratorLoss(model.classes, model.config.z_min)
+    gradients = []
+    for step in (lambda: model.step(features, batch), lambda: model(batch)):
+        model.zero_grad()
+        loss(step(), batch).total.backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=0, atol=1e-12)
+
+    seen = []
+    trunk = model.encode_reference
+    monkeypatch.setattr(model, "encode_reference", lambda stack: seen.append(len(stack)) or trunk(stack))
+    model(batch)
+    assert seen == [4]
+
+
 def test_order_of_atoms_and_edges_does_not_matter():
     model = tiny("thesis").double()
     data = as_double(graph(5, 2, model.config.scan))

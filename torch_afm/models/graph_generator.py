@@ -123,7 +123,14 @@ class GraphGenerator(Module):
         self.bond_head.reset_parameters()
 
     def forward(self, data: AFMData | Batch) -> StepPrediction:
-        return self.step(self.encode_reference(data.reference), data)
+        # Mutants of one molecule come one after the other with the same reference stack: it is encoded once.
+        stack = data.reference
+        first = torch.ones(len(stack), dtype=torch.bool, device=stack.device)
+        first[1:] = (stack[1:] != stack[:-1]).flatten(1).any(1)
+        features = self.encode_reference(stack[first])
+        if not first.all():
+            features = tuple(f[first.cumsum(0) - 1] for f in features)
+        return self.step(features, data)
 
     def encode_reference(self, stack: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of normalised reference stacks ``[B, 1, Z, Y, X]``. They do not depend on the graph:

@@ -84,6 +84,11 @@ class TrainConfig:
             raise InputError(
                 "lr, clip, workers, threads, patience: expected lr above 0 and the others not negative"
             )
+        if self.epoch_samples % (self.devices * self.num_nodes * self.mutants):
+            raise InputError(
+                f"epoch_samples: expected a multiple of devices x num_nodes x mutants "
+                f"({self.devices} x {self.num_nodes} x {self.mutants}), got {self.epoch_samples}"
+            )
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
         if self.schedule not in ("constant", "cosine"):
