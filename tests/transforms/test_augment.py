@@ -89,3 +89,11 @@ def test_unknown_or_mixed_steps():
     for stacks in ([[["Blur", {}]]] * 2, [[], [["AddPlane", {"amplitude": 0.1, "angle": 0.0}]]]):
         with pytest.raises(InputError, match="drawn: expected the same of AddNoise"):
             change_stacks(stack, [[], []], stacks)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu():
+    stack = torch.randn(5, 1, 6, 40, 40, generator=torch.manual_seed(0))
+    frame, stacks = _drawn(5)
+    out = change_stacks(stack.cuda(), frame, stacks)
+    assert out.is_cuda and torch.allclose(out.cpu(), change_stacks(stack, frame, stacks), atol=1e-5)

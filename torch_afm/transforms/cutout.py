@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
+from torch_afm.utils import InputError
 
 
 class CutOut(StackTransform):
@@ -19,6 +20,9 @@ class CutOut(StackTransform):
 
     Shapes:
         stack ``[B, C, Z, Y, X]``, result the same.
+
+    Raises:
+        InputError: for a rectangle that is not within the slices.
     """
 
     def __init__(self, rectangles: Sequence[Sequence[Sequence[int]]]) -> None:
@@ -29,6 +33,11 @@ class CutOut(StackTransform):
         counts = [len(r) for r in self.rectangles]
         drawn = np.array([r for sample in self.rectangles for r in sample], dtype=np.int64).reshape(-1, 5)
         z, y0, y1, x0, x1 = drawn.T
+        ends = drawn[:, [0, 2, 4]] + [1, 0, 0]
+        wrong = (drawn < 0).any(1) | (ends > stack.shape[2:]).any(1) | (y1 < y0) | (x1 < x0)
+        if wrong.any():
+            got = drawn[wrong][0].tolist()
+            raise InputError(f"rectangles: expected them within {tuple(stack.shape[2:])}, got {got}")
         width = x1 - x0
         area = (y1 - y0) * width
         # One entry a pixel: its rectangle, and its number within it.

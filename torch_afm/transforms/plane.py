@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from torch_afm.transforms.base import (
@@ -37,12 +36,15 @@ class AddPlane(StackTransform):
 
     def __call__(self, stack: Tensor) -> Tensor:
         self.check(stack, self.angle)
-        angle = torch.tensor(self.angle, dtype=torch.float64).reshape(-1, 1, 1)
-        x, y = (torch.linspace(-0.5, 0.5, n, dtype=torch.float64) for n in (stack.size(4), stack.size(3)))
-        cos, sin = angle.cos(), angle.sin()
-        plane = (cos * x + sin * y[:, None]) / (cos.abs() + sin.abs())
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        rise = np.abs(cos) + np.abs(sin)
+        along_x, along_y = (
+            stack.new_tensor(np.multiply.outer(slope / rise, np.linspace(-0.5, 0.5, n)))
+            for slope, n in ((cos, stack.size(4)), (sin, stack.size(3)))
+        )
+        plane = (along_x[:, None] + along_y[:, :, None])[:, None, None]
         scale = slice_range(stack) * per_sample(self.amplitude, stack)
-        return (plane.to(stack)[:, None, None] * scale).add_(stack)
+        return (plane * scale).add_(stack)
 
 
 class RandomPlane(RandomStackTransform):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
+from torch_afm.utils import check_shape
 
 
 class ShiftSlices(StackTransform):
@@ -20,6 +21,9 @@ class ShiftSlices(StackTransform):
 
     Shapes:
         shifts ``[B, Z, 2]``; stack ``[B, C, Z, Y, X]``, result the same.
+
+    Raises:
+        InputError: for another number of slices.
     """
 
     def __init__(self, shifts: Sequence[Sequence[Sequence[float]]]) -> None:
@@ -28,7 +32,9 @@ class ShiftSlices(StackTransform):
     def __call__(self, stack: Tensor) -> Tensor:
         self.check(stack, self.shifts)
         height, width = stack.shape[3:]
-        offset = -np.asarray(self.shifts, dtype=np.float64) * (width, height)
+        shifts = np.asarray(self.shifts, dtype=np.float64)
+        check_shape("shifts", shifts, (len(stack), stack.size(2), 2))
+        offset = -shifts * (width, height)
         whole = np.floor(offset)
         pad = int(np.abs(offset).max()) + 1
         # All slices as rows, and of each, padded, the window that its shift brings into sight.
