@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rdkit import Chem
 
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.datasets.splits import checksum, split_by_molecule
@@ -25,20 +27,38 @@ _FIRST_LIST = 1500
 def draw_split(seed: int = 0) -> dict[str, Any]:
     """Validation and test molecules of the embedded list, drawn from those that no packaged weights saw.
 
+    The molecules that they saw come from an earlier recipe, with more carbon and less chlorine and sulfur in
+    sight. So each part takes its molecules by kinds (aromatic or not, with or without Cl, with or without S)
+    in the proportions of the whole list.
+
     Returns:
         ``seed``, ``molecules`` (their number), ``sha256`` of the list, ids for ``validation`` and ``test``.
     """
     smiles = embedded_smiles()
-    seen = np.concatenate(split_by_molecule(_FIRST_LIST)[:2])
-    free = np.setdiff1d(np.arange(len(smiles)), seen)
-    drawn = np.random.default_rng(seed).permutation(free)[: _VALIDATION + _TEST]
+    kinds = np.array([_kind(s) for s in smiles])
+    free = np.setdiff1d(np.arange(len(smiles)), np.concatenate(split_by_molecule(_FIRST_LIST)[:2]))
+    rng = np.random.default_rng(seed)
+    parts: list[list[int]] = [[], []]
+    ends = np.cumsum(np.bincount(kinds)) / len(smiles)
+    for kind, (low, high) in enumerate(pairwise([0.0, *ends])):
+        drawn = rng.permutation(free[kinds[free] == kind]).tolist()
+        for part, number in zip(parts, (_VALIDATION, _TEST), strict=True):
+            count = round(high * number) - round(low * number)
+            part += drawn[:count]
+            drawn = drawn[count:]
     return {
         "seed": seed,
         "molecules": len(smiles),
         "sha256": checksum(smiles),
-        "validation": sorted(drawn[:_VALIDATION].tolist()),
-        "test": sorted(drawn[_VALIDATION:].tolist()),
+        "validation": sorted(parts[0]),
+        "test": sorted(parts[1]),
     }
+
+
+def _kind(smiles: str) -> int:
+    atoms = list(Chem.MolFromSmiles(smiles).GetAtoms())
+    held = {a.GetSymbol() for a in atoms}
+    return 4 * any(a.GetIsAromatic() for a in atoms) + 2 * ("Cl" in held) + ("S" in held)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
