@@ -8,9 +8,10 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -162,32 +163,41 @@ def _render_files(write: _FileWriter, todo: list[int], ledger: Path, workers: in
     except InputError:
         entries = {}  # of which finished() has warned
     total = sum(len(write.manifest.span(number)) for number in todo)
-    with tqdm(total=total, desc="render", unit="stack", disable=None) as bar:
-        for number, digest in _in_processes(write, todo, workers) if workers else _here(write, todo):
+    rendered = _in_processes(write, todo, workers) if workers else _here(write, todo)
+    with closing(rendered), tqdm(total=total, desc="render", unit="stack", disable=None) as bar:
+        for number, digest in rendered:
             entries[write.manifest.files[number]] = digest
             write_ledger(ledger, entries)
             bar.update(len(write.manifest.span(number)))
 
 
-def _here(write: _FileWriter, todo: list[int]) -> Iterator[tuple[int, str]]:
+def _here(write: _FileWriter, todo: list[int]) -> Generator[tuple[int, str], None, None]:
     for number in todo:
         yield number, write(number)
 
 
-def _in_processes(write: _FileWriter, todo: list[int], workers: int) -> Iterator[tuple[int, str]]:
+def _in_processes(
+    write: _FileWriter, todo: list[int], workers: int
+) -> Generator[tuple[int, str], None, None]:
     """Numbers and checksums as files get finished; after a failure, those under way before it is raised."""
     # A forked child must not touch its parent's OpenCL context.
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker, (write,)) as pool:
+    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker, (write,))
+    failure: BaseException | None = None
+    try:
         running = {pool.submit(_write_in_worker, number): number for number in todo}
-        failure: BaseException | None = None
         for future in as_completed(running):
-            error = None if future.cancelled() else future.exception()
-            if error is not None and failure is None:
+            if future.cancelled():
+                continue
+            error = future.exception()
+            if error is None:
+                yield running[future], future.result()
+            elif failure is None:
                 failure = error
                 pool.shutdown(wait=False, cancel_futures=True)
-            if error is None and not future.cancelled():
-                yield running[future], future.result()
+    finally:
+        # Those under way end first, whatever happened; the others do not begin.
+        pool.shutdown(cancel_futures=True)
     if isinstance(failure, BrokenProcessPool):
         raise InputError(
             "workers: a process was killed, for want of memory perhaps; finished files are kept, and the "
