@@ -115,6 +115,7 @@ def test_without_h5py(molecules, capsys, monkeypatch):
     assert "pip install 'torch_afm[io]'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_large_files(molecules, tmp_path):
     """A real failure of a real write, in a worker; then, with room, the same command goes on."""
     pytest.importorskip("resource")

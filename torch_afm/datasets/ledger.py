@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -115,7 +116,8 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError: if it cannot be written, with its name.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
+    # A random name: on other machines of a job array there may be processes of the same number.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
     try:
         with temporary.open("wb") as file:
             file.write(data)
