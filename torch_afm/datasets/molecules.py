@@ -150,11 +150,11 @@ class MoleculeDataset(Dataset[AFMData]):
     @classmethod
     def _from(cls, source: readers.Source, cache: Cache) -> MoleculeDataset:
         self = cls.__new__(cls)
-        self._fill(source, cache)
+        self._fill(source, cache, stacklevel=4)
         self._published = False
         return self
 
-    def _fill(self, source: readers.Source, cache: Cache) -> None:
+    def _fill(self, source: readers.Source, cache: Cache, stacklevel: int = 3) -> None:
         folder = None if cache is False else cache_dir() / "molecules" if cache is True else Path(cache)
         self._arrays = load_or_compute(source, folder)
         self.ids: np.ndarray = self._arrays["index"]
@@ -167,7 +167,7 @@ class MoleculeDataset(Dataset[AFMData]):
             warnings.warn(
                 f"{len(self.failed)} of {len(self) + len(self.failed)} molecules left out, see .failed; the "
                 f"first: {self._first_failure()}",
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
     def _first_failure(self) -> str:
