@@ -42,6 +42,7 @@ from torch_afm.transforms import (
     RandomPlane,
     RandomSliceShift,
     RandomTurn,
+    augment,
 )
 
 #: Pixels along each side: samples in a batch, batches timed.
@@ -58,6 +59,7 @@ def main() -> None:
     if args.case:
         print(json.dumps(_CASES[args.case.split()[0]](args, *map(int, args.case.split()[1:]))))
         return
+    load = os.getloadavg()[0]
     molecules = _molecules(args.molecules)  # into the cache, for all that follow
     atoms = [len(m.z) for m in molecules]
     kinds = ((0, 1), (args.workers, 1), (args.workers, 4))
@@ -77,6 +79,7 @@ def main() -> None:
         "molecules": len(atoms),
         "atoms": {"mean": float(np.mean(atoms)), "least": min(atoms), "most": max(atoms)},
         "augmentations": str(Augment()),
+        "load_average_before": load,
         "seed": 0,
     }
     command = f"python -m benchmarks.training.loading --workers {args.workers} --repeats {args.repeats}"
@@ -159,16 +162,25 @@ def _one_batch(
     stacks = timed("render", lambda: dataset.render(molecules, samples, records))
     timed("normalise and augment", lambda: dataset.finish(samples, stacks, records))
     timed("collate", lambda: Batch.from_data_list(samples, follow_batch=["missing_z"]))
-    # Each augmentation alone, those that are not in the default too.
-    stacks = timed("alone: normalise", lambda: NormalizeSlices()(stacks))
+    # Each augmentation alone, those that are not in the default too, on as many stacks at a time as there.
+    size = max(1, augment._CACHED // stacks[0].numel())
+    firsts = range(0, len(stacks), size)
+    parts = timed("alone: normalise", lambda: [NormalizeSlices()(stacks[i : i + size]) for i in firsts])
     rngs = [np.random.default_rng(i) for i in range(len(stacks))]
-    size = dataset.scan.pixels[0]
+    pixels = dataset.scan.pixels[0]
     for random in (RandomNoise(), RandomSliceShift(), RandomCutout(), RandomPlane()):
-        change = random.applies.of([random.draw(dataset.scan.shape, rng) for rng in rngs])
-        timed(f"alone: {type(change).__name__}", lambda change=change: change(stacks))
-    for move in (RandomTurn(), RandomCropWindow((3 * size // 4,) * 2), RandomCropSlices(8, 4)):
-        frame = move.applies.of([move.draw(dataset.scan, molecules[0].pos.numpy(), rng) for rng in rngs])
-        timed(f"alone: {type(frame).__name__}", lambda frame=frame: frame.stack(stacks))
+        drawn = [random.draw(dataset.scan.shape, rng) for rng in rngs]
+        changes = [random.applies.of(drawn[i : i + size]) for i in firsts]
+        timed(f"alone: {random.applies.__name__}", lambda c=changes: _each(c, parts))
+    for move in (RandomTurn(), RandomCropWindow((3 * pixels // 4,) * 2), RandomCropSlices(8, 4)):
+        drawn = [move.draw(dataset.scan, molecules[0].pos.numpy(), rng) for rng in rngs]
+        moves = [move.applies.of(drawn[i : i + size]).stack for i in firsts]
+        timed(f"alone: {move.applies.__name__}", lambda c=moves: _each(c, parts))
+
+
+def _each(changes: Sequence[Callable[[Any], Any]], parts: Sequence[Any]) -> None:
+    for change, part in zip(changes, parts, strict=True):
+        change(part)
 
 
 def _dataset(molecules: int, size: int, mutants: int = 1) -> AFMDataset:

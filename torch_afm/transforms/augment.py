@@ -32,7 +32,7 @@ from torch_afm.utils import InputError
 Steps = list[tuple[str, Drawn]]
 
 #: Numbers in the stacks that are changed at a time on a CPU, so that they stay in its cache.
-_CACHED = 2**20
+_CACHED = 2**19
 
 _STACK: dict[str, type[StackTransform]] = {c.__name__: c for c in (AddNoise, AddPlane, CutOut, ShiftSlices)}
 _FRAME: dict[str, type[FrameTransform]] = {c.__name__: c for c in (CropSlices, CropWindow, Turn)}
