@@ -130,3 +130,18 @@ def test_pickled_renderer_renders_the_same():
 def test_evaluations_are_few():
     # A relaxation cannot take fewer than one; the start and the first-order update of F_z save the rest.
     assert 1 <= OpenCLRenderer(Scan()).evaluations(benzene()) < 1.5
+
+
+def test_bits_do_not_depend_on_the_batch():
+    charged, neutral, large = benzene(), benzene(), benzene()
+    charged.charge = charged.charge + 0.1
+    neutral.charge = torch.zeros(12)
+    for key in ("z", "charge"):
+        large[key] = large[key].repeat(5)
+    large.pos = torch.cat([large.pos + torch.tensor([3.0 * (i % 3) - 3, 0.1, -3.4 * i]) for i in range(5)])
+    graphs = [charged, large, neutral, water()]
+    renderer = OpenCLRenderer(SCAN, on_unconverged="ignore")
+    tips = [Tip(tilt=(0.1 * i, 0.0)) for i in range(4)]
+    together = renderer.render(Batch.from_data_list(graphs), tips)
+    for i, graph in enumerate(graphs):
+        assert torch.equal(renderer.render(graph, tips[i])[0], together[i])

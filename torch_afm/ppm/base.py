@@ -123,6 +123,22 @@ class RenderInput:
     def n_graphs(self) -> int:
         return self.n_entries // self.n_channels
 
+    def take(self, entries: np.ndarray) -> RenderInput:
+        """These entries, as one channel each."""
+        atoms = np.concatenate([np.arange(*self.ptr[e : e + 2]) for e in entries] or [np.empty(0, np.int64)])
+        index = torch.from_numpy(entries)
+        return RenderInput(
+            pos=self.pos[atoms],
+            charge=self.charge[atoms],
+            radius=self.radius[atoms],
+            depth=self.depth[atoms],
+            ptr=np.concatenate([[0], np.cumsum(np.diff(self.ptr)[entries])]),
+            tips=self.tips.take(entries),
+            parameters=self.parameters.take(index),
+            origin=self.origin[index.to(self.origin.device)],
+            fields=tuple(self.fields[e] for e in entries) if self.fields else (),
+        )
+
     def free(self, entry: int) -> Tensor:
         """Free probe of the first height above the centre of the window, in the graph's frame, ``[3]`` Å."""
         aside = self.parameters.free[entry, :2].to(self.origin.device)

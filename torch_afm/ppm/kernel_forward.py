@@ -87,15 +87,45 @@ class KernelInput:
         return rows.unflatten(1, (self.scan.n_heights, 5))
 
     def _run(self, options: list[str], n_rows: int) -> Tensor:
+        """Rows ``[E, n_rows, P]``, launched apart for entries that differ in what the kernel is built for:
+        the bits of an entry then do not depend on its neighbours in the batch."""
         if not len(self.positions):
             return torch.empty(self.batch.n_entries, n_rows, 0)
+        groups = self._groups()
+        if len(groups) == 1:
+            return self._run_group(options, n_rows)
+        parts = [KernelInput(self.device, self.batch.take(g), self.scan, self.positions) for g in groups]
+        rows = torch.cat([part._run_group(options, n_rows) for part in parts])
+        order = np.argsort(np.concatenate(groups))
+        return rows[torch.from_numpy(order).to(rows.device)]
+
+    def _groups(self) -> list[np.ndarray]:
+        """Entries with and without charges, and of each those with tiles and without."""
+        batch = self.batch
+        entry = np.repeat(np.arange(batch.n_entries), np.diff(batch.ptr))
+        charged = np.zeros(batch.n_entries, dtype=int)
+        charged[entry[(batch.charge.detach() != 0).cpu().numpy()]] = 1
+        tiled = np.zeros(batch.n_entries, dtype=int)
+        large = np.flatnonzero(np.diff(batch.ptr) >= FEW)
+        if len(large):
+            some = batch if len(large) == batch.n_entries else batch.take(large)
+            _, tile, found = _neighbours(some, self.positions, self.device.width, self.scan)
+            tiled[large] = pays(some, found, np.bincount(tile), self.scan.n_heights)
+        kind = 2 * tiled + charged
+        return [np.flatnonzero(kind == k) for k in np.unique(kind)]
+
+    def _run_group(self, options: list[str], n_rows: int) -> Tensor:
         rows, tiled = self._rows(options, n_rows, self.positions, tiles=True)
         if tiled:
-            # Where a probe bent out of its tile's box, all atoms are summed.
-            strayed = (rows[:, n_rows] > STRAYED).any(dim=0)
-            if strayed.any():
-                positions = self.positions[strayed.cpu().numpy()]
-                rows[:, :n_rows, strayed] = self._rows(options, n_rows, positions, tiles=False)[0]
+            # Where a probe bent out of its tile's box, all atoms are summed: entry by entry, for the pixels of
+            # a vector are relaxed together.
+            strayed = rows[:, n_rows] > STRAYED
+            for entry in strayed.any(dim=1).nonzero().flatten().tolist():
+                positions = self.positions[strayed[entry].cpu().numpy()]
+                alone = KernelInput(self.device, self.batch.take(np.array([entry])), self.scan, positions)
+                rows[entry, :n_rows, strayed[entry]] = alone._rows(options, n_rows, positions, tiles=False)[
+                    0
+                ][0]
         return rows[:, :n_rows]
 
     def _rows(
@@ -137,11 +167,18 @@ def _tiling(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, Neighbours | None]:
     """The pixel of each slot, the slot of each pixel (None: the same), the tile of each vector of slots, and
     the neighbours (None without ``tiles`` and where summing over all atoms is not slower)."""
-    if tiles and len(batch.pos) >= FEW * batch.n_entries:
-        slots, slot, tile_of = pixel_tiles(positions, width)
-        tile = np.repeat(tile_of, width)[slot]
-        found = neighbours(batch, positions, tile, (scan.n_heights - 1) * scan.dz)
-        if pays(batch, found, np.bincount(tile), scan.n_heights):
+    if tiles and np.diff(batch.ptr).min() >= FEW:
+        (slots, slot, tile_of), tile, found = _neighbours(batch, positions, width, scan)
+        if np.all(pays(batch, found, np.bincount(tile), scan.n_heights)):
             return slots, slot, tile_of, found
     filled = -(-len(positions) // width) * width
     return np.resize(np.arange(len(positions)), filled), None, np.empty(0, np.int32), None
+
+
+def _neighbours(
+    batch: RenderInput, positions: np.ndarray, width: int, scan: Scan
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, Neighbours]:
+    """Slots as from :func:`pixel_tiles`, the tile of each pixel, and the neighbours of every tile."""
+    slots = pixel_tiles(positions, width)
+    tile = np.repeat(slots[2], width)[slots[1]]
+    return slots, tile, neighbours(batch, positions, tile, (scan.n_heights - 1) * scan.dz)

@@ -129,13 +129,13 @@ def neighbours(batch: RenderInput, positions: np.ndarray, tile: np.ndarray, dept
     return Neighbours(centre, np.broadcast_to(half, centre.shape), near_atoms, far_atoms)
 
 
-def pays(batch: RenderInput, found: Neighbours, sizes: np.ndarray, n_heights: int) -> bool:
-    """Whether ``found`` saves evaluations of atoms on tiles of ``sizes`` ``[T]`` pixels."""
+def pays(batch: RenderInput, found: Neighbours, sizes: np.ndarray, n_heights: int) -> np.ndarray:
+    """Whether ``found`` saves evaluations of atoms on tiles of ``sizes`` ``[T]`` pixels, for each entry,
+    ``[E]``."""
     probes = sizes * n_heights * _EVALUATIONS
-    direct = len(batch.pos) * probes.sum()
-    near = np.diff(found.near[1]).reshape(batch.n_entries, -1)
-    tiled = ((near + _POLYNOMIAL) * probes).sum() + len(found.far[0]) * _NODES**3
-    return bool(tiled < direct)
+    near, far = (np.diff(ptr).reshape(batch.n_entries, -1) for _, ptr in (found.near, found.far))
+    tiled = ((near + _POLYNOMIAL) * probes).sum(1) + far.sum(1) * _NODES**3
+    return tiled < np.diff(batch.ptr) * probes.sum()
 
 
 @cache

@@ -34,6 +34,10 @@ class TipArrays:
     charges: np.ndarray
     charge_heights: np.ndarray
 
+    def take(self, index: np.ndarray) -> TipArrays:
+        """The tips at ``index``."""
+        return TipArrays(self.springs[index], self.charges[index], self.charge_heights[index])
+
     def moments(self) -> np.ndarray:
         """Axial multipole moments (:func:`tip_moments`) of the charges near the probe, ``[B, 5]``."""
         near, heights = (torch.from_numpy(v) for v in (self.split()[0], self.charge_heights))
@@ -111,6 +115,12 @@ class TipParameters:
 
     def __len__(self) -> int:
         return len(self.probe)
+
+    def take(self, index: Tensor) -> TipParameters:
+        """The tips at ``index``."""
+        fields = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
+        tensors = (getattr(self, name) for name in fields)
+        return TipParameters(tuple(self.probe[i] for i in index.tolist()), *(v[index] for v in tensors))
 
     @classmethod
     def from_tips(cls, tips: Sequence[Tip]) -> TipParameters:
