@@ -1,9 +1,13 @@
+import dataclasses
+
+import pytest
 import torch
 
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import GraphGeneratorConfig, Scan
 from torch_afm.data import from_smiles
-from torch_afm.datasets import split_by_molecule
+from torch_afm.datasets import CacheConfig, split_by_molecule, write_cache
 from torch_afm.train import AFMDataModule, TrainConfig
+from torch_afm.utils import InputError
 
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 
@@ -49,3 +53,30 @@ def test_mutants_share_references_in_training_alone():
     assert not torch.equal(first[0], first[2])
     both = [next(iter(m.val_dataloader())).reference for m in (module, usual)]
     assert torch.equal(*both)
+
+
+def test_cached_references_are_those_rendered_on_the_fly(tmp_path):
+    usual = _module()
+    molecules = [usual.molecules[int(i)] for i in split_by_molecule(len(SMILES), seed=usual.config.seed)[0]]
+    scan = GraphGeneratorConfig.preset("small").scan
+    write_cache(tmp_path / "train", molecules, CacheConfig(scan=scan, rotations=2, seed=usual.config.seed))
+    cached = _module(cache=str(tmp_path / "train"))
+    ours, theirs = (next(iter(m.train_dataloader())) for m in (cached, usual))
+    assert torch.equal(ours.missing_pos, theirs.missing_pos)
+    # Two bytes a pixel, under the same noise.
+    assert (ours.reference - theirs.reference).square().mean().sqrt() < 2e-3
+
+
+def test_other_references_are_refused(tmp_path):
+    scan = GraphGeneratorConfig.preset("small").scan
+    config = CacheConfig(scan=scan, rotations=2)
+    write_cache(tmp_path / "others", [from_smiles("CCO")], config)
+    with pytest.raises(
+        InputError, match=r"cache: expected the \d training molecules of this run, got 1 others"
+    ):
+        _module(cache=str(tmp_path / "others"))
+    write_cache(
+        tmp_path / "thick", [from_smiles("CCO")], dataclasses.replace(config, scan=Scan(pixels=(8, 8)))
+    )
+    with pytest.raises(InputError, match="cache: expected stacks of Scan"):
+        _module(cache=str(tmp_path / "thick"))

@@ -15,6 +15,8 @@ class TrainConfig:
         out: folder for checkpoints, learning curves (CSV) and the finished model.
         preset: preset of :class:`~torch_afm.config.GraphGeneratorConfig` to train.
         molecules: file of SMILES, one a line; none takes the embedded list.
+        cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
+            them on the fly.
         epochs: epochs to run in all, those before a resume included.
         epoch_samples: training samples in one epoch; a checkpoint is written at the end of each.
         val_samples: validation samples, from molecules never trained on.
@@ -43,6 +45,7 @@ class TrainConfig:
     out: str = "runs/small"
     preset: str = "small"
     molecules: str | None = None
+    cache: str | None = None
     epochs: int = 50
     epoch_samples: int = 4096
     val_samples: int = 512

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -11,9 +12,19 @@ from torch_geometric.loader import DataLoader
 
 from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import AFMData
-from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, split_by_molecule, step_loader
+from torch_afm.datasets import (
+    AFMDataset,
+    CachedAFMDataset,
+    EpochSampler,
+    Manifest,
+    MoleculeDataset,
+    StepDataset,
+    split_by_molecule,
+    step_loader,
+)
 from torch_afm.elements import AtomClasses
 from torch_afm.train.config import TrainConfig
+from torch_afm.utils import InputError
 
 
 class AFMDataModule(L.LightningDataModule):
@@ -33,7 +44,7 @@ class AFMDataModule(L.LightningDataModule):
         self.model = model
         self.config = config
         self.molecules = molecules
-        self.parts: list[AFMDataset] = []
+        self.parts: list[StepDataset] = []
 
     def setup(self, stage: str | None = None) -> None:
         if self.parts:
@@ -45,19 +56,18 @@ class AFMDataModule(L.LightningDataModule):
         else:
             source = self.molecules
             split = split_by_molecule(len(source), seed=self.config.seed)
+        train, validation = ([source[int(i)] for i in part] for part in split[:2])
         # Validation has one mutant of each orientation, whatever training has.
-        for part, mutants in zip(split, (self.config.mutants, 1), strict=False):
-            self.parts.append(
-                AFMDataset(
-                    [source[int(i)] for i in part],
-                    self.model.scan,
-                    rotations=self.config.rotations,
-                    z_min=self.model.z_min,
-                    classes=AtomClasses(self.model.groups),
-                    mutants=mutants,
-                    seed=self.config.seed,
-                )
-            )
+        settings: dict[str, Any] = {"z_min": self.model.z_min, "classes": AtomClasses(self.model.groups)}
+        settings["seed"] = self.config.seed
+        on_the_fly = partial(AFMDataset, scan=self.model.scan, rotations=self.config.rotations, **settings)
+        if self.config.cache is None:
+            self.parts.append(on_the_fly(molecules=train, mutants=self.config.mutants))
+        else:
+            cached = CachedAFMDataset(self.config.cache, mutants=self.config.mutants, **settings)
+            self._check_cache(cached, train)
+            self.parts.append(cached)
+        self.parts.append(on_the_fly(molecules=validation))
 
     def train_dataloader(self) -> DataLoader:
         trainer = self.trainer
@@ -79,6 +89,16 @@ class AFMDataModule(L.LightningDataModule):
         trainer = self.trainer
         mine = order[trainer.global_rank :: trainer.world_size] if trainer else order
         return self._loader(Subset(part, mine.tolist()))
+
+    def _check_cache(self, cached: CachedAFMDataset, molecules: list[AFMData]) -> None:
+        found = cached.manifest
+        if found.config.scan != self.model.scan:
+            raise InputError(f"cache: expected stacks of {self.model.scan}, got {found.config.scan}")
+        if found.fingerprint != Manifest.of(molecules, found.config, "").fingerprint:
+            raise InputError(
+                f"cache: expected the {len(molecules)} training molecules of this run, got "
+                f"{len(found.molecules)} others ({found.source}); torch-afm dataset --part train renders them"
+            )
 
     def _loader(self, dataset: Dataset[AFMData], **kwargs: Any) -> DataLoader:
         return step_loader(dataset, self.config.batch_size, self.config.workers, **kwargs)

@@ -47,7 +47,7 @@ class GeneratorModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         out = self.model(batch)
         terms = self.loss(out, batch)
-        self.metrics.update(out, batch, terms)
+        self.metrics.update(out, batch)
         values = {f"val/{k}": v for k, v in terms._asdict().items()}
         self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
 

@@ -91,8 +91,9 @@ class CurvePlot(L.Callback):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
-            files = (self.out / "curves").glob("version_*/metrics.csv")
-            plot_curves(sorted(files, key=lambda f: int(f.parent.name[8:]))).savefig(self.out / "curves.png")
+            files = list((self.out / "curves").glob("version_*/metrics.csv"))
+            files.sort(key=lambda file: int(file.parent.name[8:]))
+            plot_curves(files).savefig(self.out / "curves.png")
 
 
 def _model(settings: GraphGeneratorConfig, init: str | None) -> GraphGenerator:
