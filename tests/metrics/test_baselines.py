@@ -5,7 +5,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics import StepMetrics, random_atom, stop_at_once
+from torch_afm.metrics import StepMetrics, brightest_pixel, random_atom, stop_at_once
 
 CLASSES = AtomClasses()
 
@@ -49,3 +49,15 @@ def test_stop_at_once():
     assert table["class"]["count"] == [[0, 0, 0], [3, 0, 0], [0, 0, 0]]
     assert table["bond"]["count"] == [[3, 0], [3, 0]]
     assert table["stop"]["precision"] == 0
+
+
+def test_brightest_pixel():
+    scan = Scan(pixels=(8, 6), window=((-7.0, 7.0), (-5.0, 5.0)))
+    batch = _batch(2)
+    batch.reference = torch.zeros(2, 1, scan.n_slices, 6, 8)
+    batch.reference[:, :, 0, 0, 0] = 9  # far from the sample: not looked at
+    batch.reference[0, 0, -1, 1, 6] = 1
+    batch.reference[1, 0, -1, 5, 0] = 1
+    out = brightest_pixel(batch, scan, CLASSES)
+    assert out.pos.tolist() == [[5.0, -3.0, 0.0], [-7.0, 5.0, 0.0]]
+    assert out.class_logits.argmax(1).tolist() == [1, 1] and (out.edge_logits < 0).all()

@@ -9,6 +9,7 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics import StepMetrics
 from torch_afm.nn import GeneratorLoss, StepPrediction
+from torch_afm.utils import InputError
 
 CLASSES = AtomClasses()
 
@@ -114,7 +115,7 @@ def test_losses_are_means_over_the_steps_they_apply_to():
     metrics = StepMetrics(CLASSES)
     for part in (slice(0, 2), slice(2, 4), slice(4, 9), slice(9, 10)):
         out, batch = _collate(graphs[part], outs[part])
-        metrics.update(out, batch, loss(out, batch))
+        metrics.update(out, batch)
     got = metrics.compute()["loss"]
     for name in ("position", "node", "edge", "total"):
         assert got[name] == pytest.approx(float(getattr(whole, name)), rel=1e-5)
@@ -168,7 +169,44 @@ def test_nothing_to_measure_is_none_and_json(sizes):
         metrics.update(*_collate(*_steps(sizes=sizes)))
     table = json.loads(json.dumps(metrics.compute(), allow_nan=False))
     assert set(table["position_error"]["mean"].values()) == {None}
-    assert table["loss"] == dict.fromkeys(("position", "node", "edge", "total"))
+    assert table["loss"]["position"] is None and table["loss"]["edge"] is None
+    assert (table["loss"]["total"] is None) == (not sizes)
+    json.dumps(metrics.intervals(n=3), allow_nan=False)
     assert table["depth"]["r"] == [None] * 7
     assert table["class"]["fraction"][1] == [None] * 3
     assert table["steps"] == len(sizes)
+
+
+def _some(metrics, seeds=range(4)):
+    """Ten steps of each of some molecules, in batches that mix them."""
+    for seed in seeds:
+        metrics.update(*_collate(*_steps(seed)), molecule=np.arange(10) % 4)
+    return metrics
+
+
+def test_rows_make_the_same_metrics(tmp_path):
+    metrics = _some(StepMetrics(CLASSES))
+    np.savez(tmp_path / "rows.npz", **metrics.rows())
+    with np.load(tmp_path / "rows.npz", allow_pickle=False) as rows:
+        again = StepMetrics.from_rows(rows, CLASSES)
+    assert again.compute() == metrics.compute() and len(again) == 40
+    with pytest.raises(InputError, match="got none of loss"):
+        StepMetrics.from_rows({k: v for k, v in metrics.rows().items() if k != "loss"}, CLASSES)
+
+
+def test_intervals_are_quantiles_over_resampled_molecules():
+    metrics = _some(StepMetrics(CLASSES))
+    rows = metrics.rows()
+    assert np.unique(rows["molecule"]).tolist() == [0, 1, 2, 3]
+    got = metrics.intervals(n=200, level=0.8, seed=5)
+    # The same molecules by hand: whole molecules put together, and the numbers of what they make.
+    means, recalls = [], []
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        index = np.concatenate([np.flatnonzero(rows["molecule"] == m) for m in rng.integers(4, size=4)])
+        table = StepMetrics.from_rows({k: v[index] for k, v in rows.items()}, CLASSES).compute()
+        means.append(table["position_error"]["mean"]["r"])
+        recalls.append(table["bond"]["fraction"][1][1])
+    assert got["position_error"]["mean"]["r"] == pytest.approx(np.quantile(means, [0.1, 0.9]))
+    assert got["bond"]["fraction"][1][1] == pytest.approx(np.quantile(recalls, [0.1, 0.9]))
+    assert "steps" not in got and "count" not in got["class"]

@@ -7,10 +7,10 @@ from torch_geometric.data import Batch
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics import THESIS, StepMetrics, format_tables, headline
-from torch_afm.nn import LossTerms, StepPrediction
+from torch_afm.nn import StepPrediction
 
 
-def _table(steps=True):
+def _metrics(steps=True):
     metrics = StepMetrics(AtomClasses())
     if steps:
         graphs = [
@@ -23,9 +23,8 @@ def _table(steps=True):
             )
         ]
         out = StepPrediction(torch.tensor([[0.0, 0, 1]]), torch.zeros(1, 3), torch.tensor([1.0, -1.0]))
-        terms = LossTerms(*torch.tensor([9.0, 0.25, 0.1, 0.05]))
-        metrics.update(out, Batch.from_data_list(graphs, follow_batch=["missing_z"]), terms)
-    return metrics.compute()
+        metrics.update(out, Batch.from_data_list(graphs, follow_batch=["missing_z"]))
+    return metrics
 
 
 def test_reference_numbers_are_consistent():
@@ -34,15 +33,17 @@ def test_reference_numbers_are_consistent():
     assert loss["position"] + 3 * loss["node"] + 2 * loss["edge"] == pytest.approx(loss["total"], abs=3e-4)
     for row in THESIS["bond"]["fraction"]:
         assert sum(row) == pytest.approx(1)
-    assert set(THESIS["position_error"]) == set(_table()["position_error"])
+    assert set(THESIS["position_error"]) == set(_metrics().compute()["position_error"])
 
 
 def test_text_shows_each_number_beside_the_thesis():
-    text = format_tables(_table())
+    text = format_tables(_metrics().compute())
     rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     assert rows["position"].split() == ["position", "0.2500", "[0.1936]"]
-    # 0.25 + 3 * 0.1 + 2 * 0.05, whatever total the loss was trained with
-    assert rows["total"].split() == ["total", "0.6500", "[0.5279]"]
+    # log(2 + e) - 1 and log(1 + 1/e)
+    assert rows["node"].split() == ["node", "0.5514", "[0.0881]"]
+    assert rows["edge"].split() == ["edge", "0.3133", "[0.0350]"]
+    assert rows["total"].split() == ["total", f"{0.25 + 3 * 0.551445 + 2 * 0.313262:.4f}", "[0.5279]"]
     assert rows["mean"].split()[1:] == [
         "0.50",
         "[0.50]",
@@ -58,15 +59,25 @@ def test_text_shows_each_number_beside_the_thesis():
     assert rows["H"].split() == ["H", "-", "(0)", "-", "(0)", "-", "(0)"]
 
 
-def test_columns_line_up():
-    lines = format_tables(_table()).splitlines()
+@pytest.mark.parametrize("between", [False, True])
+def test_columns_line_up(between):
+    metrics = _metrics()
+    lines = format_tables(metrics.compute(), metrics.intervals(n=5) if between else None).splitlines()
     start = next(i for i, line in enumerate(lines) if "|r|" in line)
     assert len({len(line) for line in lines[start : start + 7]}) == 1
 
 
 def test_headline_is_finite_numbers():
-    assert headline(_table()) == pytest.approx(
+    assert headline(_metrics().compute()) == pytest.approx(
         {"r_mean": 0.5, "r_median": 0.5, "r_p95": 0.5, "bond_recall": 1.0, "recall_heavy": 1.0}
     )
-    assert headline(_table(steps=False)) == {}
-    assert "-" in format_tables(_table(steps=False))
+    assert headline(_metrics(steps=False).compute()) == {}
+    assert "-" in format_tables(_metrics(steps=False).compute())
+
+
+def test_intervals_stand_between():
+    metrics = _metrics()
+    text = format_tables(metrics.compute(), metrics.intervals(n=5))
+    # One step: every resample is that step.
+    assert "position 0.2500 (0.2500 to 0.2500) [0.1936]" in text
+    assert "0.50 (0.50 to 0.50) [0.40]" in text

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from jsonargparse.typing import PositiveInt
-from torch_geometric.data import Batch
-from tqdm import tqdm
 
 from torch_afm import __version__
 from torch_afm.cli.parser import Parser, Seed
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset
-from torch_afm.metrics import StepMetrics, format_tables
+from torch_afm.metrics import evaluate_steps, format_tables
 from torch_afm.models import GraphGenerator
-from torch_afm.nn import GeneratorLoss
 from torch_afm.utils import InputError
 
 
@@ -38,33 +34,22 @@ def main(argv: Sequence[str]) -> int:
         seed=args.seed,
     )
     order = np.random.default_rng(args.seed).permutation(len(dataset))[: args.samples].tolist()
-    metrics = _score(model, dataset, order, args.batch_size)
+    metrics = evaluate_steps({"model": model.eval()}, dataset, order, args.batch_size)["model"]
 
     table = metrics.compute()
-    print(format_tables(table))
+    intervals = metrics.intervals(seed=args.seed)
+    print(format_tables(table, intervals))
     result = {
         "version": __version__,
         "weights": args.weights,
-        "molecules": len(test),
+        "test_molecules": len(test),
         "seed": args.seed,
         **table,
+        "intervals": intervals,
     }
     out.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\n{len(order)} steps of {len(test)} test molecules; wrote {out}")
+    print(f"\n{len(order)} steps of {table['molecules']} of {len(test)} test molecules; wrote {out}")
     return 0
-
-
-@torch.no_grad()
-def _score(model: GraphGenerator, dataset: AFMDataset, order: list[int], batch_size: int) -> StepMetrics:
-    model.eval()
-    loss = GeneratorLoss(model.classes, model.config.z_min)
-    metrics = StepMetrics(model.classes, model.config.z_min)
-    for start in tqdm(range(0, len(order), batch_size), desc="evaluate", unit="batch", disable=None):
-        samples = dataset.__getitems__(order[start : start + batch_size])
-        batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
-        out = model(batch)
-        metrics.update(out, batch, loss(out, batch))
-    return metrics
 
 
 def _test_molecules(file: str | None, seed: int) -> list[AFMData]:
@@ -79,7 +64,8 @@ def _parser() -> Parser:
     parser = Parser(
         "evaluate",
         "Score single-atom steps of a generator on the test molecules of the split it was trained with, and "
-        "print the tables of the thesis with its numbers in brackets. Steps are drawn and augmented as in "
+        "print the tables of the thesis, with 95 % bootstrap intervals over molecules in parentheses and the "
+        "thesis' numbers in brackets. Steps are drawn and augmented as in "
         "training, tips included.",
     )
     parser.add_weights()

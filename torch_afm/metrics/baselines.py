@@ -1,4 +1,4 @@
-"""Predictors that have not looked at any image: what a trained network has to beat."""
+"""Predictors that have learned nothing: what a trained network has to beat."""
 
 from __future__ import annotations
 
@@ -28,6 +28,25 @@ def random_atom(
     label = torch.randint(1, len(classes), (batch.num_graphs,), generator=generator)
     bonds = torch.rand(batch.num_nodes, generator=generator) - 0.5
     return StepPrediction(torch.nn.functional.one_hot(label, len(classes)).float(), pos, bonds)
+
+
+def brightest_pixel(batch: Batch, scan: Scan, classes: AtomClasses) -> StepPrediction:
+    """A hydrogen atom, without bonds, at the height of the top atom, under the brightest pixel of the nearest
+    slice of the reference stack; the graph and its stack are not looked at.
+
+    Args:
+        batch: collated graphs with their ``reference`` stacks.
+        scan: the scan of these stacks.
+        classes: the classes that are predicted.
+    """
+    brightest = batch.reference[:, 0, -1].flatten(1).argmax(dim=1)
+    row, column = (i.numpy() for i in (brightest // len(scan.x), brightest % len(scan.x)))
+    pos = torch.zeros(batch.num_graphs, 3)
+    pos[:, 0] = torch.as_tensor(scan.x[column])
+    pos[:, 1] = torch.as_tensor(scan.y[row])
+    label = classes.of(torch.ones(batch.num_graphs, dtype=torch.long))
+    logits = torch.nn.functional.one_hot(label, len(classes)).float()
+    return StepPrediction(logits, pos, -torch.ones(batch.num_nodes))
 
 
 def stop_at_once(batch: Batch, classes: AtomClasses) -> StepPrediction:

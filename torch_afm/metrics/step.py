@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import Batch
+from torch_geometric.utils import scatter
 
 from torch_afm.elements import AtomClasses
-from torch_afm.nn import GeneratorLoss, LossTerms, StepPrediction
+from torch_afm.metrics.bootstrap import bootstrap
+from torch_afm.nn import GeneratorLoss, StepPrediction
+from torch_afm.utils import InputError, check_shape
 
 #: Quantiles of table 5.2, in %.
 PERCENTILES = (90, 95, 99)
@@ -18,9 +23,20 @@ PERCENTILES = (90, 95, 99)
 #: Width in Å of the depth bins of figure 5.3.
 DEPTH_BIN = 0.1
 
+#: What is kept of every step, and the shape of one step's.
+COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
+    "molecule": ((), np.int64),
+    "label": ((), np.int64),
+    "predicted": ((), np.int64),
+    "true": ((3,), np.float64),
+    "pred": ((3,), np.float64),
+    "bonds": ((2, 2), np.int64),
+    "loss": ((3,), np.float64),
+}
+
 
 class StepMetrics:
-    r"""Scores of single-atom steps, accumulated over batches (the thesis, section 5.1).
+    r"""Scores of single-atom steps, gathered over batches (the thesis, section 5.1).
 
     The truth of a step is, as in :class:`~torch_afm.nn.GeneratorLoss`, the missing atom **nearest** to the
     predicted position: its class, its position, its bonds to the atoms there. Where nothing is missing the
@@ -39,57 +55,96 @@ class StepMetrics:
         self.classes = classes
         self.z_min = z_min
         self._loss = GeneratorLoss(classes, z_min)
-        self._true: list[Tensor] = []
-        self._pred: list[Tensor] = []
-        self._class_counts = torch.zeros(len(classes), len(classes), dtype=torch.long)
-        self._bond_counts = torch.zeros(2, 2, dtype=torch.long)
-        self._loss_sums = torch.zeros(3, dtype=torch.float64)
-        self._loss_steps = torch.zeros(3, dtype=torch.float64)
+        self._parts: list[dict[str, np.ndarray]] = []
 
     @torch.no_grad()
-    def update(self, out: StepPrediction, batch: Batch, loss_terms: LossTerms | None = None) -> None:
+    def update(self, out: StepPrediction, batch: Batch, molecule: np.ndarray | None = None) -> None:
         """Count the steps of one batch.
 
         Args:
             out: what was predicted.
             batch: the collated graphs with their targets, as :class:`~torch_afm.nn.GeneratorLoss` takes them.
-            loss_terms: their loss, where the loss is to be reported.
+            molecule: number of the molecule that each step is one of, ``[B]``; without it every step counts
+                as a molecule of its own in :meth:`intervals`.
         """
+        size = out.class_logits.size(0)
+        if molecule is None:
+            molecule = len(self) + np.arange(size)
         target, has_target = self._loss.nearest(out.pos, batch)
-        self._true.append(batch.missing_pos[target].cpu().double())
-        self._pred.append(out.pos[has_target].cpu().double())
-
+        nan = out.pos.new_full((size, 3), torch.nan, dtype=torch.float64)
+        true, pos = nan.clone(), out.pos.double()
+        true[has_target] = batch.missing_pos[target].double()
         label = torch.zeros_like(has_target, dtype=torch.long)
         label[has_target] = self.classes.of(batch.missing_z[target])
-        self._class_counts += _confusion(label, out.class_logits.argmax(dim=-1), len(self.classes))
 
         is_target = torch.zeros_like(batch.missing_z, dtype=torch.bool)
         is_target[target] = True
         missing, present = batch.missing_edge_index
         bonded = torch.zeros_like(out.edge_logits, dtype=torch.long)
         bonded[present[is_target[missing]]] = 1
-        candidates = has_target[batch.batch]
-        self._bond_counts += _confusion(bonded[candidates], (out.edge_logits > 0).long()[candidates], 2)
+        logits = out.edge_logits.double()
+        cell = F.one_hot(2 * bonded + (logits > 0).long(), 4)
+        bonds = scatter(cell, batch.batch, dim=0, dim_size=size) * has_target[:, None]
 
-        if loss_terms is not None:
-            atoms = torch.bincount(batch.batch, minlength=has_target.numel())
-            applies = [has_target.sum(), torch.tensor(has_target.numel()), (has_target & (atoms > 0)).sum()]
-            steps = torch.tensor([int(n) for n in applies], dtype=torch.float64)
-            parts = (loss_terms.position, loss_terms.node, loss_terms.edge)
-            self._loss_sums += steps * torch.tensor([float(part) for part in parts], dtype=torch.float64)
-            self._loss_steps += steps
+        # The loss of each step: their means are what GeneratorLoss gives of a batch.
+        losses = nan
+        losses[:, 0] = (1 - true[:, 2] / (2 * self.z_min)) * (true - pos).square().sum(dim=-1)
+        losses[:, 1] = F.cross_entropy(out.class_logits.double(), label, reduction="none")
+        edge = F.binary_cross_entropy_with_logits(logits, bonded.double(), reduction="none")
+        applies = has_target & (torch.bincount(batch.batch, minlength=size) > 0)
+        losses[applies, 2] = scatter(edge, batch.batch, dim_size=size, reduce="mean")[applies]
+        values = (label, out.class_logits.argmax(dim=-1), true, pos, bonds.view(-1, 2, 2), losses)
+        arrays = [np.asarray(molecule), *(_numpy(value) for value in values)]
+        self._parts.append(_checked(dict(zip(COLUMNS, arrays, strict=True))))
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """What was kept of every step, one row each, as plain arrays that ``numpy.savez`` takes:
+
+        ``molecule``; ``label`` and ``predicted`` class; ``true`` (NaN where nothing is missing) and ``pred``
+        position in Å; ``bonds``, a 2 x 2 table of the step, rows true; ``loss``: position, node, edge (NaN
+        where one does not apply).
+
+        Shapes:
+            ``[S]``, ``[S]``, ``[S]``, ``[S, 3]``, ``[S, 3]``, ``[S, 2, 2]``, ``[S, 3]``.
+        """
+        if len(self._parts) != 1:
+            empty: dict[str, np.ndarray] = {
+                name: np.empty((0, *shape), dtype) for name, (shape, dtype) in COLUMNS.items()
+            }
+            parts = [empty, *self._parts]
+            self._parts = [{name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}]
+        return dict(self._parts[0])
+
+    @classmethod
+    def from_rows(
+        cls, rows: Mapping[str, np.ndarray], classes: AtomClasses, z_min: float = -0.7
+    ) -> StepMetrics:
+        """Metrics of steps that :meth:`rows` told.
+
+        Raises:
+            InputError: for columns that are missing or of other shapes.
+        """
+        metrics = cls(classes, z_min)
+        lost = [name for name in COLUMNS if name not in rows]
+        if lost:
+            raise InputError(
+                f"rows: expected the columns {', '.join(COLUMNS)}, got none of {', '.join(lost)}"
+            )
+        metrics._parts.append(_checked({name: np.asarray(rows[name]) for name in COLUMNS}))
+        return metrics
 
     def positions(self) -> tuple[np.ndarray, np.ndarray]:
         """True and predicted position ``[S, 3]`` in Å of every step with an atom missing: the parity plots of
         figure 5.2."""
-        true, pred = (torch.cat([torch.empty(0, 3), *parts]).double() for parts in (self._true, self._pred))
-        return true.numpy(), pred.numpy()
+        rows = self.rows()
+        there = rows["label"] > 0
+        return rows["true"][there], rows["pred"][there]
 
     def compute(self) -> dict[str, Any]:
         """Everything so far as plain numbers, ready for JSON; what no step defines is ``None``.
 
         Returns:
-            ``steps``, ``stop_steps``;
+            ``steps``, ``stop_steps``, ``molecules``;
             ``loss``: ``position``, ``node``, ``edge`` before, ``total`` after the thesis' weights (table
             5.1);
             ``position_error``: ``mean``, ``median``, ``std``, ``p90``, ``p95``, ``p99`` of ``r``, ``x``,
@@ -101,34 +156,58 @@ class StepMetrics:
             class, fractions of their row (figures 5.4, 5.5);
             ``stop``: ``precision`` and ``recall`` of *stop*.
         """
-        true, pred = self.positions()
+        return self._score(self.rows())
+
+    def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
+        """Bootstrap intervals ``[low, high]`` of the numbers of :meth:`compute`, in its layout without
+        counts, names and edges; molecules are resampled with all their steps
+        (:func:`torch_afm.metrics.bootstrap`). ``None`` for what no step defines.
+
+        Args:
+            n: resamples.
+            level: share of the resamples inside.
+            seed: of the resampling.
+        """
+        rows = self.rows()
+
+        def numbers(index: np.ndarray) -> dict[str, Any]:
+            return _numbers(self._score({name: column[index] for name, column in rows.items()}))
+
+        return bootstrap(numbers, rows["molecule"], n, level, seed)
+
+    def _score(self, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        there = rows["label"] > 0
+        true, pred = rows["true"][there], rows["pred"][there]
         error = np.abs(pred - true)
         error = np.column_stack([np.linalg.norm(error, axis=1), error])
-        stop = self._class_counts[:, 0].sum(), self._class_counts[0].sum()
+        size = len(self.classes)
+        cells = np.bincount(rows["label"] * size + rows["predicted"], minlength=size * size)
+        classes = cells.reshape(size, size)
+        stop = {"precision": classes[:, 0].sum(), "recall": classes[0].sum()}
         return {
-            "steps": int(self._class_counts.sum()),
-            "stop_steps": int(self._class_counts[0].sum()),
-            "loss": self._losses(),
+            "steps": len(there),
+            "stop_steps": int(len(there) - there.sum()),
+            "molecules": len(np.unique(rows["molecule"])),
+            "loss": self._losses(rows["loss"]),
             "position_error": _summary(error),
             "parity": {axis: _line(true[:, i], pred[:, i]) for i, axis in enumerate("xyz")},
             "depth": self._by_depth(true[:, 2], error),
-            "class": _table(self.classes.names, self._class_counts),
-            "bond": _table(("no bond", "bond"), self._bond_counts),
-            "stop": {
-                name: _ratio(int(self._class_counts[0, 0]), int(total))
-                for name, total in zip(("precision", "recall"), stop, strict=True)
-            },
+            "class": _table(self.classes.names, classes),
+            "bond": _table(("no bond", "bond"), rows["bonds"].sum(axis=0)),
+            "stop": {name: _ratio(int(classes[0, 0]), int(total)) for name, total in stop.items()},
         }
 
-    def _losses(self) -> dict[str, float | None]:
+    def _losses(self, losses: np.ndarray) -> dict[str, float | None]:
+        applies = ~np.isnan(losses)
+        sums, steps = np.where(applies, losses, 0).sum(axis=0), applies.sum(axis=0)
         names = ("position", "node", "edge")
         values = {
-            name: _ratio(float(total), float(steps))
-            for name, total, steps in zip(names, self._loss_sums, self._loss_steps, strict=True)
+            name: _ratio(float(total), float(count))
+            for name, total, count in zip(names, sums, steps, strict=True)
         }
         position, node, edge = (values[name] or 0.0 for name in names)
         total = position + self._loss.node_weight * node + self._loss.edge_weight * edge
-        return {**values, "total": total if self._loss_steps[1] else None}
+        return {**values, "total": total if len(losses) else None}
 
     def _by_depth(self, depth: np.ndarray, error: np.ndarray) -> dict[str, Any]:
         bins = max(1, round(-self.z_min / DEPTH_BIN))
@@ -142,19 +221,38 @@ class StepMetrics:
         }
         return {"edges": edges.tolist(), "count": count.tolist(), **means}
 
+    def __len__(self) -> int:
+        return sum(len(part["label"]) for part in self._parts)
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({int(self._class_counts.sum())} steps)"
+        return f"{type(self).__name__}({len(self)} steps)"
 
 
-def _confusion(true: Tensor, pred: Tensor, size: int) -> Tensor:
-    return torch.bincount(true * size + pred, minlength=size * size).view(size, size).cpu()
+def _numpy(value: Tensor) -> np.ndarray:
+    return value.cpu().numpy()
+
+
+def _checked(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    for name, (shape, _) in COLUMNS.items():
+        check_shape(name, rows[name], (len(rows["label"]), *shape))
+    return rows
+
+
+def _numbers(table: dict[str, Any]) -> dict[str, Any]:
+    """The part of a table that has intervals."""
+    fixed = ("steps", "stop_steps", "molecules", "count", "names", "edges")
+    return {
+        name: _numbers(part) if isinstance(part, dict) else part
+        for name, part in table.items()
+        if name not in fixed
+    }
 
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _table(names: tuple[str, ...], counts: Tensor) -> dict[str, Any]:
+def _table(names: tuple[str, ...], counts: np.ndarray) -> dict[str, Any]:
     rows = counts.tolist()
     fractions = [[_ratio(n, sum(row)) for n in row] for row in rows]
     return {"names": list(names), "count": rows, "fraction": fractions}

@@ -41,58 +41,87 @@ def headline(table: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def format_tables(table: dict[str, Any]) -> str:
-    """Text tables of single-atom scores, the thesis' number in brackets where it gives one.
+def format_tables(table: dict[str, Any], intervals: dict[str, Any] | None = None) -> str:
+    """Text tables of single-atom scores, with the thesis' number in square brackets where it gives one.
 
     Args:
         table: what :meth:`torch_afm.metrics.StepMetrics.compute` returns.
+        intervals: what :meth:`torch_afm.metrics.StepMetrics.intervals` returns, to be shown in parentheses.
     """
-    stop = table["stop"]
+    between = intervals or {}
     lines = [
-        f"{table['steps']} single-atom steps, {table['stop_steps']} with nothing missing; [thesis]",
+        f"{table['steps']} single-atom steps, {table['stop_steps']} with nothing missing"
+        + ("; (bootstrap interval over molecules)" if intervals else "")
+        + "; [thesis]",
         "",
         "Loss (table 5.1)",
         *(
-            f"  {name:9}{_number(table['loss'][name], 4)} {_reference(THESIS['loss'][name], 4)}"
+            f"  {name:9}{cell(table, between, ('loss', name), 4)}"
             for name in ("position", "node", "edge", "total")
         ),
         "",
         "Position error, Å (table 5.2)",
-        "        " + "".join(f"{name:>15}" for name in ("|r|", "|x|", "|y|", "|z|")),
     ]
-    for name, row in table["position_error"].items():
-        reference = THESIS["position_error"][name]
-        cells = (f"{_number(row[c], 2)} {_reference(reference[c], 2)}" for c in "rxyz")
-        lines.append(f"  {name:6}" + "".join(f"{cell:>15}" for cell in cells))
-    slopes = ", ".join(f"{axis} {_number(table['parity'][axis]['slope'], 2).strip()}" for axis in "xyz")
+    rows = [
+        [name, *(cell(table, between, ("position_error", name, c), 2) for c in "rxyz")]
+        for name in table["position_error"]
+    ]
+    slopes = ", ".join(f"{axis} {cell(table, between, ('parity', axis, 'slope'), 2)}" for axis in "xyz")
+    stop = ", ".join(f"{name} {cell(table, between, ('stop', name), 3)}" for name in ("precision", "recall"))
     lines += [
+        *_aligned([["", "|r|", "|x|", "|y|", "|z|"], *rows]),
         f"  slope of predicted on true: {slopes}",
         "",
         "Class of the atom, rows true, columns predicted (figure 5.4; thesis: each diagonal > 0.95)",
-        *_confusion(table["class"], None),
-        f"  stop: precision {_number(stop['precision'], 3)}, recall {_number(stop['recall'], 3)}",
+        *_confusion(table, between, "class"),
+        f"  stop: {stop}",
         "",
         "Bonds, rows true, columns predicted (figure 5.5)",
-        *_confusion(table["bond"], THESIS["bond"]["fraction"]),
+        *_confusion(table, between, "bond"),
     ]
     return "\n".join(lines)
 
 
-def _confusion(table: dict[str, Any], reference: list[list[float]] | None) -> list[str]:
-    names = table["names"]
-    lines = ["  " + " " * 9 + "".join(f"{name:>24}" for name in names)]
-    for i, name in enumerate(names):
-        cells = []
-        for j, count in enumerate(table["count"][i]):
-            beside = f" {_reference(reference[i][j], 3)}" if reference else ""
-            cells.append(f"{_number(table['fraction'][i][j], 3)}{beside} ({count})")
-        lines.append(f"  {name:9}" + "".join(f"{cell:>24}" for cell in cells))
-    return lines
+def cell(table: dict[str, Any], intervals: dict[str, Any], path: tuple[str | int, ...], digits: int) -> str:
+    """One number as text: ``value (low to high) [thesis]``, as far as they are there.
+
+    Args:
+        table: what :meth:`torch_afm.metrics.StepMetrics.compute` returns.
+        intervals: what :meth:`torch_afm.metrics.StepMetrics.intervals` returns, or nothing.
+        path: where the number stands in the table.
+        digits: after the point.
+    """
+    value, between, thesis = (_at(layout, path) for layout in (table, intervals, THESIS))
+    text = "-" if value is None else f"{value:.{digits}f}"
+    if between is not None:
+        text += f" ({between[0]:.{digits}f} to {between[1]:.{digits}f})"
+    return text if thesis is None else f"{text} [{thesis:.{digits}f}]"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _at(layout: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        if isinstance(layout, dict) and key not in layout:
+            return None
+        layout = layout[key]
+    return layout
 
 
-def _reference(value: float, digits: int) -> str:
-    return f"[{value:.{digits}f}]"
+def _confusion(table: dict[str, Any], intervals: dict[str, Any], name: str) -> list[str]:
+    names = table[name]["names"]
+    rows = [
+        [true]
+        + [
+            f"{cell(table, intervals, (name, 'fraction', i, j), 3)} ({table[name]['count'][i][j]})"
+            for j in range(len(names))
+        ]
+        for i, true in enumerate(names)
+    ]
+    return _aligned([["", *names], *rows])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        f"  {row[0]:{widths[0]}}" + "".join(f"{c:>{w + 3}}" for c, w in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
