@@ -13,11 +13,22 @@ from torch_afm.utils import InputError
         ("schedule", "step"),
         ("precision", "8"),
         ("workers", -1),
+        ("patience", -1),
+        ("keep", 0),
+        ("mutants", 0),
+        ("epoch_samples", 7),
+        ("ema", 1.0),
+        ("render", "cloud"),
     ],
 )
 def test_bad_settings_name_the_argument(name, value):
     with pytest.raises(InputError, match=name):
-        TrainConfig(**{name: value})
+        TrainConfig(**{"devices": 2, name: value})
+
+
+def test_cached_stacks_are_not_rendered_on_the_device():
+    with pytest.raises(InputError, match="render: expected 'workers' with a cache"):
+        TrainConfig(cache="folder", render="device")
 
 
 def test_total_steps_counts_the_last_short_batch():

@@ -80,3 +80,12 @@ def test_other_references_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match="cache: expected stacks of Scan"):
         _module(cache=str(tmp_path / "thick"))
+
+
+def test_batches_rendered_on_the_device_are_those_of_the_workers():
+    usual, late = _module(), _module(render="device")
+    for loader in ("train_dataloader", "val_dataloader"):
+        for ours, theirs in zip(getattr(late, loader)(), getattr(usual, loader)(), strict=True):
+            ours = late.on_after_batch_transfer(ours, 0)
+            assert torch.equal(ours.reference, theirs.reference)
+            assert torch.equal(ours.simulated, theirs.simulated)

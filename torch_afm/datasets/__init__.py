@@ -2,6 +2,7 @@
 
 from torch_afm.datasets.afm import AFMDataset
 from torch_afm.datasets.cached import CachedAFMDataset
+from torch_afm.datasets.deferred import DeferredSteps
 from torch_afm.datasets.ledger import Shard
 from torch_afm.datasets.loader import step_loader
 from torch_afm.datasets.manifest import CacheConfig, Manifest
@@ -16,6 +17,7 @@ __all__ = [
     "AFMDataset",
     "CacheConfig",
     "CachedAFMDataset",
+    "DeferredSteps",
     "EpochSampler",
     "Manifest",
     "MoleculeDataset",

@@ -116,12 +116,16 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
 
     def __getitems__(self, keys: Sequence[Key]) -> list[AFMData]:
         """The samples of ``keys``; all their stacks are rendered in one launch."""
+        return self._make(*self.start(keys))
+
+    def start(self, keys: Sequence[Key]) -> tuple[list[AFMData], list[Record]]:
+        """The oriented molecules of the samples ``keys``, and all that is random about them."""
         pairs = [key if isinstance(key, tuple) else (0, key) for key in keys]
         for _, index in pairs:
             if not 0 <= index < len(self):
                 raise InputError(f"index: expected 0 to {len(self) - 1}, got {index}")
         molecules = self._molecules([index // self.mutants for _, index in pairs])
-        return self._make(molecules, self.draw(pairs, molecules))
+        return molecules, self.draw(pairs, molecules)
 
     def replay(self, drawn: Sequence[str | Record]) -> list[AFMData]:
         """The samples whose ``drawn`` these are, from the same oriented molecules, scan, tip and surface cut.
@@ -183,31 +187,46 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         """
         first, of = distinct(records)
         whole = [molecules[i] for i in first]
-        imaged = [self._as_rendered(s, m) for s, m in zip(samples, molecules, strict=True)]
-        z_top = place(_pack(whole), self.scan, self.tip)
+        shown = [self.as_rendered(s, m) for s, m in zip(samples, molecules, strict=True)]
+        z_top = place(pack(whole), self.scan, self.tip)
         for i, sample in zip(of, samples, strict=True):
             sample.z_top = z_top[i : i + 1]
-        moves = [records[i]["reference"]["tip"] for i in first] + [r["simulated"]["tip"] for r in records]
-        tips = [MoveTip(**move)(self.tip) for move in moves]
-        heights = torch.cat([z_top, z_top[of]]) + z_top.new_tensor([move["distance"] for move in moves])
+        tips, heights = self.tips(records, torch.cat([z_top, z_top[of]]))
         if reference is None:
-            return self.renderer.render(_pack([*whole, *imaged]), tips, heights)
-        simulated = self.renderer.render(_pack(imaged), tips[len(first) :], heights[len(first) :])
+            return self.renderer.render(pack([*whole, *shown]), tips, heights)
+        simulated = self.renderer.render(pack(shown), tips[len(first) :], heights[len(first) :])
         return torch.cat([reference.to(simulated), simulated])
+
+    def tips(self, records: Sequence[Record], z_top: Tensor) -> tuple[list[Tip], Tensor]:
+        """Tip and anchor height of every stack that :meth:`render` gives; ``z_top``: heights without the
+        drawn distances."""
+        moves = [records[i]["reference"]["tip"] for i in distinct(records)[0]]
+        moves += [record["simulated"]["tip"] for record in records]
+        distances = z_top.new_tensor([move["distance"] for move in moves])
+        return [MoveTip(**move)(self.tip) for move in moves], z_top + distances
 
     def finish(
         self, samples: Sequence[AFMData], stacks: Tensor, records: Sequence[Record]
     ) -> Sequence[AFMData]:
         """Augment and normalise ``stacks`` as :meth:`render` gives them, and put them into the samples."""
         first, of = distinct(records)
-        references = [records[i] for i in first]
-        steps = [r["reference"]["steps"] for r in references] + [r["simulated"]["steps"] for r in records]
-        stacks = change_stacks(stacks, [r["frame"] for r in [*references, *records]], steps)
-        change_graphs(samples, self.scan, [record["frame"] for record in records])
-        for sample, i, simulated, record in zip(samples, of, stacks[len(first) :], records, strict=True):
+        stacks = self.change(stacks, records)
+        self.finish_graphs(samples, records)
+        for sample, i, simulated in zip(samples, of, stacks[len(first) :], strict=True):
             sample.reference, sample.simulated = stacks[i : i + 1], simulated[None]
-            sample.drawn = json.dumps(record)
         return samples
+
+    def change(self, stacks: Tensor, records: Sequence[Record]) -> Tensor:
+        """Augment and normalise ``stacks`` as :meth:`render` gives them."""
+        references = [records[i] for i in distinct(records)[0]]
+        steps = [r["reference"]["steps"] for r in references] + [r["simulated"]["steps"] for r in records]
+        return change_stacks(stacks, [r["frame"] for r in [*references, *records]], steps)
+
+    def finish_graphs(self, samples: Sequence[AFMData], records: Sequence[Record]) -> None:
+        """What :meth:`finish` does to the samples beside their stacks."""
+        change_graphs(samples, self.scan, [record["frame"] for record in records])
+        for sample, record in zip(samples, records, strict=True):
+            sample.drawn = json.dumps(record)
 
     def _make(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
         samples = self.mutate(molecules, records)
@@ -222,7 +241,8 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
     def _draw_stack(self, tip: Record, rng: np.random.Generator) -> Record:
         return {"tip": tip, "steps": self.augment.draw_stack(self.final_scan.shape, rng)}
 
-    def _as_rendered(self, mutant: AFMData, molecule: AFMData) -> AFMData:
+    def as_rendered(self, mutant: AFMData, molecule: AFMData) -> AFMData:
+        """What the simulated stack of ``mutant`` images."""
         z, pos, charge = mutant.z, mutant.pos, mutant.charge
         if self.keep_deep:
             deep = molecule.pos[:, 2] < self.z_min
@@ -248,7 +268,7 @@ def distinct(records: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int]
     return first, of
 
 
-def _pack(molecules: Sequence[AFMData]) -> Batch:
+def pack(molecules: Sequence[AFMData]) -> Batch:
     """What a renderer reads, several times faster than ``Batch.from_data_list``."""
     batch = Batch(_base_cls=AFMData)
     for key in ("z", "pos", "charge"):

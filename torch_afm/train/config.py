@@ -32,7 +32,9 @@ class TrainConfig:
         mutants: samples that share one reference stack, which is rendered once for all of them.
         rotations: best rotations of each molecule.
         seed: seed of initial weights, split, shuffling and every draw.
-        workers: processes that render, besides the training process.
+        render: where stacks are rendered and augmented: by the ``workers``, or, batch by batch, on the
+            ``device`` of the network, for a GPU; the workers then draw and cut alone.
+        workers: processes that make samples, besides the training process.
         threads: threads of torch in the training process; 0 leaves torch's choice.
         precision: numbers of the network, ``32-true``, ``bf16-mixed`` or ``16-mixed``.
         accelerator: ``auto``, ``cpu`` or ``gpu``.
@@ -60,6 +62,7 @@ class TrainConfig:
     mutants: int = 1
     rotations: int = 30
     seed: int = 0
+    render: str = "workers"
     workers: int = 1
     threads: int = 0
     precision: str = "32-true"
@@ -94,6 +97,10 @@ class TrainConfig:
             )
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
+        if self.render not in ("workers", "device"):
+            raise InputError(f"render: expected 'workers' or 'device', got {self.render!r}")
+        if self.render == "device" and self.cache is not None:
+            raise InputError("render: expected 'workers' with a cache, got 'device'")
         if self.schedule not in ("constant", "cosine"):
             raise InputError(f"schedule: expected 'constant' or 'cosine', got {self.schedule!r}")
         if self.precision not in ("32-true", "bf16-mixed", "16-mixed"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
-from torch.utils.data import Dataset, Subset
+from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from torch_afm.config import GraphGeneratorConfig
@@ -15,6 +15,7 @@ from torch_afm.data import AFMData
 from torch_afm.datasets import (
     AFMDataset,
     CachedAFMDataset,
+    DeferredSteps,
     EpochSampler,
     Manifest,
     MoleculeDataset,
@@ -81,14 +82,17 @@ class AFMDataModule(L.LightningDataModule):
         )
         # Workers fetch ahead as soon as the loader is iterated, before Lightning tells the sampler its epoch.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)
-        return self._loader(self.parts[0], sampler=sampler)
+        return self._loader(0, sampler)
 
     def val_dataloader(self) -> DataLoader:
         part = self.parts[1]
         order = np.random.default_rng(self.config.seed).permutation(len(part))[: self.config.val_samples]
         trainer = self.trainer
         mine = order[trainer.global_rank :: trainer.world_size] if trainer else order
-        return self._loader(Subset(part, mine.tolist()))
+        return self._loader(1, mine.tolist())
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        return self._deferred(0).complete(batch) if self.config.render == "device" else batch
 
     def _check_cache(self, cached: CachedAFMDataset, molecules: list[AFMData]) -> None:
         found = cached.manifest
@@ -100,5 +104,9 @@ class AFMDataModule(L.LightningDataModule):
                 f"{len(found.molecules)} others ({found.source}); torch-afm dataset --part train renders them"
             )
 
-    def _loader(self, dataset: Dataset[AFMData], **kwargs: Any) -> DataLoader:
-        return step_loader(dataset, self.config.batch_size, self.config.workers, **kwargs)
+    def _deferred(self, part: int) -> DeferredSteps:
+        return DeferredSteps(cast(AFMDataset, self.parts[part]))
+
+    def _loader(self, part: int, sampler: Any) -> DataLoader:
+        dataset = self._deferred(part) if self.config.render == "device" else self.parts[part]
+        return step_loader(dataset, self.config.batch_size, self.config.workers, sampler=sampler)
