@@ -14,6 +14,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import from_smiles
+from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import GeneratorLoss
 from torch_afm.train import AFMDataModule, TrainConfig, train
@@ -104,6 +105,15 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
         # Adam's first step is the learning rate times the sign of the gradient: equal up to gradients near 0.
         close = torch.isclose(model.state_dict()[name], value, atol=2e-5)
         assert close.float().mean() > 0.99, name
+
+    # The scores are of the validation samples of both.
+    trained = GraphGenerator.from_pretrained(out / "model")
+    metrics = StepMetrics(trained.classes, settings.z_min)
+    for batch in data.val_dataloader():
+        metrics.update(trained(batch), batch)
+    with open(out / "curves" / "version_0" / "metrics.csv") as file:
+        found = [float(row["val/r_mean"]) for row in csv.DictReader(file) if row.get("val/r_mean")]
+    assert found == [pytest.approx(headline(metrics.compute())["r_mean"], rel=1e-4)]
 
 
 def test_curves_and_model_are_written(tmp_path):

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -52,9 +53,16 @@ class GeneratorModule(L.LightningModule):
         self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        # Which scores are defined differs between processes, so each counts for itself and the first reports.
-        scores = {f"val/{name}": value for name, value in headline(self.metrics.compute()).items()}
-        self.log_dict(scores, rank_zero_only=True)
+        scores = headline(self._of_all_processes().compute())
+        self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=True)
+
+    def _of_all_processes(self) -> StepMetrics:
+        if self.trainer.world_size == 1:
+            return self.metrics
+        parts: list[dict[str, np.ndarray]] = [{}] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, self.metrics.rows())
+        rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return StepMetrics.from_rows(rows, self.model.classes, self.model.config.z_min)
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)
