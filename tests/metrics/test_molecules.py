@@ -53,3 +53,9 @@ def test_silence_about_nothing_is_right():
     metrics = MoleculeMetrics()
     metrics.update(_line(), _line(), "stop")
     assert metrics.f1().tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_rows_make_the_same_metrics(metrics):
+    again = MoleculeMetrics.from_rows(metrics.rows())
+    assert again.compute() == metrics.compute()
+    assert again.rows()["ended"].tolist() == ["stop", "stop", "repeat"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from torch_afm.data import AFMData
 from torch_afm.metrics.bootstrap import bootstrap
 from torch_afm.metrics.matching import match_atoms
+from torch_afm.utils import check_shape
 
 #: Distances in Å within which an atom is found.
 CUTOFFS = (0.35, 0.5, 1.0)
@@ -46,6 +48,19 @@ class MoleculeMetrics:
         matched = [match_atoms(graph.pos, truth.pos, cutoff).pred.numel() for cutoff in CUTOFFS]
         self._counts.append([graph.z.numel(), truth.z.numel(), *matched])
         self._ended.append(ended)
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """What was kept of every molecule: ``counts`` of its predicted, its true and, for each cutoff, its
+        matched atoms, ``[M, 2 + 3]``, and how it ``ended``, ``[M]``."""
+        return {"counts": self._table(), "ended": np.array(self._ended, dtype=np.str_)}
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[str, np.ndarray]) -> MoleculeMetrics:
+        """Metrics of molecules that :meth:`rows` told."""
+        metrics = cls()
+        check_shape("counts", rows["counts"], (len(rows["ended"]), 2 + len(CUTOFFS)))
+        metrics._counts, metrics._ended = rows["counts"].tolist(), rows["ended"].tolist()
+        return metrics
 
     def f1(self) -> np.ndarray:
         """F1 of each molecule, a column a cutoff of :data:`CUTOFFS`, ``[M, 3]``; 1 where both graphs are

@@ -82,20 +82,27 @@ def format_tables(table: dict[str, Any], intervals: dict[str, Any] | None = None
     return "\n".join(lines)
 
 
-def cell(table: dict[str, Any], intervals: dict[str, Any], path: tuple[str | int, ...], digits: int) -> str:
-    """One number as text: ``value (low to high) [thesis]``, as far as they are there.
+def cell(
+    table: dict[str, Any],
+    intervals: dict[str, Any],
+    path: tuple[str | int, ...],
+    digits: int,
+    reference: dict[str, Any] = THESIS,
+) -> str:
+    """One number as text: ``value (low to high) [reference]``, as far as they are there.
 
     Args:
         table: what :meth:`torch_afm.metrics.StepMetrics.compute` returns.
         intervals: what :meth:`torch_afm.metrics.StepMetrics.intervals` returns, or nothing.
         path: where the number stands in the table.
         digits: after the point.
+        reference: the table to compare with.
     """
-    value, between, thesis = (_at(layout, path) for layout in (table, intervals, THESIS))
+    value, between, other = (_at(layout, path) for layout in (table, intervals, reference))
     text = "-" if value is None else f"{value:.{digits}f}"
     if between is not None:
         text += f" ({between[0]:.{digits}f} to {between[1]:.{digits}f})"
-    return text if thesis is None else f"{text} [{thesis:.{digits}f}]"
+    return text if other is None else f"{text} [{other:.{digits}f}]"
 
 
 def _at(layout: Any, path: tuple[str | int, ...]) -> Any:

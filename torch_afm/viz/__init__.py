@@ -1,19 +1,29 @@
-"""Pictures: stacks, graphs, training data and the report of a prediction, as matplotlib figures."""
+"""Pictures: stacks, graphs, training data, scores and the report of a prediction, as matplotlib figures."""
 
 from torch_afm.viz.augmentations import plot_augmentations
+from torch_afm.viz.curves import plot_curves
+from torch_afm.viz.evaluation import plot_confusion, plot_depth, plot_parity
 from torch_afm.viz.generation import plot_generation
 from torch_afm.viz.graphs import draw_graph, plot_graph
+from torch_afm.viz.graphs3d import plot_graphs_3d
 from torch_afm.viz.sample import plot_sample
 from torch_afm.viz.stacks import draw_slice, plot_stack
 from torch_afm.viz.statistics import plot_statistics
+from torch_afm.viz.step import plot_step
 
 __all__ = [
     "draw_graph",
     "draw_slice",
     "plot_augmentations",
+    "plot_confusion",
+    "plot_curves",
+    "plot_depth",
     "plot_generation",
     "plot_graph",
+    "plot_graphs_3d",
+    "plot_parity",
     "plot_sample",
     "plot_stack",
     "plot_statistics",
+    "plot_step",
 ]
