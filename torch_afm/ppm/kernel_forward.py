@@ -117,8 +117,8 @@ class KernelInput:
     def _run_group(self, options: list[str], n_rows: int) -> Tensor:
         rows, tiled = self._rows(options, n_rows, self.positions, tiles=True)
         if tiled:
-            # Where a probe bent out of its tile's box, all atoms are summed: entry by entry, for the pixels of
-            # a vector are relaxed together.
+            # Where a probe bent out of its tile's box, all atoms are summed: entry by entry, for the pixels
+            # of a vector are relaxed together.
             strayed = rows[:, n_rows] > STRAYED
             for entry in strayed.any(dim=1).nonzero().flatten().tolist():
                 positions = self.positions[strayed[entry].cpu().numpy()]
