@@ -197,8 +197,8 @@ def _step_figures(
         data, step, error = found
         report.figure(
             plot_step(data, step, evaluation.model.config.scan, evaluation.model.classes),
-            "Figure 5.6: a single-atom prediction with one atom missing; of such steps one whose error, "
-            f"{error:.2f} Å, is close to the median.",
+            "Figure 5.6: a single-atom prediction with one atom missing and one predicted; its error, "
+            f"{error:.2f} Å, is close to the median of all.",
         )
     return figures
 
@@ -206,10 +206,11 @@ def _step_figures(
 def _example(
     metrics: StepMetrics, evaluation: Evaluation, tries: int = 200
 ) -> tuple[AFMData, StepPrediction, float] | None:
-    """A step with one atom missing and three or more there: the first, from median errors outwards."""
+    """A step with one atom missing, three or more there and one predicted: the first, from median errors
+    outwards."""
     rows = metrics.rows()
     error = np.linalg.norm(rows["pred"] - rows["true"], axis=1)
-    there = np.flatnonzero(rows["bonds"].sum(axis=(1, 2)) >= 3)
+    there = np.flatnonzero((rows["bonds"].sum(axis=(1, 2)) >= 3) & (rows["predicted"] > 0))
     nearest = there[np.argsort(np.abs(error[there] - np.nanmedian(error)), kind="stable")][:tries]
     dataset = evaluation.dataset(*SETTINGS[0])
     order = evaluation.order(dataset)

@@ -17,7 +17,7 @@ from torch_afm.viz.graphs import COLOURS, OTHER, Window, atom_radius
 LEAST_DEPTH = 2.0
 
 #: Width of what is shown in points: markers are sized in points, not in Å.
-WIDTH = 170
+WIDTH = 150
 
 
 def plot_graphs_3d(
@@ -51,14 +51,14 @@ def plot_graphs_3d(
     bottom = min(float(pos[:, 2].min()) - 0.5, top - LEAST_DEPTH)
     extent = np.array([window[0][1] - window[0][0], window[1][1] - window[1][0], top - bottom])
 
-    figure = Figure(figsize=(4.2 * len(graphs), 3.4), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(graphs), 3.0), layout="constrained")
     for i, (title, data) in enumerate(graphs.items()):
         ax = figure.add_subplot(1, len(graphs), i + 1, projection="3d", computed_zorder=False)
         ax.set(
             xlim=window[0], ylim=window[1], zlim=(bottom, top), xlabel="x (Å)", ylabel="y (Å)", zlabel="z (Å)"
         )
         ax.set_title(title, fontsize=10)
-        ax.set_box_aspect(extent.tolist(), zoom=0.95)  # it changes an array
+        ax.set_box_aspect(extent.tolist(), zoom=0.85)  # it changes an array
         ax.view_init(elevation, azimuth)
         ax.set_zticks(np.arange(np.ceil(bottom), top + 0.01))
         ax.tick_params(labelsize=7)
@@ -73,7 +73,7 @@ def _draw(ax: Axes3D, data: AFMData, width: float, elevation: float, azimuth: fl
     near = pos @ np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
     for i, j in data.edge_index.T.tolist():
         if i < j:
-            ax.plot(*pos[[i, j]].T, color="#666666", lw=3, zorder=10 + float(near[i] + near[j]) / 2)
+            ax.plot(*pos[[i, j]].T, color="#666666", lw=3, zorder=10 + float(min(near[i], near[j])))
     for i, (z, radius) in enumerate(zip(data.z.tolist(), atom_radius(data.z), strict=True)):
         ax.plot(
             *pos[i, :, None],

@@ -49,7 +49,7 @@ def plot_step(data: AFMData, out: StepPrediction, scan: Scan, classes: AtomClass
     c.plot(*data.missing_pos[:, :2].T.numpy(), "+", color="black", ms=9, mew=1.5, zorder=8)
     frame(a, "reference", f"{whole.z.numel()} visible atoms")
     frame(b, "graph so far", f"{n} atoms, {len(data.missing_z)} missing")
-    frame(c, "prediction", "ringed; + missing")
+    frame(c, "prediction", f"{'ringed' if label else 'stop'}; + missing")
     for ax, key in ((d, "reference"), (e, "simulated")):
         draw_slice(ax, data[key][0, 0, -1].numpy(), scan.x, scan.y)
         frame(ax, "", f"AFM, {key}, nearest slice")
