@@ -240,13 +240,13 @@ def test_save_and_load(preset, tmp_path):
 
 def test_unknown_name(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()
-    monkeypatch.setattr("torch_afm.models.graph_generator._WEIGHTS", tmp_path)
+    monkeypatch.setattr("torch_afm.models.pretrained._WEIGHTS", tmp_path)
     with pytest.raises(InputError, match="name: expected a folder or one of demo, got 'nonsense'"):
         GraphGenerator.from_pretrained("nonsense")
 
 
 def test_shipped_name(tmp_path, monkeypatch):
-    monkeypatch.setattr("torch_afm.models.graph_generator._WEIGHTS", tmp_path / "shipped")
+    monkeypatch.setattr("torch_afm.models.pretrained._WEIGHTS", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path)
     model = tiny("small")
     model.save_pretrained(tmp_path / "shipped" / "demo")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import Tip
+from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, append_atom
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.models import GraphGenerator
@@ -141,15 +141,7 @@ def generate_greedy(
         InputError: for a reference that is not finite or not on the renderer's scan, a scan that the model
             was not made for, or a network that predicts no finite numbers.
     """
-    check_shape("reference", reference, (1, 1, *renderer.scan.shape))
-    check_finite("reference", reference)
-    if renderer.scan.shape != model.config.scan.shape:
-        raise InputError(
-            f"renderer: expected stacks of shape {model.config.scan.shape} (slices, y, x), as the model was "
-            f"made for, got {renderer.scan.shape}"
-        )
-    if max_atoms < 0:
-        raise InputError(f"max_atoms: expected 0 or more, got {max_atoms}")
+    check_job(reference, renderer, model.config.scan, max_atoms)
     device = next(model.parameters()).device
     normalize = NormalizeSlices()
     training = model.training
@@ -178,6 +170,19 @@ def generate_greedy(
             graph = append_atom(graph, element, step.pos, step.bonded)
     finally:
         model.train(training)
+
+
+def check_job(reference: Tensor, renderer: Renderer, scan: Scan, max_atoms: int) -> None:
+    """Raise :class:`InputError` for what :func:`generate_greedy` says; ``scan`` is the model's."""
+    check_shape("reference", reference, (1, 1, *renderer.scan.shape))
+    check_finite("reference", reference)
+    if renderer.scan.shape != scan.shape:
+        raise InputError(
+            f"renderer: expected stacks of shape {scan.shape} (slices, y, x), as the model was made for, "
+            f"got {renderer.scan.shape}"
+        )
+    if max_atoms < 0:
+        raise InputError(f"max_atoms: expected 0 or more, got {max_atoms}")
 
 
 def _end(step: GenerationStep, max_atoms: int, min_distance: float) -> str | None:

@@ -1,6 +1,17 @@
 """Whole networks."""
 
 from torch_afm.models.graph_generator import GraphGenerator
-from torch_afm.nn import StepPrediction
+from torch_afm.models.named import generator_config, generator_of, load_generator
+from torch_afm.models.spatial_generator import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.nn import SpatialPrediction, StepPrediction
 
-__all__ = ["GraphGenerator", "StepPrediction"]
+__all__ = [
+    "GraphGenerator",
+    "SpatialGenerator",
+    "SpatialGeneratorConfig",
+    "SpatialPrediction",
+    "StepPrediction",
+    "generator_config",
+    "generator_of",
+    "load_generator",
+]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
-import safetensors.torch
 import torch
 from torch import Tensor
-from torch.nn import Linear, Module, ModuleList
+from torch.nn import Linear, ModuleList
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 from torch_geometric.nn.inits import reset
 
-from torch_afm.config import GraphGeneratorConfig, from_dict, to_dict
+from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
+from torch_afm.models.pretrained import Pretrained
 from torch_afm.nn import (
     AFMEncoder,
     BondHead,
@@ -27,13 +25,12 @@ from torch_afm.nn import (
     RecurrentRelationalConv,
     StepPrediction,
 )
-from torch_afm.utils import InputError, check_shape
+from torch_afm.utils import check_shape
 
-_WEIGHTS = Path(__file__).parent / "weights"
 _HIDDEN = 32  # of the readout MLPs
 
 
-class GraphGenerator(Module):
+class GraphGenerator(Pretrained):
     r"""The generative graph model of the thesis (chapter 4, Figs. 4.1 to 4.4), after "Learning Deep
     Generative Models of Graphs" (Li et al., arXiv:1803.03324): given the stack of the sample, the graph so
     far and the stack of the graph so far, it says which atom to add, where, and with which bonds, or to stop.
@@ -69,6 +66,9 @@ class GraphGenerator(Module):
           and :obj:`simulated` :math:`(B, 1, Z, Y, X)`, batched or a single one
         - **output:** :class:`~torch_afm.nn.StepPrediction`
     """
+
+    Config = GraphGeneratorConfig
+    config: GraphGeneratorConfig
 
     def __init__(self, config: GraphGeneratorConfig) -> None:
         super().__init__()
@@ -164,36 +164,3 @@ class GraphGenerator(Module):
             new = self.node_encoder(torch.cat([pos, probabilities], dim=-1))
             edge_logits = self.bond_head(self.conv(h, data.edge_index), new, batch)
         return StepPrediction(class_logits, pos, edge_logits)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        # Not save_file: it makes a file that nobody else may read.
-        (folder / "model.safetensors").write_bytes(safetensors.torch.save(self.state_dict()))
-        (folder / "config.json").write_text(json.dumps(to_dict(self.config), indent=2) + "\n")
-
-    @classmethod
-    def from_pretrained(cls, name: str | Path) -> GraphGenerator:
-        """Read what :meth:`save_pretrained` wrote.
-
-        Args:
-            name: the name of weights that come with the package, or a folder (a :class:`~pathlib.Path` is
-                always a folder).
-
-        Raises:
-            InputError: for an unknown name, and for files that are missing, damaged or of another network.
-        """
-        known = sorted(path.name for path in _WEIGHTS.glob("*") if path.is_dir())
-        folder = _WEIGHTS / name if name in known else Path(name)
-        if not folder.is_dir():
-            raise InputError(
-                f"name: expected a folder or one of {', '.join(known) or '(none)'}, got {str(name)!r}"
-            )
-        try:
-            model = cls(from_dict(GraphGeneratorConfig, json.loads((folder / "config.json").read_text())))
-            model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
-        except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"name: expected a saved GraphGenerator in {folder}, got: {reason}") from error
-        return model

@@ -1,10 +1,19 @@
-"""Layers, heads and the loss of the graph generator."""
+"""Layers, heads and losses of the generators."""
 
 from torch_afm.nn.aggr import GatedAggregation
 from torch_afm.nn.conv import RecurrentRelationalConv
 from torch_afm.nn.heads import BondHead, ClassHead, PositionHead, StepPrediction
-from torch_afm.nn.image import AFMEncoder, ConvBlock, FoldedConv3d, QueryAttentionGate
+from torch_afm.nn.image import (
+    AFMEncoder,
+    ConvBlock,
+    FoldedConv3d,
+    GatedUNet,
+    MapGrid,
+    QueryAttentionGate,
+    SkipGate,
+)
 from torch_afm.nn.loss import GeneratorLoss, LossTerms
+from torch_afm.nn.spatial_loss import SpatialLoss, SpatialLossTerms, SpatialPrediction
 
 __all__ = [
     "AFMEncoder",
@@ -13,10 +22,16 @@ __all__ = [
     "ConvBlock",
     "FoldedConv3d",
     "GatedAggregation",
+    "GatedUNet",
     "GeneratorLoss",
     "LossTerms",
+    "MapGrid",
     "PositionHead",
     "QueryAttentionGate",
     "RecurrentRelationalConv",
+    "SkipGate",
+    "SpatialLoss",
+    "SpatialLossTerms",
+    "SpatialPrediction",
     "StepPrediction",
 ]

@@ -13,7 +13,7 @@ class TrainConfig:
 
     Args:
         out: folder for checkpoints, learning curves (CSV) and the finished model.
-        preset: preset of :class:`~torch_afm.config.GraphGeneratorConfig` to train.
+        preset: network to train: ``thesis``, ``literal``, ``small`` or ``spatial``.
         molecules: file of SMILES, one a line; none takes the embedded list.
         cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
             them on the fly.
@@ -30,6 +30,7 @@ class TrainConfig:
         patience: epochs without a better validation loss after which the run ends; 0 for never.
         keep: best checkpoints kept: ``best.ckpt``, or, of several, ``best-epoch=N.ckpt`` each.
         mutants: samples that share one reference stack, which is rendered once for all of them.
+        empty: share of samples, besides those drawn so, whose graph is empty; every generation starts there.
         rotations: best rotations of each molecule.
         seed: seed of initial weights, split, shuffling and every draw.
         render: where stacks are rendered and augmented: by the ``workers``, or, batch by batch, on the
@@ -60,6 +61,7 @@ class TrainConfig:
     patience: int = 0
     keep: int = 1
     mutants: int = 1
+    empty: float = 0.0
     rotations: int = 30
     seed: int = 0
     render: str = "workers"
@@ -97,6 +99,8 @@ class TrainConfig:
             )
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
+        if not 0 <= self.empty <= 1:
+            raise InputError(f"empty: expected a share, got {self.empty}")
         if self.render not in ("workers", "device"):
             raise InputError(f"render: expected 'workers' or 'device', got {self.render!r}")
         if self.render == "device" and self.cache is not None:

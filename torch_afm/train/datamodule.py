@@ -24,7 +24,9 @@ from torch_afm.datasets import (
     step_loader,
 )
 from torch_afm.elements import AtomClasses
+from torch_afm.models import SpatialGeneratorConfig
 from torch_afm.train.config import TrainConfig
+from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 
 
@@ -39,7 +41,10 @@ class AFMDataModule(L.LightningDataModule):
     """
 
     def __init__(
-        self, model: GraphGeneratorConfig, config: TrainConfig, molecules: list[AFMData] | None = None
+        self,
+        model: GraphGeneratorConfig | SpatialGeneratorConfig,
+        config: TrainConfig,
+        molecules: list[AFMData] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -59,7 +64,8 @@ class AFMDataModule(L.LightningDataModule):
             split = split_by_molecule(len(source), seed=self.config.seed)
         train, validation = ([source[int(i)] for i in part] for part in split[:2])
         # Validation has one mutant of each orientation, whatever training has.
-        settings: dict[str, Any] = {"z_min": self.model.z_min, "classes": AtomClasses(self.model.groups)}
+        z_min = self.model.z_context if isinstance(self.model, SpatialGeneratorConfig) else self.model.z_min
+        settings: dict[str, Any] = {"z_min": z_min, "classes": AtomClasses(self.model.groups)}
         settings["seed"] = self.config.seed
         on_the_fly = partial(AFMDataset, scan=self.model.scan, rotations=self.config.rotations, **settings)
         if self.config.cache is None:
@@ -69,6 +75,8 @@ class AFMDataModule(L.LightningDataModule):
             self._check_cache(cached, train)
             self.parts.append(cached)
         self.parts.append(on_the_fly(molecules=validation))
+        for part in self.parts:
+            part.random_mutant = RandomMutant(self.config.empty)
 
     def train_dataloader(self) -> DataLoader:
         trainer = self.trainer

@@ -1,4 +1,4 @@
-"""The Lightning module of a graph generator."""
+"""The Lightning modules of the generators."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torch_geometric.data import Batch
 
 from torch_afm.metrics import StepMetrics, headline
-from torch_afm.models import GraphGenerator
-from torch_afm.nn import GeneratorLoss
+from torch_afm.models import GraphGenerator, SpatialGenerator
+from torch_afm.nn import GeneratorLoss, SpatialLoss
 from torch_afm.train.config import TrainConfig
 
 
-class GeneratorModule(L.LightningModule):
-    """Single-atom training steps (the thesis, section 4.3): Adam on the loss of Eq. 4.12, and the thesis'
-    single-step metrics on the validation molecules.
+class StepModule(L.LightningModule):
+    """Training steps of a network under a loss that gives named terms and their ``total``: Adam.
 
     Args:
         model: the network.
+        loss: takes what the network gives, and the batch.
         config: learning rate and schedule.
     """
 
-    def __init__(self, model: GraphGenerator, config: TrainConfig) -> None:
+    def __init__(self, model: Module, loss: Module, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
-        self.loss = GeneratorLoss(model.classes, model.config.z_min)
-        self.metrics = StepMetrics(model.classes, model.config.z_min)
+        self.loss = loss
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         terms = self.loss(self.model(batch), batch)
@@ -42,15 +42,45 @@ class GeneratorModule(L.LightningModule):
         self.log("loss", terms.total.detach(), prog_bar=True, logger=False)
         return terms.total
 
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.validate(batch)
+
+    def validate(self, batch: Batch) -> Any:
+        """Log the loss of ``batch``; returns the prediction."""
+        out = self.model(batch)
+        values = {f"val/{k}": v for k, v in self.loss(out, batch)._asdict().items()}
+        self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
+        return out
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)
+        if self.config.schedule == "constant":
+            return optimizer
+        total = self.config.total_steps
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, total))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class GeneratorModule(StepModule):
+    """Single-atom training steps (the thesis, section 4.3): Adam on the loss of Eq. 4.12, and the thesis'
+    single-step metrics on the validation molecules.
+
+    Args:
+        model: the network.
+        config: learning rate and schedule.
+    """
+
+    model: GraphGenerator
+
+    def __init__(self, model: GraphGenerator, config: TrainConfig) -> None:
+        super().__init__(model, GeneratorLoss(model.classes, model.config.z_min), config)
+        self.metrics = StepMetrics(model.classes, model.config.z_min)
+
     def on_validation_epoch_start(self) -> None:
         self.metrics = StepMetrics(self.model.classes, self.model.config.z_min)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        out = self.model(batch)
-        terms = self.loss(out, batch)
-        self.metrics.update(out, batch)
-        values = {f"val/{k}": v for k, v in terms._asdict().items()}
-        self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
+        self.metrics.update(self.validate(batch), batch)
 
     def on_validation_epoch_end(self) -> None:
         scores = headline(self._of_all_processes().compute())
@@ -64,13 +94,22 @@ class GeneratorModule(L.LightningModule):
         rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return StepMetrics.from_rows(rows, self.model.classes, self.model.config.z_min)
 
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)
-        if self.config.schedule == "constant":
-            return optimizer
-        total = self.config.total_steps
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, total))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+class SpatialModule(StepModule):
+    """Training steps of a :class:`~torch_afm.models.SpatialGenerator` towards all missing atoms.
+
+    Args:
+        model: the network.
+        config: learning rate and schedule.
+    """
+
+    model: SpatialGenerator
+
+    def __init__(self, model: SpatialGenerator, config: TrainConfig) -> None:
+        settings = model.config
+        super().__init__(
+            model, SpatialLoss(model.classes, model.grid, settings.z_min, settings.sigma), config
+        )
 
 
 def _cosine(step: int, total: int, warmup: float = 0.02, final: float = 0.01) -> float:

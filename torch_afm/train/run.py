@@ -17,17 +17,23 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from torch_afm.config import GraphGeneratorConfig, to_dict
 from torch_afm.data import AFMData
-from torch_afm.models import GraphGenerator
+from torch_afm.models import (
+    GraphGenerator,
+    SpatialGenerator,
+    SpatialGeneratorConfig,
+    generator_config,
+    generator_of,
+)
 from torch_afm.train.config import TrainConfig
 from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.memory import keep_memory
-from torch_afm.train.module import GeneratorModule
+from torch_afm.train.module import GeneratorModule, SpatialModule
 from torch_afm.utils import InputError
 from torch_afm.viz.curves import plot_curves
 
 
-def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphGenerator:
-    """Train a graph generator. If ``config.out`` holds a checkpoint of an interrupted run, continue it: a run
+def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphGenerator | SpatialGenerator:
+    """Train a generator. If ``config.out`` holds a checkpoint of an interrupted run, continue it: a run
     continued at the end of an epoch gives the same numbers as one never interrupted.
 
     Writes into ``config.out``: ``last.ckpt`` and ``best.ckpt``, ``train.json``, learning curves
@@ -51,8 +57,12 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
 
     if config.accelerator != "gpu":
         keep_memory()
-    settings = GraphGeneratorConfig.preset(config.preset)
-    module = GeneratorModule(_model(settings, config.init), config)
+    settings = generator_config(config.preset)
+    model = _model(settings, config.init)
+    if isinstance(model, SpatialGenerator):
+        module: SpatialModule | GeneratorModule = SpatialModule(model, config)
+    else:
+        module = GeneratorModule(model, config)
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -77,8 +87,8 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
         weights_only=True,
     )
     if trainer.is_global_zero:
-        module.model.save_pretrained(out / "model")
-    return module.model
+        model.save_pretrained(out / "model")
+    return model
 
 
 class CurvePlot(L.Callback):
@@ -96,10 +106,13 @@ class CurvePlot(L.Callback):
             plot_curves(files).savefig(self.out / "curves.png")
 
 
-def _model(settings: GraphGeneratorConfig, init: str | None) -> GraphGenerator:
+def _model(
+    settings: GraphGeneratorConfig | SpatialGeneratorConfig, init: str | None
+) -> GraphGenerator | SpatialGenerator:
+    model = generator_of(settings)
     if init is None:
-        return GraphGenerator(settings)
-    model = GraphGenerator.from_pretrained(init)
+        return model
+    model = type(model).from_pretrained(init)
     if model.config != settings:
         raise InputError(f"init: expected weights of the preset's network, got others in {init}")
     return model

@@ -64,13 +64,24 @@ class MakeMutant(BaseTransform):
 
 
 class RandomMutant:
-    """Draw :class:`MakeMutant`: how many visible atoms to remove (0 to all, uniformly), and which."""
+    """Draw :class:`MakeMutant`: how many visible atoms to remove (0 to all, uniformly), and which.
+
+    Args:
+        empty: share of draws, besides those, that remove all: every generation starts without atoms.
+    """
 
     applies = MakeMutant
 
+    def __init__(self, empty: float = 0.0) -> None:
+        if not 0 <= empty <= 1:
+            raise InputError(f"empty: expected a share, got {empty}")
+        self.empty = empty
+
     def draw(self, n_visible: int, rng: np.random.Generator) -> Drawn:
+        if self.empty and rng.uniform() < self.empty:
+            return {"removed": list(range(n_visible))}
         count = int(rng.integers(0, n_visible + 1))
         return {"removed": np.sort(rng.permutation(n_visible)[:count]).tolist()}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return f"{type(self).__name__}(empty={self.empty})"

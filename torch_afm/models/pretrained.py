@@ -1,0 +1,74 @@
+"""Networks as files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import safetensors.torch
+from torch.nn import Module
+
+from torch_afm.config import from_dict, to_dict
+from torch_afm.utils import InputError
+
+_WEIGHTS = Path(__file__).parent / "weights"
+
+
+class Pretrained(Module):
+    """A network that :meth:`save_pretrained` writes and :meth:`from_pretrained` reads.
+
+    Attributes:
+        config: its settings, of the class ``Config``, from which ``type(self)(config)`` makes another one.
+    """
+
+    Config: ClassVar[type]
+    config: Any
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not save_file: it makes a file that nobody else may read.
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(self.state_dict()))
+        settings = {"model": type(self).__name__, **to_dict(self.config)}
+        (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> Self:
+        """Read what :meth:`save_pretrained` wrote.
+
+        Args:
+            name: the name of weights that come with the package, or a folder (a :class:`~pathlib.Path` is
+                always a folder).
+
+        Raises:
+            InputError: for an unknown name, and for files that are missing, damaged or of another network.
+        """
+        folder = weights_folder(name)
+        try:
+            settings = json.loads((folder / "config.json").read_text())
+            # Weights of before there were several networks do not name theirs.
+            if isinstance(settings, dict) and settings.pop("model", "GraphGenerator") != cls.__name__:
+                raise ValueError("weights of another network")
+            model = cls(from_dict(cls.Config, settings))
+            model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+        except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"name: expected a saved {cls.__name__} in {folder}, got: {reason}") from error
+        return model
+
+
+def weights_folder(name: str | Path) -> Path:
+    """Folder of weights in the package, or ``name`` itself.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    known = sorted(path.name for path in _WEIGHTS.glob("*") if path.is_dir())
+    folder = _WEIGHTS / name if name in known else Path(name)
+    if not folder.is_dir():
+        raise InputError(
+            f"name: expected a folder or one of {', '.join(known) or '(none)'}, got {str(name)!r}"
+        )
+    return folder

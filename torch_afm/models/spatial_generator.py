@@ -1,0 +1,147 @@
+"""A network that finds the missing atoms where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import Conv2d, Linear
+from torch_geometric.data import Batch
+from torch_geometric.nn import MLP
+
+from torch_afm.config import Scan
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.models.pretrained import Pretrained
+from torch_afm.nn import GatedAggregation, GatedUNet, MapGrid, SpatialPrediction
+from torch_afm.utils import InputError, check_shape
+
+#: Bounds of predicted log-variances: standard deviations from 0.02 to 2.7 Å.
+LOG_VAR = (-8.0, 2.0)
+
+_SCAN = Scan(pixels=(64, 64))
+_MAPS = 7  # a class: heat, three coordinates, three log-variances
+
+
+@dataclass(frozen=True)
+class SpatialGeneratorConfig:
+    """The network of :class:`SpatialGenerator`; the defaults are the preset ``spatial``.
+
+    Args:
+        scan: the scan that both stacks come from.
+        groups: elements of each atom class, as in :class:`torch_afm.elements.AtomClasses`.
+        z_min: depth in Å of the surface cut below the top atom at z = 0: atoms above it are the answer.
+        z_context: depth in Å down to which atoms are predicted, as context of the answer.
+        stride: pixels of the stacks for one of the maps, along x and y.
+        channels: channels of the levels of the U-Net, finest first.
+        query_channels: size of the graph encoding that steers the gates.
+        sigma: width in Å of the Gaussians that atoms are painted with, and are learnt as.
+    """
+
+    scan: Scan = _SCAN
+    groups: tuple[tuple[str, ...], ...] = AtomClasses().groups
+    z_min: float = -0.7
+    z_context: float = -3.0
+    stride: int = 2
+    channels: tuple[int, ...] = (48, 80, 112)
+    query_channels: int = 32
+    sigma: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.z_context <= self.z_min < 0:
+            raise InputError(
+                f"z_min, z_context: expected z_context <= z_min < 0 Å, got {self.z_min} and {self.z_context}"
+            )
+        if self.stride not in (1, 2, 4) or not self.channels or not self.sigma > 0:
+            raise InputError(
+                "stride, channels, sigma: expected 1, 2 or 4, a level at least, and a positive width, "
+                f"got {self.stride}, {self.channels} and {self.sigma}"
+            )
+        multiple = self.stride * 2 ** (len(self.channels) - 1)
+        if any(n % multiple for n in self.scan.pixels):
+            raise InputError(f"scan: expected pixels in multiples of {multiple}, got {self.scan.pixels}")
+        AtomClasses(self.groups)
+
+
+class SpatialGenerator(Pretrained):
+    r"""A generator that keeps the geometry of the image: reference and simulated stack and the graph so far
+    in, maps of **all** missing atoms out.
+
+    .. math::
+        \mathbf{h}_G &= \sum_v \sigma(g_m(\mathbf{h}_v)) \odot f_m(\mathbf{h}_v), \qquad
+        \mathbf{h}_v = \mathrm{ReLU}(\mathbf{W} [\mathbf{r}_v \,\Vert\, \mathbf{c}_v] + \mathbf{b})
+
+        \mathbf{m} &= \mathrm{UNet}([\Delta f_r \,\Vert\, \Delta f_s \,\Vert\, \Delta f_r - \Delta f_s],
+        \mathrm{paint}(G), \mathbf{h}_G)
+
+        [\boldsymbol{\ell} \,\Vert\, \boldsymbol{\mu} \,\Vert\, \mathbf{s}]_{kyx} &=
+        (\mathbf{W}_h \ast \mathbf{m})_{kyx}, \qquad
+        \ell_\mathrm{stop} = \mathrm{MLP}([\mathrm{mean}_{yx}\, \mathbf{m} \,\Vert\,
+        \max_{yx} \mathbf{m} \,\Vert\, \max_{yx} \boldsymbol{\ell}])
+
+    Slices are channels of a :class:`~torch_afm.nn.GatedUNet`; the graph enters twice, painted into the image
+    plane (:meth:`~torch_afm.nn.MapGrid.paint`) and, by :class:`~torch_afm.nn.GatedAggregation`, as the query
+    of its gates. For each class and map pixel there is a logit :math:`\ell` that an atom is missing there,
+    its position :math:`\boldsymbol{\mu}` in Å and the log-variance :math:`\mathbf{s}` of each coordinate.
+    Atoms are predicted down to :obj:`z_context`; those below :obj:`z_min` are context.
+
+    Args:
+        config (SpatialGeneratorConfig): The network, and the scan that it expects.
+
+    Shapes:
+        - **input:** graphs with :obj:`z`, :obj:`pos` and normalised stacks :obj:`reference` and
+          :obj:`simulated` :math:`(B, 1, Z, Y, X)`, batched or a single one
+        - **output:** :class:`~torch_afm.nn.SpatialPrediction`
+    """
+
+    Config = SpatialGeneratorConfig
+    config: SpatialGeneratorConfig
+
+    def __init__(self, config: SpatialGeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = AtomClasses(config.groups)
+        self.grid = MapGrid.of(config.scan, config.stride)
+        kinds, width, query = len(config.groups), config.channels[0], config.query_channels
+        self.node_encoder = Linear(3 + kinds, query)
+        self.readout = GatedAggregation(query, query, query)
+        self.unet = GatedUNet(3 * config.scan.n_slices, kinds + 1, config.channels, query, config.stride)
+        self.head = Conv2d(width, _MAPS * kinds, 1)
+        self.stop_head = MLP([2 * width + kinds, 32, 1], norm=None)
+
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        self.node_encoder.reset_parameters()
+        self.readout.reset_parameters()
+        self.unet.reset_parameters()
+        self.head.reset_parameters()
+        self.stop_head.reset_parameters()
+        # Few pixels have an atom, and nobody knows where: as rare, and as vague, as they are at first.
+        bias = self.head.get_parameter("bias").data.view(-1, _MAPS)
+        bias[:, 0] = -3.0
+        bias[:, 4:] = -2.0
+
+    def forward(self, data: AFMData | Batch) -> SpatialPrediction:
+        for name in ("reference", "simulated"):
+            check_shape(name, data[name], (None, 1, *self.config.scan.shape))
+        reference, simulated = data.reference[:, 0], data.simulated[:, 0]
+        num_graphs, kinds = len(simulated), len(self.config.groups)
+        batch = data.batch if "batch" in data else torch.zeros_like(data.z)
+        label = self.classes.of(data.z) - 1
+
+        with torch.autocast(simulated.device.type, enabled=False):
+            one_hot = torch.nn.functional.one_hot(label, kinds)
+            nodes = self.node_encoder(torch.cat([data.pos, one_hot], dim=-1)).relu()
+            query = self.readout(nodes, batch, dim_size=num_graphs)
+            painted = self.grid.paint(data.pos, label, batch, num_graphs, kinds, self.config.sigma)
+        image = torch.cat([reference, simulated, reference - simulated], dim=1)
+        features = self.unet(image, painted, query)
+
+        with torch.autocast(simulated.device.type, enabled=False):
+            features = features.float()
+            maps = self.head(features).unflatten(1, (kinds, _MAPS))
+            heat = maps[:, :, 0]
+            pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heat.amax(dim=(2, 3))]
+            stop = self.stop_head(torch.cat(pooled, dim=1)).squeeze(1)
+        return SpatialPrediction(heat, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop)

@@ -1,0 +1,79 @@
+"""Where the pixels of a map lie, and atoms painted on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from torch_afm.config import Scan
+
+
+@dataclass(frozen=True)
+class MapGrid:
+    """Pixels of a feature map over a scan, in the graph's frame (x = y = 0 at the window's centre). A map
+    pixel lies in the middle of the ``stride`` x ``stride`` pixels of the scan that it stands for.
+
+    Args:
+        shape: ``(Y, X)`` pixels of the map.
+        first: ``(x, y)`` of its first pixel in Å.
+        pitch: ``(x, y)`` distance of its pixels in Å.
+    """
+
+    shape: tuple[int, int]
+    first: tuple[float, float]
+    pitch: tuple[float, float]
+
+    @classmethod
+    def of(cls, scan: Scan, stride: int = 1) -> MapGrid:
+        """The map of one pixel for each ``stride`` x ``stride`` pixels of ``scan``."""
+        sizes = [b - a for a, b in scan.window]
+        steps = [size / (n - 1) for size, n in zip(sizes, scan.pixels, strict=True)]
+        first = [(stride - 1) / 2 * step - size / 2 for size, step in zip(sizes, steps, strict=True)]
+        nx, ny = (n // stride for n in scan.pixels)
+        return cls((ny, nx), (first[0], first[1]), (steps[0] * stride, steps[1] * stride))
+
+    def axes(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions of the columns ``[X]`` and of the rows ``[Y]`` in Å."""
+        x, y = (
+            first + pitch * torch.arange(n, device=like.device, dtype=like.dtype)
+            for first, pitch, n in zip(self.first, self.pitch, self.shape[::-1], strict=True)
+        )
+        return x, y
+
+    def nearest(self, pos: Tensor) -> tuple[Tensor, Tensor]:
+        """Column and row of the pixel nearest to each position ``[N, 2 or 3]``; beyond the map, as if it went
+        on."""
+        first, pitch = pos.new_tensor(self.first), pos.new_tensor(self.pitch)
+        index = ((pos[:, :2] - first) / pitch).round().long()
+        return index[:, 0], index[:, 1]
+
+    def gaussians(self, pos: Tensor, sigma: float) -> Tensor:
+        r"""A Gaussian of height 1 at each position,
+
+        .. math::
+            g_v(x, y) = \exp\left(-\frac{(x - x_v)^2 + (y - y_v)^2}{2 \sigma^2}\right)
+
+        Shapes:
+            pos ``[N, 2 or 3]`` Å, result ``[N, Y, X]``.
+        """
+        x, y = self.axes(pos)
+        along_x = ((x - pos[:, :1]) / sigma).square().mul(-0.5).exp()
+        along_y = ((y - pos[:, 1:2]) / sigma).square().mul(-0.5).exp()
+        return along_y[:, :, None] * along_x[:, None]
+
+    def paint(
+        self, pos: Tensor, label: Tensor, batch: Tensor, num_graphs: int, num_labels: int, sigma: float
+    ) -> Tensor:
+        """Graphs as images: a channel a label with the sum of the Gaussians of its atoms, and one with the
+        sum of all Gaussians times their atoms' z in Å.
+
+        Shapes:
+            pos ``[N, 3]`` Å, label ``[N]`` from 0 on, batch ``[N]``, result ``[B, num_labels + 1, Y, X]``.
+        """
+        spots = self.gaussians(pos, sigma)
+        image = spots.new_zeros(num_graphs * (num_labels + 1), *self.shape)
+        image.index_add_(0, batch * (num_labels + 1) + label, spots)
+        image.index_add_(0, batch * (num_labels + 1) + num_labels, spots * pos[:, 2, None, None])
+        return image.view(num_graphs, num_labels + 1, *self.shape)

@@ -1,0 +1,181 @@
+"""What a spatial generator says, and the loss it is trained with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.nn.image import MapGrid
+
+
+class SpatialPrediction(NamedTuple):
+    """Maps of the atoms that are missing, K classes without *stop*, on the pixels of a
+    :class:`~torch_afm.nn.MapGrid`.
+
+    Shapes:
+        heat ``[B, K, Y, X]``: logit that an atom of the class is missing at the pixel; position
+        ``[B, K, 3, Y, X]``: where it is in Å, x and y from the pixel's centre, z in the graph's frame;
+        log_var ``[B, K, 3, Y, X]``: log of the variance of these in Å²; stop ``[B]``: logit that no visible
+        atom is missing.
+    """
+
+    heat: Tensor
+    position: Tensor
+    log_var: Tensor
+    stop: Tensor
+
+
+class SpatialLossTerms(NamedTuple):
+    """The loss and its parts before their weights."""
+
+    total: Tensor
+    heat: Tensor
+    position: Tensor
+    stop: Tensor
+
+
+class SpatialLoss(torch.nn.Module):
+    r"""The loss of a :class:`~torch_afm.models.SpatialGenerator`: all missing atoms are targets at once.
+
+    .. math::
+        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_p \mathcal{L}_\mathrm{pos} + w_s \mathcal{L}_\mathrm{stop}
+
+    **Heat**: the penalty-reduced focal loss of CornerNet (Law and Deng, arXiv:1808.01244, Eq. 1) and
+    CenterNet (Zhou et al., arXiv:1904.07850, Eq. 1), with the pixel of each atom positive and the others
+    discounted by a Gaussian :math:`y` around the atoms,
+
+    .. math::
+        \mathcal{L}_\mathrm{heat} = -\frac{1}{\sum_a v_a} \left[\sum_a v_a (1 - p_a)^2 \log p_a +
+        \sum_{kyx \notin a} (1 - y_{kyx})^4 p_{kyx}^2 \log(1 - p_{kyx})\right].
+
+    One pixel in a hundred is an atom's: a plain cross-entropy would be made up of easy background, and a
+    squared distance to Gaussians would lose peaks among tails. Visible atoms have :math:`v_a = 1`; those
+    below the surface cut, which the image tells less of, :obj:`context_weight`: they are the more numerous,
+    and would otherwise be what is learnt. Their confidence comes out lower for it.
+
+    **Position**: the Gaussian likelihood of x, y and z, a variance each (Kendall and Gall,
+    arXiv:1703.04977), so that the network tells how well it knows each of them,
+
+    .. math::
+        \mathcal{L}_\mathrm{pos} = \frac{1}{\sum_a v_a} \sum_a v_a \sum_{n} \omega_{an} \sum_{i=1}^{3}
+        \frac{1}{2} \left[s_{ani} + (r_{ani} - x_{ai})^2 e^{-s_{ani}}\right],
+
+    over the atom's pixel and the eight around it, weighted by :math:`y` (:math:`\sum_n \omega_{an} = 1`): a
+    peak may be one pixel off. Its gradients are larger than those of the heat by :math:`1/\sigma`, hence the
+    small :math:`w_p`.
+
+    **Stop**: the cross-entropy of *no visible atom is missing*. Deep atoms do not count: whether some are
+    left is nothing that an image tells.
+
+    Of atoms of a class above each other (within 0.75 pixels' diagonals) the topmost alone is a target; the
+    others become one once it is part of the graph.
+
+    Args:
+        classes (AtomClasses): The classes that are predicted.
+        grid (MapGrid): The pixels of the maps.
+        z_min (float, optional): Depth of the surface cut in Å. (default: :obj:`-0.7`)
+        sigma (float, optional): Width of the Gaussians in Å. (default: :obj:`0.5`)
+        context_weight (float, optional): Weight of an atom below the cut. (default: :obj:`0.3`)
+        position_weight (float, optional): :math:`w_p`. (default: :obj:`0.1`)
+        stop_weight (float, optional): :math:`w_s`. (default: :obj:`0.5`)
+
+    Shapes:
+        - **input:** :class:`SpatialPrediction` of :math:`B` graphs, and those graphs with :obj:`missing_z`,
+          :obj:`missing_pos` (batched with :obj:`follow_batch=["missing_z"]`)
+        - **output:** :class:`SpatialLossTerms` of scalars
+    """
+
+    def __init__(
+        self,
+        classes: AtomClasses,
+        grid: MapGrid,
+        z_min: float = -0.7,
+        sigma: float = 0.5,
+        context_weight: float = 0.3,
+        position_weight: float = 0.1,
+        stop_weight: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        self.grid = grid
+        self.z_min = z_min
+        self.sigma = sigma
+        self.context_weight = context_weight
+        self.position_weight = position_weight
+        self.stop_weight = stop_weight
+
+    def forward(self, out: SpatialPrediction, data: AFMData | Batch) -> SpatialLossTerms:
+        graph = data.missing_z_batch if "missing_z_batch" in data else torch.zeros_like(data.missing_z)
+        pos, label = data.missing_pos, self.classes.of(data.missing_z) - 1
+        visible = pos[:, 2] >= self.z_min
+        stop = torch.ones_like(out.stop)
+        stop[graph[visible]] = 0
+
+        target = self.topmost(pos, graph * len(self.classes) + label)
+        pos, graph, label, visible = pos[target], graph[target], label[target], visible[target]
+        weight = torch.where(visible, 1.0, self.context_weight)
+        scale = weight.sum().clamp(min=1)
+
+        heat = self.heat(out.heat, pos, graph, label, weight) / scale
+        position = self.position(out, pos, graph, label, weight) / scale
+        ended = F.binary_cross_entropy_with_logits(out.stop, stop)
+        total = heat + self.position_weight * position + self.stop_weight * ended
+        return SpatialLossTerms(total, heat, position, ended)
+
+    def topmost(self, pos: Tensor, kind: Tensor) -> Tensor:
+        """Which atoms, ``[N]`` booleans, lie on the map with no other of their ``kind`` (graph and class)
+        above them."""
+        column, row = self.grid.nearest(pos)
+        height, width = self.grid.shape
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        radius = 0.75 * (self.grid.pitch[0] ** 2 + self.grid.pitch[1] ** 2) ** 0.5
+        near = torch.cdist(pos[:, :2], pos[:, :2]) < radius
+        above = (kind[:, None] == kind) & near & (pos[:, 2] > pos[:, 2:])
+        return inside & ~above.any(dim=1)
+
+    def heat(self, logits: Tensor, pos: Tensor, graph: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+        """The sum of the focal loss over all pixels."""
+        column, row = self.grid.nearest(pos)
+        spread = torch.zeros_like(logits).flatten(0, 1)
+        index = (graph * logits.size(1) + label)[:, None, None].expand(-1, *self.grid.shape)
+        spread.scatter_reduce_(0, index, self.grid.gaussians(pos, self.sigma).to(spread), "amax")
+        spread = spread.view_as(logits)
+        weights = torch.zeros_like(logits)
+        weights[graph, label, row, column] = weight.to(weights)
+        p = logits.sigmoid()
+        positive = weights * (1 - p).square() * F.logsigmoid(logits)
+        negative = (weights == 0) * (1 - spread) ** 4 * p.square() * F.logsigmoid(-logits)
+        return -(positive + negative).sum()
+
+    def position(
+        self, out: SpatialPrediction, pos: Tensor, graph: Tensor, label: Tensor, weight: Tensor
+    ) -> Tensor:
+        """The sum of the atoms' negative log-likelihoods, without its constant."""
+        steps = torch.arange(-1, 2, device=pos.device)
+        shift = torch.cartesian_prod(steps, steps)
+        column, row = (i[:, None] + s for i, s in zip(self.grid.nearest(pos), shift.T, strict=True))
+        height, width = self.grid.shape
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        column, row = column.clamp(0, width - 1), row.clamp(0, height - 1)
+        x, y = self.grid.axes(pos)
+        apart = torch.stack([pos[:, :1] - x[column], pos[:, 1:2] - y[row]], dim=-1)
+        omega = inside * (apart.square().sum(dim=-1) / (-2 * self.sigma**2)).exp()
+        omega = weight[:, None] * omega / omega.sum(dim=1, keepdim=True)
+        true = torch.cat([apart, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
+        graph, label = graph[:, None], label[:, None]
+        mean, log_var = (m[graph, label, :, row, column].float() for m in (out.position, out.log_var))
+        terms = 0.5 * (log_var + (mean - true).square() * (-log_var).exp())
+        return (omega[:, :, None] * terms).sum()
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, "
+            f"context_weight={self.context_weight}, position_weight={self.position_weight}, "
+            f"stop_weight={self.stop_weight})"
+        )
