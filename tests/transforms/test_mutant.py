@@ -70,3 +70,19 @@ def test_count_is_uniform_from_none_to_all_and_so_is_the_choice():
 def test_index_out_of_range(index):
     with pytest.raises(InputError, match="removed"):
         MakeMutant([index])(_molecule())
+
+
+def test_a_share_of_graphs_is_empty_besides_those_drawn_so():
+    rng, n = np.random.default_rng(0), 9
+    transform = RandomMutant(empty=0.3)
+    empty = np.mean([len(transform.draw(n, rng)["removed"]) == n for _ in range(4000)])
+    assert empty == pytest.approx(0.3 + 0.7 / (n + 1), abs=0.03)
+    with pytest.raises(InputError, match="empty: expected a share"):
+        RandomMutant(empty=1.5)
+
+
+def test_without_that_share_draws_are_as_they_were():
+    plain, asked = (t.draw(9, np.random.default_rng(4)) for t in (RandomMutant(), RandomMutant(empty=0.0)))
+    rng = np.random.default_rng(4)
+    count = int(rng.integers(0, 10))
+    assert plain == asked == {"removed": sorted(rng.permutation(9)[:count].tolist())}

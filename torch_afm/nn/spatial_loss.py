@@ -169,7 +169,7 @@ class SpatialLoss(torch.nn.Module):
         omega = weight[:, None] * omega / omega.sum(dim=1, keepdim=True)
         true = torch.cat([apart, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
         graph, label = graph[:, None], label[:, None]
-        mean, log_var = (m[graph, label, :, row, column].float() for m in (out.position, out.log_var))
+        mean, log_var = (m[graph, label, :, row, column] for m in (out.position, out.log_var))
         terms = 0.5 * (log_var + (mean - true).square() * (-log_var).exp())
         return (omega[:, :, None] * terms).sum()
 

@@ -1,0 +1,129 @@
+import json
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.config import GraphGeneratorConfig, Scan
+from torch_afm.data import AFMData
+from torch_afm.models import (
+    GraphGenerator,
+    SpatialGenerator,
+    SpatialGeneratorConfig,
+    generator_config,
+    generator_of,
+    load_generator,
+)
+from torch_afm.testing import random_graph
+from torch_afm.utils import InputError
+
+SCAN = Scan(window=((-4.0, 4.0), (-2.0, 2.0)), pixels=(32, 16), n_slices=3)
+GROUPS = (("H",), ("C", "N", "O"), ("F", "Cl"))
+
+
+def tiny(**changes) -> SpatialGenerator:
+    torch.manual_seed(0)
+    settings = {"scan": SCAN, "groups": GROUPS, "channels": (6, 8, 10), "query_channels": 7} | changes
+    return SpatialGenerator(SpatialGeneratorConfig(**settings)).eval()
+
+
+def graph(n: int, seed: int = 0) -> AFMData:
+    data = random_graph(n, seed)
+    stacks = torch.Generator().manual_seed(seed)
+    data.reference, data.simulated = torch.randn(2, 1, 1, *SCAN.shape, generator=stacks)
+    return data
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_a_map_of_every_class(stride):
+    model = tiny(stride=stride)
+    out = model(Batch.from_data_list([graph(0), graph(5)]))
+    size = (16 // stride, 32 // stride)
+    assert model.grid.shape == size
+    assert out.heat.shape == (2, 3, *size) and out.stop.shape == (2,)
+    assert out.position.shape == out.log_var.shape == (2, 3, 3, *size)
+
+
+def test_the_preset_has_the_size_that_was_asked_for():
+    model = generator_of(generator_config("spatial"))
+    assert isinstance(model, SpatialGenerator)
+    assert 300_000 < sum(p.numel() for p in model.parameters()) < 700_000
+    assert isinstance(generator_of(GraphGeneratorConfig.preset("small")), GraphGenerator)
+
+
+def test_graphs_of_a_batch_do_not_mix():
+    model = tiny()
+    graphs = [graph(3, 1), graph(0, 2), graph(6, 3)]
+    whole = model(Batch.from_data_list(graphs))
+    for i, one in enumerate(graphs):
+        for a, b in zip(whole, model(one), strict=True):
+            torch.testing.assert_close(a[i : i + 1], b)
+
+
+def test_order_of_the_atoms_does_not_matter():
+    model, data = tiny(), graph(6)
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
+    turned = data.clone()
+    turned.z, turned.pos = data.z[order], data.pos[order]
+    for a, b in zip(model(data), model(turned), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("part", ["reference", "simulated", "pos", "z"])
+def test_all_inputs_count(part):
+    model, data = tiny(), graph(4)
+    changed = data.clone()
+    changed[part] = 1 + data[part] if part != "z" else torch.tensor([9, 9, 9, 9])
+    for name, a, b in zip(("heat", "position", "log_var", "stop"), model(data), model(changed), strict=True):
+        assert (a - b).abs().max() > 1e-6, name
+
+
+def test_every_parameter_learns():
+    model = tiny().train()
+    out = model(Batch.from_data_list([graph(3, 1), graph(4, 2)]))
+    sum(part.square().sum() for part in out).backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
+
+
+def test_save_and_load(tmp_path):
+    model = tiny()
+    model.save_pretrained(tmp_path)
+    for loaded in (SpatialGenerator.from_pretrained(tmp_path), load_generator(tmp_path)):
+        assert isinstance(loaded, SpatialGenerator) and loaded.config == model.config
+        assert all(torch.equal(a, b) for a, b in zip(model(graph(3)), loaded.eval()(graph(3)), strict=True))
+
+
+def test_networks_are_not_mistaken_for_each_other(tmp_path):
+    tiny().save_pretrained(tmp_path / "spatial")
+    with pytest.raises(InputError, match=r"expected a saved GraphGenerator in .* weights of another network"):
+        GraphGenerator.from_pretrained(tmp_path / "spatial")
+    assert isinstance(load_generator("small"), GraphGenerator)
+    with pytest.raises(InputError, match="expected a saved SpatialGenerator"):
+        SpatialGenerator.from_pretrained("small")
+    (tmp_path / "spatial" / "config.json").write_text(json.dumps([1]))
+    with pytest.raises(InputError, match="expected a saved GraphGenerator"):
+        load_generator(tmp_path / "spatial")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"z_min": 0.1},
+        {"z_context": -0.5},
+        {"stride": 3},
+        {"channels": ()},
+        {"sigma": 0.0},
+        {"scan": Scan(pixels=(36, 36))},
+        {"groups": ((),)},
+    ],
+)
+def test_bad_settings(changes):
+    with pytest.raises(InputError):
+        SpatialGeneratorConfig(**changes)
+
+
+def test_wrong_scan():
+    data = graph(2)
+    data.reference = data.reference[..., 1:]
+    with pytest.raises(InputError, match="reference: expected shape"):
+        tiny()(data)

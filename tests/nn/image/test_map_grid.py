@@ -1,0 +1,67 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.config import Scan
+from torch_afm.nn import MapGrid
+
+SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(16, 8), n_slices=2)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_pixels_lie_amid_those_they_stand_for(stride):
+    grid = MapGrid.of(SCAN, stride)
+    x, y = grid.axes(torch.zeros(1, dtype=torch.float64))
+    for axis, pixels in ((x, SCAN.x), (y, SCAN.y)):
+        np.testing.assert_allclose(axis.numpy(), pixels.reshape(-1, stride).mean(axis=1), atol=1e-12)
+    assert grid.shape == (8 // stride, 16 // stride)
+
+
+def test_the_frame_is_the_windows_centre():
+    moved = Scan(window=((10.0, 18.0), (-13.0, -7.0)), pixels=(16, 8), n_slices=2)
+    assert MapGrid.of(moved, 2) == MapGrid.of(SCAN, 2)
+
+
+def test_nearest_pixel():
+    grid = MapGrid.of(SCAN, 2)
+    generator = torch.Generator().manual_seed(0)
+    pos = 6 * torch.rand(50, 3, generator=generator, dtype=torch.float64) - 3
+    x, y = grid.axes(pos)
+    column, row = grid.nearest(pos)
+    assert torch.equal(column, (pos[:, :1] - x).abs().argmin(dim=1))
+    inside = (pos[:, 1] > y[0]) & (pos[:, 1] < y[-1])
+    assert torch.equal(row[inside], (pos[:, 1:2] - y).abs().argmin(dim=1)[inside])
+    beyond = torch.tensor([[4.8, 0.0, 0.0]], dtype=torch.float64)
+    assert int(grid.nearest(beyond)[0]) >= grid.shape[1]
+
+
+def test_painted_atoms_are_gaussians_where_they_belong():
+    grid = MapGrid.of(SCAN, 2)
+    pos = torch.tensor([[0.3, -1.1, -0.5], [1.0, 0.2, -2.0], [-2.0, 1.0, -1.0]], dtype=torch.float64)
+    label, batch, sigma = torch.tensor([0, 0, 1]), torch.tensor([0, 0, 2]), 0.7
+    image = grid.paint(pos, label, batch, 3, 2, sigma)
+    assert image.shape == (3, 3, 4, 8)
+    x, y = grid.axes(pos)
+    for row in range(4):
+        for column in range(8):
+            g = [
+                math.exp(-((x[column] - p[0]) ** 2 + (y[row] - p[1]) ** 2) / (2 * sigma**2))
+                for p in pos.tolist()
+            ]
+            expected = [[g[0] + g[1], 0.0, -0.5 * g[0] - 2.0 * g[1]], [0.0] * 3, [0.0, g[2], -g[2]]]
+            np.testing.assert_allclose(image[:, :, row, column], expected, atol=1e-12)
+
+
+def test_a_shift_by_whole_pixels_shifts_the_painting():
+    grid = MapGrid.of(SCAN, 2)
+    pos = torch.tensor([[0.3, -1.1, -0.5], [-1.0, 0.2, -2.0]], dtype=torch.float64)
+    step = torch.tensor([2 * grid.pitch[0], grid.pitch[1], 0.0], dtype=torch.float64)
+    a, b = (grid.gaussians(p, 0.5) for p in (pos, pos + step))
+    torch.testing.assert_close(a[:, :-1, :-2], b[:, 1:, 2:])
+
+
+def test_no_atoms_paint_nothing():
+    none = torch.zeros(0, dtype=torch.long)
+    assert MapGrid.of(SCAN).paint(torch.zeros(0, 3), none, none, 2, 2, 0.5).abs().sum() == 0

@@ -1,0 +1,139 @@
+import math
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.config import Scan
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.nn import MapGrid, SpatialLoss, SpatialPrediction
+
+SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(17, 17), n_slices=2)  # 0.5 Å a pixel
+GRID = MapGrid.of(SCAN)
+CLASSES = AtomClasses()
+
+
+def sample(z, pos):
+    empty = AFMData.empty()
+    empty.missing_z = torch.tensor(z, dtype=torch.long)
+    empty.missing_pos = torch.tensor(pos, dtype=torch.float64).reshape(-1, 3)
+    return empty
+
+
+def collate(*samples):
+    return Batch.from_data_list(list(samples), follow_batch=["missing_z"])
+
+
+def prediction(graphs=1, heat=0.0, stop=0.0):
+    def full(*shape, value=0.0):
+        return torch.full(shape, value, dtype=torch.float64, requires_grad=True)
+
+    maps = graphs, 2, 3, *GRID.shape
+    return SpatialPrediction(
+        full(graphs, 2, *GRID.shape, value=heat), full(*maps), full(*maps), full(graphs, value=stop)
+    )
+
+
+def test_heat_of_one_atom_is_the_focal_loss():
+    logit = -1.3
+    loss = SpatialLoss(CLASSES, GRID, sigma=0.6)
+    out = prediction(heat=logit)
+    found = loss(out, collate(sample([6], [[0.5, -1.1, -0.2]]))).heat
+    p = 1 / (1 + math.exp(-logit))
+    expected = -((1 - p) ** 2) * math.log(p)
+    for k in range(2):
+        for row in range(17):
+            for column in range(17):
+                x, y = -4 + 0.5 * column, -4 + 0.5 * row
+                spread = math.exp(-((x - 0.5) ** 2 + (y + 1.1) ** 2) / (2 * 0.6**2)) if k == 1 else 0.0
+                if (k, row, column) != (1, 6, 9):
+                    expected -= (1 - spread) ** 4 * p**2 * math.log(1 - p)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_perfect_maps_leave_nothing_to_learn():
+    out = prediction(heat=-60.0)
+    atoms = torch.tensor([[0.5, -1.0, -0.2], [-2.0, 1.5, -1.5]], dtype=torch.float64)
+    with torch.no_grad():
+        out.heat[0, 1, 6, 9] = out.heat[0, 0, 11, 4] = 60.0
+        out.stop[0] = -60.0
+        for k, atom in ((1, atoms[0]), (0, atoms[1])):
+            x, y = GRID.axes(atoms)
+            out.position[0, k, 0] = atom[0] - x
+            out.position[0, k, 1] = (atom[1] - y)[:, None]
+            out.position[0, k, 2] = atom[2]
+    terms = SpatialLoss(CLASSES, GRID)(out, collate(sample([6, 1], atoms.tolist())))
+    assert terms.heat.item() == pytest.approx(0, abs=1e-12) and terms.stop.item() == pytest.approx(
+        0, abs=1e-12
+    )
+    terms.total.backward()
+    for name in ("heat", "position", "stop"):
+        assert getattr(out, name).grad.abs().max() < 1e-12, name
+
+
+def test_position_is_the_gaussian_likelihood():
+    out = prediction()
+    s = torch.tensor([-1.0, -2.0, 0.5], dtype=torch.float64)
+    off = torch.tensor([0.3, -0.2, 0.4], dtype=torch.float64)
+    atom = torch.tensor([0.6, -0.9, -0.2], dtype=torch.float64)
+    with torch.no_grad():
+        x, y = GRID.axes(atom)
+        out.position[0, 1, 0], out.position[0, 1, 1] = atom[0] + off[0] - x, (atom[1] + off[1] - y)[:, None]
+        out.position[0, 1, 2] = atom[2] + off[2]
+        out.log_var[:] = s[:, None, None]
+    found = SpatialLoss(CLASSES, GRID)(out, collate(sample([6], [atom.tolist()]))).position
+    normal = torch.distributions.Normal(torch.zeros(3, dtype=torch.float64), (s / 2).exp())
+    expected = -(normal.log_prob(off) + math.log(2 * math.pi) / 2).sum()
+    assert found.item() == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_positions_are_learnt_around_the_atom_alone():
+    out = prediction()
+    SpatialLoss(CLASSES, GRID)(out, collate(sample([6], [[0.5, -1.0, -0.2]]))).position.backward()
+    touched = (out.position.grad[0].abs().sum(dim=1) > 0).nonzero().tolist()
+    assert touched == [[1, r, c] for r in (5, 6, 7) for c in (8, 9, 10)]
+
+
+def test_context_counts_less_and_does_not_keep_from_stopping():
+    loss = SpatialLoss(CLASSES, GRID, context_weight=0.25)
+    visible, deep = sample([6], [[0.5, -1.0, -0.2]]), sample([6], [[0.5, -1.0, -1.2]])
+    none = sample([], [])
+    out = prediction(3, stop=1.5)
+    terms = loss(out, collate(visible, deep, none))
+    terms.total.backward()
+    # Positive pixels: a share of each other's gradient.
+    ratio = out.heat.grad[1, 1, 6, 9] / out.heat.grad[0, 1, 6, 9]
+    assert float(ratio) == pytest.approx(0.25)
+    p = 1 / (1 + math.exp(-1.5))
+    assert terms.stop.item() == pytest.approx(-(math.log(1 - p) + 2 * math.log(p)) / 3)
+
+
+def test_topmost_of_a_column_is_the_target():
+    loss = SpatialLoss(CLASSES, GRID)
+    pos = torch.tensor([[0, 0, -1.5], [0.1, 0.1, -0.1], [0, 0, -1.1], [1.5, 0, -2.0], [9.0, 0, 0]])
+    kind = torch.tensor([0, 0, 1, 0, 0])
+    assert loss.topmost(pos, kind).tolist() == [False, True, True, True, False]
+
+
+def test_nothing_missing():
+    out = prediction(2, heat=-3.0)
+    terms = SpatialLoss(CLASSES, GRID)(out, collate(sample([], []), sample([], [])))
+    assert terms.position.item() == 0
+    p = 1 / (1 + math.exp(3))
+    assert terms.heat.item() == pytest.approx(-2 * 2 * 17 * 17 * p**2 * math.log(1 - p))
+    terms.total.backward()
+    assert torch.isfinite(out.heat.grad).all()
+
+
+def test_a_batch_is_the_mean_over_its_atoms():
+    loss = SpatialLoss(CLASSES, GRID)
+    generator = torch.Generator().manual_seed(0)
+    a = sample([6, 1], [[0.5, -1.0, -0.2], [-1.5, 1.0, -0.5]])
+    b = sample([1, 8, 6], [[2.5, -1.0, -0.2], [-1.5, 1.0, -0.5], [0.0, 3.0, -0.6]])
+    out = SpatialPrediction(*(torch.randn(t.shape, generator=generator).double() for t in prediction(2)))
+    both = loss(out, collate(a, b))
+    parts = [loss(SpatialPrediction(*(t[i : i + 1] for t in out)), collate(s)) for i, s in enumerate((a, b))]
+    for name in ("heat", "position"):
+        expected = (2 * getattr(parts[0], name) + 3 * getattr(parts[1], name)) / 5
+        torch.testing.assert_close(getattr(both, name), expected)
