@@ -26,7 +26,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rendering.run
-	$(BIN)/torch-afm evaluate --samples 4000 --out benchmarks/results/small_steps.json
+	$(BIN)/python -m benchmarks.thesis.run
 	$(BIN)/python -m benchmarks.prediction.run
 
 # The peers live in an environment of their own, which the package never sees.
