@@ -1,0 +1,80 @@
+import csv
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from torch_afm.data import from_smiles
+from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.train import AFMDataModule, SpatialModule, TrainConfig, train
+from torch_afm.utils import InputError
+
+SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
+SETTINGS = {
+    "preset": "spatial",
+    "epochs": 2,
+    "epoch_samples": 4,
+    "val_samples": 2,
+    "batch_size": 2,
+    "rotations": 2,
+    "workers": 0,
+    "threads": 1,
+    "empty": 0.5,
+    "ema": 0.5,
+    "progress": False,
+    "accelerator": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def molecules():
+    return [from_smiles(s) for s in SMILES]
+
+
+def test_trained_saved_and_continued(tmp_path, molecules):
+    whole = train(TrainConfig(**SETTINGS, out=str(tmp_path / "whole")), molecules)
+    for epochs in (1, 2):
+        train(TrainConfig(**(SETTINGS | {"epochs": epochs}), out=str(tmp_path / "parts")), molecules)
+    parts = SpatialGenerator.from_pretrained(tmp_path / "parts" / "model")
+    assert all(torch.equal(parts.state_dict()[k], v) for k, v in whole.state_dict().items())
+    with open(tmp_path / "whole" / "curves" / "version_0" / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    for name in ("total", "heat", "position", "stop"):
+        assert len([r for r in rows if r[f"val/{name}"]]) == len([r for r in rows if r[f"train/{name}"]]) == 2
+    with pytest.raises(InputError, match="name: expected a saved SpatialGenerator"):
+        train(TrainConfig(**SETTINGS, init="small", out=str(tmp_path / "other")), molecules)
+
+
+def test_targets_and_stacks_go_down_to_the_context(molecules):
+    settings = SpatialGeneratorConfig()
+    data = AFMDataModule(settings, TrainConfig(**SETTINGS), molecules)
+    data.setup()
+    part = data.parts[0]
+    samples = [part[i] for i in range(len(part))]
+    deepest = min(float(torch.cat([s.pos, s.missing_pos])[:, 2].min()) for s in samples)
+    assert -3 <= deepest < -1
+    assert any(s.z.numel() == 0 for s in samples)
+    # The mutant's stack shows all of its atoms, as the loop will image them, and no others.
+    i = next(i for i, s in enumerate(samples) if s.z.numel() and float(s.pos[:, 2].min()) < -1)
+    molecule, record = (part.start([i])[k][0] for k in range(2))
+    shown = part.as_rendered(samples[i], molecule)
+    assert torch.equal(shown.pos, samples[i].pos) and shown.charge.abs().sum() == 0
+    assert set(shown.z.tolist()) <= {1, 6} and record["group"] == i // part.mutants
+
+
+def test_overfits_one_batch(molecules):
+    torch.manual_seed(0)
+    settings = SpatialGeneratorConfig(channels=(16, 24))
+    data = AFMDataModule(settings, TrainConfig(**SETTINGS), molecules[:6])
+    data.setup()
+    batch = Batch.from_data_list([data.parts[0][i] for i in range(4)], follow_batch=["missing_z"])
+    module = SpatialModule(SpatialGenerator(settings), TrainConfig(lr=0.01))
+    optimizer = module.configure_optimizers()
+    terms = []
+    for _ in range(40):
+        loss = module.loss(module.model(batch), batch)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        terms.append([t.item() for t in loss])
+    assert terms[-1][1] < 0.3 * terms[0][1] and terms[-1][2] < 0 and terms[-1][3] < terms[0][3]
