@@ -108,3 +108,15 @@ def test_a_missing_package_is_named(monkeypatch, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("torch-afm train: error: ")
     assert line.endswith("pip install 'torch_afm[train]'")
+
+
+def test_warnings_are_one_line_of_text(tmp_path):
+    molecules = tmp_path / "molecules.smi"
+    molecules.write_text("CCO\nnonsense\n")
+    code = "import sys; from torch_afm.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "dataset", "--stats", "--part", "all", "--rotations", "1"]
+    options = ["--molecules", str(molecules), "--out", str(tmp_path / "out"), "--scan.pixels", "[16,16]"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "torch-afm dataset: warning: 1 of 2 molecules left out" in done.stderr
+    assert ".py:" not in done.stderr

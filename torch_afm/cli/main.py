@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 from torch_afm import __version__
 
@@ -53,6 +54,16 @@ def _run(name: str, arguments: list[str]) -> int:
         extra = "[train]" if name == "train" else ""
         print(f"torch-afm {name}: error: {error}; pip install 'torch_afm{extra}'", file=sys.stderr)
         return 2
+    usual = warnings.formatwarning
+    # One line of text: where in the code it was raised is for programmers.
+    warnings.formatwarning = lambda message, *_, **__: f"torch-afm {name}: warning: {message}\n"
+    try:
+        return _guarded(name, command, arguments)
+    finally:
+        warnings.formatwarning = usual
+
+
+def _guarded(name: str, command: Callable[[list[str]], int], arguments: list[str]) -> int:
     # Not at the top: torch comes with it, which `torch-afm --help` can do without.
     from torch_afm.utils import InputError
 
