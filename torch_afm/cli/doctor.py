@@ -21,7 +21,7 @@ from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets.cache import cache_dir
-from torch_afm.models import GraphGenerator
+from torch_afm.models import load_generator
 from torch_afm.ppm import CUDARenderer, OpenCLRenderer, Renderer, TorchRenderer
 from torch_afm.ppm.cuda import CUDAUnavailable, check_cuda
 from torch_afm.transforms import Orient
@@ -148,7 +148,7 @@ def _weights() -> Iterator[Check]:
     if not names:
         yield Check("missing", "no weights in the package", "torch-afm train, then predict --weights FOLDER")
     for name in names:
-        model = GraphGenerator.from_pretrained(name)
+        model = load_generator(name)
         count = sum(p.numel() for p in model.parameters())
         nz, ny, nx = model.config.scan.shape
         yield Check("ok", f"weights {name!r}: {count:,} parameters, stacks of {nx} x {ny} x {nz}")

@@ -49,8 +49,9 @@ class Pretrained(Module):
         try:
             settings = json.loads((folder / "config.json").read_text())
             # Weights of before there were several networks do not name theirs.
-            if isinstance(settings, dict) and settings.pop("model", "GraphGenerator") != cls.__name__:
-                raise ValueError("weights of another network")
+            kind = settings.pop("model", "GraphGenerator") if isinstance(settings, dict) else cls.__name__
+            if kind != cls.__name__:
+                raise ValueError(f"weights of a {kind}")
             model = cls(from_dict(cls.Config, settings))
             model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
         except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
