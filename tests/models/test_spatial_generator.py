@@ -95,7 +95,7 @@ def test_save_and_load(tmp_path):
 
 def test_networks_are_not_mistaken_for_each_other(tmp_path):
     tiny().save_pretrained(tmp_path / "spatial")
-    with pytest.raises(InputError, match=r"expected a saved GraphGenerator in .* weights of a SpatialGenerator"):
+    with pytest.raises(InputError, match="got: weights of a SpatialGenerator"):
         GraphGenerator.from_pretrained(tmp_path / "spatial")
     assert isinstance(load_generator("small"), GraphGenerator)
     with pytest.raises(InputError, match="expected a saved SpatialGenerator"):
