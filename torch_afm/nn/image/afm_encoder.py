@@ -126,6 +126,9 @@ class AFMEncoder(Module):
 def _max_pool(x: Tensor, depth: int) -> Tensor:
     """2 x 2 x 2 max pooling of a stack of ``depth`` slices that are folded into the channels."""
     x = F.max_pool2d(x, 2)
+    if x.requires_grad:
+        # Pooling would otherwise bring its input, four times as large, into the layout of this gradient.
+        x.register_hook(partial(torch.Tensor.contiguous, memory_format=torch.channels_last))
     if depth == 1:
         return x
     pairs = x.unflatten(1, (-1, depth))[:, :, : depth // 2 * 2].unflatten(2, (-1, 2))

@@ -79,7 +79,7 @@ class QueryAttentionGate(Module):
     def forward(self, x: Tensor, g: Tensor, query: Tensor, maps: Tensor | None = None) -> Tensor:
         s = x + self.lift(g, x.shape[-2:]).relu()
         alpha = self.attention(s, query).unsqueeze(1)
-        out = torch.matmul(alpha, x.flatten(2).transpose(1, 2)).squeeze(1)
+        out = torch.matmul(alpha, _pixels_first(x)).squeeze(1)
         out = out.to(alpha.dtype)
         if maps is not None:
             # Pixel coordinates would lose their last pixels to bfloat16.
@@ -94,7 +94,7 @@ class QueryAttentionGate(Module):
         # fold spreads what a convolution gathers, so the taps are flipped.
         taps = kernel.unflatten(1, (weight.size(1), -1)).flip(-1).transpose(1, 2)
         score = F.fold(
-            torch.matmul(taps, s.flatten(2)),
+            torch.matmul(_pixels_first(s), taps.transpose(1, 2)).transpose(1, 2),
             output_size=s.shape[-2:],
             kernel_size=self.attention_conv.kernel_size,
             padding=self.attention_conv.kernel_size[0] // 2,
@@ -111,7 +111,10 @@ class QueryAttentionGate(Module):
         rows, columns = (
             shifted_upsampling(n, m, k, g.device).to(g.dtype) for n, m in zip(g.shape[-2:], size, strict=True)
         )
-        return rows @ mixed @ columns.T + self.global_conv.get_parameter("bias").view(-1, 1, 1)
+        # Channels innermost, as the feature map has them: a sum of two layouts is slow.
+        wide = (mixed @ columns.T).permute(0, 2, 3, 1)  # [B, K Yg, X, C]
+        lifted = torch.matmul(rows, wide.flatten(2)).unflatten(2, wide.shape[2:])
+        return (lifted + self.global_conv.get_parameter("bias")).permute(0, 3, 1, 2)
 
     def __repr__(self) -> str:
         return (
@@ -119,6 +122,11 @@ class QueryAttentionGate(Module):
             f"global_kernel={self.global_conv.kernel_size[0]}, "
             f"attention_kernel={self.attention_conv.kernel_size[0]}, attention_scale={self.attention_scale})"
         )
+
+
+def _pixels_first(x: Tensor) -> Tensor:
+    """``[B, C, Y, X]`` as ``[B, Y * X, C]``, without a copy where the channels are innermost."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def shifted_upsampling(n: int, m: int, kernel_size: int, device: torch.device) -> Tensor:

@@ -48,4 +48,4 @@ class ConvBlock(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(x).relu_()
-        return (self.conv2(y) + self.shortcut(x)).relu_() if self.residual else y
+        return self.conv2(y).add_(self.shortcut(x)).relu_() if self.residual else y
