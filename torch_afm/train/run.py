@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import lightning as L
@@ -63,6 +64,8 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
         module: SpatialModule | GeneratorModule = SpatialModule(model, config)
     else:
         module = GeneratorModule(model, config)
+    # The settings were written there a moment ago.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
     trainer = L.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
