@@ -1,5 +1,4 @@
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +7,7 @@ from matplotlib.collections import EllipseCollection
 
 from torch_afm.data import AFMData, append_atom
 from torch_afm.elements import AtomClasses
+from torch_afm.generation import Generation, GenerationStep, SpatialGeneration, SpatialStep
 from torch_afm.io import AFMStack
 from torch_afm.viz import plot_generation
 
@@ -43,12 +43,11 @@ def _generation(atoms, ended="stop", seed=0, slices=10):
         if k:
             simulated = torch.randn(simulated.shape, generator=generator) + k
         pos = torch.tensor([-5 + 0.5 * k, 1.0 - 0.2 * k, -0.05 * k])
-        steps.append(
-            SimpleNamespace(graph=graph, simulated=simulated, class_probabilities=probabilities, pos=pos)
-        )
+        bonds = torch.zeros(graph.z.numel())
+        steps.append(GenerationStep(graph, simulated, probabilities, pos, bonds))
         if not last:
             graph = append_atom(graph, 6, pos, [k - 1] if k else [])
-    return SimpleNamespace(graph=graph, steps=steps, ended=ended, classes=AtomClasses())
+    return Generation(graph, steps, ended, AtomClasses())
 
 
 def _panels(figure, title):
@@ -159,3 +158,27 @@ def test_scores_count_matches_by_hand():
 def test_title():
     assert plot_generation(_generation(1), _reference()).get_suptitle() == "Prediction for a $ molecule"
     assert plot_generation(_generation(1), _reference(), title="mine").get_suptitle() == "mine"
+
+
+def test_context_is_ringed_apart_and_all_newest_atoms_are():
+    atoms = AFMData(
+        z=torch.tensor([6, 1, 1]),
+        pos=torch.tensor([[0.0, 1, 0], [1, 1, -0.2], [0, 2, -1.4]]),
+        edge_index=torch.tensor([[0, 1], [1, 0]]),
+    )
+    visible = AFMData(z=atoms.z[:2], pos=atoms.pos[:2], edge_index=atoms.edge_index)
+    deep = AFMData(z=atoms.z[2:], pos=atoms.pos[2:], edge_index=torch.empty(2, 0, dtype=torch.long))
+    simulated, heat = torch.randn(1, 1, 3, 9, 12), torch.zeros(2, 4, 6)
+    steps = [SpatialStep(_empty(), simulated, heat, 0.02, atoms)]
+    steps.append(SpatialStep(atoms, simulated, heat, 0.97, _empty()))
+    generation = SpatialGeneration(visible, deep, steps, "stop", AtomClasses())
+    figure = plot_generation(generation, _reference())
+    (ax,) = _panels(figure, "prediction")
+    assert ax.get_xlabel() == "2 atoms, 1 deep"
+    circles = [c for c in ax.collections if isinstance(c, EllipseCollection)]
+    (ring,) = [c for c in circles if c.get_linestyle() != [(0.0, None)]]
+    assert np.allclose(ring.get_offsets(), [[0, 2]])
+    first, second = (_panels(figure, f"step {k}")[0] for k in (1, 2))
+    assert (first.get_xlabel(), second.get_xlabel()) == ("→ 1 C 2 H", "stop 0.97")
+    rings = [c for c in second.collections if isinstance(c, EllipseCollection)][-1]
+    assert np.allclose(rings.get_offsets(), atoms.pos[:, :2])

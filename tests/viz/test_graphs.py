@@ -86,7 +86,7 @@ def test_each_bond_is_one_bar_between_its_atoms():
 
 def test_new_atom_is_ringed():
     data = _graph([6, 1], [[0, 0, 0], [1, 0.5, -0.3]], [(0, 1)])
-    atoms, ring = _drawn(plot_graph(data, new_atom=1), EllipseCollection)
+    atoms, ring = _drawn(plot_graph(data, new_atoms=[1]), EllipseCollection)
     assert np.allclose(ring.get_offsets(), [[1, 0.5]])
     assert ring.get_widths()[0] > atoms.get_widths()[0]
     assert len(ring.get_facecolor()) == 0

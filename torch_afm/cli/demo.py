@@ -26,7 +26,7 @@ from torch_afm.elements import AtomClasses
 from torch_afm.generation import MAX_ATOMS
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.metrics import match_atoms
-from torch_afm.models import GraphGenerator
+from torch_afm.models import load_generator
 from torch_afm.viz import plot_generation
 
 #: Paracetamol: flat, of the usual size, and in no list that weights of the package were trained on.
@@ -39,7 +39,7 @@ CUTOFFS = (0.5, 1.0)
 def main(argv: Sequence[str]) -> int:
     """Run the sub-command."""
     args = _parser().parse_args(list(argv))
-    model = GraphGenerator.from_pretrained(args.weights)
+    model = load_generator(args.weights)
     smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
     known = in_embedded_list(molecule)

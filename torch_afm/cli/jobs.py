@@ -15,9 +15,9 @@ from torch_afm import __version__
 from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import symbol
-from torch_afm.generation import Generation, generate_greedy
+from torch_afm.generation import Generation, SpatialGeneration, generate
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
-from torch_afm.models import GraphGenerator
+from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.ppm.context import OpenCLUnavailable
 from torch_afm.transforms import Orient, best_rotations
@@ -74,8 +74,12 @@ def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMS
 
 
 def predict(
-    stack: AFMStack, model: GraphGenerator, backend: str, max_atoms: int, z_top: float | None = None
-) -> Generation:
+    stack: AFMStack,
+    model: GraphGenerator | SpatialGenerator,
+    backend: str,
+    max_atoms: int,
+    z_top: float | None = None,
+) -> Generation | SpatialGeneration:
     """Generate the graph of a stack that lies on the grid the model was made for.
 
     Heights, oscillation and tip are those in the stack's ``meta``; where it has none, the model's scan and
@@ -98,7 +102,7 @@ def predict(
         )
     renderer = make_renderer(scan, tip, backend)
     reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
-    return generate_greedy(model, reference, renderer, float(height), max_atoms=max_atoms)
+    return generate(model, reference, renderer, float(height), max_atoms=max_atoms)
 
 
 def _setting(stack: AFMStack, key: str, default: T) -> T:
@@ -139,9 +143,10 @@ def agreement(simulated: np.ndarray, reference: np.ndarray) -> dict[str, list[fl
 
 
 def write_prediction(
-    folder: Path, generation: Generation, stack: AFMStack, settings: dict[str, Any]
+    folder: Path, generation: Generation | SpatialGeneration, stack: AFMStack, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist.
+    """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist, and
+    ``context.xyz`` where atoms below the surface cut were found.
 
     Returns:
         what ``prediction.json`` says: ``settings``, the generation, and the agreement of its simulated stack
@@ -152,6 +157,9 @@ def write_prediction(
     result = {"version": __version__, **settings, **generation.to_dict(), "agreement": images}
     write_xyz(folder / "prediction.xyz", generation.graph)
     write_sdf(folder / "prediction.sdf", generation.graph)
+    (folder / "context.xyz").unlink(missing_ok=True)  # of an earlier prediction
+    if generation.context.z.numel():
+        write_xyz(folder / "context.xyz", generation.context)
     (folder / "prediction.json").write_text(json.dumps(result, indent=2) + "\n")
     return result
 
@@ -160,8 +168,10 @@ def describe(result: dict[str, Any]) -> str:
     """Two lines on what :func:`write_prediction` returned."""
     atoms, bonds, steps = (len(result[key]) for key in ("atoms", "bonds", "steps"))
     images = result["agreement"]
+    deep = len(result.get("context", ()))
+    below = f", and {deep} below the surface cut (context.xyz)" if deep else ""
     return (
-        f"generated  {atoms} atoms, {bonds} bonds in {steps} steps, ended: {result['ended']}\n"
+        f"generated  {atoms} atoms, {bonds} bonds in {steps} steps{below}, ended: {result['ended']}\n"
         f"image      its simulated stack against the reference, mean of the slices: "
         f"Pearson r {np.mean(images['pearson']):.2f}, MSE {np.mean(images['mse_hz2']):.2f} Hz²"
     )

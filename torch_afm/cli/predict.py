@@ -11,7 +11,7 @@ from torch_afm.cli.jobs import describe, predict, write_prediction
 from torch_afm.cli.parser import Parser
 from torch_afm.generation import MAX_ATOMS
 from torch_afm.io import read_stack
-from torch_afm.models import GraphGenerator
+from torch_afm.models import load_generator
 from torch_afm.viz import plot_generation
 
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the sub-command."""
     args = _parser().parse_args(list(argv))
     stack = read_stack(Path(args.stack))
-    model = GraphGenerator.from_pretrained(args.weights)
+    model = load_generator(args.weights)
     generation = predict(stack, model, args.backend, args.max_atoms, args.z_top)
     folder = Path(args.out)
     result = write_prediction(folder, generation, stack, {"stack": args.stack, "weights": args.weights})

@@ -1,5 +1,6 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
+from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, find_atoms, generate_spatial
 
@@ -10,6 +11,7 @@ __all__ = [
     "SpatialGeneration",
     "SpatialStep",
     "find_atoms",
+    "generate",
     "generate_greedy",
     "generate_spatial",
 ]

@@ -50,6 +50,10 @@ class GenerationStep:
         """The most probable class."""
         return int(self.class_probabilities.argmax())
 
+    def decision(self, classes: AtomClasses) -> str:
+        """What the step said, in a few letters."""
+        return f"→ {classes.names[self.label]} {float(self.class_probabilities[self.label]):.2f}"
+
     @property
     def bonded(self) -> Tensor:
         """Which atoms of ``graph`` the next atom is bonded to, ``[N]`` booleans."""
@@ -72,6 +76,16 @@ class Generation:
     steps: list[GenerationStep]
     ended: str
     classes: AtomClasses
+
+    @property
+    def context(self) -> AFMData:
+        """Atoms below the surface cut: this network finds none."""
+        return AFMData.empty()
+
+    @property
+    def refused(self) -> Tensor | None:
+        """Position ``[3]`` of the atom that ended the generation and was not appended, if one did."""
+        return None if self.ended == "stop" else self.steps[-1].pos
 
     @property
     def simulated(self) -> Tensor:

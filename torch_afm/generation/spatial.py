@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,13 @@ class SpatialStep:
     stop: float
     found: AFMData
 
+    def decision(self, classes: AtomClasses) -> str:
+        """What the step said, in a few letters."""
+        if not self.found.z.numel():
+            return f"stop {self.stop:.2f}"
+        counts = Counter(symbol(z) for z in self.found.z.tolist())
+        return "→ " + " ".join(f"{n} {element}" for element, n in sorted(counts.items()))
+
 
 @dataclass(frozen=True)
 class SpatialGeneration:
@@ -69,6 +77,11 @@ class SpatialGeneration:
     steps: list[SpatialStep]
     ended: str
     classes: AtomClasses
+
+    @property
+    def refused(self) -> Tensor | None:
+        """Position of an atom that ended the generation: none does alone."""
+        return None
 
     @property
     def simulated(self) -> Tensor:

@@ -14,7 +14,7 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.io import AFMStack
 from torch_afm.metrics import match_atoms
-from torch_afm.viz.graphs import ACCENT, Window, draw_graph
+from torch_afm.viz.graphs import ACCENT, Window, atom_radius, draw_graph, draw_rings
 from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
 
 #: Most steps shown; of longer generations the first, the last and some evenly between.
@@ -38,23 +38,25 @@ _ENDED = {
 
 
 class Step(Protocol):
-    """What a step has to tell, as :class:`torch_afm.generation.GenerationStep` does."""
+    """What a step has to tell, as :class:`torch_afm.generation.GenerationStep` and ``SpatialStep`` do."""
 
     @property
     def graph(self) -> AFMData: ...
     @property
     def simulated(self) -> Tensor: ...
-    @property
-    def class_probabilities(self) -> Tensor: ...
-    @property
-    def pos(self) -> Tensor: ...
+    def decision(self, classes: AtomClasses) -> str: ...
 
 
 class Generated(Protocol):
-    """What a generation has to tell, as :class:`torch_afm.generation.Generation` does."""
+    """What a generation has to tell, as :class:`torch_afm.generation.Generation` and ``SpatialGeneration``
+    do."""
 
     @property
     def graph(self) -> AFMData: ...
+    @property
+    def context(self) -> AFMData: ...
+    @property
+    def refused(self) -> Tensor | None: ...
     @property
     def steps(self) -> Sequence[Step]: ...
     @property
@@ -67,15 +69,15 @@ def plot_generation(
     generation: Generated, reference: AFMStack, truth: AFMData | None = None, title: str | None = None
 ) -> Figure:
     """The report of a prediction: the reference stack, the generated graph over its nearest slice (beside the
-    truth and the scores, where the truth is known), and below the steps: the graph so far, its newest atom
+    truth and the scores, where the truth is known), and below the steps: the graph so far, its newest atoms
     ringed, over the nearest slice of the reference, above the nearest slice simulated from it.
 
     The scores are those of :func:`torch_afm.metrics.match_atoms`, blind to elements. Crosses in the picture
-    of the prediction are the true atoms. An oblique cross in the last step is
-    an atom that was refused.
+    of the prediction are the true atoms; atoms below the surface cut, found as context, are ringed by dashes.
+    An oblique cross in the last step is an atom that was refused.
 
     Args:
-        generation: what :func:`torch_afm.generation.generate_greedy` returns.
+        generation: what :func:`torch_afm.generation.generate` returns.
         reference: the stack it was generated from.
         truth: the true atoms, in the same frame.
         title: title of the figure; default the molecule's name, if the stack tells.
@@ -107,14 +109,20 @@ def _draw_summary(
 
     window = _window(reference)
     draw_slice(axes[3], near, reference.x, reference.y, FADE)
+    caption = f"{generation.graph.z.numel()} atoms"
+    deep = generation.context
+    if deep.z.numel():
+        draw_graph(axes[3], deep, window)
+        draw_rings(axes[3], deep.pos.numpy(), atom_radius(deep.z), "dashed")
+        caption += f", {deep.z.numel()} deep"
     draw_graph(axes[3], generation.graph, window)
-    frame(axes[3], "prediction", f"{generation.graph.z.numel()} atoms")
+    frame(axes[3], "prediction", caption)
     if truth is not None:
         draw_slice(axes[4], near, reference.x, reference.y, FADE)
         draw_graph(axes[4], truth, window)
         frame(axes[4], "truth", f"{truth.z.numel()} atoms")
         x, y = truth.pos[:, 0].numpy(), truth.pos[:, 1].numpy()
-        axes[3].set_xlabel(f"{generation.graph.z.numel()} atoms; + true atoms")
+        axes[3].set_xlabel(f"{caption}; + true atoms")
         axes[3].plot(x, y, "+", color=ACCENT, markersize=7, markeredgewidth=1.4, zorder=7)
     for ax in axes[5 if truth is not None else 4 :]:
         ax.set_axis_off()
@@ -132,13 +140,12 @@ def _draw_steps(figure: SubFigure, generation: Generated, reference: AFMStack, s
     for (above, below), k in zip(axes.T, shown, strict=False):
         step = generation.steps[k]
         simulated = step.simulated[0, 0, -1].numpy()
-        atoms = step.graph.z.numel()
+        before = generation.steps[k - 1].graph.z.numel() if k else 0
         draw_slice(above, near, reference.x, reference.y, FADE)
-        draw_graph(above, step.graph, _window(reference), atoms - 1 if atoms else None)
-        label = int(step.class_probabilities.argmax())
-        decision = f"→ {generation.classes.names[label]} {float(step.class_probabilities[label]):.2f}"
-        if k == len(generation.steps) - 1 and generation.ended != "stop":
-            x, y, _ = step.pos.tolist()
+        draw_graph(above, step.graph, _window(reference), range(before, step.graph.z.numel()))
+        decision = step.decision(generation.classes)
+        if k == len(generation.steps) - 1 and generation.refused is not None:
+            x, y, _ = generation.refused.tolist()
             above.plot([x], [y], "x", color=ACCENT, markersize=9, markeredgewidth=2, zorder=7)
             decision += ", refused"
         frame(above, f"step {k + 1}", decision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,14 @@ Window = tuple[tuple[float, float], tuple[float, float]]
 
 
 def plot_graph(
-    data: AFMData, window: Window | None = None, new_atom: int | None = None, title: str | None = None
+    data: AFMData, window: Window | None = None, new_atoms: Sequence[int] = (), title: str | None = None
 ) -> Figure:
     """A figure of a molecule graph; :func:`draw_graph` says how it is drawn.
 
     Args:
         data: the graph, which may be empty.
         window: ``((x0, x1), (y0, y1))`` in Å; default what the atoms need.
-        new_atom: index of an atom to ring.
+        new_atoms: indices of atoms to ring.
         title: title of the figure.
 
     Raises:
@@ -59,12 +60,12 @@ def plot_graph(
     """
     figure = Figure(figsize=(4.5, 4.5), layout="constrained")
     ax = figure.subplots()
-    draw_graph(ax, data, window or _window(data), new_atom)
+    draw_graph(ax, data, window or _window(data), new_atoms)
     ax.set(xlabel="x (Å)", ylabel="y (Å)", title=title or "")
     return figure
 
 
-def draw_graph(ax: Axes, data: AFMData, window: Window, new_atom: int | None = None) -> None:
+def draw_graph(ax: Axes, data: AFMData, window: Window, new_atoms: Sequence[int] = ()) -> None:
     """Draw a molecule graph as the tip sees it, over whatever ``ax`` shows: x to the right, y upwards. An
     atom is the smaller and the paler, the deeper it lies below z = 0 (or below the top atom, where that is
     higher); bonds are bars; elements other than H and C are named.
@@ -96,8 +97,9 @@ def draw_graph(ax: Axes, data: AFMData, window: Window, new_atom: int | None = N
     circles.set(linewidth=0.8, zorder=4)
     letters = [_letters(names[i], pos[i], radius[i], shades[i]) for i in order if names[i] not in ("H", "C")]
     ax.add_collection(PatchCollection(letters, match_original=True, zorder=5), autolim=False)
-    if new_atom is not None:
-        draw_rings(ax, pos[[new_atom]], radius[[new_atom]] + 0.18)
+    new = list(new_atoms)
+    if new:
+        draw_rings(ax, pos[new], radius[new] + 0.18)
 
 
 def draw_rings(ax: Axes, pos: np.ndarray, radius: np.ndarray, style: str = "solid") -> None:

@@ -45,7 +45,7 @@ def plot_step(data: AFMData, out: StepPrediction, scan: Scan, classes: AtomClass
     draw_graph(a, whole, scan.window)
     draw_rings(a, data.missing_pos.numpy(), atom_radius(data.missing_z) + 0.18)
     draw_graph(b, data, scan.window)
-    draw_graph(c, drawn, scan.window, n if label else None)
+    draw_graph(c, drawn, scan.window, [n] if label else [])
     c.plot(*data.missing_pos[:, :2].T.numpy(), "+", color="black", ms=9, mew=1.5, zorder=8)
     frame(a, "reference", f"{whole.z.numel()} visible atoms")
     frame(b, "graph so far", f"{n} atoms, {len(data.missing_z)} missing")
