@@ -9,13 +9,15 @@ import torch
 from torch import nn
 
 from torch_afm.config import Scan
-from torch_afm.data import AFMData, covalent_bonds
+from torch_afm.data import AFMData, covalent_bonds, from_smiles
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import generate_spatial
+from torch_afm.metrics import match_atoms
+from torch_afm.models import SpatialGenerator
 from torch_afm.nn import MapGrid, SpatialPrediction
-from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.testing import benzene
-from torch_afm.transforms import NormalizeSlices
+from torch_afm.transforms import NormalizeSlices, Orient, best_rotations
 from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(16, 16), n_slices=2)
@@ -155,3 +157,18 @@ def test_mode_is_restored_and_bad_input_refused(reference, renderer):
         run(model, reference, renderer, atoms_per_step=0)
     with pytest.raises(InputError, match="model: prediction"):
         run(Oracle(benzene(), logit=math.nan), reference, renderer)
+
+
+def test_the_shipped_weights_find_most_atoms():
+    model = SpatialGenerator.from_pretrained("spatial")
+    ppm = ProbeParticleModel(model.config.scan)
+    found = there = 0
+    for smiles in ("CC(=O)OCC(C)C", "CC(C)Cc1ccccc1", "NC1CCCCC1", "COc1ccccc1C", "CCCCC(=O)CC", "CC(C)CCS"):
+        molecule = from_smiles(smiles)
+        truth = Orient(best_rotations(molecule.pos, n=1)[0])(molecule)
+        z_top = float(place(truth, ppm.scan, ppm.tip))
+        graph = generate_spatial(model, ppm.render(truth, z_top=z_top), ppm, z_top).graph
+        visible = truth.pos[truth.pos[:, 2] >= model.config.z_min]
+        found += match_atoms(graph.pos, visible, 0.5).pred.numel()
+        there += (len(graph.pos) + len(visible)) / 2
+    assert found / there > 0.6
