@@ -68,7 +68,7 @@ def _parser() -> Parser:
         "thesis' numbers in brackets. Steps are drawn and augmented as in "
         "training, tips included.",
     )
-    parser.add_weights()
+    parser.add_weights("small")
     parser.add_argument(
         "--molecules", metavar="FILE.smi", help="SMILES, one a line. Default: the list in the package"
     )

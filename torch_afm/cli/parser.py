@@ -64,11 +64,11 @@ class Parser(jsonargparse.ArgumentParser):
             help="seed of the conformer of a SMILES and of random orientations",
         )
 
-    def add_weights(self) -> None:
+    def add_weights(self, default: str = "spatial") -> None:
         """Add ``--weights``."""
         self.add_argument(
             "--weights",
-            default="small",
+            default=default,
             metavar="NAME|FOLDER",
             help="weights in the package, or a folder with model.safetensors and config.json",
         )
