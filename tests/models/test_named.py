@@ -1,0 +1,41 @@
+import json
+
+import pytest
+
+from torch_afm.config import GraphGeneratorConfig
+from torch_afm.models import (
+    GraphGenerator,
+    SpatialGenerator,
+    SpatialGeneratorConfig,
+    generator_config,
+    generator_of,
+    load_generator,
+)
+from torch_afm.utils import InputError
+
+
+def test_presets_name_settings_of_their_network():
+    assert generator_config("spatial") == SpatialGeneratorConfig()
+    assert generator_config("small") == GraphGeneratorConfig.preset("small")
+    with pytest.raises(InputError, match="huge"):
+        generator_config("huge")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("small", GraphGenerator), ("spatial", SpatialGenerator)])
+def test_weights_in_the_package_load_as_what_they_are(name, kind):
+    model = load_generator(name)
+    assert type(model) is kind and type(generator_of(model.config)) is kind
+
+
+def test_folders_load_as_what_they_say_they_are(tmp_path):
+    for name in ("small", "spatial"):
+        load_generator(name).save_pretrained(tmp_path / name)
+        assert type(load_generator(tmp_path / name)) is type(load_generator(name))
+
+
+@pytest.mark.parametrize("text", ["", "[1]", json.dumps({"model": "SpatialGenerator"})])
+def test_damaged_settings_are_one_clear_error(text, tmp_path):
+    load_generator("small").save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError, match="name: expected a saved"):
+        load_generator(tmp_path)
