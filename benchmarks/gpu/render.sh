@@ -4,5 +4,5 @@
 set -eu
 cd "$(dirname "$0")/../.."
 export PYTHONPATH=.
-python3 -m pytest -m gpu tests/ppm
+python3 -m pytest -m gpu tests/ppm tests/datasets tests/transforms
 python3 -m benchmarks.gpu.render "$@"
