@@ -93,7 +93,7 @@ def test_stats(molecules, tmp_path, capsys):
         ("--part everything", "--part"),
         ("--workers -1", "--workers"),
         ("--bogus 1", "--bogus"),
-        ("--molecules few.smi --part all --backend cuda", "--backend cuda: "),
+        ("--molecules few.smi --part all --backend cuda", "--backend: torch sees no CUDA device"),
     ],
 )
 def test_one_line_and_exit_status_2(molecules, tmp_path, capsys, monkeypatch, line, message):

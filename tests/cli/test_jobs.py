@@ -16,7 +16,6 @@ from torch_afm.generation import generate_greedy
 from torch_afm.io import AFMStack
 from torch_afm.models import GraphGenerator
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.ppm.context import OpenCLUnavailable
 from torch_afm.transforms import visibility_entropy
 from torch_afm.utils import InputError
 
@@ -152,12 +151,3 @@ def test_predict_refuses_settings_it_cannot_read(model, meta):
 def test_predict_refuses_a_height_that_is_no_number(model):
     with pytest.raises(InputError, match="z_top"):
         jobs.predict(stack_like(SCAN, z_top="high", scan=to_dict(SCAN)), model, "auto", 2)
-
-
-def test_no_opencl_is_told_in_one_line(monkeypatch):
-    def fail(*args, **kwargs):
-        raise OpenCLUnavailable("no OpenCL device")
-
-    monkeypatch.setattr(jobs, "ProbeParticleModel", fail)
-    with pytest.raises(InputError, match="--backend opencl: no OpenCL device; see torch-afm doctor"):
-        jobs.make_renderer(SCAN, Tip(), "opencl")

@@ -120,3 +120,14 @@ def test_warnings_are_one_line_of_text(tmp_path):
     assert done.returncode == 0
     assert "torch-afm dataset: warning: 1 of 2 molecules left out" in done.stderr
     assert ".py:" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["simulate", "demo", "dataset"])
+def test_a_backend_that_is_not_there_is_one_line(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    options = {"simulate": ["--smiles", "O"], "demo": ["--smiles", "O"], "dataset": ["--part", "val"]}
+    out = ["--out", str(tmp_path / ("x.npz" if command == "simulate" else "x"))]
+    assert main([command, *options[command], *out, "--backend", "cuda"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    told = "--backend: torch sees no CUDA device; see torch-afm doctor"
+    assert error == f"torch-afm {command}: error: {told}"

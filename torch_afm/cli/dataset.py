@@ -29,8 +29,6 @@ from torch_afm.datasets import (
 )
 from torch_afm.datasets.ledger import fault, finished
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
-from torch_afm.ppm.context import OpenCLUnavailable
-from torch_afm.ppm.cuda import CUDAUnavailable
 from torch_afm.transforms import (
     Augment,
     RandomCropSlices,
@@ -68,12 +66,9 @@ def main(argv: Sequence[str]) -> int:
     config = CacheConfig(**{name: args[name] for name in fields})
     shard = _shard(args.shard)
     molecules, source = _molecules(args.molecules, args.part, config.seed)
-    try:
-        if args.stats:
-            return _tell(molecules, source, config, Path(args.out), args.backend)
-        return _render(args, molecules, source, config, shard)
-    except (OpenCLUnavailable, CUDAUnavailable) as error:
-        raise InputError(f"--backend {args.backend}: {error}; see torch-afm doctor") from error
+    if args.stats:
+        return _tell(molecules, source, config, Path(args.out), args.backend)
+    return _render(args, molecules, source, config, shard)
 
 
 def _render(args: Namespace, molecules: list[AFMData], source: str, config: CacheConfig, shard: Shard) -> int:

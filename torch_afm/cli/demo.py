@@ -12,14 +12,12 @@ from rdkit import Chem, rdBase
 from torch_afm.cli.jobs import (
     describe,
     load_molecule,
-    make_renderer,
     orient,
     predict,
     simulate,
     write_prediction,
 )
 from torch_afm.cli.parser import Parser
-from torch_afm.config import Tip
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses
@@ -27,6 +25,7 @@ from torch_afm.generation import MAX_ATOMS
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.viz import plot_generation
 
 #: Paracetamol: flat, of the usual size, and in no list that weights of the package were trained on.
@@ -44,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
     known = in_embedded_list(molecule)
     truth = orient(molecule, "best" if smiles else "as-is", args.seed)
-    stack = simulate(truth, name, make_renderer(model.config.scan, Tip(), args.backend))
+    stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
     generation = predict(stack, model, args.backend, MAX_ATOMS)
 
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)

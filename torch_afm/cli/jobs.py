@@ -19,7 +19,6 @@ from torch_afm.generation import Generation, SpatialGeneration, generate
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.ppm.context import OpenCLUnavailable
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError, check_finite
 
@@ -41,14 +40,6 @@ def orient(molecule: AFMData, rotation: str, seed: int) -> AFMData:
     the ``best`` of 500 orientations, the one that shows the most atoms."""
     best = best_rotations(molecule.pos, n=1, seed=seed)[0] if rotation == "best" else None
     return Orient(best)(molecule.clone())
-
-
-def make_renderer(scan: Scan, tip: Tip, backend: str) -> ProbeParticleModel:
-    """The renderer that the user asked for."""
-    try:
-        return ProbeParticleModel(scan, tip, backend=backend)
-    except OpenCLUnavailable as error:
-        raise InputError(f"--backend {backend}: {error}; see torch-afm doctor") from error
 
 
 def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMStack:
@@ -100,7 +91,7 @@ def predict(
         raise InputError(
             "z_top: the stack does not tell its first anchor height; give --z-top, in Å above the top atom"
         )
-    renderer = make_renderer(scan, tip, backend)
+    renderer = ProbeParticleModel(scan, tip, backend=backend)
     reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
     return generate(model, reference, renderer, float(height), max_atoms=max_atoms)
 

@@ -64,13 +64,16 @@ def _run(name: str, arguments: list[str]) -> int:
 
 
 def _guarded(name: str, command: Callable[[list[str]], int], arguments: list[str]) -> int:
-    # Not at the top: torch comes with it, which `torch-afm --help` can do without.
+    # Not at the top: torch comes with them, which `torch-afm --help` can do without.
+    from torch_afm.ppm.device import BackendUnavailable
     from torch_afm.utils import InputError
 
     try:
         return int(command(arguments))
     except InputError as error:
         message = str(error)
+    except BackendUnavailable as error:
+        message = f"--backend: {error}; see torch-afm doctor"
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     print(f"torch-afm {name}: error: {' '.join(message.split())}", file=sys.stderr)

@@ -52,7 +52,7 @@ class Parser(jsonargparse.ArgumentParser):
             "--backend",
             choices=["auto", "opencl", "cuda", "torch"],
             default="auto",
-            help="renderer; auto: OpenCL, or torch where OpenCL does not work",
+            help="renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch",
         )
 
     def add_seed(self) -> None:

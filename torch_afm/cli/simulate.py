@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_afm.cli.jobs import load_molecule, make_renderer, orient, simulate
+from torch_afm.cli.jobs import load_molecule, orient, simulate
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.io import write_stack
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_stack
 
@@ -22,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"--out: expected a file name ending in .npz, got {args.out!r}")
     molecule, name = load_molecule(args.file, args.smiles, args.seed)
     molecule = orient(molecule, args.rotation or ("best" if args.smiles else "as-is"), args.seed)
-    renderer = make_renderer(args.scan, args.tip, args.backend)
+    renderer = ProbeParticleModel(args.scan, args.tip, backend=args.backend)
     stack = simulate(molecule, name, renderer)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_stack(out, stack)

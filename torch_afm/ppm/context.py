@@ -7,11 +7,11 @@ import shutil
 from functools import cache
 from typing import Any
 
-from torch_afm.ppm.device import kernel_source
+from torch_afm.ppm.device import BackendUnavailable, kernel_source
 from torch_afm.utils import InputError
 
 
-class OpenCLUnavailable(RuntimeError):
+class OpenCLUnavailable(BackendUnavailable):
     """OpenCL cannot be used here; the message says why and what to do."""
 
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import ForceField, Scan, Tip
-from torch_afm.ppm.device import kernel_source
+from torch_afm.ppm.device import BackendUnavailable, kernel_source
 from torch_afm.ppm.kernel_renderer import KernelRenderer
 
 #: Threads a block: a molecule's pixels in one block read the same atoms, through the cache.
 _THREADS = 128
 
 
-class CUDAUnavailable(RuntimeError):
+class CUDAUnavailable(BackendUnavailable):
     """CUDA cannot be used here; the message says why and what to do."""
 
 
