@@ -33,6 +33,9 @@ Key = int | tuple[int, int]
 #: All that was drawn for a sample; JSON can hold it.
 Record = dict[str, Any]
 
+#: What is drawn for a mutant.
+_MUTANT = ("removed", "misplaced", "extra", "seed")
+
 
 class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
     r"""Single-atom training steps from oriented molecules, numbered in groups of ``mutants``: sample ``i`` is
@@ -169,8 +172,10 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
 
     def mutate(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
         """The graphs of the samples with their targets."""
-        pairs = zip(molecules, records, strict=True)
-        return [MakeMutant(record["removed"], self.z_min)(molecule) for molecule, record in pairs]
+        return [
+            MakeMutant(z_min=self.z_min, **{key: r[key] for key in _MUTANT if key in r})(molecule)
+            for molecule, r in zip(molecules, records, strict=True)
+        ]
 
     def render(
         self,

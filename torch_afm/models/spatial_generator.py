@@ -5,22 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import Conv2d, Linear
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
-from torch_afm.elements import AtomClasses
+from torch_afm.elements import ORGANIC, AtomClasses
 from torch_afm.models.pretrained import Pretrained
-from torch_afm.nn import GatedAggregation, GatedUNet, MapGrid, SpatialPrediction
+from torch_afm.nn import (
+    GatedAggregation,
+    GatedUNet,
+    GraphHead,
+    MapGrid,
+    SpatialPrediction,
+    class_planes,
+)
 from torch_afm.utils import InputError, check_shape
 
 #: Bounds of predicted log-variances: standard deviations from 0.02 to 2.7 Å.
 LOG_VAR = (-8.0, 2.0)
 
 _SCAN = Scan(pixels=(64, 64))
-_MAPS = 7  # a class: heat, three coordinates, three log-variances
+_MAPS = 7  # a plane: heat, three coordinates, three log-variances
 
 
 @dataclass(frozen=True)
@@ -36,16 +44,20 @@ class SpatialGeneratorConfig:
         channels: channels of the levels of the U-Net, finest first.
         query_channels: size of the graph encoding that steers the gates.
         sigma: width in Å of the Gaussians that atoms are painted with, and are learnt as.
+        difference: give the network the difference of the two stacks, besides both.
+        painting: paint the graph so far into the image plane.
     """
 
     scan: Scan = _SCAN
-    groups: tuple[tuple[str, ...], ...] = AtomClasses().groups
+    groups: tuple[tuple[str, ...], ...] = tuple((symbol,) for symbol in ORGANIC)
     z_min: float = -0.7
     z_context: float = -3.0
     stride: int = 2
-    channels: tuple[int, ...] = (48, 80, 112)
+    channels: tuple[int, ...] = (48, 80, 112, 128)
     query_channels: int = 32
     sigma: float = 0.5
+    difference: bool = True
+    painting: bool = True
 
     def __post_init__(self) -> None:
         if not self.z_context <= self.z_min < 0:
@@ -79,10 +91,14 @@ class SpatialGenerator(Pretrained):
         \ell_\mathrm{stop} = \mathrm{MLP}([\mathrm{mean}_{yx}\, \mathbf{m} \,\Vert\,
         \max_{yx} \mathbf{m} \,\Vert\, \max_{yx} \boldsymbol{\ell}])
 
+        [\ell_{uv}, \Delta\mathbf{r}_v, \ell_v] &= \mathrm{GraphHead}([\mathbf{m}(x_v, y_v) \,\Vert\, z_v \,\Vert\, \mathbf{c}_v])
+
     Slices are channels of a :class:`~torch_afm.nn.GatedUNet`; the graph enters twice, painted into the image
     plane (:meth:`~torch_afm.nn.MapGrid.paint`) and, by :class:`~torch_afm.nn.GatedAggregation`, as the query
-    of its gates. For each class and map pixel there is a logit :math:`\ell` that an atom is missing there,
-    its position :math:`\boldsymbol{\mu}` in Å and the log-variance :math:`\mathbf{s}` of each coordinate.
+    of its gates. For each plane (hydrogen; all heavier elements) and map pixel there is a logit :math:`\ell`
+    that an atom is missing there, its position :math:`\boldsymbol{\mu}` in Å and the log-variance
+    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom is of it. Of the atoms of the graph
+    so far, :class:`~torch_afm.nn.GraphHead` tells the bonds, where they really are, and whether.
     Atoms are predicted down to :obj:`z_context`; those below :obj:`z_min` are context.
 
     Args:
@@ -105,9 +121,16 @@ class SpatialGenerator(Pretrained):
         kinds, width, query = len(config.groups), config.channels[0], config.query_channels
         self.node_encoder = Linear(3 + kinds, query)
         self.readout = GatedAggregation(query, query, query)
-        self.unet = GatedUNet(3 * config.scan.n_slices, kinds + 1, config.channels, query, config.stride)
-        self.head = Conv2d(width, _MAPS * kinds, 1)
-        self.stop_head = MLP([2 * width + kinds, 32, 1], norm=None)
+        self.planes = class_planes(self.classes)
+        self.num_planes = int(self.planes.max()) + 1
+        images, painted = 2 + config.difference, (kinds + 1) * config.painting
+        self.unet = GatedUNet(
+            images * config.scan.n_slices, painted, config.channels, query, config.stride
+        )
+        self.head = Conv2d(width, _MAPS * self.num_planes, 1)
+        self.kind_head = Conv2d(width, kinds, 1)
+        self.stop_head = MLP([2 * width + self.num_planes, 32, 1], norm=None)
+        self.graph_head = GraphHead(width + kinds + 1)
 
         self.reset_parameters()
 
@@ -116,6 +139,8 @@ class SpatialGenerator(Pretrained):
         self.readout.reset_parameters()
         self.unet.reset_parameters()
         self.head.reset_parameters()
+        self.kind_head.reset_parameters()
+        self.graph_head.reset_parameters()
         self.stop_head.reset_parameters()
         # Few pixels have an atom, and nobody knows where: as rare, and as vague, as they are at first.
         bias = self.head.get_parameter("bias").data.view(-1, _MAPS)
@@ -135,13 +160,31 @@ class SpatialGenerator(Pretrained):
             nodes = self.node_encoder(torch.cat([data.pos, one_hot], dim=-1)).relu()
             query = self.readout(nodes, batch, dim_size=num_graphs)
             painted = self.grid.paint(data.pos, label, batch, num_graphs, kinds, self.config.sigma)
-        image = torch.cat([reference, simulated, reference - simulated], dim=1)
-        features = self.unet(image, painted, query)
+        if not self.config.painting:
+            painted = painted[:, :0]
+        images = [reference, simulated]
+        if self.config.difference:
+            images.append(reference - simulated)
+        features = self.unet(torch.cat(images, dim=1), painted, query)
 
         with torch.autocast(simulated.device.type, enabled=False):
             features = features.float()
-            maps = self.head(features).unflatten(1, (kinds, _MAPS))
-            heat = maps[:, :, 0]
+            maps = self.head(features).unflatten(1, (self.num_planes, _MAPS))
+            heat, kind = maps[:, :, 0], self.kinds(features)
             pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heat.amax(dim=(2, 3))]
             stop = self.stop_head(torch.cat(pooled, dim=1)).squeeze(1)
-        return SpatialPrediction(heat, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop)
+            atoms = self.grid.sample(features, data.pos, batch)
+            said = self.graph_head(torch.cat([atoms, data.pos[:, 2:], one_hot], dim=-1), data.pos, batch)
+            said = said._replace(move_log_var=said.move_log_var.clamp(*LOG_VAR))
+        return SpatialPrediction(
+            heat, kind, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, said
+        )
+
+    def kinds(self, features: Tensor) -> Tensor:
+        """Log-probability of each class among those of its plane, ``[B, K, Y, X]``."""
+        logits = self.kind_head(features)
+        kind = torch.empty_like(logits)
+        for plane in range(self.num_planes):
+            own = self.planes == plane
+            kind[:, own] = logits[:, own].log_softmax(dim=1)
+        return kind

@@ -2,6 +2,7 @@
 
 from torch_afm.nn.aggr import GatedAggregation
 from torch_afm.nn.conv import RecurrentRelationalConv
+from torch_afm.nn.graph_head import GraphHead, GraphOutput
 from torch_afm.nn.heads import BondHead, ClassHead, PositionHead, StepPrediction
 from torch_afm.nn.image import (
     AFMEncoder,
@@ -13,7 +14,8 @@ from torch_afm.nn.image import (
     SkipGate,
 )
 from torch_afm.nn.loss import GeneratorLoss, LossTerms
-from torch_afm.nn.spatial_loss import SpatialLoss, SpatialLossTerms, SpatialPrediction
+from torch_afm.nn.spatial_loss import SpatialLoss, SpatialLossTerms
+from torch_afm.nn.spatial_prediction import SpatialPrediction, class_planes
 
 __all__ = [
     "AFMEncoder",
@@ -24,6 +26,8 @@ __all__ = [
     "GatedAggregation",
     "GatedUNet",
     "GeneratorLoss",
+    "GraphHead",
+    "GraphOutput",
     "LossTerms",
     "MapGrid",
     "PositionHead",
@@ -34,4 +38,5 @@ __all__ = [
     "SpatialLossTerms",
     "SpatialPrediction",
     "StepPrediction",
+    "class_planes",
 ]

@@ -1,4 +1,4 @@
-"""What a spatial generator says, and the loss it is trained with."""
+"""The loss of a spatial generator."""
 
 from __future__ import annotations
 
@@ -11,24 +11,9 @@ from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
+from torch_afm.nn.graph_head import GraphOutput
 from torch_afm.nn.image import MapGrid
-
-
-class SpatialPrediction(NamedTuple):
-    """Maps of the atoms that are missing, K classes without *stop*, on the pixels of a
-    :class:`~torch_afm.nn.MapGrid`.
-
-    Shapes:
-        heat ``[B, K, Y, X]``: logit that an atom of the class is missing at the pixel; position
-        ``[B, K, 3, Y, X]``: where it is in Å, x and y from the pixel's centre, z in the graph's frame;
-        log_var ``[B, K, 3, Y, X]``: log of the variance of these in Å²; stop ``[B]``: logit that no visible
-        atom is missing.
-    """
-
-    heat: Tensor
-    position: Tensor
-    log_var: Tensor
-    stop: Tensor
+from torch_afm.nn.spatial_prediction import SpatialPrediction, class_planes
 
 
 class SpatialLossTerms(NamedTuple):
@@ -36,15 +21,31 @@ class SpatialLossTerms(NamedTuple):
 
     total: Tensor
     heat: Tensor
+    kind: Tensor
     position: Tensor
     stop: Tensor
+    bond: Tensor
+    move: Tensor
+    real: Tensor
+
+
+class _Neighbourhood(NamedTuple):
+    """Pixels around atoms, ``[N, 9]``, their weights :math:`\\omega`, and where the atom is from them
+    ``[N, 9, 3]``, as a map of positions should say."""
+
+    row: Tensor
+    column: Tensor
+    omega: Tensor
+    pos: Tensor
 
 
 class SpatialLoss(torch.nn.Module):
     r"""The loss of a :class:`~torch_afm.models.SpatialGenerator`: all missing atoms are targets at once.
 
     .. math::
-        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_p \mathcal{L}_\mathrm{pos} + w_s \mathcal{L}_\mathrm{stop}
+        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_k \mathcal{L}_\mathrm{kind} + w_p \mathcal{L}_\mathrm{pos} +
+        w_s \mathcal{L}_\mathrm{stop} + w_b \mathcal{L}_\mathrm{bond} +
+        w_p \mathcal{L}_\mathrm{move} + w_r \mathcal{L}_\mathrm{real}
 
     **Heat**: the penalty-reduced focal loss of CornerNet (Law and Deng, arXiv:1808.01244, Eq. 1) and
     CenterNet (Zhou et al., arXiv:1904.07850, Eq. 1), with the pixel of each atom positive and the others
@@ -58,6 +59,9 @@ class SpatialLoss(torch.nn.Module):
     squared distance to Gaussians would lose peaks among tails. Visible atoms have :math:`v_a = 1`; those
     below the surface cut, which the image tells less of, :obj:`context_weight`: they are the more numerous,
     and would otherwise be what is learnt. Their confidence comes out lower for it.
+
+    **Kind**: the cross-entropy of the atom's class among those of its plane, at the atom's pixel and the eight
+    around it. Classes have no weights: a rare element is a rare answer, and the shares given stay honest.
 
     **Position**: the Gaussian likelihood of x, y and z, a variance each (Kendall and Gall,
     arXiv:1703.04977), so that the network tells how well it knows each of them,
@@ -73,7 +77,13 @@ class SpatialLoss(torch.nn.Module):
     **Stop**: the cross-entropy of *no visible atom is missing*. Deep atoms do not count: whether some are
     left is nothing that an image tells.
 
-    Of atoms of a class above each other (within 0.75 pixels' diagonals) the topmost alone is a target; the
+    **Bond**: the binary cross-entropy over pairs of atoms of the graph that are close enough, those with a bond
+    and those without weighing the same in all: there are twice as many of the latter.
+
+    **Move** and **real**: the same likelihood of where an atom of the graph really is, and the cross-entropy
+    of whether it is: means over the atoms of :obj:`true_pos`, not a number for atoms that are not.
+
+    Of atoms of a plane above each other (within 0.75 pixels' diagonals) the topmost alone is a target; the
     others become one once it is part of the graph.
 
     Args:
@@ -84,10 +94,13 @@ class SpatialLoss(torch.nn.Module):
         context_weight (float, optional): Weight of an atom below the cut. (default: :obj:`0.3`)
         position_weight (float, optional): :math:`w_p`. (default: :obj:`0.1`)
         stop_weight (float, optional): :math:`w_s`. (default: :obj:`0.5`)
+        kind_weight (float, optional): :math:`w_k`. (default: :obj:`0.3`)
+        bond_weight (float, optional): :math:`w_b`. (default: :obj:`0.3`)
+        real_weight (float, optional): :math:`w_r`. (default: :obj:`0.3`)
 
     Shapes:
-        - **input:** :class:`SpatialPrediction` of :math:`B` graphs, and those graphs with :obj:`missing_z`,
-          :obj:`missing_pos` (batched with :obj:`follow_batch=["missing_z"]`)
+        - **input:** :class:`~torch_afm.nn.SpatialPrediction` of :math:`B` graphs, and those graphs with
+          their bonds, :obj:`true_pos`, :obj:`missing_z` and :obj:`missing_pos` (batched with :obj:`follow_batch=["missing_z"]`)
         - **output:** :class:`SpatialLossTerms` of scalars
     """
 
@@ -100,6 +113,9 @@ class SpatialLoss(torch.nn.Module):
         context_weight: float = 0.3,
         position_weight: float = 0.1,
         stop_weight: float = 0.5,
+        kind_weight: float = 0.3,
+        bond_weight: float = 0.3,
+        real_weight: float = 0.3,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -109,6 +125,10 @@ class SpatialLoss(torch.nn.Module):
         self.context_weight = context_weight
         self.position_weight = position_weight
         self.stop_weight = stop_weight
+        self.kind_weight = kind_weight
+        self.bond_weight = bond_weight
+        self.real_weight = real_weight
+        self.planes = class_planes(classes)
 
     def forward(self, out: SpatialPrediction, data: AFMData | Batch) -> SpatialLossTerms:
         graph = data.missing_z_batch if "missing_z_batch" in data else torch.zeros_like(data.missing_z)
@@ -117,16 +137,38 @@ class SpatialLoss(torch.nn.Module):
         stop = torch.ones_like(out.stop)
         stop[graph[visible]] = 0
 
-        target = self.topmost(pos, graph * len(self.classes) + label)
-        pos, graph, label, visible = pos[target], graph[target], label[target], visible[target]
+        plane = self.planes.to(label.device)[label]
+        target = self.topmost(pos, graph * len(self.classes) + plane)
+        pos, graph, label, plane, visible = (t[target] for t in (pos, graph, label, plane, visible))
         weight = torch.where(visible, 1.0, self.context_weight)
         scale = weight.sum().clamp(min=1)
 
-        heat = self.heat(out.heat, pos, graph, label, weight) / scale
-        position = self.position(out, pos, graph, label, weight) / scale
+        heat = self.heat(out.heat, pos, graph, plane, weight) / scale
+        place = self.around(pos)
+        omega = weight[:, None] * place.omega
+        kind = -(omega * out.kind[graph[:, None], label[:, None], place.row, place.column]).sum() / scale
+        mean, log_var = (
+            m[graph[:, None], plane[:, None], :, place.row, place.column] for m in (out.position, out.log_var)
+        )
+        position = (omega[:, :, None] * _likelihood(mean, log_var, place.pos)).sum() / scale
         ended = F.binary_cross_entropy_with_logits(out.stop, stop)
-        total = heat + self.position_weight * position + self.stop_weight * ended
-        return SpatialLossTerms(total, heat, position, ended)
+        bond = self.bond(out.graph, data)
+        is_real = data.true_pos[:, 0].isfinite()
+        count = max(1, len(is_real))
+        moved = (data.true_pos - data.pos)[is_real]
+        move = _likelihood(out.graph.move[is_real], out.graph.move_log_var[is_real], moved).sum() / count
+        logits = out.graph.real
+        real = F.binary_cross_entropy_with_logits(logits, is_real.to(logits), reduction="sum") / count
+        total = (
+            heat
+            + self.kind_weight * kind
+            + self.position_weight * position
+            + self.stop_weight * ended
+            + self.bond_weight * bond
+            + self.position_weight * move
+            + self.real_weight * real
+        )
+        return SpatialLossTerms(total, heat, kind, position, ended, bond, move, real)
 
     def topmost(self, pos: Tensor, kind: Tensor) -> Tensor:
         """Which atoms, ``[N]`` booleans, lie on the map with no other of their ``kind`` (graph and class)
@@ -139,24 +181,22 @@ class SpatialLoss(torch.nn.Module):
         above = (kind[:, None] == kind) & near & (pos[:, 2] > pos[:, 2:])
         return inside & ~above.any(dim=1)
 
-    def heat(self, logits: Tensor, pos: Tensor, graph: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    def heat(self, logits: Tensor, pos: Tensor, graph: Tensor, plane: Tensor, weight: Tensor) -> Tensor:
         """The sum of the focal loss over all pixels."""
         column, row = self.grid.nearest(pos)
         spread = torch.zeros_like(logits).flatten(0, 1)
-        index = (graph * logits.size(1) + label)[:, None, None].expand(-1, *self.grid.shape)
+        index = (graph * logits.size(1) + plane)[:, None, None].expand(-1, *self.grid.shape)
         spread.scatter_reduce_(0, index, self.grid.gaussians(pos, self.sigma).to(spread), "amax")
         spread = spread.view_as(logits)
         weights = torch.zeros_like(logits)
-        weights[graph, label, row, column] = weight.to(weights)
+        weights[graph, plane, row, column] = weight.to(weights)
         p = logits.sigmoid()
         positive = weights * (1 - p).square() * F.logsigmoid(logits)
         negative = (weights == 0) * (1 - spread) ** 4 * p.square() * F.logsigmoid(-logits)
         return -(positive + negative).sum()
 
-    def position(
-        self, out: SpatialPrediction, pos: Tensor, graph: Tensor, label: Tensor, weight: Tensor
-    ) -> Tensor:
-        """The sum of the atoms' negative log-likelihoods, without its constant."""
+    def around(self, pos: Tensor) -> _Neighbourhood:
+        """The pixel of each atom and the eight around it."""
         steps = torch.arange(-1, 2, device=pos.device)
         shift = torch.cartesian_prod(steps, steps)
         column, row = (i[:, None] + s for i, s in zip(self.grid.nearest(pos), shift.T, strict=True))
@@ -166,16 +206,29 @@ class SpatialLoss(torch.nn.Module):
         x, y = self.grid.axes(pos)
         apart = torch.stack([pos[:, :1] - x[column], pos[:, 1:2] - y[row]], dim=-1)
         omega = inside * (apart.square().sum(dim=-1) / (-2 * self.sigma**2)).exp()
-        omega = weight[:, None] * omega / omega.sum(dim=1, keepdim=True)
         true = torch.cat([apart, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
-        graph, label = graph[:, None], label[:, None]
-        mean, log_var = (m[graph, label, :, row, column] for m in (out.position, out.log_var))
-        terms = 0.5 * (log_var + (mean - true).square() * (-log_var).exp())
-        return (omega[:, :, None] * terms).sum()
+        return _Neighbourhood(row, column, omega / omega.sum(dim=1, keepdim=True), true)
+
+    def bond(self, out: GraphOutput, data: AFMData | Batch) -> Tensor:
+        """The balanced cross-entropy of the bonds."""
+        if not out.bond.numel():
+            return out.bond.sum()
+        count = data.z.numel()
+        known = data.edge_index[0] * count + data.edge_index[1]
+        true = torch.isin(out.pairs[0] * count + out.pairs[1], known).to(out.bond)
+        share = true.mean().clamp(0.1, 0.9)
+        weight = true / share + (1 - true) / (1 - share)
+        return F.binary_cross_entropy_with_logits(out.bond, true, 0.5 * weight)
 
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, "
             f"context_weight={self.context_weight}, position_weight={self.position_weight}, "
-            f"stop_weight={self.stop_weight})"
+            f"stop_weight={self.stop_weight}, kind_weight={self.kind_weight}, bond_weight={self.bond_weight}, "
+            f"real_weight={self.real_weight})"
         )
+
+
+def _likelihood(mean: Tensor, log_var: Tensor, true: Tensor) -> Tensor:
+    """Negative logarithm of a Gaussian, but for its constant."""
+    return 0.5 * (log_var + (mean - true).square() * (-log_var).exp())

@@ -31,6 +31,10 @@ class TrainConfig:
         keep: best checkpoints kept: ``best.ckpt``, or, of several, ``best-epoch=N.ckpt`` each.
         mutants: samples that share one reference stack, which is rendered once for all of them.
         empty: share of samples, besides those drawn so, whose graph is empty; every generation starts there.
+        misplaced: largest standard deviation in Å of the noise on the atoms that a graph keeps, as in
+            :class:`~torch_afm.transforms.RandomMutant`.
+        extra: largest number of false atoms among them, likewise.
+        augmented: share of the stacks that get noise, slice shifts and cutouts.
         rotations: best rotations of each molecule.
         seed: seed of initial weights, split, shuffling and every draw.
         render: where stacks are rendered and augmented: by the ``workers``, or, batch by batch, on the
@@ -62,6 +66,9 @@ class TrainConfig:
     keep: int = 1
     mutants: int = 1
     empty: float = 0.0
+    misplaced: float = 0.0
+    extra: int = 0
+    augmented: float = 1.0
     rotations: int = 30
     seed: int = 0
     render: str = "workers"

@@ -76,7 +76,8 @@ class AFMDataModule(L.LightningDataModule):
             self.parts.append(cached)
         self.parts.append(on_the_fly(molecules=validation))
         for part in self.parts:
-            part.random_mutant = RandomMutant(self.config.empty)
+            part.random_mutant = RandomMutant(self.config.empty, self.config.misplaced, self.config.extra)
+            part.augment.share = self.config.augmented
 
     def train_dataloader(self) -> DataLoader:
         trainer = self.trainer

@@ -46,15 +46,20 @@ class Augment:
     Args:
         frame: changes of both stacks and the graph together, drawn once a sample.
         stack: changes of the normalised stacks, drawn for each stack.
+        share: share of the stacks that get these changes; the others stay as they are rendered.
     """
 
     def __init__(
         self,
         frame: Sequence[RandomFrameTransform] = (),
         stack: Sequence[RandomStackTransform] = (RandomNoise(), RandomSliceShift(), RandomCutout()),
+        share: float = 1.0,
     ) -> None:
+        if not 0 <= share <= 1:
+            raise InputError(f"share: expected a share, got {share}")
         self.frame = tuple(frame)
         self.stack = tuple(stack)
+        self.share = share
 
     def scan(self, scan: Scan) -> Scan:
         """The scan of finished stacks, from that of the rendered ones. Errors as in
@@ -76,15 +81,18 @@ class Augment:
         return steps
 
     def draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Steps:
-        """Changes for one finished stack of ``shape`` (Z, Y, X)."""
+        """Changes for one finished stack of ``shape`` (Z, Y, X); none, if that is drawn."""
+        if self.share < 1 and rng.uniform() >= self.share:
+            return []
         return [(transform.applies.__name__, transform.draw(shape, rng)) for transform in self.stack]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(frame={list(self.frame)}, stack={list(self.stack)})"
+        return f"{type(self).__name__}(frame={list(self.frame)}, stack={list(self.stack)}, share={self.share})"
 
 
 def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]) -> Tensor:
-    """Finish raw stacks: apply ``frame``, normalise, apply ``stacks``, each with steps for every stack.
+    """Finish raw stacks: apply ``frame``, normalise, apply ``stacks``, each with steps for every stack. Stacks
+    without any of the latter are left alone.
 
     Shapes:
         stack ``[B, C, Z, Y, X]`` Hz, result ``[B, C, Z', Y', X']``.
@@ -92,7 +100,7 @@ def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]
     Raises:
         InputError: for an unknown transform, and for stacks of one batch that got different ones.
     """
-    moves, changes = _names(_FRAME, frame), _names(_STACK, stacks)
+    moves, changes = _names(_FRAME, frame), _names(_STACK, [steps for steps in stacks if steps])
     size = max(1, _CACHED // max(1, stack[:1].numel())) if stack.device.type == "cpu" else len(stack)
     done = []
     for i in range(0, len(stack), size):
@@ -101,8 +109,12 @@ def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]
         for k, name in enumerate(moves):
             part = _FRAME[name].of([steps[k][1] for steps in frame[own]]).stack(part)
         part = NormalizeSlices()(part)
-        for k, name in enumerate(changes):
-            part = _STACK[name].of([steps[k][1] for steps in stacks[own]])(part)
+        changed = [steps for steps in stacks[own] if steps]
+        if len(changed) == len(part):
+            part = _changed(part, changes, changed)
+        elif changed:
+            which = [i for i, steps in enumerate(stacks[own]) if steps]
+            part[which] = _changed(part[which], changes, changed)
         done.append(part)
     return torch.cat(done)
 
@@ -116,8 +128,16 @@ def change_graphs(samples: Sequence[AFMData], scan: Scan, frame: Sequence[Steps]
         scan = change.scan(scan)
 
 
+def _changed(stack: Tensor, names: Sequence[str], steps: Sequence[Steps]) -> Tensor:
+    for k, name in enumerate(names):
+        stack = _STACK[name].of([one[k][1] for one in steps])(stack)
+    return stack
+
+
 def _names(known: Mapping[str, type[Transform]], drawn: Sequence[Steps]) -> list[str]:
     """Names of the transforms that a batch gets."""
+    if not drawn:
+        return []
     names = [[name for name, _ in steps] for steps in drawn]
     wrong = [row for row in names if row != names[0] or not known.keys() >= set(row)]
     if wrong:

@@ -105,7 +105,7 @@ class RandomFrameTransform(ABC):
 
 def move_graph(data: AFMData, move: Any) -> None:
     """Apply ``move`` to the positions of the atoms there and of those missing."""
-    for key in ("pos", "missing_pos"):
+    for key in ("pos", "missing_pos", "true_pos"):
         if key in data:
             data[key] = move(data[key])
 

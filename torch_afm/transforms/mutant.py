@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
 from torch_afm.data import AFMData
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
+
+
+#: Standard deviation in Å of a false atom's place along each axis, least distance to all atoms, and places tried.
+_BESIDE, _ROOM, _TRIES = 0.7, 0.6, 8
 
 
 class MakeMutant(BaseTransform):
@@ -20,17 +25,34 @@ class MakeMutant(BaseTransform):
     The result's graph holds the atoms left (the mutant); ``missing_z``, ``missing_pos`` the removed visible
     atoms; ``missing_edge_index`` their bonds to atoms left.
 
+    The atoms left may be misplaced, and there may be false ones among them, as in the graphs that predictions
+    start from: ``true_pos`` says where each atom of the graph really is, and is not a number for false ones.
+
     Args:
         removed: indices, into the visible atoms in their order in the molecule, of those to remove.
         z_min: depth of the surface cut in Å, the top atom being at z = 0.
+        misplaced: standard deviation in Å, along each axis, of what the atoms left are moved by.
+        extra: number of false atoms to add, each of an element of the molecule, about 1.2 Å from a visible atom and at
+            least 0.6 Å from all (fewer, where there is no room).
+        seed: seed of these moves and atoms.
 
     Raises:
         InputError: for an index beyond the visible atoms.
     """
 
-    def __init__(self, removed: Sequence[int], z_min: float = -0.7) -> None:
+    def __init__(
+        self,
+        removed: Sequence[int],
+        z_min: float = -0.7,
+        misplaced: float = 0.0,
+        extra: int = 0,
+        seed: int = 0,
+    ) -> None:
         self.removed = removed
         self.z_min = z_min
+        self.misplaced = misplaced
+        self.extra = extra
+        self.seed = seed
 
     def forward(self, data: AFMData) -> AFMData:
         z, pos, edge_index = data.z, data.pos, data.edge_index
@@ -57,31 +79,69 @@ class MakeMutant(BaseTransform):
         data.z, data.pos = z[left], pos[left]
         if "charge" in data:
             data.charge = data.charge[left]
+        data.true_pos = data.pos
+        if self.misplaced or self.extra:
+            self._disturb(data, z, pos, visible)
         return data
 
+    def _disturb(self, data: AFMData, z: Tensor, pos: Tensor, visible: np.ndarray) -> None:
+        rng = np.random.default_rng(self.seed)
+        moves = rng.normal(0.0, self.misplaced, tuple(data.pos.shape))
+        data.pos = data.pos + torch.from_numpy(moves).to(data.pos)
+        atoms, false = pos.numpy(), []
+        for _ in range(self.extra):
+            beside = atoms[rng.choice(visible, _TRIES)] + rng.normal(0.0, _BESIDE, (_TRIES, 3))
+            gap = np.linalg.norm(beside[:, None] - atoms, axis=2).min(axis=1)
+            room = (gap > _ROOM) & (beside[:, 2] > self.z_min) & (beside[:, 2] < _ROOM)
+            if room.any():
+                false.append((beside[room.argmax()], int(z[rng.integers(len(z))])))
+        if false:
+            new = torch.from_numpy(np.array([place for place, _ in false])).to(data.pos)
+            data.pos = torch.cat([data.pos, new])
+            data.true_pos = torch.cat([data.true_pos, torch.full_like(new, torch.nan)])
+            data.z = torch.cat([data.z, z.new_tensor([element for _, element in false])])
+            if "charge" in data:
+                data.charge = torch.cat([data.charge, data.charge.new_zeros(len(new))])
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(removed={self.removed}, z_min={self.z_min})"
+        return (
+            f"{type(self).__name__}(removed={self.removed}, z_min={self.z_min}, misplaced={self.misplaced}, "
+            f"extra={self.extra}, seed={self.seed})"
+        )
 
 
 class RandomMutant:
-    """Draw :class:`MakeMutant`: how many visible atoms to remove (0 to all, uniformly), and which.
+    """Draw :class:`MakeMutant`: how many visible atoms to remove (0 to all, uniformly), which, and how far
+    those left are misplaced.
 
     Args:
         empty: share of draws, besides those, that remove all: every generation starts without atoms.
+        misplaced: largest standard deviation in Å of the moves of atoms left; each sample's is drawn uniformly
+            from 0 to it.
+        extra: largest number of false atoms, uniform from 0 to it.
     """
 
     applies = MakeMutant
 
-    def __init__(self, empty: float = 0.0) -> None:
+    def __init__(self, empty: float = 0.0, misplaced: float = 0.0, extra: int = 0) -> None:
         if not 0 <= empty <= 1:
             raise InputError(f"empty: expected a share, got {empty}")
+        if misplaced < 0 or extra < 0:
+            raise InputError(f"misplaced, extra: expected a distance in Å and a number, got {misplaced}, {extra}")
         self.empty = empty
+        self.misplaced = misplaced
+        self.extra = extra
 
     def draw(self, n_visible: int, rng: np.random.Generator) -> Drawn:
         if self.empty and rng.uniform() < self.empty:
             return {"removed": list(range(n_visible))}
         count = int(rng.integers(0, n_visible + 1))
-        return {"removed": np.sort(rng.permutation(n_visible)[:count]).tolist()}
+        drawn: Drawn = {"removed": np.sort(rng.permutation(n_visible)[:count]).tolist()}
+        if self.misplaced or self.extra:
+            drawn["misplaced"] = rng.uniform(0.0, self.misplaced)
+            drawn["extra"] = int(rng.integers(self.extra + 1))
+            drawn["seed"] = int(rng.integers(2**53))
+        return drawn
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(empty={self.empty})"
+        return f"{type(self).__name__}(empty={self.empty}, misplaced={self.misplaced}, extra={self.extra})"

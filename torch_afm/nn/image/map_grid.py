@@ -63,6 +63,22 @@ class MapGrid:
         along_y = ((y - pos[:, 1:2]) / sigma).square().mul(-0.5).exp()
         return along_y[:, :, None] * along_x[:, None]
 
+    def sample(self, maps: Tensor, pos: Tensor, batch: Tensor) -> Tensor:
+        """``maps`` of each atom's graph at its place, between pixels linearly, beyond the map as at its edge.
+
+        Shapes:
+            maps ``[B, C, Y, X]``, pos ``[N, 2 or 3]`` Å, batch ``[N]``, result ``[N, C]``.
+        """
+        first, pitch = pos.new_tensor(self.first), pos.new_tensor(self.pitch)
+        last = pos.new_tensor(self.shape[::-1]) - 1
+        place = ((pos[:, :2] - first) / pitch).clamp(min=0).minimum(last)
+        low = place.floor().clamp(max=(last - 1).clamp(min=0)).long()
+        high = (low + 1).minimum(last.long())
+        (u, v), (x0, y0), (x1, y1) = (place - low).T[:, :, None], low.T, high.T
+        left = maps[batch, :, y0, x0] * (1 - v) + maps[batch, :, y1, x0] * v
+        right = maps[batch, :, y0, x1] * (1 - v) + maps[batch, :, y1, x1] * v
+        return left * (1 - u) + right * u
+
     def paint(
         self, pos: Tensor, label: Tensor, batch: Tensor, num_graphs: int, num_labels: int, sigma: float
     ) -> Tensor:
