@@ -91,14 +91,15 @@ class SpatialGenerator(Pretrained):
         \ell_\mathrm{stop} = \mathrm{MLP}([\mathrm{mean}_{yx}\, \mathbf{m} \,\Vert\,
         \max_{yx} \mathbf{m} \,\Vert\, \max_{yx} \boldsymbol{\ell}])
 
-        [\ell_{uv}, \Delta\mathbf{r}_v, \ell_v] &= \mathrm{GraphHead}([\mathbf{m}(x_v, y_v) \,\Vert\, z_v \,\Vert\, \mathbf{c}_v])
+        [\ell_{uv}, \Delta\mathbf{r}_v, \ell_v] &= \mathrm{GraphHead}([\mathbf{m}(x_v, y_v) \,\Vert\, z_v
+        \,\Vert\, \mathbf{c}_v])
 
     Slices are channels of a :class:`~torch_afm.nn.GatedUNet`; the graph enters twice, painted into the image
     plane (:meth:`~torch_afm.nn.MapGrid.paint`) and, by :class:`~torch_afm.nn.GatedAggregation`, as the query
     of its gates. For each plane (hydrogen; all heavier elements) and map pixel there is a logit :math:`\ell`
     that an atom is missing there, its position :math:`\boldsymbol{\mu}` in Å and the log-variance
-    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom is of it. Of the atoms of the graph
-    so far, :class:`~torch_afm.nn.GraphHead` tells the bonds, where they really are, and whether.
+    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom is of it. Of the atoms of
+    the graph so far, :class:`~torch_afm.nn.GraphHead` tells the bonds, where they really are, and whether.
     Atoms are predicted down to :obj:`z_context`; those below :obj:`z_min` are context.
 
     Args:
@@ -124,9 +125,7 @@ class SpatialGenerator(Pretrained):
         self.planes = class_planes(self.classes)
         self.num_planes = int(self.planes.max()) + 1
         images, painted = 2 + config.difference, (kinds + 1) * config.painting
-        self.unet = GatedUNet(
-            images * config.scan.n_slices, painted, config.channels, query, config.stride
-        )
+        self.unet = GatedUNet(images * config.scan.n_slices, painted, config.channels, query, config.stride)
         self.head = Conv2d(width, _MAPS * self.num_planes, 1)
         self.kind_head = Conv2d(width, kinds, 1)
         self.stop_head = MLP([2 * width + self.num_planes, 32, 1], norm=None)
@@ -176,9 +175,7 @@ class SpatialGenerator(Pretrained):
             atoms = self.grid.sample(features, data.pos, batch)
             said = self.graph_head(torch.cat([atoms, data.pos[:, 2:], one_hot], dim=-1), data.pos, batch)
             said = said._replace(move_log_var=said.move_log_var.clamp(*LOG_VAR))
-        return SpatialPrediction(
-            heat, kind, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, said
-        )
+        return SpatialPrediction(heat, kind, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, said)
 
     def kinds(self, features: Tensor) -> Tensor:
         """Log-probability of each class among those of its plane, ``[B, K, Y, X]``."""

@@ -15,8 +15,8 @@ class GraphOutput(NamedTuple):
 
     Shapes:
         pairs ``[2, E]``: atoms within the cutoff, lower index first; bond ``[E]``: logit of their bond;
-        move ``[N, 3]``: from where each atom is to where it should be, in Å; move_log_var ``[N, 3]``: log of the
-        variance of that in Å²; real ``[N]``: logit that there is such an atom.
+        move ``[N, 3]``: from where each atom is to where it should be, in Å; move_log_var ``[N, 3]``: log of
+        the variance of that in Å²; real ``[N]``: logit that there is such an atom.
     """
 
     pairs: Tensor

@@ -43,8 +43,8 @@ class SpatialLoss(torch.nn.Module):
     r"""The loss of a :class:`~torch_afm.models.SpatialGenerator`: all missing atoms are targets at once.
 
     .. math::
-        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_k \mathcal{L}_\mathrm{kind} + w_p \mathcal{L}_\mathrm{pos} +
-        w_s \mathcal{L}_\mathrm{stop} + w_b \mathcal{L}_\mathrm{bond} +
+        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_k \mathcal{L}_\mathrm{kind} + w_p \mathcal{L}_\mathrm{pos}
+        + w_s \mathcal{L}_\mathrm{stop} + w_b \mathcal{L}_\mathrm{bond} +
         w_p \mathcal{L}_\mathrm{move} + w_r \mathcal{L}_\mathrm{real}
 
     **Heat**: the penalty-reduced focal loss of CornerNet (Law and Deng, arXiv:1808.01244, Eq. 1) and
@@ -60,8 +60,9 @@ class SpatialLoss(torch.nn.Module):
     below the surface cut, which the image tells less of, :obj:`context_weight`: they are the more numerous,
     and would otherwise be what is learnt. Their confidence comes out lower for it.
 
-    **Kind**: the cross-entropy of the atom's class among those of its plane, at the atom's pixel and the eight
-    around it. Classes have no weights: a rare element is a rare answer, and the shares given stay honest.
+    **Kind**: the cross-entropy of the atom's class among those of its plane, at the atom's pixel and the
+    eight around it. Classes have no weights: a rare element is a rare answer, and the shares given stay
+    honest.
 
     **Position**: the Gaussian likelihood of x, y and z, a variance each (Kendall and Gall,
     arXiv:1703.04977), so that the network tells how well it knows each of them,
@@ -77,8 +78,8 @@ class SpatialLoss(torch.nn.Module):
     **Stop**: the cross-entropy of *no visible atom is missing*. Deep atoms do not count: whether some are
     left is nothing that an image tells.
 
-    **Bond**: the binary cross-entropy over pairs of atoms of the graph that are close enough, those with a bond
-    and those without weighing the same in all: there are twice as many of the latter.
+    **Bond**: the binary cross-entropy over pairs of atoms of the graph that are close enough, those with a
+    bond and those without weighing the same in all: there are twice as many of the latter.
 
     **Move** and **real**: the same likelihood of where an atom of the graph really is, and the cross-entropy
     of whether it is: means over the atoms of :obj:`true_pos`, not a number for atoms that are not.
@@ -100,7 +101,8 @@ class SpatialLoss(torch.nn.Module):
 
     Shapes:
         - **input:** :class:`~torch_afm.nn.SpatialPrediction` of :math:`B` graphs, and those graphs with
-          their bonds, :obj:`true_pos`, :obj:`missing_z` and :obj:`missing_pos` (batched with :obj:`follow_batch=["missing_z"]`)
+          their bonds, :obj:`true_pos`, :obj:`missing_z` and :obj:`missing_pos` (batched with
+          :obj:`follow_batch=["missing_z"]`)
         - **output:** :class:`SpatialLossTerms` of scalars
     """
 
@@ -224,8 +226,8 @@ class SpatialLoss(torch.nn.Module):
         return (
             f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, "
             f"context_weight={self.context_weight}, position_weight={self.position_weight}, "
-            f"stop_weight={self.stop_weight}, kind_weight={self.kind_weight}, bond_weight={self.bond_weight}, "
-            f"real_weight={self.real_weight})"
+            f"stop_weight={self.stop_weight}, kind_weight={self.kind_weight}, "
+            f"bond_weight={self.bond_weight}, real_weight={self.real_weight})"
         )
 
 

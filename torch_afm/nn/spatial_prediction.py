@@ -17,10 +17,10 @@ class SpatialPrediction(NamedTuple):
 
     Shapes:
         heat ``[B, P, Y, X]``: logit that an atom of the plane is missing at the pixel; kind ``[B, K, Y, X]``:
-        log-probability of its class, 1 in all over the classes of a plane; position ``[B, P, 3, Y, X]``: where
-        it is in Å, x and y from the pixel's centre, z in the graph's frame; log_var ``[B, P, 3, Y, X]``: log
-        of the variance of these in Å²; stop ``[B]``: logit that no visible atom is missing; graph: what is
-        said of the atoms that are there.
+        log-probability of its class, 1 in all over the classes of a plane; position ``[B, P, 3, Y, X]``:
+        where it is in Å, x and y from the pixel's centre, z in the graph's frame; log_var ``[B, P, 3, Y,
+        X]``: log of the variance of these in Å²; stop ``[B]``: logit that no visible atom is missing; graph:
+        what is said of the atoms that are there.
     """
 
     heat: Tensor

@@ -87,12 +87,14 @@ class Augment:
         return [(transform.applies.__name__, transform.draw(shape, rng)) for transform in self.stack]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(frame={list(self.frame)}, stack={list(self.stack)}, share={self.share})"
+        return (
+            f"{type(self).__name__}(frame={list(self.frame)}, stack={list(self.stack)}, share={self.share})"
+        )
 
 
 def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]) -> Tensor:
-    """Finish raw stacks: apply ``frame``, normalise, apply ``stacks``, each with steps for every stack. Stacks
-    without any of the latter are left alone.
+    """Finish raw stacks: apply ``frame``, normalise, apply ``stacks``, each with steps for every stack.
+    Stacks without any of the latter are left alone.
 
     Shapes:
         stack ``[B, C, Z, Y, X]`` Hz, result ``[B, C, Z', Y', X']``.

@@ -13,8 +13,8 @@ from torch_afm.data import AFMData
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
 
-
-#: Standard deviation in Å of a false atom's place along each axis, least distance to all atoms, and places tried.
+#: Standard deviation in Å of a false atom's place along each axis, least distance to all atoms, and places
+#: tried.
 _BESIDE, _ROOM, _TRIES = 0.7, 0.6, 8
 
 
@@ -32,8 +32,8 @@ class MakeMutant(BaseTransform):
         removed: indices, into the visible atoms in their order in the molecule, of those to remove.
         z_min: depth of the surface cut in Å, the top atom being at z = 0.
         misplaced: standard deviation in Å, along each axis, of what the atoms left are moved by.
-        extra: number of false atoms to add, each of an element of the molecule, about 1.2 Å from a visible atom and at
-            least 0.6 Å from all (fewer, where there is no room).
+        extra: number of false atoms to add, each of an element of the molecule, about 1.2 Å from a visible
+            atom and at least 0.6 Å from all (fewer, where there is no room).
         seed: seed of these moves and atoms.
 
     Raises:
@@ -116,8 +116,8 @@ class RandomMutant:
 
     Args:
         empty: share of draws, besides those, that remove all: every generation starts without atoms.
-        misplaced: largest standard deviation in Å of the moves of atoms left; each sample's is drawn uniformly
-            from 0 to it.
+        misplaced: largest standard deviation in Å of the moves of atoms left; each sample's is drawn
+            uniformly from 0 to it.
         extra: largest number of false atoms, uniform from 0 to it.
     """
 
@@ -127,7 +127,9 @@ class RandomMutant:
         if not 0 <= empty <= 1:
             raise InputError(f"empty: expected a share, got {empty}")
         if misplaced < 0 or extra < 0:
-            raise InputError(f"misplaced, extra: expected a distance in Å and a number, got {misplaced}, {extra}")
+            raise InputError(
+                f"misplaced, extra: expected a distance in Å and a number, got {misplaced}, {extra}"
+            )
         self.empty = empty
         self.misplaced = misplaced
         self.extra = extra
