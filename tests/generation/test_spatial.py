@@ -14,7 +14,7 @@ from torch_afm.elements import AtomClasses
 from torch_afm.generation import generate_spatial
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
-from torch_afm.nn import MapGrid, SpatialPrediction
+from torch_afm.nn import GraphOutput, MapGrid, SpatialPrediction
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.testing import benzene
 from torch_afm.transforms import NormalizeSlices, Orient, best_rotations
@@ -26,12 +26,21 @@ Z_TOP = 9.0
 
 
 class Oracle(nn.Module):
-    """Maps the missing atoms of ``truth``: logit 4 at their pixels, sigma 0.1, 0.2, 0.3 Å."""
+    """Maps the missing atoms of ``truth``: logit 4 at their pixels, sigma 0.1, 0.2, 0.3 Å. Sees bonds where
+    :func:`covalent_bonds` does, says that no atom should move, and believes in all but those at ``doubted``."""
 
-    def __init__(self, truth: AFMData, stop: bool = True, blind: bool = False, logit: float = 4.0) -> None:
+    def __init__(
+        self,
+        truth: AFMData,
+        stop: bool = True,
+        blind: bool = False,
+        logit: float = 4.0,
+        doubted: float | None = None,
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
         self.truth, self.stop, self.blind, self.logit = truth, stop, blind, logit
+        self.doubted = doubted
         self.classes, self.grid = AtomClasses(), GRID
         self.config = SimpleNamespace(scan=SCAN, z_min=-0.7)
         self.seen = []
@@ -54,7 +63,18 @@ class Oracle(nn.Module):
                 position[0, k, :, row, column] = torch.stack([pos[0] - x[column], pos[1] - y[row], pos[2]])
             missing += bool(pos[2] >= -0.7)
         stop = torch.tensor([4.0 if self.stop and not missing else -4.0])
-        return SpatialPrediction(heat, position, log_var, stop)
+        kind = torch.zeros_like(heat)
+        return SpatialPrediction(heat, kind, position, log_var, stop, self.said(data))
+
+    def said(self, data):
+        pairs = (torch.cdist(data.pos, data.pos) < 2.8).triu(diagonal=1).nonzero().T
+        known = {tuple(pair) for pair in covalent_bonds(data.z, data.pos).T.tolist()}
+        bond = torch.tensor([4.0 if tuple(pair) in known else -4.0 for pair in pairs.T.tolist()])
+        log_var = (2 * torch.tensor([0.1, 0.2, 0.3]).log()).expand(len(data.z), 3)
+        real = torch.full((len(data.z),), 4.0)
+        if self.doubted is not None:
+            real[(data.pos[:, 2] - self.doubted).abs() < 1e-4] = -4.0
+        return GraphOutput(pairs, bond, torch.zeros(len(data.z), 3), log_var, real)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +88,7 @@ def reference(renderer):
 
 
 def run(model, reference, renderer, **kwargs):
-    return generate_spatial(model, reference, renderer, Z_TOP, **kwargs)
+    return generate_spatial(model, reference, renderer, Z_TOP, **{"views": 1, "revisions": 0} | kwargs)
 
 
 def by_place(z, pos):
@@ -83,9 +103,9 @@ def test_all_atoms_are_recovered_exactly(each, reference, renderer):
     graph = generation.graph
     assert generation.ended == "stop" and generation.context.z.numel() == 0
     assert by_place(graph.z, graph.pos) == by_place(truth.z, truth.pos)
-    assert (
-        torch.equal(graph.edge_index, covalent_bonds(graph.z, graph.pos)) and graph.edge_index.size(1) == 24
-    )
+    expected = covalent_bonds(graph.z, graph.pos).T.tolist()
+    assert sorted(graph.edge_index.T.tolist()) == sorted(expected) and len(expected) == 24
+    torch.testing.assert_close(graph.bond_probability, torch.full((24,), 1 / (1 + math.exp(-4))))
     torch.testing.assert_close(graph.sigma, torch.tensor([[0.1, 0.2, 0.3]] * 12))
     torch.testing.assert_close(graph.confidence, torch.full((12,), 1 / (1 + math.exp(-4))), atol=1e-3, rtol=0)
     assert torch.equal(graph.class_probabilities.argmax(dim=1), model.classes.of(graph.z) - 1)
@@ -155,8 +175,30 @@ def test_mode_is_restored_and_bad_input_refused(reference, renderer):
         run(model, reference, renderer, confidence=0.0)
     with pytest.raises(InputError, match="atoms_per_step"):
         run(model, reference, renderer, atoms_per_step=0)
-    with pytest.raises(InputError, match="model: prediction"):
+    with pytest.raises(InputError, match="model: heat"):
         run(Oracle(benzene(), logit=math.nan), reference, renderer)
+
+
+def test_revisions_move_and_remove(reference, renderer):
+    truth = benzene()
+    truth.pos[:, 2] = -0.01 * torch.arange(12)
+    plain = run(Oracle(truth), reference, renderer)
+    revised = run(Oracle(truth), reference, renderer, revisions=2)
+    assert len(revised.steps) == len(plain.steps) + 2
+    assert by_place(revised.graph.z, revised.graph.pos) == by_place(plain.graph.z, plain.graph.pos)
+    # Seen in every pass, and believed in by none.
+    doubted = run(Oracle(truth, doubted=-0.03), reference, renderer, revisions=2, max_atoms=30)
+    assert doubted.graph.z.numel() == 11 or doubted.ended == "max_atoms"
+
+    class Drifting(Oracle):
+        def said(self, data):
+            away = torch.tensor([0.1, 0.0, 0.0]).expand(len(data.z), 3)
+            return super().said(data)._replace(move=away, real=torch.full((len(data.z),), 4.0))
+
+    drifted = run(Drifting(truth, blind=True), reference, renderer, revisions=3)
+    moved = match_atoms(drifted.graph.pos, truth.pos, 0.5)
+    apart = drifted.graph.pos[moved.pred] - truth.pos[moved.true]
+    torch.testing.assert_close(apart, torch.tensor([0.3, 0.0, 0.0]).expand(12, 3))
 
 
 def test_the_shipped_weights_find_most_atoms():

@@ -35,19 +35,30 @@ def graph(n: int, seed: int = 0) -> AFMData:
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_a_map_of_every_class(stride):
+def test_maps_of_planes_and_classes(stride):
     model = tiny(stride=stride)
     out = model(Batch.from_data_list([graph(0), graph(5)]))
     size = (16 // stride, 32 // stride)
     assert model.grid.shape == size
-    assert out.heat.shape == (2, 3, *size) and out.stop.shape == (2,)
-    assert out.position.shape == out.log_var.shape == (2, 3, 3, *size)
+    assert out.heat.shape == (2, 2, *size) and out.stop.shape == (2,)
+    assert out.position.shape == out.log_var.shape == (2, 2, 3, *size)
+    share = out.kind.exp()
+    assert share.shape == (2, 3, *size) and (share[:, 0] == 1).all()
+    torch.testing.assert_close(share[:, 1:].sum(dim=1), torch.ones(2, *size))
+    assert out.graph.move.shape == out.graph.move_log_var.shape == (5, 3) and out.graph.real.shape == (5,)
+    assert out.graph.bond.shape == out.graph.pairs[0].shape
+
+
+def test_planes_follow_the_groups():
+    assert tiny().planes.tolist() == [0, 1, 1]
+    assert tiny(groups=(("C", "H"), ("O",))).planes.tolist() == [0, 0]
+    assert tiny(groups=(("O",), ("H",))).planes.tolist() == [1, 0]
 
 
 def test_the_preset_has_the_size_that_was_asked_for():
     model = generator_of(generator_config("spatial"))
     assert isinstance(model, SpatialGenerator)
-    assert 300_000 < sum(p.numel() for p in model.parameters()) < 700_000
+    assert 1_000_000 < sum(p.numel() for p in model.parameters()) < 1_400_000
     assert isinstance(generator_of(GraphGeneratorConfig.preset("small")), GraphGenerator)
 
 
@@ -56,8 +67,12 @@ def test_graphs_of_a_batch_do_not_mix():
     graphs = [graph(3, 1), graph(0, 2), graph(6, 3)]
     whole = model(Batch.from_data_list(graphs))
     for i, one in enumerate(graphs):
-        for a, b in zip(whole, model(one), strict=True):
+        for a, b in zip(whole[:5], model(one)[:5], strict=True):
             torch.testing.assert_close(a[i : i + 1], b)
+    alone = [model(one).graph for one in graphs]
+    for name in ("bond", "move", "move_log_var", "real"):
+        expected = torch.cat([getattr(said, name) for said in alone])
+        torch.testing.assert_close(getattr(whole.graph, name), expected)
 
 
 def test_order_of_the_atoms_does_not_matter():
@@ -65,8 +80,17 @@ def test_order_of_the_atoms_does_not_matter():
     order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
     turned = data.clone()
     turned.z, turned.pos = data.z[order], data.pos[order]
-    for a, b in zip(model(data), model(turned), strict=True):
-        torch.testing.assert_close(a, b)
+    a, b = model(data), model(turned)
+    for one, other in zip(a[:5], b[:5], strict=True):
+        torch.testing.assert_close(one, other)
+    torch.testing.assert_close(a.graph.move[order], b.graph.move)
+    torch.testing.assert_close(bonds(a.graph, 6)[order][:, order], bonds(b.graph, 6))
+
+
+def bonds(said, n):
+    matrix = torch.zeros(n, n)
+    matrix[tuple(said.pairs)] = said.bond
+    return matrix + matrix.T
 
 
 @pytest.mark.parametrize("part", ["reference", "simulated", "pos", "z"])
@@ -74,14 +98,26 @@ def test_all_inputs_count(part):
     model, data = tiny(), graph(4)
     changed = data.clone()
     changed[part] = 1 + data[part] if part != "z" else torch.tensor([9, 9, 9, 9])
-    for name, a, b in zip(("heat", "position", "log_var", "stop"), model(data), model(changed), strict=True):
-        assert (a - b).abs().max() > 1e-6, name
+    before, after = model(data), model(changed)
+    for name in ("heat", "kind", "position", "log_var", "stop"):
+        assert (getattr(before, name) - getattr(after, name)).abs().max() > 1e-6, name
+    assert (before.graph.move - after.graph.move).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("part", ["difference", "painting"])
+def test_parts_can_be_left_out(part):
+    less = tiny(**{part: False})
+    assert sum(p.numel() for p in less.parameters()) < sum(p.numel() for p in tiny().parameters())
+    assert less(graph(4)).heat.shape == tiny()(graph(4)).heat.shape
 
 
 def test_every_parameter_learns():
     model = tiny().train()
-    out = model(Batch.from_data_list([graph(3, 1), graph(4, 2)]))
-    sum(part.square().sum() for part in out).backward()
+    near = [graph(3, 1), graph(4, 2)]
+    for data in near:
+        data.pos = data.pos / 3  # close enough for bonds
+    out = model(Batch.from_data_list(near))
+    sum(part.square().sum() for part in (*out[:5], *out.graph[1:])).backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
 
 
@@ -90,7 +126,9 @@ def test_save_and_load(tmp_path):
     model.save_pretrained(tmp_path)
     for loaded in (SpatialGenerator.from_pretrained(tmp_path), load_generator(tmp_path)):
         assert isinstance(loaded, SpatialGenerator) and loaded.config == model.config
-        assert all(torch.equal(a, b) for a, b in zip(model(graph(3)), loaded.eval()(graph(3)), strict=True))
+        before, after = model(graph(3)), loaded.eval()(graph(3))
+        pairs = zip((*before[:5], *before.graph), (*after[:5], *after.graph), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_networks_are_not_mistaken_for_each_other(tmp_path):

@@ -7,7 +7,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.nn import MapGrid, SpatialLoss, SpatialPrediction
+from torch_afm.nn import GraphOutput, MapGrid, SpatialLoss, SpatialPrediction
 
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(17, 17), n_slices=2)  # 0.5 Å a pixel
 GRID = MapGrid.of(SCAN)
@@ -18,6 +18,7 @@ def sample(z, pos):
     empty = AFMData.empty()
     empty.missing_z = torch.tensor(z, dtype=torch.long)
     empty.missing_pos = torch.tensor(pos, dtype=torch.float64).reshape(-1, 3)
+    empty.true_pos = empty.pos
     return empty
 
 
@@ -31,8 +32,21 @@ def prediction(graphs=1, heat=0.0, stop=0.0):
 
     maps = graphs, 2, 3, *GRID.shape
     return SpatialPrediction(
-        full(graphs, 2, *GRID.shape, value=heat), full(*maps), full(*maps), full(graphs, value=stop)
+        full(graphs, 2, *GRID.shape, value=heat),
+        full(graphs, 2, *GRID.shape),
+        full(*maps),
+        full(*maps),
+        full(graphs, value=stop),
+        said(),
     )
+
+
+def said(pairs=(), bond=(), move=(), log_var=(), real=()):
+    def leaf(values, *shape):
+        return torch.tensor(values, dtype=torch.float64).reshape(*shape).requires_grad_()
+
+    index = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T
+    return GraphOutput(index, leaf(bond, -1), leaf(move, -1, 3), leaf(log_var, -1, 3), leaf(real, -1))
 
 
 def test_heat_of_one_atom_is_the_focal_loss():
@@ -131,9 +145,59 @@ def test_a_batch_is_the_mean_over_its_atoms():
     generator = torch.Generator().manual_seed(0)
     a = sample([6, 1], [[0.5, -1.0, -0.2], [-1.5, 1.0, -0.5]])
     b = sample([1, 8, 6], [[2.5, -1.0, -0.2], [-1.5, 1.0, -0.5], [0.0, 3.0, -0.6]])
-    out = SpatialPrediction(*(torch.randn(t.shape, generator=generator).double() for t in prediction(2)))
+    maps = [torch.randn(t.shape, generator=generator).double() for t in prediction(2)[:5]]
+    out = SpatialPrediction(*maps, said())
     both = loss(out, collate(a, b))
-    parts = [loss(SpatialPrediction(*(t[i : i + 1] for t in out)), collate(s)) for i, s in enumerate((a, b))]
-    for name in ("heat", "position"):
+    parts = [
+        loss(SpatialPrediction(*(t[i : i + 1] for t in maps), said()), collate(s))
+        for i, s in enumerate((a, b))
+    ]
+    for name in ("heat", "kind", "position"):
         expected = (2 * getattr(parts[0], name) + 3 * getattr(parts[1], name)) / 5
         torch.testing.assert_close(getattr(both, name), expected)
+
+
+def test_kind_is_the_cross_entropy_within_a_plane():
+    loss = SpatialLoss(AtomClasses((("H",), ("C",), ("O",))), GRID)
+    out = prediction()
+    kind = torch.tensor([0.0, 0.8, 0.2], dtype=torch.float64).log()
+    out = out._replace(kind=kind[None, :, None, None].expand(1, 3, *GRID.shape))
+    atoms = [[0.5, -1.0, -0.2], [-1.5, 1.0, -0.5], [2.0, 2.0, -0.3]]
+    found = loss(out._replace(kind=out.kind.nan_to_num(neginf=0)), collate(sample([6, 8, 1], atoms))).kind
+    assert found.item() == pytest.approx(-(math.log(0.8) + math.log(0.2)) / 3)
+
+
+def graph_of(z, pos, true, bonds):
+    data = sample([], [])
+    data.z, data.pos = torch.tensor(z), torch.tensor(pos, dtype=torch.float64)
+    data.true_pos = torch.tensor(true, dtype=torch.float64)
+    index = torch.tensor(bonds, dtype=torch.long).reshape(-1, 2).T
+    data.edge_index = torch.cat([index, index.flip(0)], dim=1)
+    return collate(data)
+
+
+def test_moves_are_learnt_by_likelihood_and_false_atoms_by_name():
+    nowhere = [math.nan] * 3
+    data = graph_of([6, 1, 6], [[0, 0, 0], [1, 0, 0], [0, 2, 0]], [[0.1, 0, 0], nowhere, [0, 2, 0]], [])
+    out = prediction()._replace(
+        graph=said((), (), [[0.3, 0, 0], [5, 5, 5], [0, 0, 0]], [-1.0] * 9, [1, -2, 0.5])
+    )
+    terms = SpatialLoss(CLASSES, GRID)(out, data)
+    assert terms.move.item() == pytest.approx((0.5 * 6 * -1 + 0.5 * 0.2**2 * math.e) / 3)
+    expected = -sum(math.log(1 / (1 + math.exp(-x))) for x in (1, 2, 0.5)) / 3
+    assert terms.real.item() == pytest.approx(expected)
+    terms.total.backward()
+    assert torch.isfinite(out.graph.move.grad).all() and (out.graph.move.grad[1] == 0).all()
+
+
+def test_bonds_and_gaps_weigh_the_same():
+    pos = [[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]
+    data = graph_of([6] * 4, pos, pos, [[0, 1]])
+    pairs = [[0, 1], [0, 2], [1, 3], [2, 3]]
+    out = prediction()._replace(graph=said(pairs, [0.7, -0.2, 0.1, 0.4], [0.0] * 12, [0.0] * 12, [0.0] * 4))
+    found = SpatialLoss(CLASSES, GRID)(out, data).bond
+
+    def log(x):
+        return math.log(1 / (1 + math.exp(-x)))
+
+    assert found.item() == pytest.approx(-(log(0.7) + (log(0.2) + log(-0.1) + log(-0.4)) / 3) / 2)

@@ -79,14 +79,35 @@ def test_graph_goes_along():
 
 def test_defaults_are_the_thesis_and_nothing_may_be_asked_for():
     assert [type(t) for t in Augment().stack] == [RandomNoise, RandomSliceShift, RandomCutout]
-    assert str(Augment((), ())) == "Augment(frame=[], stack=[])"
+    assert str(Augment((), ())) == "Augment(frame=[], stack=[], share=1.0)"
     stack = torch.randn(2, 1, 6, 40, 40, generator=torch.manual_seed(0))
     assert torch.equal(change_stacks(stack, [[], []], [[], []]), NormalizeSlices()(stack))
 
 
+_MIXED = [
+    [["AddNoise", {"amplitude": 0.1, "seed": 1}]],
+    [["AddPlane", {"amplitude": 0.1, "angle": 0.0}]],
+]
+
+
+def test_a_share_of_the_stacks_is_changed():
+    rng, shape = np.random.default_rng(0), (6, 40, 40)
+    augment = Augment(share=0.3)
+    drawn = [augment.draw_stack(shape, rng) for _ in range(1000)]
+    assert np.mean([bool(steps) for steps in drawn]) == pytest.approx(0.3, abs=0.05)
+    stack = torch.randn(40, 1, *shape, generator=torch.manual_seed(0))
+    done = change_stacks(stack, [[]] * 40, drawn[:40])
+    changed = [not torch.equal(a, b) for a, b in zip(done, NormalizeSlices()(stack), strict=True)]
+    assert changed == [bool(steps) for steps in drawn[:40]]
+    alone = [change_stacks(one[None], [[]], [steps])[0] for one, steps in zip(stack, drawn, strict=False)]
+    assert torch.equal(done, torch.stack(alone))
+    with pytest.raises(InputError, match="share: expected a share"):
+        Augment(share=1.2)
+
+
 def test_unknown_or_mixed_steps():
     stack = torch.zeros(2, 1, 2, 4, 4)
-    for stacks in ([[["Blur", {}]]] * 2, [[], [["AddPlane", {"amplitude": 0.1, "angle": 0.0}]]]):
+    for stacks in ([[["Blur", {}]]] * 2, _MIXED):
         with pytest.raises(InputError, match="drawn: expected the same of AddNoise"):
             change_stacks(stack, [[], []], stacks)
 

@@ -86,3 +86,45 @@ def test_without_that_share_draws_are_as_they_were():
     rng = np.random.default_rng(4)
     count = int(rng.integers(0, 10))
     assert plain == asked == {"removed": sorted(rng.permutation(9)[:count].tolist())}
+
+
+def test_where_atoms_really_are():
+    full = _molecule()
+    plain = MakeMutant([0, 2])(full)
+    assert torch.equal(plain.true_pos, plain.pos)
+    moved = MakeMutant([0, 2], misplaced=0.3, seed=5)(full)
+    assert torch.equal(moved.true_pos, plain.pos) and torch.equal(moved.missing_pos, plain.missing_pos)
+    off = torch.cat(
+        [MakeMutant([], misplaced=0.3, seed=k)(full).pos - MakeMutant([])(full).pos for k in range(300)]
+    )
+    assert off.std(dim=0).numpy() == pytest.approx([0.3] * 3, abs=0.02)
+    assert off.mean(dim=0).numpy() == pytest.approx([0.0] * 3, abs=0.02)
+
+
+def test_false_atoms_are_named_and_keep_away():
+    full = _molecule()
+    plain = MakeMutant([0])(full)
+    counts = []
+    for seed in range(40):
+        found = MakeMutant([0], extra=2, seed=seed)(full)
+        n = len(plain.z)
+        assert torch.equal(found.pos[:n], plain.pos) and torch.equal(found.z[:n], plain.z)
+        assert torch.equal(found.edge_index, plain.edge_index)
+        false = found.pos[n:]
+        assert found.true_pos[n:].isnan().all() and found.true_pos[:n].isfinite().all()
+        assert len(found.charge) == len(found.z) and set(found.z[n:].tolist()) <= set(full.z.tolist())
+        assert (torch.cdist(false, full.pos) > 0.6).all() and (false[:, 2] > -0.7).all()
+        counts.append(len(false))
+    assert max(counts) == 2 and np.mean(counts) > 1
+    again = (MakeMutant([0], extra=2, misplaced=0.1, seed=3)(full).pos for _ in range(2))
+    assert torch.equal(*again)
+
+
+def test_drawn_moves_and_false_atoms():
+    rng = np.random.default_rng(0)
+    drawn = [RandomMutant(misplaced=0.4, extra=2).draw(5, rng) for _ in range(2000)]
+    assert np.mean([d["misplaced"] for d in drawn]) == pytest.approx(0.2, abs=0.01)
+    assert np.bincount([d["extra"] for d in drawn]) / 2000 == pytest.approx([1 / 3] * 3, abs=0.04)
+    for wrong in ({"misplaced": -0.1}, {"extra": -1}):
+        with pytest.raises(InputError, match="misplaced, extra: expected"):
+            RandomMutant(**wrong)

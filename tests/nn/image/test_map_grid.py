@@ -65,3 +65,18 @@ def test_a_shift_by_whole_pixels_shifts_the_painting():
 def test_no_atoms_paint_nothing():
     none = torch.zeros(0, dtype=torch.long)
     assert MapGrid.of(SCAN).paint(torch.zeros(0, 3), none, none, 2, 2, 0.5).abs().sum() == 0
+
+
+def test_samples_of_a_linear_map_are_exact():
+    grid = MapGrid((5, 8), (-3.0, -1.0), (0.75, 0.5))
+    x, y = grid.axes(torch.zeros(1, dtype=torch.float64))
+    maps = torch.stack([2 * x - y[:, None], x.expand(5, 8) + 1])[None].repeat(2, 1, 1, 1)
+    maps[1] *= -1
+    pos = torch.tensor([[-3.0, -1.0, 0], [0.1, 0.3, 1], [2.25, 1.0, 2]], dtype=torch.float64)
+    found = grid.sample(maps, pos, torch.tensor([0, 1, 0]))
+    expected = torch.stack([2 * pos[:, 0] - pos[:, 1], pos[:, 0] + 1], dim=1)
+    expected[1] *= -1
+    torch.testing.assert_close(found, expected)
+    beyond = grid.sample(maps, torch.tensor([[-9.0, 9.0]], dtype=torch.float64), torch.tensor([0]))
+    torch.testing.assert_close(beyond, maps[0, :, -1, 0][None])
+    assert grid.sample(maps, pos[:0], torch.empty(0, dtype=torch.long)).shape == (0, 2)
