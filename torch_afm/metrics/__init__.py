@@ -6,13 +6,16 @@ from torch_afm.metrics.evaluate import evaluate_steps
 from torch_afm.metrics.matching import Matching, match_atoms
 from torch_afm.metrics.molecules import MoleculeMetrics
 from torch_afm.metrics.step import StepMetrics
+from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
 from torch_afm.metrics.tables import THESIS, format_tables, headline
 
 __all__ = [
+    "FEATURES",
     "THESIS",
     "Matching",
     "MoleculeMetrics",
     "StepMetrics",
+    "StructureSettings",
     "bootstrap",
     "brightest_pixel",
     "evaluate_steps",
@@ -21,4 +24,5 @@ __all__ = [
     "match_atoms",
     "random_atom",
     "stop_at_once",
+    "structure_features",
 ]
