@@ -148,10 +148,12 @@ class StructureSettings:
     @classmethod
     def visible(cls, **overrides: Any) -> StructureSettings:
         """The default conventions on the part of a structure that an image can show: atoms within 3 Å of the
-        topmost one that a probe as large as the oxygen of a CO tip (1.52 Å) touches from above. The same cut
-        is made in theory and in prediction, so that they are compared on equal terms.
+        topmost one. The same cut is made in theory and in prediction, so that they are compared on equal
+        terms. 3 Å is the depth that the published models predict over; they learn from every atom down to
+        it, in the shadow of another or not, so ``shadow`` is an argument to give (1.52 Å, the oxygen of a CO
+        tip) and not part of this default.
 
         Args:
             overrides: other arguments.
         """
-        return cls(**{"visible_depth": 3.0, "shadow": 1.52} | overrides)
+        return cls(**{"visible_depth": 3.0} | overrides)
