@@ -5,6 +5,7 @@ from torch_afm.metrics.distributions.differentiable import differentiable_wasser
 from torch_afm.metrics.distributions.energy import energy_distance
 from torch_afm.metrics.distributions.kl import kl_divergence
 from torch_afm.metrics.distributions.mmd import mmd
+from torch_afm.metrics.distributions.sinkhorn import sinkhorn_divergence
 from torch_afm.metrics.distributions.sliced import sliced_wasserstein
 from torch_afm.metrics.distributions.wasserstein import wasserstein
 
@@ -16,6 +17,7 @@ __all__ = [
     "energy_distance",
     "kl_divergence",
     "mmd",
+    "sinkhorn_divergence",
     "sliced_wasserstein",
     "wasserstein",
 ]

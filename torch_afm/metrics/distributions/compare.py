@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch_afm.metrics.distributions.energy import energy_draws
 from torch_afm.metrics.distributions.kl import AXIS_BINS, BINS, kl_draws
 from torch_afm.metrics.distributions.mmd import mmd_draws
 from torch_afm.metrics.distributions.samples import Sample
+from torch_afm.metrics.distributions.sinkhorn import sinkhorn_divergence
 from torch_afm.metrics.distributions.sliced import PROJECTIONS, sliced_draws
 from torch_afm.metrics.distributions.wasserstein import wasserstein_draws
 from torch_afm.metrics.structure import FEATURES
@@ -21,6 +23,12 @@ from torch_afm.utils import InputError
 Features = Sequence[Mapping[str, np.ndarray]]
 _Draws = Callable[[Sample, Sample, np.ndarray, np.ndarray], np.ndarray]
 
+
+def _sinkhorn_draws(x: Sample, y: Sample, x_counts: np.ndarray, y_counts: np.ndarray) -> np.ndarray:
+    """Of the samples themselves; there is none of weighted structures, hence no interval."""
+    return np.append(sinkhorn_divergence(x.values, y.values), np.full(len(x_counts) - 1, np.nan))
+
+
 #: Distance -> how it follows from weighted structures, and the power of a unit of length that it scales with.
 DISTANCES: dict[str, tuple[_Draws, int]] = {
     "wasserstein": (wasserstein_draws, 1),
@@ -28,7 +36,12 @@ DISTANCES: dict[str, tuple[_Draws, int]] = {
     "energy": (energy_draws, 1),
     "mmd": (mmd_draws, 0),
     "kl": (kl_draws, 0),
+    "sinkhorn": (_sinkhorn_draws, 1),
 }
+#: What is computed unless asked otherwise: all but the published, unconverged one.
+DEFAULT = ("wasserstein", "sliced", "energy", "mmd", "kl")
+#: In more dimensions only: on a line they are, or were in print, the Wasserstein distance.
+_NOT_ON_A_LINE = ("sliced", "sinkhorn")
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class Comparison:
     Args:
         features: feature -> ``"prediction"`` and ``"reference"``, the number of values, and ``"distances"``:
             distance -> ``"raw"`` and ``"normalised"`` -> ``"value"``, ``"interval"`` (low, high) and
-            ``"floor"``. ``None`` where a side has no values. A distance on a line has no ``"sliced"``.
+            ``"floor"``. ``None`` where a side has no values. A feature on a line has no ``"sliced"``.
         settings: what they were computed with.
     """
 
@@ -75,7 +88,7 @@ class Comparison:
 def compare(
     prediction: Features,
     reference: Features,
-    distances: Sequence[str] = tuple(DISTANCES),
+    distances: Sequence[str] = DEFAULT,
     n: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -99,7 +112,8 @@ def compare(
         prediction: values of every feature, one mapping a structure, as
             :func:`torch_afm.metrics.structure.structure_features` returns them.
         reference: the same for the reference; the same features.
-        distances: names out of :data:`DISTANCES`.
+        distances: names out of :data:`DISTANCES`; by default all but ``"sinkhorn"``, the published divergence
+            (:func:`torch_afm.metrics.distributions.sinkhorn.sinkhorn_divergence`), which has no interval.
         n: resamples; 0 for no intervals.
         level: share of the resamples inside the interval.
         seed: of resampling, halves, subsamples and directions.
@@ -118,7 +132,7 @@ def compare(
         1
     ]
     rng = np.random.default_rng(seed)
-    counts = tuple(_counts(rng, size, n) for size in (int(owners.max()) + 1, len(reference)))
+    counts = _counts(rng, int(owners.max()) + 1, n), _counts(rng, len(reference), n)
     halves = np.array_split(rng.permutation(len(reference)), 2)
     found = {}
     for name in tqdm(names, desc="distances", disable=not progress, leave=False):
@@ -130,8 +144,8 @@ def compare(
         once = [np.ones((1, part.n_structures)) for part in parts]
         entry: dict[str, Any] = {"prediction": len(x), "reference": len(y), "distances": {}}
         for distance in distances:
-            if distance == "sliced" and FEATURES[name].ranges[1:] == ():
-                continue  # the same as the Wasserstein distance
+            if distance in _NOT_ON_A_LINE and len(FEATURES[name].ranges) == 1:
+                continue
             values = _scales(name, distance, (x, y), counts, seed)
             floors = _scales(name, distance, (parts[0], parts[1]), (once[0], once[1]), seed)
             entry["distances"][distance] = {
@@ -165,10 +179,7 @@ def _scales(
         return {"raw": None, "normalised": None}
     draws, power = DISTANCES[distance]
     if distance == "sliced":
-
-        def draws(*given: Any) -> np.ndarray:
-            return sliced_draws(*given, seed=seed)
-
+        draws = partial(sliced_draws, seed=seed)
     raw = draws(x, y, *counts)
     feature = FEATURES[name]
     if x.dimension == 1:  # there the scale is a factor
@@ -219,10 +230,8 @@ def _check(
     for name, side in (("prediction", prediction), ("reference", reference)):
         for part in side:
             if set(part) != names:
-                odd = sorted(names ^ set(part))
-                raise InputError(
-                    f"{name}: expected the same features of every structure, got {odd} not of all"
-                )
+                odd = ", ".join(sorted(names ^ set(part)))
+                raise InputError(f"{name}: expected the features of every structure, got no {odd} of some")
     for distance in distances:
         if distance not in DISTANCES:
             raise InputError(f"distances: expected some of {', '.join(DISTANCES)}, got {distance!r}")

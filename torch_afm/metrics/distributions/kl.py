@@ -32,10 +32,10 @@ def kl_divergence(x: np.ndarray, y: np.ndarray, bins: int | None = None) -> floa
         InputError: for an empty set, a NaN, different dimensions, less than one bin, or over 10 million.
     """
     samples = pair(x, y)
-    if bins < 1 or bins ** samples[0].dimension > 10_000_000:
-        raise InputError(
-            f"bins: expected 1 to 10 million in all, got {bins} along {samples[0].dimension} axes"
-        )
+    axes = samples[0].dimension
+    bins = _bins(axes) if bins is None else bins
+    if bins < 1 or bins**axes > 10_000_000:
+        raise InputError(f"bins: expected 1 to 10 million in all, got {bins} along {axes} axes")
     return float(kl_draws(*samples, ONCE, ONCE, bins)[0])
 
 

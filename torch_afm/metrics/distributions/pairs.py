@@ -123,5 +123,5 @@ def _upper(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 def _off_diagonal(values: np.ndarray) -> Iterator[np.ndarray]:
     """Distances of all pairs of different values, each once."""
     for _, distances in _upper(values):
-        rows, columns = np.indices(distances.shape, sparse=True)
-        yield distances[columns > rows]
+        rows, columns = map(np.arange, distances.shape)
+        yield distances[columns > rows[:, None]]
