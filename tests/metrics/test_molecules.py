@@ -98,7 +98,7 @@ def test_sequence_context_images_and_time():
     table = metrics.compute()["all"]
     assert table["duplicates"] == 0.5 and table["duplicate_share"] == pytest.approx(1 / 4)
     assert table["steps"] == 2 and table["seconds"] == 2 and table["first_is_top"] == 1
-    assert table["failures"]["repeats"] == 0.5 and table["failures"]["piled_up"] == 0.5
+    assert table["failures"]["repeats"] == 0.5 and table["failures"]["wrong_first"] == 0
     assert table["context"] == pytest.approx({"precision": 0.5, "recall": 1, "f1": 2 / 3})
     assert table["images"]["prediction"] == {"mse": [1, 3, 2], "pearson": pytest.approx([0.5, 0.7, 0.6])}
     json.dumps(metrics.intervals(n=3), allow_nan=False)

@@ -46,7 +46,8 @@ def test_failure_classes():
     assert _names(flat, true, "stop") == {"lost_z"}
     assert _names(true, true, "repeat") == {"repeats"}
     refused = torch.cat([true, true[:1] + 0.1])
-    assert _names(true, true, "repeat", refused) == {"repeats", "piled_up"}
+    assert _names(true, true, "repeat", refused) == {"repeats"}
+    assert _names(true, true, "stop", refused) == {"repeats"}
     assert _names(torch.cat([true, _pos([3.6, 0, 0])]), true, "stop") == {"piled_up"}
     assert _names(torch.cat([_pos([9, 0, 0]), true]), true, "stop") == {"wrong_first"}
     assert _names(_pos(), true, "stop") == {"shadowed_missed"}

@@ -52,12 +52,11 @@ class Columns:
         }
         kinds = records[0]["failures"] if records else ()
         self.failures = {k: np.array([r["failures"][k] for r in records], dtype=float) for k in kinds}
-        shown = next((r["images"] for r in records if "images" in r), {})
-        self.images = {
-            (name, score): np.array([r["images"][name][score] for r in records if "images" in r])
-            for name, scores in shown.items()
-            for score in scores
-        }
+        shown: dict[str, dict[str, Any]] = next((r["images"] for r in records if "images" in r), {})
+        self.image_keys = [(name, score) for name, scores in shown.items() for score in scores]
+        self.images = np.array(
+            [[r["images"][n][s] for n, s in self.image_keys] for r in records if "images" in r], dtype=float
+        )
         self.imaged = np.array(["images" in r for r in records], dtype=bool)
         errors = [np.array(r["errors"]).reshape(-1, 3) for r in records]
         self.errors = np.abs(np.concatenate([np.empty((0, 3)), *errors]))
@@ -143,10 +142,12 @@ def _images(columns: Columns, index: np.ndarray) -> dict[str, dict[str, list[flo
     place = np.cumsum(columns.imaged) - 1
     rows = place[index[columns.imaged[index]]]
     found: dict[str, dict[str, list[float | None]]] = {}
-    for (name, score), values in columns.images.items():
-        means = values[rows].mean(axis=0).tolist() if len(rows) else [None] * values.shape[1]
-        whole = float(np.mean(means)) if len(rows) else None
-        found.setdefault(name, {})[score] = [*means, whole]
+    if not columns.image_keys:
+        return found
+    means = columns.images[rows].mean(axis=0) if len(rows) else np.full(columns.images.shape[1:], np.nan)
+    for (name, score), slices in zip(columns.image_keys, means, strict=True):
+        values = [*slices.tolist(), float(slices.mean())]
+        found.setdefault(name, {})[score] = [None if np.isnan(v) else v for v in values]
     return found
 
 

@@ -43,6 +43,7 @@ def score_molecule(
     steps: int | None = None,
     context: tuple[AFMData, AFMData] | None = None,
     images: Mapping[str, Mapping[str, list[float]]] | None = None,
+    pearson: float | None = None,
     seconds: float | None = None,
     molecule: int | None = None,
 ) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def score_molecule(
         steps: passes through the network.
         context: atoms predicted below the surface cut and those that are there.
         images: scores of stacks (:func:`torch_afm.metrics.agreement`), by name.
+        pearson: mean Pearson's r of the stack that the generator simulated last with the reference, all
+            that a user sees.
         seconds: that the prediction took.
         molecule: number of the molecule; several predictions may be of one.
 
@@ -72,7 +75,7 @@ def score_molecule(
     edits = edit_distance(graph, truth, matching, (pred, true))
     placed = graph.pos if sequence is None else sequence
     small = max(graph.z.numel(), truth.z.numel()) <= MAX_ATOMS
-    least = least_edit_distance(graph, truth, (pred, true), edits) if small else None
+    least = least_edit_distance(graph, truth, (pred, true)) if small else None
     hidden = shadowed(truth.pos)
     found = torch.zeros(len(hidden), dtype=torch.bool)
     found[matching.true] = True
@@ -101,6 +104,7 @@ def score_molecule(
         "shadowed": [int(hidden.sum()), int((hidden & found).sum())],
         "failures": dataclasses.asdict(failures(graph.pos, truth.pos, ended, placed)),
         "calibration": _confidence(graph, matching, bonds, true),
+        "pearson": pearson,
         "seconds": seconds,
     }
     if context is not None:

@@ -96,13 +96,13 @@ def failures(pos: Tensor, pos_true: Tensor, ended: str, sequence: Tensor | None 
         pos: predicted positions in Å.
         pos_true: true positions in Å.
         ended: how the generation ended.
-        sequence: all positions in Å in the order of placing, with one that was refused; default ``pos``.
+        sequence: positions in Å in the order of placing, with one that was refused; default ``pos``.
 
     Shapes:
         pos ``[N, 3]``, pos_true ``[M, 3]``, sequence ``[S, 3]``.
     """
     placed = pos if sequence is None else sequence
-    distance = _distances(placed)
+    distance = _distances(pos)
     distance.fill_diagonal_(torch.inf)
     lateral = match_atoms(pos, pos_true, 0.5, xy_only=True)
     height = (pos[lateral.pred, 2] - pos_true[lateral.true, 2]).abs()
