@@ -28,6 +28,7 @@ from torch_afm.metrics.distributions import (
 from torch_afm.metrics.evaluate import evaluate_steps
 from torch_afm.metrics.graphs import chamfer, edit_distance, hausdorff, is_valid, least_edit_distance
 from torch_afm.metrics.matching import Matching, match_atoms, nearest_atoms
+from torch_afm.metrics.molecule_tables import format_molecules
 from torch_afm.metrics.molecules import MoleculeMetrics
 from torch_afm.metrics.record import score_molecule
 from torch_afm.metrics.sequences import Failures, duplicates, failures, first_is_top, shadowed
@@ -64,6 +65,7 @@ __all__ = [
     "first_is_top",
     "fit_calibration",
     "format_comparisons",
+    "format_molecules",
     "format_tables",
     "hausdorff",
     "headline",

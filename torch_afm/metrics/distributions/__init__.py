@@ -7,6 +7,7 @@ from torch_afm.metrics.distributions.kl import kl_divergence
 from torch_afm.metrics.distributions.mmd import mmd
 from torch_afm.metrics.distributions.sinkhorn import sinkhorn_divergence
 from torch_afm.metrics.distributions.sliced import sliced_wasserstein
+from torch_afm.metrics.distributions.table import format_comparisons
 from torch_afm.metrics.distributions.wasserstein import wasserstein
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "compare",
     "differentiable_wasserstein",
     "energy_distance",
+    "format_comparisons",
     "kl_divergence",
     "mmd",
     "sinkhorn_divergence",

@@ -135,7 +135,7 @@ def compare(
     counts = _counts(rng, int(owners.max()) + 1, n), _counts(rng, len(reference), n)
     halves = np.array_split(rng.permutation(len(reference)), 2)
     found = {}
-    for name in tqdm(names, desc="distances", disable=not progress, leave=False):
+    for name in tqdm(names, desc="distances", disable=None if progress else True, leave=False):
         x = Sample.of(f"prediction, {name}", [part[name] for part in prediction])
         x = Sample(x.values, owners[x.structure], int(owners.max()) + 1)
         y = Sample.of(f"reference, {name}", [part[name] for part in reference])
