@@ -31,8 +31,9 @@ def radial_distribution(
         p(\mathbf\Delta) = \frac{1}{A} \prod_k \frac{\max(0, L_k - |\Delta_k|)}{L_k^2},
 
     with :math:`A` the volume (area, length) of the cell along periodic directions and :math:`L_k` the extent
-    of the structure along the others, at least 1 Å. In a crystal this is the usual
-    :math:`n(r) / (4 \pi r^2 \delta\, \rho N)`; in a slab or a cluster it tends to 1 as well, where division by
+    of the structure along the others (from the outermost atoms, widened by :math:`(N + 1) / (N - 1)`, which
+    makes it right on average; at least 1 Å). In a crystal this is the usual
+    :math:`n(r) / (4 \pi r^2 \delta\, \rho N)`; in a slab or a cluster it tends to 1 as well, where dividing by
     a sphere would fall off. Pairs and expectations of several structures are added up.
 
     Args:
@@ -73,7 +74,9 @@ def _even(structure: Prepared, pos: np.ndarray, edges: np.ndarray) -> np.ndarray
     # An orthonormal basis whose first vectors span the periodic directions; x, y, z if there are none.
     basis = np.linalg.svd(repeated)[2] if len(repeated) else np.eye(3)
     across = basis[len(repeated) :]
-    extent = np.maximum(np.ptp(pos @ across.T, axis=0), _THINNEST)
+    # Atoms spread evenly over L span L (N - 1) / (N + 1) on average.
+    span = np.ptp(pos @ across.T, axis=0) * (len(pos) + 1) / (len(pos) - 1)
+    extent = np.maximum(span, _THINNEST)
     measure = np.sqrt(np.linalg.det(repeated @ repeated.T)) if len(repeated) else 1.0
     r = (edges[1:] + edges[:-1]) / 2
     delta = np.abs(_directions() @ across.T)[None] * r[:, None, None]
