@@ -12,9 +12,8 @@ def dimer(bend=0.0):
     donor = [[0, 0, 0], [0.97, 0, 0], [0, 0, 0.97]]
     turn = np.radians(bend)
     acceptor = np.array([0.97 + 1.9 * np.cos(turn), 1.9 * np.sin(turn), 0])
-    return ase.Atoms(
-        "OH2OH2", positions=[*donor, acceptor, acceptor + [0.5, 0, 0.83], acceptor + [0.5, 0, -0.83]]
-    )
+    own = acceptor + np.array([[0.5, 0, 0.83], [0.5, 0, -0.83]])
+    return ase.Atoms("OH2OH2", positions=[*donor, acceptor, *own])
 
 
 @pytest.mark.parametrize("bend", [0.0, 30.0, 59.0, 61.0])

@@ -33,8 +33,8 @@ def radial_distribution(
     with :math:`A` the volume (area, length) of the cell along periodic directions and :math:`L_k` the extent
     of the structure along the others (from the outermost atoms, widened by :math:`(N + 1) / (N - 1)`, which
     makes it right on average; at least 1 Å). In a crystal this is the usual
-    :math:`n(r) / (4 \pi r^2 \delta\, \rho N)`; in a slab or a cluster it tends to 1 as well, where dividing by
-    a sphere would fall off. Pairs and expectations of several structures are added up.
+    :math:`n(r) / (4 \pi r^2 \delta\, \rho N)`; in a slab or a cluster it tends to 1 as well, where
+    dividing by a sphere would fall off. Pairs and expectations of several structures are added up.
 
     Args:
         atoms: a structure or several.
