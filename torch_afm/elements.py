@@ -91,6 +91,24 @@ LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
 #: The ten elements of the thesis' molecules (table 2.1).
 ORGANIC = ("H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
+#: Largest sum of bond orders (and so of bonded neighbours) of an element in a molecule: of its neutral forms
+#: and, for B and N, of borates and ammonium. An element that is not listed takes any number.
+MAX_VALENCE: dict[str, int] = {
+    "H": 1,
+    "B": 4,
+    "C": 4,
+    "N": 4,
+    "O": 2,
+    "F": 1,
+    "Si": 4,
+    "P": 5,
+    "S": 6,
+    "Cl": 1,
+    "Se": 6,
+    "Br": 1,
+    "I": 1,
+}
+
 
 def atomic_number(element: str | int) -> int:
     """Atomic number of a symbol (or of a number, checked). Raises :class:`InputError` for an unknown one."""
@@ -109,6 +127,11 @@ def symbol(z: int) -> str:
 def covalent_radius(z: int) -> float:
     """Covalent radius in Å (Cordero et al., Dalton Trans. 2832 (2008))."""
     return float(_RADII[atomic_number(int(z))])
+
+
+def max_valence(z: int) -> int | None:
+    """Largest valence of atomic number ``z`` (:data:`MAX_VALENCE`), ``None`` where there is no limit."""
+    return MAX_VALENCE.get(symbol(z))
 
 
 def lj_parameters(

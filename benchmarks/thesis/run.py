@@ -253,7 +253,7 @@ def _sequence_part(report: Report, row: dict[str, Any], evaluation: Evaluation) 
         "Ranked by the mean of F1 within 0.5 and 1 Å; of equals the molecule with the most visible atoms."
     )
     metrics = evaluation.sequences()
-    score, size = metrics.f1()[:, 1:].mean(axis=1), metrics.rows()["counts"][:, 1]
+    score, size = metrics.f1()[:, 1:].mean(axis=1), metrics.sizes()
     ranks = {"best": score, "average": -np.abs(score - score.mean()), "worst": -score}
     figures = {}
     for number, (name, rank) in enumerate(ranks.items(), start=7):

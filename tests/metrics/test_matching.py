@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from torch_afm.metrics import match_atoms
+from torch_afm.metrics import match_atoms, nearest_atoms
 from torch_afm.utils import InputError
 
 
@@ -109,3 +109,31 @@ def test_empty_sets(n, m, scores):
 def test_bad_input(change, message):
     with pytest.raises(InputError, match=message):
         match_atoms(**{"pos_pred": torch.zeros(2, 3), "pos_true": torch.zeros(1, 3), **change})
+
+
+def test_nearest_atoms_takes_the_nearest_for_every_true_atom():
+    generator = torch.Generator().manual_seed(5)
+    shared = 0
+    for _ in range(60):
+        n, m = torch.randint(0, 7, (2,), generator=generator).tolist()
+        a, b = (torch.rand(k, 3, generator=generator, dtype=torch.float64) * 1.3 for k in (n, m))
+        result, one_to_one = nearest_atoms(a, b, 0.6), match_atoms(a, b, 0.6)
+        expected = []
+        for j, t in enumerate(b.tolist()):
+            near = sorted((math.dist(p, t), i) for i, p in enumerate(a.tolist()))
+            if near and near[0][0] < 0.6:
+                expected.append((near[0][1], j))
+        assert list(zip(result.pred.tolist(), result.true.tolist(), strict=True)) == expected
+        assert result.missing.tolist() == sorted(set(range(m)) - {j for _, j in expected})
+        assert result.extra.tolist() == sorted(set(range(n)) - {i for i, _ in expected})
+        assert result.recall >= one_to_one.recall and result.precision <= one_to_one.precision
+        shared += len(expected) - result.pred.unique().numel()
+    assert shared > 10
+
+
+def test_precision_of_the_nearest_counts_an_atom_once():
+    pred = torch.tensor([[0.0, 0, 0], [9.0, 0, 0]])
+    result = nearest_atoms(pred, torch.tensor([[0.2, 0, 0], [-0.2, 0, 0]]))
+    assert (result.precision, result.recall) == (0.5, 1.0)
+    with pytest.raises(InputError, match="cutoff"):
+        nearest_atoms(pred, pred, -1.0)

@@ -19,6 +19,7 @@ COMMANDS = {
     "dataset": "render training data to files, or tell what the data show (--stats)",
     "train": "train a generator",
     "evaluate": "single-step scores of a generator on molecules it never saw",
+    "metrics": "how far predicted structures are from theory, without labels",
 }
 
 

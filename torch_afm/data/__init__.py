@@ -5,6 +5,7 @@ from torch_afm.data.bonds import covalent_bonds
 from torch_afm.data.convert import from_ase, from_rdmol, from_smiles, to_ase, to_rdmol
 from torch_afm.data.edit import append_atom, remove_atoms
 from torch_afm.data.potential_grid import PotentialGrid
+from torch_afm.data.valences import valence_errors
 
 __all__ = [
     "AFMData",
@@ -17,4 +18,5 @@ __all__ = [
     "remove_atoms",
     "to_ase",
     "to_rdmol",
+    "valence_errors",
 ]

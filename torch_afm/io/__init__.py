@@ -1,5 +1,6 @@
 """Molecules, AFM stacks, potentials on a grid and ppafm's settings in files."""
 
+from torch_afm.io.atoms import read_atoms
 from torch_afm.io.grids import read_potential
 from torch_afm.io.ppafm import PpafmParams, read_atomtypes, read_ppafm_params
 from torch_afm.io.stacks import AFMStack, read_stack, write_stack
@@ -8,6 +9,7 @@ from torch_afm.io.structures import read_molecule, write_sdf, write_xyz
 __all__ = [
     "AFMStack",
     "PpafmParams",
+    "read_atoms",
     "read_atomtypes",
     "read_molecule",
     "read_potential",

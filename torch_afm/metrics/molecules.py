@@ -2,124 +2,137 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
 from torch_afm.metrics.bootstrap import bootstrap
-from torch_afm.metrics.matching import match_atoms
-from torch_afm.utils import check_shape
-
-#: Distances in Å within which an atom is found.
-CUTOFFS = (0.35, 0.5, 1.0)
+from torch_afm.metrics.columns import Columns, summarise
+from torch_afm.metrics.record import CUTOFFS, score_molecule
 
 #: Fewest and most visible atoms of the groups that scores are told of.
 SIZES = {"1 to 3": (1, 3), "4 to 6": (4, 6), "7 to 10": (7, 10), "over 10": (11, 10**9)}
 
 
 class MoleculeMetrics:
-    r"""Scores of generated molecules against the visible atoms of the true ones, matched one to one and blind
-    to elements (:func:`match_atoms`), all together and by number of visible atoms. Shares are of the atoms of
-    all molecules (micro-averages):
+    r"""Scores of generated molecules against the visible atoms of the true ones, all together and by number
+    of visible atoms. Shares are of the atoms of all molecules (micro-averages), with
+    :math:`N_m` predicted and :math:`M_m` true atoms and :math:`K_m` pairs of molecule :math:`m`,
 
     .. math::
         P = \frac{\sum_m K_m}{\sum_m N_m}, \qquad R = \frac{\sum_m K_m}{\sum_m M_m}, \qquad
-        F_1 = \frac{2 \sum_m K_m}{\sum_m (N_m + M_m)}
+        F_1 = \frac{2 \sum_m K_m}{\sum_m (N_m + M_m)},
 
-    with :math:`N_m` predicted, :math:`M_m` true atoms and :math:`K_m` matched pairs of molecule :math:`m`.
+    or means over the molecules (``macro``). Pairs are one to one (:func:`match_atoms`): blind to elements
+    where nothing else is said, of the same class (``aware``), by x and y alone (``lateral``), and the peers'
+    (``nearest``, :func:`nearest_atoms`).
+
+    Args:
+        classes: the classes that are told apart.
     """
 
-    def __init__(self) -> None:
-        self._counts: list[list[int]] = []
-        self._ended: list[str] = []
+    def __init__(self, classes: AtomClasses | None = None) -> None:
+        self.classes = classes or AtomClasses()
+        self._records: list[dict[str, Any]] = []
 
-    def update(self, graph: AFMData, truth: AFMData, ended: str) -> None:
-        """Count one molecule.
+    def update(self, graph: AFMData, truth: AFMData, ended: str, **known: Any) -> None:
+        """Count one prediction.
 
         Args:
             graph: what was generated.
             truth: the visible atoms, in the same frame.
             ended: how the generation ended, see :class:`torch_afm.generation.Generation`.
+            **known: whatever else is known of it, see :func:`torch_afm.metrics.score_molecule`.
         """
-        matched = [match_atoms(graph.pos, truth.pos, cutoff).pred.numel() for cutoff in CUTOFFS]
-        self._counts.append([graph.z.numel(), truth.z.numel(), *matched])
-        self._ended.append(ended)
+        self.add(score_molecule(graph, truth, ended, self.classes, **known))
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count a prediction that :func:`torch_afm.metrics.score_molecule` scored."""
+        self._records.append(record)
+
+    @property
+    def records(self) -> Sequence[dict[str, Any]]:
+        """What is known of each prediction, see :func:`torch_afm.metrics.score_molecule`."""
+        return tuple(self._records)
 
     def rows(self) -> dict[str, np.ndarray]:
-        """What was kept of every molecule: ``counts`` of its predicted, its true and, for each cutoff, its
-        matched atoms, ``[M, 2 + 3]``, and how it ``ended``, ``[M]``."""
-        return {"counts": self._table(), "ended": np.array(self._ended, dtype=np.str_)}
+        """The records as an array ``[M]`` of JSON, for ``numpy.savez``."""
+        return {"records": np.array([json.dumps(record) for record in self._records], dtype=np.str_)}
 
     @classmethod
-    def from_rows(cls, rows: Mapping[str, np.ndarray]) -> MoleculeMetrics:
+    def from_rows(cls, rows: Mapping[str, np.ndarray], classes: AtomClasses | None = None) -> MoleculeMetrics:
         """Metrics of molecules that :meth:`rows` told."""
-        metrics = cls()
-        check_shape("counts", rows["counts"], (len(rows["ended"]), 2 + len(CUTOFFS)))
-        metrics._counts, metrics._ended = rows["counts"].tolist(), rows["ended"].tolist()
+        metrics = cls(classes)
+        metrics._records = [json.loads(str(text)) for text in rows["records"]]
         return metrics
+
+    def sizes(self) -> np.ndarray:
+        """Number of visible atoms of each molecule, ``[M]``."""
+        return np.array([record["atoms"][1] for record in self._records], dtype=int)
 
     def f1(self) -> np.ndarray:
         """F1 of each molecule, a column a cutoff of :data:`CUTOFFS`, ``[M, 3]``; 1 where both graphs are
         empty."""
-        counts = self._table()
-        total = counts[:, 0] + counts[:, 1]
-        return np.where(total > 0, 2 * counts[:, 2:].T, 1).T / np.maximum(total, 1)[:, None]
+        matched = np.array([r["matched"]["blind"] for r in self._records]).reshape(-1, len(CUTOFFS))
+        total = np.array([sum(r["atoms"]) for r in self._records])
+        return np.where(total > 0, 2 * matched.T, 1).T / np.maximum(total, 1)[:, None]
 
     def compute(self) -> dict[str, Any]:
         """Everything so far as plain numbers, ready for JSON; what no molecule defines is ``None``.
 
         Returns:
-            for ``all`` and each group of :data:`SIZES` with molecules in it: ``molecules``; ``atoms``
-            (predicted in the mean); ``count_error`` (predicted less true, absolute, in the mean);
-            ``precision``, ``recall``, ``f1`` by cutoff; ``ended``, counts.
+            for ``all`` and each group of :data:`SIZES` with molecules in it: what
+            :func:`torch_afm.metrics.columns.summarise` tells; ``predictions`` and ``molecules``, numbers;
+            ``ended``, counts; ``class``, the confusion of classes, rows true with a last row ``extra``,
+            columns predicted with a last column ``missing``: ``names``, ``count``, ``fraction`` of the row.
         """
-        counts = self._table()
-        return {name: self._score(counts[group], group) for name, group in self._groups(counts)}
+        columns = Columns(self._records)
+        return {
+            name: {
+                "predictions": len(group),
+                "molecules": len({*columns.molecule[group].tolist()}),
+                **summarise(columns, group),
+                "ended": dict(sorted(Counter(self._records[i]["ended"] for i in group).items())),
+                "class": self._confusion(self._records[i]["classes"] for i in group),
+            }
+            for name, group in self._groups()
+        }
 
     def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
-        """Bootstrap intervals ``[low, high]`` of the scores of :meth:`compute`, over the molecules of each
-        group."""
-        counts = self._table()
+        """Bootstrap intervals ``[low, high]`` of the numbers that
+        :func:`torch_afm.metrics.columns.summarise` tells of each group, over molecules with all their
+        predictions (:func:`torch_afm.metrics.bootstrap`)."""
         found = {}
-        for name, group in self._groups(counts):
-            rows = counts[group]
-            found[name] = bootstrap(partial(_resampled, rows), np.arange(len(rows)), n, level, seed)
+        for name, group in self._groups():
+            columns = Columns([self._records[i] for i in group])
+            found[name] = bootstrap(partial(summarise, columns), columns.molecule, n, level, seed)
         return found
 
-    def _table(self) -> np.ndarray:
-        return np.array(self._counts, dtype=int).reshape(-1, 2 + len(CUTOFFS))
-
-    def _groups(self, counts: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    def _groups(self) -> list[tuple[str, np.ndarray]]:
+        sizes = self.sizes()
         groups = {
-            name: np.flatnonzero((counts[:, 1] >= low) & (counts[:, 1] <= high))
-            for name, (low, high) in SIZES.items()
+            name: np.flatnonzero((sizes >= low) & (sizes <= high)) for name, (low, high) in SIZES.items()
         }
-        return [("all", np.arange(len(counts))), *((k, v) for k, v in groups.items() if len(v))]
+        return [("all", np.arange(len(sizes))), *((k, v) for k, v in groups.items() if len(v))]
 
-    def _score(self, counts: np.ndarray, group: np.ndarray) -> dict[str, Any]:
-        ended = Counter(self._ended[i] for i in group)
-        return {"molecules": len(group), **_shares(counts), "ended": dict(sorted(ended.items()))}
+    def _confusion(self, cells: Iterable[list[list[int]]]) -> dict[str, Any]:
+        names = self.classes.names[1:]
+        count = np.zeros((len(names) + 1, len(names) + 1), dtype=int)
+        for row, column in (pair for pairs in cells for pair in pairs):
+            count[row, column] += 1
+        fraction = [[n / sum(row) if sum(row) else None for n in row] for row in count.tolist()]
+        return {
+            "names": [*names, "extra"],
+            "columns": [*names, "missing"],
+            "count": count.tolist(),
+            "fraction": fraction,
+        }
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self._counts)} molecules)"
-
-
-def _resampled(counts: np.ndarray, index: np.ndarray) -> dict[str, Any]:
-    return _shares(counts[index])
-
-
-def _shares(counts: np.ndarray) -> dict[str, Any]:
-    predicted, true, *matched = counts.sum(axis=0).tolist()
-    share = {"precision": predicted, "recall": true, "f1": (predicted + true) / 2}
-    return {
-        "atoms": predicted / len(counts) if len(counts) else None,
-        "count_error": float(np.abs(counts[:, 0] - counts[:, 1]).mean()) if len(counts) else None,
-        **{
-            name: {str(c): k / whole if whole else None for c, k in zip(CUTOFFS, matched, strict=True)}
-            for name, whole in share.items()
-        },
-    }
+        return f"{type(self).__name__}({len(self._records)} molecules)"

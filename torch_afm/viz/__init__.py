@@ -2,10 +2,13 @@
 
 from torch_afm.viz.augmentations import plot_augmentations
 from torch_afm.viz.curves import plot_curves
+from torch_afm.viz.distributions import plot_distributions
 from torch_afm.viz.evaluation import plot_confusion, plot_depth, plot_parity
 from torch_afm.viz.generation import plot_generation
 from torch_afm.viz.graphs import draw_graph, plot_graph
 from torch_afm.viz.graphs3d import plot_graphs_3d
+from torch_afm.viz.predictions import plot_classes, plot_images, plot_reliability, plot_sizes
+from torch_afm.viz.radar import plot_radar
 from torch_afm.viz.sample import plot_sample
 from torch_afm.viz.stacks import draw_slice, plot_stack
 from torch_afm.viz.statistics import plot_statistics
@@ -15,14 +18,20 @@ __all__ = [
     "draw_graph",
     "draw_slice",
     "plot_augmentations",
+    "plot_classes",
     "plot_confusion",
     "plot_curves",
     "plot_depth",
+    "plot_distributions",
     "plot_generation",
     "plot_graph",
     "plot_graphs_3d",
+    "plot_images",
     "plot_parity",
+    "plot_radar",
+    "plot_reliability",
     "plot_sample",
+    "plot_sizes",
     "plot_stack",
     "plot_statistics",
     "plot_step",

@@ -1,0 +1,217 @@
+import ase
+import ase.build
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
+from torch_afm.utils import InputError
+
+PRESETS = {
+    "default": StructureSettings(),
+    "visible": StructureSettings.visible(),
+    "shadow": StructureSettings.visible(shadow=1.52),
+    "layer": StructureSettings(layer=(4.0, 7.0), partners="layer", acceptor="all", ordered_pairs=True),
+    "huang2025": StructureSettings.huang2025(),
+}
+
+
+def test_ice(ice):
+    (got,) = structure_features(ice)
+    n, nearest, tetrahedral = (ice.numbers == 8).sum(), 2.76, np.degrees(np.arccos(-1 / 3))
+    expected = {
+        "d_OO": np.full(2 * n, nearest),
+        "d_OH": np.full(2 * n, 0.98),
+        "HOH": np.full(n, tetrahedral),
+        "OHO": np.full(2 * n, 180.0),
+        "OOO": np.full(6 * n, tetrahedral),
+        "theta_ZOH": np.empty(0),  # nothing is free in a perfect crystal
+        "hbond": np.tile([nearest, 180.0], (2 * n, 1)),
+        "S_g": np.zeros(n),
+        "S_k": np.zeros(n),
+        "d5": np.full(n, nearest * np.sqrt(8 / 3)),
+        # Three gaps of nothing and one to the second shell.
+        "LSI": np.full(n, 3 / 16 * (nearest * (np.sqrt(8 / 3) - 1)) ** 2),
+        "bond_length": np.full(2 * n, 0.98),
+        "valence_angle": np.full(n, tetrahedral),
+    }
+    for name, values in expected.items():
+        assert got[name].shape == values.shape, name
+        np.testing.assert_allclose(got[name], values, atol=1e-5, err_msg=name)
+    np.testing.assert_array_equal(got["order"], np.stack([got["S_k"], got["S_g"]], axis=1))
+
+
+def test_ice_slab_has_free_bonds_at_its_faces_only(ice):
+    slab = ice.copy()
+    slab.pbc = (True, True, False)
+    (got,) = structure_features(slab)
+    assert set(got["theta_ZOH"].round(4)) == {0.0, 180.0}  # the cut is through upright bonds
+    assert len(got["theta_ZOH"]) + len(got["hbond"]) == (ice.numbers == 1).sum()
+    assert len(got["S_g"]) == (ice.numbers == 8).sum() - 2 * 9  # 9 cut bonds a face
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_order_of_atoms_does_not_matter(waters, same, preset):
+    atoms = waters()
+    order = np.random.default_rng(1).permutation(len(atoms))
+    same(*(structure_features(a, PRESETS[preset])[0] for a in (atoms[order], atoms)), atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rotation_about_the_normal_does_not_matter(waters, same, preset):
+    turned = waters()
+    turned.rotate(37.0, "z", rotate_cell=True)
+    same(*(structure_features(a, PRESETS[preset])[0] for a in (turned, waters())), atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["default", "visible", "shadow", "layer"])
+def test_translation_across_the_cell_does_not_matter(waters, same, preset):
+    moved = waters()
+    moved.positions += [5.3, -8.1, 2.0]
+    wrapped = moved.copy()
+    wrapped.wrap()
+    expected = structure_features(waters(), PRESETS[preset])[0]
+    assert len(expected["d_OO"]) >= 10
+    same(structure_features(moved, PRESETS[preset])[0], expected, atol=1e-6)
+    same(structure_features(wrapped, PRESETS[preset])[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", ["default", "visible", "shadow", "layer"])
+def test_repeated_cell_repeats_values(waters, same, preset):
+    twice = waters().repeat((2, 1, 1))
+    expected = structure_features(waters(), PRESETS[preset])[0]
+    expected = {name: np.concatenate([v, v]) for name, v in expected.items()}
+    same(structure_features(twice, PRESETS[preset])[0], expected, atol=1e-6)
+
+
+def test_cell_smaller_than_the_reach():
+    # Simple cubic, one atom: its neighbours are its own images, 3 to each side once.
+    atom = ase.Atoms("O", cell=[3.0, 3.0, 3.0], pbc=True)
+    (got,) = structure_features(atom)
+    np.testing.assert_allclose(got["d_OO"], [3.0, 3.0, 3.0])
+    np.testing.assert_allclose(np.sort(got["OOO"]), [90.0] * 12 + [180.0] * 3, atol=1e-5)
+    np.testing.assert_allclose(structure_features(atom, names=["pair:O-O"])[0]["pair:O-O"], 3.0)
+    (both,) = structure_features(atom, StructureSettings(ordered_pairs=True), ["d_OO"])
+    np.testing.assert_allclose(both["d_OO"], [3.0] * 6)
+
+
+def test_published_conventions_equal_plain_loops(waters, naive, same):
+    for seed in range(3):
+        atoms = waters(seed=seed)
+        (got,) = structure_features(atoms, StructureSettings.huang2025())
+        expected = naive(atoms)
+        assert all(len(v) for v in expected.values())
+        same(got, expected, atol=1e-5)  # arccos of the loops is inexact near 180 degrees
+
+
+def test_conventions_change_what_they_name(waters):
+    def count(name, **arguments):
+        return len(structure_features(waters(), StructureSettings(**arguments), [name])[0][name])
+
+    assert count("d_OO", ordered_pairs=True) == 2 * count("d_OO")
+    assert count("d_OO", periodic=False) < count("d_OO")
+    assert count("d_OO", pair_cutoff=3.0) < count("d_OO")
+    assert count("S_g", order_cutoff=4.5) > count("S_g", order_cutoff=3.7) > count("S_g")
+    assert count("S_g", layer=(4.0, 7.0)) > count("S_g", layer=(4.0, 7.0), partners="layer")
+    assert count("hbond", acceptor="all") > count("hbond")
+    assert count("theta_ZOH", free="all") > count("theta_ZOH")
+    (got,) = structure_features(waters(), StructureSettings(order_form="1-S"))
+    (usual,) = structure_features(waters())
+    np.testing.assert_allclose(got["S_g"], 1 - usual["S_g"])
+
+
+def test_other_elements():
+    ammonia = ase.build.molecule("NH3")
+    (got,) = structure_features(ammonia, StructureSettings(center="N"))
+    np.testing.assert_allclose(np.sort(got["d_OH"]), np.sort(ammonia.get_distances(0, [1, 2, 3])))
+    np.testing.assert_allclose(got["HOH"], ammonia.get_angle(1, 0, 2), atol=1e-3)
+
+    ethanol = ase.build.molecule("CH3CH2OH")
+    names = ["bond:C-C", "bond:H-C", "angle:C-C-O", "angle:O-C-C", "bond_length", "valence_angle", "pair:C-O"]
+    (got,) = structure_features(ethanol, names=names)
+    carbon, oxygen = np.flatnonzero(ethanol.numbers == 6), np.flatnonzero(ethanol.numbers == 8)
+    np.testing.assert_allclose(got["bond:C-C"], ethanol.get_distance(*carbon))
+    assert {name: len(v) for name, v in got.items()} == {
+        "bond:C-C": 1,
+        "bond:H-C": 5,
+        "angle:C-C-O": 1,
+        "angle:O-C-C": 1,
+        "bond_length": 8,
+        "valence_angle": 6 + 6 + 1,
+        "pair:C-O": 2,
+    }
+    near, far = sorted(carbon, key=lambda c: ethanol.get_distance(c, oxygen[0]))
+    np.testing.assert_allclose(got["angle:C-C-O"], ethanol.get_angle(far, near, oxygen[0]), atol=1e-5)
+
+
+def test_one_dict_a_structure(ice):
+    assert structure_features([]) == []
+    got = structure_features([ice, ase.Atoms()], names=["S_g", "hbond"])
+    assert [list(one) for one in got] == [["S_g", "hbond"]] * 2
+    assert got[1]["S_g"].shape == (0,) and got[1]["hbond"].shape == (0, 2)
+
+
+@st.composite
+def few_atoms(draw):
+    n = draw(st.integers(0, 9))
+    # Half-ångström places: coincident atoms, equal distances and straight lines are common.
+    pos = draw(arrays(np.float64, (n, 3), elements=st.integers(-4, 4).map(lambda i: i / 2)))
+    z = draw(arrays(np.int64, n, elements=st.sampled_from([1, 8, 8, 79])))
+    pbc = draw(st.sampled_from([False, (True, True, False), True]))
+    return ase.Atoms(numbers=z, positions=pos, cell=[5.0, 5.5, 6.0], pbc=pbc)
+
+
+@settings(max_examples=60, deadline=None)
+@given(few_atoms(), st.sampled_from(sorted(PRESETS)))
+def test_degenerate_sets(atoms, preset):
+    names = [*FEATURES, "bond:O-H", "angle:H-O-H", "pair:O-Au"]
+    (got,) = structure_features(atoms, PRESETS[preset], names)
+    assert list(got) == names
+    for name, values in got.items():
+        assert values.dtype == np.float64 and np.isfinite(values).all()
+        assert values.shape[1:] == ((2,) if len(FEATURES[name].ranges) == 2 else ())
+    assert len(got["S_g"]) == len(got["S_k"]) == len(got["order"])
+    assert not len(got["S_g"]) or 0 <= got["S_g"].min() <= got["S_g"].max() <= 4 + 1e-9
+
+
+@pytest.mark.parametrize("neighbors", range(7))
+def test_number_of_neighbors(neighbors):
+    # All neighbours at 3 Å on an octahedron; the gap to the first beyond is to the one at 5 Å.
+    shell = 3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])[:neighbors]
+    atoms = ase.Atoms("O" * (neighbors + 1), positions=[[0, 0, 0], *shell])
+    (got,) = structure_features(atoms, StructureSettings(pair_cutoff=3.1, order_cutoff=3.1, lsi_cutoff=3.1))
+    assert len(got["d_OO"]) == neighbors
+    assert len(got["OOO"]) == neighbors * (neighbors - 1) // 2
+    assert len(got["S_g"]) == (neighbors >= 4)
+    assert len(got["d5"]) == (neighbors + 1 if neighbors >= 5 else 0)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (ase.Atoms("O", positions=[[0, np.nan, 0]]), "atoms.positions"),
+        (ase.Atoms("O", positions=[[0, np.inf, 0]]), "atoms.positions"),
+        (ase.Atoms("X", positions=[[0, 0, 0]]), "atoms.numbers"),
+        (ase.Atoms("O", pbc=True), "atoms.cell"),
+        (ase.Atoms("O", cell=[[1, 0, 0], [2, 0, 0], [0, 0, 1]], pbc=(True, True, False)), "atoms.cell"),
+        ("water.xyz", "atoms: expected"),
+        (7, "atoms: expected"),
+        ([np.zeros(3)], "atoms: expected"),
+    ],
+)
+def test_bad_structures(atoms, message):
+    with pytest.raises(InputError, match=message):
+        structure_features(atoms)
+
+
+@pytest.mark.parametrize("names", [["S_q"], ["pair:O"], ["bond:O-Xy"], ["angle:H-O"], "S_g"])
+def test_bad_names(names):
+    with pytest.raises(InputError):
+        structure_features(ase.Atoms("O"), names=names)
+
+
+def test_bad_settings():
+    with pytest.raises(InputError, match="settings"):
+        structure_features(ase.Atoms("O"), {"center": "O"})

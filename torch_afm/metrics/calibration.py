@@ -1,0 +1,253 @@
+"""Whether predicted probabilities and standard deviations mean what they say, and a correction of two numbers
+where they do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+from scipy.stats import norm
+
+from torch_afm.utils import InputError, check_finite, check_shape
+
+#: Bins of a reliability curve, of equal width over [0, 1].
+BINS = 10
+
+#: Probabilities are kept so far from 0 and 1 before their logit is taken.
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Platt:
+    r"""Platt's correction of a probability (Platt, Advances in Large Margin Classifiers, 61 (1999)),
+    :math:`p' = \sigma(a\, \mathrm{logit}(p) + b)`. The defaults leave it as it is.
+
+    Args:
+        a: slope.
+        b: offset.
+    """
+
+    a: float = 1.0
+    b: float = 0.0
+
+    def __call__(self, p: np.ndarray) -> np.ndarray:
+        """Corrected probabilities, of any shape."""
+        if (self.a, self.b) == (1.0, 0.0):
+            return np.asarray(p)
+        return expit(self.a * _logit(p) + self.b)
+
+    @classmethod
+    def fit(cls, p: np.ndarray, hit: np.ndarray) -> Platt:
+        """The correction of greatest likelihood on probabilities ``p`` of what was (1) or was not (0) so,
+        with Platt's targets, :math:`(n_+ + 1)/(n_+ + 2)` and :math:`1/(n_- + 2)` in place of 1 and 0, which
+        keep it finite. Without any case, no correction.
+
+        Shapes:
+            both ``[N]``.
+
+        Raises:
+            InputError: for different shapes, or values outside [0, 1].
+        """
+        p, hit = _checked(p, hit)
+        if not len(p):
+            return cls()
+        positive = hit.sum()
+        target = np.where(hit, (positive + 1) / (positive + 2), 1 / (len(hit) - positive + 2))
+        x = _logit(p)
+
+        def loss(ab: np.ndarray) -> tuple[float, np.ndarray]:
+            score = ab[0] * x + ab[1]
+            error = expit(score) - target
+            return float(np.mean(np.logaddexp(0, score) - target * score)), np.array(
+                [np.mean(error * x), np.mean(error)]
+            )
+
+        a, b = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
+        return cls(float(a), float(b))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes the numbers that a network gives with its atoms mean what they say; fitted on validation
+    molecules, kept as JSON beside the weights. The defaults change nothing.
+
+    Args:
+        atom: of the probability that there is an atom.
+        bond: of the probability of a bond.
+        label: of the probability of the class.
+        sigma: factors on the standard deviations of x, y and z.
+        min_pearson: least mean Pearson's r of the slices simulated from a prediction with the reference from
+            which the image agrees.
+    """
+
+    atom: Platt = Platt()
+    bond: Platt = Platt()
+    label: Platt = Platt()
+    sigma: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    min_pearson: float = 0.8
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON."""
+        Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: for a file that is missing or none of these.
+        """
+        try:
+            given = json.loads(Path(path).read_text(encoding="utf-8"))
+            parts = {name: Platt(**given[name]) for name in ("atom", "bond", "label")}
+            numbers = [float(s) for s in given["sigma"]]
+            made = cls(**parts, sigma=(numbers[0], numbers[1], numbers[2]), min_pearson=given["min_pearson"])
+            values = [*numbers, made.min_pearson, *(v for p in parts.values() for v in (p.a, p.b))]
+            check_finite("calibration", np.array(values, dtype=float))
+        except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError(f"calibration: expected a calibration in {path}, got: {error}") from None
+        return made
+
+
+def reliability(p: np.ndarray, hit: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+    r"""How often what was given the probability ``p`` was so, bin by bin, and the expected calibration error
+    (Naeini et al., AAAI 2901 (2015)), :math:`\mathrm{ECE} = \sum_b \frac{n_b}{N}
+    |\overline{\mathrm{hit}}_b - \bar p_b|`, and the Brier score, the mean of :math:`(p - \mathrm{hit})^2`.
+
+    Args:
+        p: predicted probabilities.
+        hit: whether it was so, 0 or 1.
+        bins: number of bins of equal width.
+
+    Returns:
+        ``edges``, ``count``, mean ``predicted`` and ``observed`` share of each bin (``None`` in empty ones),
+        ``ece``, ``brier``, ``mean_predicted``, ``mean_observed`` (``None`` without any).
+
+    Shapes:
+        p, hit ``[N]``.
+
+    Raises:
+        InputError: for different shapes, or values outside [0, 1].
+    """
+    p, hit = _checked(p, hit)
+    index = np.minimum((p * bins).astype(int), bins - 1)
+    count = np.bincount(index, minlength=bins)
+    sums = np.bincount(index, p, minlength=bins), np.bincount(index, hit, minlength=bins)
+    means = [[float(s / n) if n else None for s, n in zip(row, count, strict=True)] for row in sums]
+    known = len(p) > 0
+    return {
+        "edges": np.linspace(0, 1, bins + 1).tolist(),
+        "count": count.tolist(),
+        "predicted": means[0],
+        "observed": means[1],
+        "ece": float(np.abs(sums[0] - sums[1]).sum() / len(p)) if known else None,
+        "brier": float(((p - hit) ** 2).mean()) if known else None,
+        "mean_predicted": float(p.mean()) if known else None,
+        "mean_observed": float(hit.mean()) if known else None,
+    }
+
+
+def coverage(error: np.ndarray, sigma: np.ndarray, levels: int = BINS) -> dict[str, Any]:
+    r"""Whether standard deviations cover the errors that happen: the share of :math:`|e|/\sigma` below the
+    quantile that a normal distribution puts the share ``expected`` below, for each axis (Kuleshov et al.,
+    ICML 2796 (2018)).
+
+    Args:
+        error: predicted less true positions in Å.
+        sigma: predicted standard deviations in Å.
+        levels: number of shares to tell of.
+
+    Returns:
+        ``expected``, shares; for ``x``, ``y``, ``z``: ``observed`` shares, ``within_1`` and ``within_2``
+        standard deviations (68.3 % and 95.4 % of a normal distribution), ``rms`` of :math:`e/\sigma`
+        (``None`` without any).
+
+    Shapes:
+        both ``[N, 3]``.
+
+    Raises:
+        InputError: for other shapes, or deviations that are not positive.
+    """
+    score = _scores(error, sigma)
+    expected = np.arange(1, levels) / levels
+    limits = norm.ppf((1 + expected) / 2)
+    table: dict[str, Any] = {"expected": expected.tolist()}
+    for axis, z in zip("xyz", np.abs(score).T, strict=True):
+        known = len(z) > 0
+        table[axis] = {
+            "observed": [float((z <= limit).mean()) if known else None for limit in limits],
+            "within_1": float((z <= 1).mean()) if known else None,
+            "within_2": float((z <= 2).mean()) if known else None,
+            "rms": float(np.sqrt((z**2).mean())) if known else None,
+        }
+    return table
+
+
+def sigma_factors(error: np.ndarray, sigma: np.ndarray) -> tuple[float, float, float]:
+    r"""Factors on the standard deviations of x, y and z that put 68.3 % of the errors within one: the
+    quantile of :math:`|e|/\sigma`, which a few far errors do not move. 1 without any error.
+
+    Shapes:
+        both ``[N, 3]``.
+
+    Raises:
+        InputError: as :func:`coverage`.
+    """
+    score = np.abs(_scores(error, sigma))
+    if not len(score):
+        return 1.0, 1.0, 1.0
+    x, y, z = np.quantile(score, math.erf(1 / math.sqrt(2)), axis=0).tolist()
+    return x, y, z
+
+
+def best_threshold(score: np.ndarray, good: np.ndarray) -> float:
+    """The threshold that tells good from bad best: of the scores themselves, the one with the largest share
+    of the good at or above it and of the bad below it (Youden, Cancer 3, 32 (1950)); the lowest score where
+    all are good, the highest where none is.
+
+    Shapes:
+        score, good ``[N]``.
+
+    Raises:
+        InputError: without any score, or for different shapes.
+    """
+    score, good = np.asarray(score, dtype=float), np.asarray(good, dtype=bool)
+    check_shape("good", good, score.shape)
+    if not len(score):
+        raise InputError("score: expected scores, got none")
+    if good.all() or not good.any():
+        return float(score.min() if good.all() else score.max())
+    at = np.unique(score)
+    gain = [(score[good] >= t).mean() + (score[~good] < t).mean() for t in at]
+    return float(at[int(np.argmax(gain))])
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    return logit(np.clip(np.asarray(p, dtype=np.float64), _EDGE, 1 - _EDGE))
+
+
+def _checked(p: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, hit = np.asarray(p, dtype=np.float64), np.asarray(hit, dtype=np.float64)
+    check_shape("p", p, (None,))
+    check_shape("hit", hit, p.shape)
+    for name, values in (("p", p), ("hit", hit)):
+        if not ((values >= 0) & (values <= 1)).all():
+            raise InputError(f"{name}: expected values from 0 to 1, got others")
+    return p, hit
+
+
+def _scores(error: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    error, sigma = np.asarray(error, dtype=np.float64), np.asarray(sigma, dtype=np.float64)
+    check_shape("error", error, (None, 3))
+    check_shape("sigma", sigma, error.shape)
+    check_finite("error", error)
+    if not (sigma > 0).all():
+        raise InputError("sigma: expected positive standard deviations, got others")
+    return error / sigma

@@ -1,0 +1,98 @@
+"""Whether predictions know how good they are: the calibration of many scored predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from torch_afm.metrics.calibration import (
+    Calibration,
+    Platt,
+    best_threshold,
+    coverage,
+    reliability,
+    sigma_factors,
+)
+from torch_afm.metrics.record import CUTOFF, CUTOFFS
+
+#: F1 at 0.5 Å from which a prediction is good, for the threshold on the agreement of images.
+GOOD = 0.8
+
+_KINDS = ("atom", "bond", "label")
+
+
+def fit_calibration(records: Sequence[dict[str, Any]]) -> Calibration:
+    """The calibration of predictions that :func:`torch_afm.metrics.score_molecule` scored, of validation
+    molecules: :meth:`Platt.fit` of atoms (found within 0.5 Å), bonds (right) and classes (of atoms found),
+    :func:`sigma_factors` of their positions, and the Pearson's r that tells predictions of F1 0.8 and more
+    from the others (:func:`best_threshold`). What the predictions do not tell stays as it is.
+    """
+    plain = Calibration()
+    fits = {kind: Platt.fit(*_gathered(records, kind)) for kind in _KINDS}
+    pearson, f1 = _agreement(records)
+    return Calibration(
+        **fits,
+        sigma=sigma_factors(*_positions(records)),
+        min_pearson=best_threshold(pearson, f1 >= GOOD) if len(pearson) else plain.min_pearson,
+    )
+
+
+def confidence_tables(
+    records: Sequence[dict[str, Any]], calibration: Calibration | None = None
+) -> dict[str, Any]:
+    """What the confidence of predictions is worth.
+
+    Args:
+        records: as :func:`torch_afm.metrics.score_molecule` gives them, their confidence not yet corrected.
+        calibration: corrects it first; nothing is corrected without.
+
+    Returns:
+        ``atom``, ``bond``, ``label``: :func:`reliability`; ``position``: :func:`coverage`; ``image``: of the
+        predictions whose image agrees (``agree``) and does not (``disagree``) their ``count``, mean ``f1`` at
+        0.5 Å and share of ``good`` ones (F1 of 0.8 and more).
+    """
+    used = calibration or Calibration()
+    table: dict[str, Any] = {}
+    for kind, platt in (("atom", used.atom), ("bond", used.bond), ("label", used.label)):
+        p, hit = _gathered(records, kind)
+        table[kind] = reliability(platt(p), hit)
+    error, sigma = _positions(records)
+    table["position"] = coverage(error, sigma * np.array(used.sigma))
+    pearson, f1 = _agreement(records)
+    agree = pearson >= used.min_pearson
+    table["image"] = {
+        "min_pearson": used.min_pearson,
+        **{
+            name: {
+                "count": int(part.sum()),
+                "f1": float(f1[part].mean()) if part.any() else None,
+                "good": float((f1[part] >= GOOD).mean()) if part.any() else None,
+            }
+            for name, part in (("agree", agree), ("disagree", ~agree))
+        },
+    }
+    return table
+
+
+def _gathered(records: Sequence[dict[str, Any]], kind: str) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [r["calibration"][kind] for r in records if kind in r["calibration"]]
+    p, hit = ([v for pair in pairs for v in pair[i]] for i in (0, 1))
+    return np.array(p, dtype=float), np.array(hit, dtype=float)
+
+
+def _positions(records: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and standard deviations of the atoms that were found."""
+    told = [r for r in records if "sigma" in r["calibration"]]
+    error = [e for r in told for e in r["errors"]]
+    sigma = [s for r in told for s in r["calibration"]["sigma"]]
+    return np.array(error, dtype=float).reshape(-1, 3), np.array(sigma, dtype=float).reshape(-1, 3)
+
+
+def _agreement(records: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Pearson's r and F1 of each prediction that has an image."""
+    known = [r for r in records if r["pearson"] is not None]
+    at = CUTOFFS.index(CUTOFF)
+    f1 = [2 * r["matched"]["blind"][at] / sum(r["atoms"]) if sum(r["atoms"]) else 1.0 for r in known]
+    return np.array([r["pearson"] for r in known], dtype=float), np.array(f1, dtype=float)

@@ -1,0 +1,127 @@
+"""One structure, checked, wrapped and cut to what settings ask for, with its tables of neighbours."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import ase
+import numpy as np
+from ase.data import chemical_symbols, covalent_radii
+
+from torch_afm.elements import atomic_number
+from torch_afm.metrics.structure.masks import substrate_height, visible_mask
+from torch_afm.metrics.structure.neighbors import Pairs, neighbors, wrap
+from torch_afm.metrics.structure.settings import StructureSettings
+from torch_afm.utils import InputError, check_finite
+
+
+class Prepared:
+    """What every feature of one structure is computed from. Tables are made when first asked for.
+
+    Args:
+        atoms: the structure.
+        settings: conventions.
+
+    Raises:
+        InputError: for anything but ASE atoms, non-finite positions, an atom of no element, or a cell that
+            is flat along a periodic direction.
+    """
+
+    def __init__(self, atoms: ase.Atoms, settings: StructureSettings):
+        if not isinstance(atoms, ase.Atoms):
+            raise InputError(f"atoms: expected ase.Atoms or a sequence of them, got {type(atoms).__name__}")
+        self.settings = settings
+        self.z = np.array(atoms.numbers)
+        self.pos = np.array(atoms.positions, dtype=np.float64)
+        check_finite("atoms.positions", self.pos)
+        if len(self.z) and not 1 <= self.z.min() <= self.z.max() < len(chemical_symbols):
+            bad = self.z[(self.z < 1) | (self.z >= len(chemical_symbols))][0]
+            raise InputError(f"atoms.numbers: expected atomic numbers of elements, got {bad}")
+        self.pbc = np.array(atoms.pbc) & settings.periodic
+        self.cell = np.array(atoms.cell.complete())
+        if self.pbc.any():
+            check_finite("atoms.cell", self.cell)
+            lattice = np.array(atoms.cell)[self.pbc]
+            if np.linalg.matrix_rank(lattice) < len(lattice):
+                raise InputError(
+                    f"atoms.cell: expected independent vectors along periodic axes, got {lattice.tolist()}"
+                )
+            self.pos = wrap(self.pos, self.cell, self.pbc)
+        self.ground = substrate_height(self.z, self.pos, settings.substrate)
+        mask = visible_mask(
+            self.z,
+            self.pos,
+            self.cell,
+            self.pbc,
+            settings.visible_depth,
+            settings.shadow,
+            settings.oh_cutoff,
+        )
+        self.z, self.pos = self.z[mask], self.pos[mask]
+
+    def of(self, *elements: str) -> np.ndarray:
+        """Indices of the atoms of some elements."""
+        return np.flatnonzero(np.isin(self.z, [atomic_number(e) for e in elements]))
+
+    def in_layer(self, index: np.ndarray) -> np.ndarray:
+        """Those of ``index`` inside the layer of the settings."""
+        return index[self._layer[index]]
+
+    def pairs(self, centers: np.ndarray, others: np.ndarray, cutoff: float) -> Pairs:
+        """Neighbours ``others`` of ``centers`` within a cutoff; atoms at one place are no neighbours."""
+        pairs = neighbors(self.pos, centers, others, cutoff, self.cell, self.pbc)
+        return pairs.keep(pairs.distance > 1e-6)
+
+    @cached_property
+    def _layer(self) -> np.ndarray:
+        if self.settings.layer is None or self.ground is None:
+            return np.ones(len(self.z), dtype=bool)
+        low, high = self.settings.layer
+        height = self.pos[:, 2] - self.ground
+        return (height > low) & (height <= high)
+
+    @cached_property
+    def centers(self) -> np.ndarray:
+        """Indices of the central atoms (all tables below speak of places in this list)."""
+        return self.in_layer(self.of(self.settings.center))
+
+    @cached_property
+    def around(self) -> Pairs:
+        """Neighbours of the central atoms up to ``reach``, the longest of the cutoffs."""
+        settings = self.settings
+        partners = self.of(settings.center) if settings.partners == "any" else self.centers
+        longest = max(settings.reach, settings.pair_cutoff, settings.order_cutoff)
+        return self.pairs(self.centers, partners, longest)
+
+    @cached_property
+    def hydrogens(self) -> Pairs:
+        """Hydrogens bonded to the central atoms."""
+        return self.bonded(self.centers, self.of(self.settings.center), self.settings.oh_cutoff)
+
+    @cached_property
+    def covalent(self) -> Pairs:
+        """Atoms closer than the sum of their covalent radii and a tolerance, the rule of
+        :func:`torch_afm.data.covalent_bonds`, across periodic boundaries; every bond from both its ends."""
+        every = np.arange(len(self.z))
+        radius = covalent_radii[self.z]
+        tolerance = self.settings.bond_tolerance
+        pairs = self.pairs(every, every, 2 * radius.max(initial=0) + tolerance)
+        return pairs.keep(pairs.distance < radius[pairs.center] + radius[pairs.other] + tolerance)
+
+    @cached_property
+    def molecular(self) -> Pairs:
+        """The covalent bonds that do not touch the substrate."""
+        metal = self.z == atomic_number(self.settings.substrate)
+        return self.covalent.keep(~(metal[self.covalent.center] | metal[self.covalent.other]))
+
+    def bonded(self, centers: np.ndarray, owners: np.ndarray, cutoff: float) -> Pairs:
+        """Hydrogens of ``centers``: nearest to one of these among all ``owners``, unless settings say all."""
+        pairs = self.pairs(centers, self.of(self.settings.hydrogen), cutoff)
+        if self.settings.hydrogens == "all":
+            return pairs
+        owned = self.pairs(self.of(self.settings.hydrogen), owners, cutoff)
+        nearest = np.full(len(self.z), np.inf)
+        some = owned.count > 0
+        nearest[self.of(self.settings.hydrogen)[some]] = owned.distance[owned.start[:-1][some]]
+        # The two distances are of one pair, computed from either end.
+        return pairs.keep(pairs.distance <= nearest[pairs.other] + 1e-9)
