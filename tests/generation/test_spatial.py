@@ -27,7 +27,8 @@ Z_TOP = 9.0
 
 class Oracle(nn.Module):
     """Maps the missing atoms of ``truth``: logit 4 at their pixels, sigma 0.1, 0.2, 0.3 Å. Sees bonds where
-    :func:`covalent_bonds` does, says that no atom should move, and believes in all but those at ``doubted``."""
+    :func:`covalent_bonds` does, says that no atom should move, and believes in all but those at
+    ``doubted``."""
 
     def __init__(
         self,

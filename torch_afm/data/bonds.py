@@ -12,7 +12,11 @@ from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
 
-def covalent_bonds(z: Tensor, pos: Tensor, tolerance: float = 0.4) -> Tensor:
+#: How much longer than the sum of two covalent radii a bond may be, in Å.
+BOND_TOLERANCE = 0.4
+
+
+def covalent_bonds(z: Tensor, pos: Tensor, tolerance: float = BOND_TOLERANCE) -> Tensor:
     r"""Bonds of a structure: atoms :math:`i, j` closer than the sum of their covalent radii and a tolerance,
 
     .. math::

@@ -12,7 +12,8 @@ from torch_geometric.nn import MLP
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
-from torch_afm.elements import ORGANIC, AtomClasses
+from torch_afm.data.bonds import BOND_TOLERANCE
+from torch_afm.elements import ORGANIC, AtomClasses, covalent_radius
 from torch_afm.models.pretrained import Pretrained
 from torch_afm.nn import (
     GatedAggregation,
@@ -20,6 +21,7 @@ from torch_afm.nn import (
     GraphHead,
     MapGrid,
     SpatialPrediction,
+    StepPrediction,
     class_planes,
 )
 from torch_afm.utils import InputError, check_shape
@@ -185,3 +187,33 @@ class SpatialGenerator(Pretrained):
             own = self.planes == plane
             kind[:, own] = logits[:, own].log_softmax(dim=1)
         return kind
+
+    def step(self, data: AFMData | Batch) -> StepPrediction:
+        """The most certain missing visible atom of each graph, said as a :class:`GraphGenerator` would say
+        it, so that the tables of single-atom steps are made of either network. Its bonds are those that
+        distances make likely (:func:`~torch_afm.data.covalent_bonds`)."""
+        out = self(data)
+        num_graphs, width = len(out.heat), self.grid.shape[1]
+        shown = out.heat.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
+        best, size = shown.argmax(dim=1), out.heat[0, 0].numel()
+        plane, pixel = best // size, best % size
+        graph, row, column = torch.arange(num_graphs, device=plane.device), pixel // width, pixel % width
+        x, y = self.grid.axes(out.heat)
+        pos = out.position[graph, plane, :, row, column] + torch.stack(
+            [x[column], y[row], 0 * x[column]], dim=1
+        )
+
+        ended = out.stop.sigmoid()[:, None]
+        own = self.planes.to(plane.device) == plane[:, None]
+        kind = out.kind[graph, :, row, column].exp() * own
+        shares = torch.cat([ended, (1 - ended) * kind], dim=1)
+        batch = data.batch if "batch" in data else torch.zeros_like(data.z)
+        new = self.classes.representative(kind.argmax(dim=1) + 1)[batch]
+        reach = out.heat.new_tensor(
+            [
+                covalent_radius(a) + covalent_radius(b) + BOND_TOLERANCE
+                for a, b in zip(new.tolist(), data.z.tolist(), strict=True)
+            ]
+        )
+        apart = (data.pos - pos[batch]).norm(dim=1)
+        return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - apart) / 0.1)

@@ -33,7 +33,11 @@ from torch_afm.utils import InputError
 from torch_afm.viz.curves import plot_curves
 
 
-def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphGenerator | SpatialGenerator:
+def train(
+    config: TrainConfig,
+    molecules: list[AFMData] | None = None,
+    settings: GraphGeneratorConfig | SpatialGeneratorConfig | None = None,
+) -> GraphGenerator | SpatialGenerator:
     """Train a generator. If ``config.out`` holds a checkpoint of an interrupted run, continue it: a run
     continued at the end of an epoch gives the same numbers as one never interrupted.
 
@@ -44,6 +48,7 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
     Args:
         config: the settings.
         molecules: molecules to use instead of those that ``config`` names.
+        settings: settings of the network to train instead of those that ``config.preset`` names.
 
     Raises:
         InputError: if the folder holds a run with other settings (more epochs are no other settings), and for
@@ -58,7 +63,7 @@ def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> GraphG
 
     if config.accelerator != "gpu":
         keep_memory()
-    settings = generator_config(config.preset)
+    settings = settings or generator_config(config.preset)
     model = _model(settings, config.init)
     if isinstance(model, SpatialGenerator):
         module: SpatialModule | GeneratorModule = SpatialModule(model, config)
