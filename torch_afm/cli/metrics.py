@@ -7,7 +7,7 @@ import dataclasses
 import json
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from torch_afm.viz import plot_distributions, plot_radar
 #: Those of the published analysis.
 _NAMES = ["d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order"]
 
-_CONVENTIONS = {
+_CONVENTIONS: dict[str, Callable[[], StructureSettings]] = {
     "ours": StructureSettings,
     "visible": StructureSettings.visible,
     "huang2025": StructureSettings.huang2025,
@@ -203,6 +203,5 @@ def _parser(compat: str) -> Parser:
         "rotations of one image. Default: each by itself",
     )
     parser.add_settings(StructureSettings, "conventions of the features")
-    conventions = dataclasses.asdict(_CONVENTIONS[compat]())
-    parser.set_defaults(**conventions)
+    parser.set_defaults(**dataclasses.asdict(_CONVENTIONS[compat]()))
     return parser

@@ -27,6 +27,15 @@ from torch_afm.metrics.distributions import (
 )
 from torch_afm.metrics.evaluate import evaluate_steps
 from torch_afm.metrics.graphs import chamfer, edit_distance, hausdorff, is_valid, least_edit_distance
+from torch_afm.metrics.images import (
+    RandomConvolutions,
+    compare_images,
+    content_preservation,
+    frechet_distance,
+    image_features,
+    kernel_distance,
+    physical_features,
+)
 from torch_afm.metrics.matching import Matching, match_atoms, nearest_atoms
 from torch_afm.metrics.molecule_tables import format_molecules
 from torch_afm.metrics.molecules import MoleculeMetrics
@@ -46,6 +55,7 @@ __all__ = [
     "Matching",
     "MoleculeMetrics",
     "Platt",
+    "RandomConvolutions",
     "StepMetrics",
     "StructureSettings",
     "agreement",
@@ -54,7 +64,9 @@ __all__ = [
     "brightest_pixel",
     "chamfer",
     "compare",
+    "compare_images",
     "confidence_tables",
+    "content_preservation",
     "coverage",
     "differentiable_wasserstein",
     "duplicates",
@@ -67,15 +79,19 @@ __all__ = [
     "format_comparisons",
     "format_molecules",
     "format_tables",
+    "frechet_distance",
     "hausdorff",
     "headline",
+    "image_features",
     "is_valid",
+    "kernel_distance",
     "kl_divergence",
     "least_edit_distance",
     "match_atoms",
     "match_bonds",
     "mmd",
     "nearest_atoms",
+    "physical_features",
     "random_atom",
     "reliability",
     "score_molecule",

@@ -55,7 +55,7 @@ def plot_distributions(predictions: Mapping[str, _Features], reference: _Feature
 
 def _draw_line(ax: Axes, sets: Mapping[str, np.ndarray], there: np.ndarray) -> None:
     values = np.concatenate([there, *sets.values()])
-    bins = np.histogram_bin_edges(values, _BINS) if len(values) else np.linspace(0, 1, _BINS + 1)
+    bins = (np.histogram_bin_edges(values, _BINS) if len(values) else np.linspace(0, 1, _BINS + 1)).tolist()
     if len(there):
         ax.hist(there, bins, density=True, color="0.6", alpha=0.6, label="reference")
     for i, (label, shown) in enumerate(sets.items()):
@@ -67,4 +67,4 @@ def _draw_joint(ax: Axes, sets: Mapping[str, np.ndarray], there: np.ndarray) -> 
     colours = ["0.6", *(f"C{i}" for i in range(len(sets)))]
     for colour, (label, values) in zip(colours, {"reference": there, **sets}.items(), strict=True):
         shown = values[np.random.default_rng(0).permutation(len(values))[:MAX_POINTS]]
-        ax.scatter(*shown.T, s=6, alpha=0.5, color=colour, linewidths=0, label=label)
+        ax.scatter(shown[:, 0], shown[:, 1], s=6, alpha=0.5, color=colour, linewidths=0, label=label)

@@ -1,0 +1,51 @@
+"""Feature vectors of stacks."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from torch_afm.metrics.images import RandomConvolutions, image_features, physical_features
+from torch_afm.utils import InputError
+
+
+def _means(images):
+    return images.mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("channels", [False, True])
+def test_slices_and_whole_stacks(channels):
+    stacks = np.random.default_rng(0).normal(size=(5, 2, 3, 8, 9))
+    stacks = stacks if channels else stacks[:, 0]
+    found = image_features(stacks, _means, slices=True, batch_size=4)
+    np.testing.assert_allclose(found[:, 0], stacks.mean(axis=(-2, -1)).ravel(), atol=1e-6)
+    found = image_features(torch.from_numpy(stacks), _means, slices=False, batch_size=4)
+    np.testing.assert_allclose(found, stacks.mean(axis=(-2, -1)).reshape(5, -1), atol=1e-6)
+
+
+def test_a_module_is_evaluated_without_gradients_and_left_as_it_was():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Dropout(0.5)).train()
+    stacks = torch.ones(4, 1, 8, 8)
+    first, second = (image_features(stacks, module) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert module.training
+
+
+@pytest.mark.parametrize(
+    ("stacks", "extractor", "told"),
+    [
+        (torch.zeros(3, 8, 8), _means, r"stacks: expected stacks .* got \[3, 8, 8\]"),
+        (torch.zeros(0, 1, 8, 8), _means, "N > 0"),
+        (torch.zeros(1, 1, 8, 8, dtype=torch.uint8), _means, "stacks: expected floats, got torch.uint8"),
+        (torch.full((1, 1, 8, 8), torch.nan), _means, "stacks: expected finite"),
+        (torch.zeros(2, 1, 8, 8), lambda images: images, r"extractor: expected features \[2, F\]"),
+        (torch.zeros(2, 1, 8, 8), lambda images: images.mean(), "extractor: expected"),
+        (torch.zeros(2, 1, 8, 8), lambda images: [1, 2], "got list"),
+        (torch.zeros(2, 1, 8, 8), lambda images: _means(images) / 0, "extractor's features: expected finite"),
+        (torch.zeros(2, 1, 8, 8), physical_features, "Y and X of 32 or more"),
+        (torch.zeros(2, 1, 4, 8), RandomConvolutions(), "Y and X of 8 or more"),
+    ],
+)
+def test_bad_input(stacks, extractor, told):
+    with pytest.raises(InputError, match=told):
+        image_features(stacks, extractor)

@@ -1,0 +1,86 @@
+"""Distances between two sets of images, beside what the target itself gives."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_afm.metrics.distributions.mmd import mmd
+from torch_afm.metrics.images.features import Extractor, image_features
+from torch_afm.metrics.images.frechet import covariance_rank, frechet_distance
+from torch_afm.metrics.images.kid import kernel_distance
+from torch_afm.metrics.images.physical import physical_features
+from torch_afm.utils import InputError
+
+_DISTANCES = {"frechet": frechet_distance, "kid": kernel_distance, "mmd": mmd}
+
+
+def compare_images(
+    stacks: np.ndarray | Tensor,
+    target: np.ndarray | Tensor,
+    extractor: Extractor = physical_features,
+    slices: bool = True,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> dict[str, Any]:
+    r"""Fréchet distance, KID and MMD between the features of stacks and of a target, each beside its *floor*,
+    the same between two random halves of the target (whole stacks on either side). Features are first shifted
+    and scaled to mean 0 and standard deviation 1 on the target, so that no unit outweighs the others; those
+    that are constant there are left unscaled. Metrics disagree: judge by several, and together with
+    :func:`torch_afm.metrics.images.content_preservation`.
+
+    Args:
+        stacks: say, translated ones.
+        target: what they should look like; another number of stacks will do.
+        extractor: what computes the features (:func:`torch_afm.metrics.images.image_features`).
+        slices: compare slices; else whole stacks, with slices as channels.
+        seed: of the halves.
+        batch_size: images given to the extractor at once.
+
+    Returns:
+        ``frechet``, ``kid``, ``mmd`` -> ``value`` and ``floor``; ``images``, ``target_images``: their
+        numbers; ``features``: :math:`F`; ``rank`` and ``target_rank``: ranks of the covariances, below
+        :math:`F` where the Fréchet distance is biased by too few images (warned of, too); ``slices``,
+        ``seed``.
+
+    Shapes:
+        both ``[N, Z, Y, X]`` or ``[N, C, Z, Y, X]``.
+
+    Raises:
+        InputError: for other shapes, a NaN, fewer than four stacks in the target (each half needs two) or two
+            of the others.
+    """
+    total = len(torch.as_tensor(target))
+    if total < 4 or len(torch.as_tensor(stacks)) < 2:
+        got = f"{total} and {len(torch.as_tensor(stacks))}"
+        raise InputError(f"target, stacks: expected at least 4 and 2 stacks, got {got}")
+    x, y = (image_features(s, extractor, slices, batch_size) for s in (stacks, target))
+    if x.shape[1] != y.shape[1]:
+        raise InputError(f"stacks: expected {y.shape[1]} features as of the target, got {x.shape[1]}")
+    mean, spread = y.mean(axis=0), y.std(axis=0)
+    # Rounding leaves a constant feature a spread of about 1e-16 of it.
+    spread = np.where(spread > 1e-10 * np.abs(mean), spread, 1.0)
+    x, y = (x - mean) / spread, (y - mean) / spread
+    order = np.random.default_rng(seed).permutation(total)
+    halves = [
+        y.reshape(total, -1, y.shape[1])[half].reshape(-1, y.shape[1]) for half in np.array_split(order, 2)
+    ]
+    found: dict[str, Any] = {}
+    for name, distance in _DISTANCES.items():
+        value = distance(x, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the value's own warning has told, and the rank is returned
+            found[name] = {"value": value, "floor": distance(*halves)}
+    return found | {
+        "images": len(x),
+        "target_images": len(y),
+        "features": x.shape[1],
+        "rank": covariance_rank(x),
+        "target_rank": covariance_rank(y),
+        "slices": slices,
+        "seed": seed,
+    }
