@@ -3,7 +3,7 @@
 from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
-from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, find_atoms, generate_spatial
+from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 
 __all__ = [

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.utils import subgraph as pyg_subgraph
+from torch_geometric.data import Batch
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses, symbol
-from torch_afm.generation.greedy import BOND_THRESHOLD, MAX_ATOMS, check_job
+from torch_afm.generation.atoms import apart, find_atoms, joined, no_atoms, revise, subgraph, take, with_bonds
+from torch_afm.generation.greedy import MAX_ATOMS, check_job
 from torch_afm.generation.views import look
 from torch_afm.models import SpatialGenerator
-from torch_afm.nn import GraphOutput, MapGrid, SpatialPrediction, class_planes
+from torch_afm.nn import SpatialPrediction
 from torch_afm.ppm import Renderer
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
@@ -25,14 +26,8 @@ from torch_afm.utils import InputError
 #: Confidence from which an atom is taken: the best F1 of the weights ``spatial`` on validation molecules.
 CONFIDENCE = 0.45
 
-#: Probability below which an atom there is is removed again.
-REAL = 0.3
-
 #: Passes that revise atoms after the last addition, and views of each pass.
 REVISIONS, VIEWS = 2, 8
-
-#: What is known of each atom.
-_ATOM_KEYS = ("z", "pos", "charge", "class_probabilities", "confidence", "sigma")
 
 
 @dataclass(frozen=True)
@@ -161,116 +156,58 @@ def generate_spatial(
             "confidence, atoms_per_step, revisions: expected a share above 0, 1 or more, and 0 or more, "
             f"got {confidence}, {atoms_per_step} and {revisions}"
         )
-    normalize = NormalizeSlices()
     training = model.training
     model.eval()
     try:
-        target = normalize(reference.float())
-        graph = _no_atoms(model.classes)
+        target = NormalizeSlices()(reference.float())
+        graph = no_atoms(model.classes)
         steps: list[SpatialStep] = []
         ended, left, passes = None, revisions, 0
         while True:
-            simulated = renderer.render(graph, tip=tip, z_top=z_top).cpu()
-            query = AFMData(z=graph.z, pos=graph.pos, reference=target, simulated=normalize(simulated))
-            (out,) = look(model, [query], views)
+            (simulated,), (out,) = observe(model, [graph], target, renderer, z_top, tip, views)
             stop, passes = float(out.stop.sigmoid()), passes + 1
             revised = revise(graph, out.graph, min_distance) if revisions else graph
             seen = find_atoms(out, model.grid, model.classes, confidence, min_distance)
-            new = _take(seen, _apart(seen.pos, revised.pos, min_distance))
+            new = take(seen, apart(seen.pos, revised.pos, min_distance))
             full = revised.z.numel() >= max_atoms or passes >= max_atoms
             ended = _end(stop, seen, new, full)
             left = revisions if ended is None else left - 1
             last = left < 0 or (ended is not None and not graph.z.numel())
             room = min(max_atoms - revised.z.numel(), atoms_per_step or max_atoms)
-            found = _take(new, slice(0, 0 if ended else room))
-            steps.append(SpatialStep(graph, simulated, out.heat[0].sigmoid(), stop, found))
+            found = take(new, slice(0, 0 if ended else room))
+            steps.append(SpatialStep(graph, simulated[None], out.heat[0].sigmoid(), stop, found))
             if last:
-                bonded = _bonded(graph, out.graph)
+                bonded = with_bonds(graph, out.graph)
                 context = graph.pos[:, 2] < model.config.z_min
                 parts = subgraph(bonded, ~context), subgraph(bonded, context)
                 return SpatialGeneration(*parts, steps, str(ended), model.classes)
-            graph = _joined(revised, found)
+            graph = joined(revised, found)
     finally:
         model.train(training)
 
 
-def find_atoms(
-    out: SpatialPrediction, grid: MapGrid, classes: AtomClasses, confidence: float, min_distance: float
-) -> AFMData:
-    r"""The atoms of one prediction that stand out, most confident first.
-
-    A pixel whose heat is the highest of its plane in the 3 x 3 around it is a candidate (the non-maximum
-    suppression of Zhou et al., arXiv:1904.07850). If the atom of the other plane at this pixel would be
-    closer than ``min_distance`` to it, both are the same atom: their probabilities add up to its
-    ``confidence`` (1 at most). What each class has of that is its ``class_probabilities``. Candidates closer
-    than ``min_distance`` to a more confident one are dropped.
-
-    Args:
-        out: a prediction of one graph.
-        grid: the pixels of its maps.
-        classes: its classes.
-        confidence: least confidence.
-        min_distance: in Å.
-
-    Returns:
-        graph with ``z``, ``pos`` [Å], ``charge`` (0 e), no bonds, ``class_probabilities``
-        ``[N, K]``, ``confidence`` ``[N]``, ``sigma`` ``[N, 3]``: standard deviations of x, y, z in Å.
-    """
-    heat, log_var = out.heat[0].sigmoid(), out.log_var[0].permute(0, 2, 3, 1)
-    x, y = grid.axes(heat)
-    place = out.position[0].permute(0, 2, 3, 1) + F.pad(
-        torch.stack(torch.meshgrid(x, y, indexing="xy"), -1), (0, 1)
-    )
-    peak = (heat == F.max_pool2d(heat, 3, stride=1, padding=1)) & (heat >= confidence / len(heat))
-    plane, row, column = peak.nonzero(as_tuple=True)
-    pos, sigma = place[plane, row, column], (log_var[plane, row, column] / 2).exp()
-    same = (place[:, row, column] - pos).norm(dim=-1) < min_distance
-    share = (heat[:, row, column] * same).T
-    total = share.sum(dim=1)
-    best = heat[plane, row, column] >= share.amax(dim=1)
-    order = [
-        i for i in total.argsort(descending=True, stable=True).tolist() if best[i] and total[i] >= confidence
+def observe(
+    model: SpatialGenerator,
+    graphs: Sequence[AFMData],
+    target: Tensor,
+    renderer: Renderer,
+    z_top: float,
+    tip: Tip | None,
+    views: int,
+) -> tuple[Tensor, list[SpatialPrediction]]:
+    """Image graphs, all in one launch, and look at them: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the
+    network says of each beside the normalised reference ``target`` ``[1, 1, Z, Y, X]``."""
+    batch = Batch(_base_cls=AFMData)
+    for key in ("z", "pos", "charge"):
+        batch[key] = torch.cat([graph[key] for graph in graphs])
+    batch.ptr = torch.tensor([0] + [len(graph.z) for graph in graphs]).cumsum(0)
+    simulated = renderer.render(batch, tip=tip, z_top=z_top).cpu()
+    shown = NormalizeSlices()(simulated)
+    queries = [
+        AFMData(z=graph.z, pos=graph.pos, reference=target, simulated=stack[None])
+        for graph, stack in zip(graphs, shown, strict=True)
     ]
-    kept: list[int] = []
-    for i in order:
-        if not kept or float((pos[kept] - pos[i]).norm(dim=1).min()) >= min_distance:
-            kept.append(i)
-    kinds = share[:, class_planes(classes)] * out.kind[0, :, row, column].T.exp() / total[:, None]
-    atoms = _no_atoms(classes)
-    atoms.z, atoms.pos, atoms.charge = (
-        classes.representative(kinds[kept].argmax(dim=1) + 1),
-        pos[kept],
-        pos.new_zeros(len(kept)),
-    )
-    atoms.class_probabilities = kinds[kept]
-    atoms.confidence, atoms.sigma = total[kept].clamp(max=1), sigma[kept]
-    return atoms
-
-
-def revise(graph: AFMData, said: GraphOutput, min_distance: float) -> AFMData:
-    """``graph`` with its atoms where the network sees them now, without those that it believes in no longer,
-    and without the less certain of two that meet."""
-    real = said.real.sigmoid()
-    revised = _take(graph, slice(None))
-    revised.pos = graph.pos + said.move
-    revised.sigma = (said.move_log_var / 2).exp()
-    kept: list[int] = []
-    for i in real.argsort(descending=True, stable=True).tolist():
-        alone = not kept or float((revised.pos[kept] - revised.pos[i]).norm(dim=1).min()) >= min_distance
-        if alone and real[i] >= REAL:
-            kept.append(i)
-    return _take(revised, torch.tensor(sorted(kept), dtype=torch.long))
-
-
-def _bonded(graph: AFMData, said: GraphOutput) -> AFMData:
-    """``graph`` with its bonds as the network sees them, and how probable each is."""
-    bonded = _take(graph, slice(None))
-    probability = said.bond.sigmoid()
-    chosen = probability > BOND_THRESHOLD
-    pairs = said.pairs[:, chosen]
-    bonded.edge_index = torch.cat([pairs, pairs.flip(0)], dim=1)
-    bonded.bond_probability = probability[chosen].repeat(2)
-    return bonded
+    return simulated, look(model, queries, views)
 
 
 def _end(stop: float, seen: AFMData, new: AFMData, full: bool) -> str | None:
@@ -279,40 +216,6 @@ def _end(stop: float, seen: AFMData, new: AFMData, full: bool) -> str | None:
     if not new.z.numel():
         return "repeat"
     return "max_atoms" if full else None
-
-
-def _no_atoms(classes: AtomClasses) -> AFMData:
-    graph = AFMData.empty()
-    graph.class_probabilities = torch.empty(0, len(classes) - 1)
-    graph.confidence, graph.sigma = torch.empty(0), torch.empty(0, 3)
-    return graph
-
-
-def _apart(a: Tensor, b: Tensor, distance: float) -> Tensor:
-    """Which of the points ``a`` are at least ``distance`` from all of ``b``."""
-    return (torch.linalg.vector_norm(a[:, None] - b, dim=-1) >= distance).all(dim=1)
-
-
-def subgraph(graph: AFMData, keep: Tensor) -> AFMData:
-    """The atoms ``keep`` (booleans), and the bonds among them with their probabilities."""
-    part = _take(graph, keep)
-    part.edge_index, part.bond_probability = pyg_subgraph(
-        keep, graph.edge_index, graph.bond_probability, relabel_nodes=True, num_nodes=len(keep)
-    )
-    return part
-
-
-def _take(graph: AFMData, index: Tensor | slice) -> AFMData:
-    """Some of the atoms, without bonds."""
-    taken = AFMData(**{key: graph[key][index] for key in _ATOM_KEYS})
-    taken.edge_index = graph.z.new_empty(2, 0)
-    return taken
-
-
-def _joined(a: AFMData, b: AFMData) -> AFMData:
-    joined = AFMData(**{key: torch.cat([a[key], b[key]]) for key in _ATOM_KEYS})
-    joined.edge_index = a.z.new_empty(2, 0)
-    return joined
 
 
 def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:
