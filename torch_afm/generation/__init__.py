@@ -1,5 +1,6 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
+from torch_afm.generation.baselines import baselines
 from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
@@ -13,6 +14,7 @@ __all__ = [
     "SpatialGeneration",
     "SpatialStep",
     "Trial",
+    "baselines",
     "draw_trial",
     "evaluate_predictions",
     "find_atoms",

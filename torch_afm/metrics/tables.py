@@ -69,7 +69,7 @@ def format_tables(table: dict[str, Any], intervals: dict[str, Any] | None = None
     slopes = ", ".join(f"{axis} {cell(table, between, ('parity', axis, 'slope'), 2)}" for axis in "xyz")
     stop = ", ".join(f"{name} {cell(table, between, ('stop', name), 3)}" for name in ("precision", "recall"))
     lines += [
-        *_aligned([["", "|r|", "|x|", "|y|", "|z|"], *rows]),
+        *aligned([["", "|r|", "|x|", "|y|", "|z|"], *rows]),
         f"  slope of predicted on true: {slopes}",
         "",
         "Class of the atom, rows true, columns predicted (figure 5.4; thesis: each diagonal > 0.95)",
@@ -107,7 +107,7 @@ def cell(
 
 def _at(layout: Any, path: tuple[str | int, ...]) -> Any:
     for key in path:
-        if isinstance(layout, dict) and key not in layout:
+        if layout is None or (isinstance(layout, dict) and key not in layout):
             return None
         layout = layout[key]
     return layout
@@ -123,10 +123,11 @@ def _confusion(table: dict[str, Any], intervals: dict[str, Any], name: str) -> l
         ]
         for i, true in enumerate(names)
     ]
-    return _aligned([["", *names], *rows])
+    return aligned([["", *names], *rows])
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as indented lines: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         f"  {row[0]:{widths[0]}}" + "".join(f"{c:>{w + 3}}" for c, w in zip(row[1:], widths[1:], strict=True))

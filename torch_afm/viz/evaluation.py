@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,11 +82,19 @@ def plot_confusion(table: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     titles = {"class": "class of the atom", "bond": "bonds to atoms there"}
     for ax, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
-        _draw_confusion(ax, table[name], title)
+        draw_confusion(ax, table[name], title, table[name]["names"])
     return figure
 
 
-def _draw_confusion(ax: Axes, table: dict[str, Any], title: str) -> None:
+def draw_confusion(ax: Axes, table: dict[str, Any], title: str, columns: Sequence[str]) -> None:
+    """Draw one confusion.
+
+    Args:
+        ax: where to.
+        table: ``names`` of the rows, ``fraction`` of each row and ``count``.
+        title: title.
+        columns: names of the columns.
+    """
     names = table["names"]
     fraction = np.array([[np.nan if f is None else f for f in row] for row in table["fraction"]], dtype=float)
     ax.imshow(np.nan_to_num(fraction), cmap="Blues", vmin=0, vmax=1)
@@ -95,6 +104,6 @@ def _draw_confusion(ax: Axes, table: dict[str, Any], title: str) -> None:
             ink = "white" if fraction[i, j] > 0.5 else "black"
             ax.text(j, i, f"{share}\n({count})", ha="center", va="center", color=ink, fontsize=10)
     ax.set_title(title, fontsize=10)
-    ax.set_xticks(range(len(names)), names)
+    ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(names)), names, rotation=90, va="center")
     ax.set(xlabel="predicted", ylabel="true")

@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.data import AFMData
+from torch_afm.metrics import MoleculeMetrics, confidence_tables, fit_calibration
+
+
+def _records(n=100, seed=0):
+    """Molecules of four atoms in a row, each found with a probability that the prediction overstates, its
+    deviations half of what they are."""
+    rng = np.random.default_rng(seed)
+    metrics = MoleculeMetrics()
+    bonds = torch.tensor([[0, 1], [1, 0]])
+    for _ in range(n):
+        pos = torch.tensor([[3.0 * i, 0, 0] for i in range(4)])
+        p = rng.uniform(0.2, 0.9, size=4)
+        wrong = torch.from_numpy(rng.uniform(size=4) > p)
+        noise = torch.from_numpy(rng.normal(size=(4, 3)) * 0.08).float()
+        graph = AFMData(z=torch.full((4,), 6), pos=pos + noise, edge_index=bonds)
+        graph.pos[wrong, 1] += 5
+        graph.confidence = torch.from_numpy(p**0.5).float()
+        graph.sigma = torch.full((4, 3), 0.04)
+        graph.bond_probability = graph.confidence[:2].prod().repeat(2)
+        truth = AFMData(z=graph.z, pos=pos, edge_index=bonds)
+        metrics.update(graph, truth, "stop", pearson=1 - 0.2 * float(wrong.sum()))
+    return metrics.records
+
+
+def test_calibration_of_one_half_helps_the_other():
+    calibration, held_out = fit_calibration(_records(seed=0)), _records(seed=1)
+    plain, corrected = confidence_tables(held_out), confidence_tables(held_out, calibration)
+    assert plain["atom"]["ece"] > 0.12 and corrected["atom"]["ece"] < 0.06
+    assert corrected["bond"]["ece"] < 0.08 < plain["bond"]["ece"]
+    assert calibration.sigma == pytest.approx([2, 2, 2], rel=0.15)
+    for axis in "xyz":
+        assert plain["position"][axis]["within_1"] < 0.5
+        assert corrected["position"][axis]["within_1"] == pytest.approx(0.683, abs=0.08)
+    json.dumps([plain, corrected], allow_nan=False)
+
+
+def test_the_image_tells_good_from_bad():
+    records = _records()
+    calibration = fit_calibration(records)
+    # One atom wrong: F1 0.75, not good; none wrong: r = 1.
+    assert calibration.min_pearson == 1.0
+    image = confidence_tables(records, calibration)["image"]
+    assert image["agree"]["f1"] == image["agree"]["good"] == 1
+    assert image["disagree"]["good"] == 0
+    assert image["agree"]["count"] + image["disagree"]["count"] == len(records)
+
+
+def test_counts_are_those_of_the_matching():
+    record = _records(n=1)[0]
+    assert sum(record["calibration"]["atom"][1]) == record["matched"]["blind"][1] == len(record["errors"])
+
+
+def test_predictions_without_confidence():
+    metrics = MoleculeMetrics()
+    empty = AFMData.empty()
+    metrics.update(empty, empty, "stop")
+    calibration = fit_calibration(metrics.records)
+    table = confidence_tables(metrics.records, calibration)
+    assert table["atom"]["ece"] is None and table["image"]["agree"]["count"] == 0
+    assert calibration.min_pearson == 0.8
