@@ -11,7 +11,6 @@ from torch import Tensor
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
-
 #: How much longer than the sum of two covalent radii a bond may be, in Å.
 BOND_TOLERANCE = 0.4
 
