@@ -46,8 +46,17 @@ class Oracle(nn.Module):
         self.config = SimpleNamespace(scan=SCAN, z_min=-0.7)
         self.seen = []
 
-    def forward(self, data):
-        self.seen.append(data)
+    def forward(self, batch):
+        graphs = batch.to_data_list()
+        self.seen.extend(graphs)
+        outs = [self.one(graph) for graph in graphs]
+        start = batch.ptr.tolist()
+        pairs = torch.cat([out.graph.pairs + k for out, k in zip(outs, start, strict=False)], dim=1)
+        said = (torch.cat(parts) for parts in list(zip(*(out.graph for out in outs), strict=True))[1:])
+        maps = (torch.cat(parts) for parts in list(zip(*outs, strict=True))[:5])
+        return SpatialPrediction(*maps, GraphOutput(pairs, *said))
+
+    def one(self, data):
         heat = torch.full((1, 2, *GRID.shape), -9.0)
         position = torch.zeros(1, 2, 3, *GRID.shape)
         sigma = torch.tensor([0.1, 0.2, 0.3])

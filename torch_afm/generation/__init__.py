@@ -1,6 +1,7 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
 from torch_afm.generation.baselines import baselines
+from torch_afm.generation.beam import BeamGeneration, SearchNode, generate_beam, image_distance
 from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
@@ -9,8 +10,10 @@ from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions,
 
 __all__ = [
     "MAX_ATOMS",
+    "BeamGeneration",
     "Generation",
     "GenerationStep",
+    "SearchNode",
     "SpatialGeneration",
     "SpatialStep",
     "Trial",
@@ -19,9 +22,11 @@ __all__ = [
     "evaluate_predictions",
     "find_atoms",
     "generate",
+    "generate_beam",
     "generate_greedy",
     "generate_spatial",
     "image_agrees",
+    "image_distance",
     "load_calibration",
     "score_trial",
     "with_confidence",

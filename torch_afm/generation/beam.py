@@ -105,11 +105,11 @@ def generate_beam(
     with the network's probabilities :math:`p_v` of its atoms to be real, :math:`q_u` of visible atoms that it
     still sees missing, :math:`p_\mathrm{stop}` that none is, and the distance :math:`D` of its image from the
     reference (:func:`image_distance`). Its children are: all confident atoms added at once; that without the
-    least certain of them; that with the best of those below the threshold, or, with ``sample``, each
-    candidate added with its own probability; the least certain atom there removed. In each child the atoms
-    move to where the network sees them now, so early mistakes are undone: removed, moved, or replaced. The
-    ``width`` most likely of the children that were not met before make the next beam. The search ends when no
-    graph has become better for two passes, and gives the best that it met.
+    least certain of them; that with the best of those below the threshold, and with all of these; with
+    ``sample``, each candidate added with its own probability; the least certain atom there removed. In each
+    child the atoms move to where the network sees them now, so early mistakes are undone: removed, moved, or
+    replaced. The ``width`` most likely of the children that were not met before make the next beam. The
+    search ends when no graph has become better for two passes, and gives the best that it met.
 
     Args:
         model: the generator; runs in evaluation mode, its mode is restored.
@@ -274,6 +274,8 @@ def _children(
         moves.append((f"draw {int(drawn.sum())}", joined(revised, take(seen, drawn))))
     if sure < len(seen.z):
         moves.append((f"add {sure + 1}", joined(revised, take(seen, slice(0, sure + 1)))))
+    if sure + 1 < len(seen.z):
+        moves.append((f"add {len(seen.z)}", joined(revised, seen)))
     if sure > 1:
         moves.append((f"add {sure - 1}", joined(revised, take(seen, slice(0, sure - 1)))))
     if len(graph.z) and len(revised.z) == len(graph.z):
