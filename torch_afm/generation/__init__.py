@@ -4,6 +4,8 @@ from torch_afm.generation.baselines import baselines
 from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
+from torch_afm.generation.physics import GeometryPrior, allowed
+from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, find_atoms, generate_spatial
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 
@@ -11,9 +13,14 @@ __all__ = [
     "MAX_ATOMS",
     "Generation",
     "GenerationStep",
+    "GeometryPrior",
+    "RefinementResult",
+    "RefinementSettings",
     "SpatialGeneration",
     "SpatialStep",
+    "Stage",
     "Trial",
+    "allowed",
     "baselines",
     "draw_trial",
     "evaluate_predictions",
@@ -23,6 +30,7 @@ __all__ = [
     "generate_spatial",
     "image_agrees",
     "load_calibration",
+    "refine",
     "score_trial",
     "with_confidence",
 ]

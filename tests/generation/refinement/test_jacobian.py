@@ -35,7 +35,7 @@ def test_against_central_differences(molecule, exact):
     def render(pos, charge, tilt, z_top):
         data = molecule.clone()
         data.pos, data.charge = pos, charge
-        return exact.render(data, dataclasses.replace(TIP, tilt=tilt), float(z_top), PIXELS)[0, 0]
+        return exact.render(data, dataclasses.replace(TIP, tilt=tilt), z_top, PIXELS)[0, 0]
 
     inputs = [molecule.pos, molecule.charge, TIP.tilt, torch.tensor([Z_TOP], dtype=torch.float64)]
     for k, value in enumerate(inputs):
