@@ -61,7 +61,7 @@ def distances(ax: Axes) -> None:
     water(ax, 0, 0, 180)
     water(ax, 2.8, 0, 0)
     line(ax, (0, 0), (2.8, 0), "d_OO", ":")
-    ax.text(3.55, 0.85, "d_OH", fontsize=8, ha="right")
+    ax.text(2.9, 0.62, "d_OH", fontsize=8, ha="right")
     arc(ax, (0, 0), 128, 232, 1.1, "H-O-H")
 
 
@@ -112,7 +112,7 @@ def shells(ax: Axes) -> None:
     ax.annotate("d5", (3.45, 0), (3.45, 0.35), fontsize=8, ha="center", arrowprops={"arrowstyle": "->"})
     for a, b, y in [*zip(r[:4], r[1:5], [-0.2] * 4, strict=True), (3.45, 4.05, -0.2)]:
         ax.annotate("", (b, y), (a, y), arrowprops={"arrowstyle": "<->", "lw": 0.7})
-    ax.text(3.82, -0.45, "last gap: usual form only", fontsize=7, ha="center")
+    ax.text(3.76, -0.45, "last gap: usual form only", fontsize=7)
     ax.text(4.55, -0.12, "r", fontsize=8)
 
 
@@ -124,11 +124,15 @@ def visibility(ax: Axes) -> None:
     ax.text(0.2, 1.55, "probe", ha="center", va="center", fontsize=8)
     water(ax, 0, 0, 200)
     water(ax, 2.6, -0.2, -20)
-    for x, y in ((0.3, -1.9), (4.0, -2.0), (-2.3, -1.3)):
-        seen = x < -2
-        atom(ax, "O" if seen else "hidden", x, y, "O")
-    ax.axhline(-1.6, color="#2b6cb0", ls="--", lw=1)
-    ax.text(5.1, -1.45, "top - 3 Å", color="#2b6cb0", fontsize=8, ha="right")
+    for kind, x, y, text in (
+        ("O", -2.3, -1.0, ""),
+        ("hidden", 0.6, -1.4, "in the shadow"),
+        ("hidden", 2.8, -2.3, "too deep"),
+    ):
+        atom(ax, kind, x, y, "O")
+        ax.text(x + 0.45, y, text, fontsize=7, va="center")
+    ax.axhline(-1.85, color="#2b6cb0", ls="--", lw=1)
+    ax.text(5.1, -1.7, "top - 3 Å", color="#2b6cb0", fontsize=8, ha="right")
 
 
 def features() -> Figure:
@@ -163,7 +167,7 @@ def conclusions() -> Figure:
             if floor is not None:
                 ax.hlines(floor, i - 0.35, i + 0.35, color="k", lw=0.8, ls=":")
         ax.set_title(name, fontsize=9)
-        ax.set_xticks(range(len(conventions)), conventions, fontsize=7)
+        ax.set_xticks(range(len(conventions)), [c.replace(", ", ",\n") for c in conventions], fontsize=7)
         ax.set_ylim(0)
         ax.tick_params(axis="y", labelsize=7)
     figure.axes[0].legend(fontsize=7)
