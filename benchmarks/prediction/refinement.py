@@ -28,7 +28,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.common import table, write
-from torch_afm.config import Scan, Tip, to_dict
+from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.elements import covalent_radius
@@ -38,7 +38,8 @@ from torch_afm.models import SpatialGenerator, load_generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 
-#: Å: surface cut, start of the oracle case, cutoff of the pairs, rms thickness below which a molecule is flat.
+#: Å: surface cut, offset of the oracle case, cutoff of the pairs, rms thickness below which a molecule is
+#: flat.
 Z_MIN, OFF, CUTOFF, FLAT = -0.7, 0.3, 0.5, 0.05
 ROTATIONS = 30
 
