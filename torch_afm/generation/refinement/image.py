@@ -86,10 +86,12 @@ class SliceImages:
         return torch.where(flat, 0.0, image / std.clamp(min=_FLAT)), std.masked_fill(flat, torch.inf)
 
     def _blurred(self, stack: Tensor) -> Tensor:
+        rows, columns = (None if k is None else k.to(stack) for k in self._blur)
         image = stack[: self.slices].unflatten(1, self.shape)
-        for axis, kernel in enumerate(self._blur, start=1):
-            if kernel is not None:
-                image = torch.tensordot(image, kernel.to(image), dims=([axis], [1])).movedim(-1, axis)
+        if columns is not None:
+            image = columns @ image
+        if rows is not None:
+            image = (rows @ image.flatten(2)).unflatten(2, image.shape[2:])
         return image.flatten(1, 2)
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.ppm import Renderer, TipParameters
 from torch_afm.ppm.autograd import Scene
@@ -70,7 +69,11 @@ def stack_jacobian(
     free = scene.free
     u = (relaxation.probe[0, 0].double() - batch.free(0)).to(free) - free
     parts = [_at_height(free[h], u[h], scene) for h in range(len(free))]
-    pos, charge, tilt = (_shift(torch.stack(part), scan) for part in zip(*parts, strict=True))
+    n = len(data.z)
+    # Forces to frequency shifts, all at once.
+    slopes = frequency_shift(torch.stack(parts)[None, None], scan)[0, 0]
+    pos, charge, tilt = slopes.split([3 * n, n, 2], dim=2)
+    pos = pos.unflatten(2, (n, 3))
     # Raising the anchors by dz is lowering all atoms; tilting the probe moves them aside and raises them.
     moved = -pos.sum(2)
     slope = (-tip.tilt[0] / tip.free[0, 2]).to(moved)
@@ -79,9 +82,9 @@ def stack_jacobian(
     return StackJacobian(stack, pos, charge, tilt, moved[..., 2])
 
 
-def _at_height(free: Tensor, u: Tensor, scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
-    """Derivatives of F_z of the probes ``[P, 3]`` in positions ``[P, N, 3]`` and charges ``[P, N]`` of the
-    atoms, and in the tilt, by way of the springs alone, ``[P, 2]``."""
+def _at_height(free: Tensor, u: Tensor, scene: Scene) -> Tensor:
+    """Derivatives of F_z of the probes ``[P, 3]`` in positions and charges of the atoms, and in the tilt, by
+    way of the springs alone, ``[P, 3 N + N + 2]``."""
     atoms, springs, _ = scene
     terms = SurfaceTerms.at(free + u, atoms)
     surface, of_springs = terms.hessian(), spring_hessian(u, springs)
@@ -95,7 +98,7 @@ def _at_height(free: Tensor, u: Tensor, scene: Scene) -> tuple[Tensor, Tensor, T
     pos += terms.first.unsqueeze(2) * cotangent.unsqueeze(1)
     pull = -((of_springs - torch.diag(springs.stiffness)) @ adjoint.unsqueeze(2))[..., 0]
     tilt = pull[:, :2] - pull[:, 2:] * springs.free[:2] / springs.free[2]
-    return pos, _by_charge(terms, atoms, across, wz), tilt
+    return torch.cat([pos.flatten(1), _by_charge(terms, atoms, across, wz), tilt], dim=1)
 
 
 def _by_charge(terms: SurfaceTerms, atoms: Atoms, across: Tensor, wz: Tensor) -> Tensor:
@@ -106,8 +109,3 @@ def _by_charge(terms: SurfaceTerms, atoms: Atoms, across: Tensor, wz: Tensor) ->
         inverse = 1 / ((rho2 + above * above).clamp(min=_MIN_R2) + _SOFTENING)
         total += tip_charge * inverse * inverse.sqrt() * (across + above * wz)
     return total
-
-
-def _shift(by_height: Tensor, scan: Scan) -> Tensor:
-    """Forces ``[H, ...]`` to Δf ``[Z, ...]``."""
-    return frequency_shift(by_height[None, None], scan)[0, 0]
