@@ -43,6 +43,7 @@ from torch_afm.metrics.distributions import (
 from torch_afm.metrics.distributions.samples import Sample
 from torch_afm.metrics.distributions.wasserstein import wasserstein_draws
 from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
+from torch_afm.metrics.structure.prepared import Prepared
 
 NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
 #: Check values of the model trained on pure simulation; of pairs, the Sinkhorn divergence and the exact one.
@@ -242,6 +243,26 @@ def report(published: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, A
     return "\n\n".join(parts)
 
 
+def facts(theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]]) -> dict[str, Any]:
+    """What two choices rest on: the cell, by hydrogens of theory without exactly one O within 1.25 Å with and
+    without it, and the depth of :meth:`StructureSettings.visible`, by the deepest atoms of predictions."""
+    odd = {}
+    for periodic in (False, True):
+        odd[periodic] = 0
+        for atoms in theory:
+            structure = Prepared(atoms, StructureSettings(periodic=periodic))
+            bonds = structure.pairs(structure.of("H"), structure.of("O"), 1.25)
+            odd[periodic] += int((bonds.count != 1).sum())
+    return {
+        "hydrogens_without_one_oxygen": odd[False],
+        "hydrogens_without_one_oxygen_periodic": odd[True],
+        "deepest_predicted": {
+            model: max(float(np.ptp(a.positions[:, 2])) for a in structures if len(a))
+            for model, structures in models.items()
+        },
+    }
+
+
 def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -273,10 +294,17 @@ def main() -> None:
     theory, models = load(Path(os.environ["TORCH_AFM_DATA"]) / "water_au111")
     published = published_rows(theory, models)
     rows = convention_rows(theory, models, args.draws)
-    text = report(published, rows)
+    found = facts(theory, models)
+    depths = ", ".join(f"{model} {depth:.2f}" for model, depth in found["deepest_predicted"].items())
+    text = (
+        f"{report(published, rows)}\n\nHydrogens of theory without exactly one O within 1.25 Å: "
+        f"{found['hydrogens_without_one_oxygen']}, with the cell repeated "
+        f"{found['hydrogens_without_one_oxygen_periodic']}\n\n"
+        f"Deepest predicted atom below the topmost of its structure in Å: {depths}"
+    )
     print(text)
     settings = {"draws": args.draws, "seed": 0, "structures": {m: len(s) for m, s in models.items()}}
-    settings["theory"] = len(theory)
+    settings |= {"theory": len(theory), **found}
     write(
         "structure_water",
         "python -m benchmarks.structure.water",
