@@ -127,7 +127,7 @@ def oracle(truth: AFMData, index: int, ppm: ProbeParticleModel, noise: float) ->
     z_top = float(place(truth, ppm.scan, ppm.tip))
     stack = _noisy(ppm.render(truth, z_top=z_top), noise, generator)
     begun = time.process_time()
-    result = refine(start, stack, ppm, z_top, settings=RefinementSettings.known(), seed=index)
+    result = refine(start, stack, ppm, z_top, settings=RefinementSettings.known(), starts=3, seed=index)
     pairs = visible.nonzero().flatten()
     return _row(truth, result, pairs, pairs, time.process_time() - begun)
 

@@ -153,7 +153,7 @@ def _parser() -> Parser:
         help="hold distances between atoms: by their elements (known), or where C stands for any (unknown)",
     )
     parser.add_argument(
-        "--starts", type=PositiveInt, default=3, help="starts tried where the probe is bistable"
+        "--starts", type=PositiveInt, default=1, help="starts tried where the probe is bistable"
     )
     parser.add_seed()
     parser.add_backend()

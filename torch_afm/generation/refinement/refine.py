@@ -44,7 +44,7 @@ def refine(
     context: AFMData | None = None,
     prior: GeometryPrior | None = None,
     settings: RefinementSettings | None = None,
-    starts: int = 3,
+    starts: int = 1,
     seed: int = 0,
 ) -> RefinementResult:
     r"""Move the atoms of a molecule until its simulated stack agrees with the reference.

@@ -29,8 +29,11 @@ class Stage:
             )
 
 
-#: Far and blurred first, then all slices, then sharp.
-STAGES = (Stage(4, 1.0, 6), Stage(None, 0.5, 6), Stage(None, 0.25, 8))
+#: Far and blurred first, then all slices, then sharp: where the atoms shown are all there are.
+FAR_TO_NEAR = (Stage(4, 1.0, 6), Stage(None, 0.5, 6), Stage(None, 0.25, 8))
+
+#: Blurred, then sharp, all slices: the farthest alone show hidden atoms as much as those asked for.
+STAGES = (Stage(None, 0.6, 5), Stage(None, 0.25, 6))
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class RefinementSettings:
     hidden_sigma: float = 0.5
     hidden_depths: tuple[float, ...] = (-1.3, -2.2)
     hidden_spacing: float = 1.5
-    looks: float = 30.0
+    looks: float = 100.0
     floor: float = 0.02
     width: float = 1.0
     tolerance: float = 0.02
@@ -94,6 +97,7 @@ class RefinementSettings:
     def known(cls) -> RefinementSettings:
         """Everything but the positions is known: tip, charges, elements, and all atoms."""
         return cls(
+            stages=FAR_TO_NEAR,
             charge_sigma=0.0,
             tilt_sigma=0.0,
             distance_sigma=0.0,
