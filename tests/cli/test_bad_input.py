@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from torch_afm.cli.main import main
+from torch_afm.cli.main import COMMANDS, main
 from torch_afm.config import Scan
 
 SCAN = Scan(pixels=(64, 64))
@@ -110,7 +110,7 @@ def test_the_same_in_a_process_of_its_own(cli, files, weights, command, line, me
     check(result.returncode, result.stderr, command, message)
 
 
-@pytest.mark.parametrize("command", ["doctor", "demo", "simulate", "predict", "dataset", "train", "evaluate"])
+@pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_command_has_help_and_refuses_unknown_options(capsys, command):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from scipy.stats import pearsonr
 
 from torch_afm.cli import jobs
 from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.generation import generate_greedy
 from torch_afm.io import AFMStack
-from torch_afm.models import GraphGenerator
+from torch_afm.metrics import Calibration, Platt
+from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import visibility_entropy
 from torch_afm.utils import InputError
@@ -25,23 +25,6 @@ SCAN = Scan(pixels=(64, 64))
 def stack_like(grid: Scan, **meta) -> AFMStack:
     values = np.random.default_rng(0).normal(size=(1, *grid.shape))
     return AFMStack(values, grid.x, grid.y, grid.slice_heights(8.0), meta)
-
-
-def test_agreement_against_scipy():
-    rng = np.random.default_rng(1)
-    a, b = rng.normal(size=(2, 3, 6, 5))
-    result = jobs.agreement(a, b)
-    for i in range(3):
-        assert result["pearson"][i] == pytest.approx(pearsonr(a[i].ravel(), b[i].ravel())[0])
-        assert result["mse_hz2"][i] == pytest.approx(np.mean((a[i] - b[i]) ** 2))
-
-
-def test_agreement_with_a_flat_slice_is_zero_not_nan():
-    image = np.random.default_rng(2).normal(size=(2, 4, 4)).astype(np.float32)
-    flat = np.zeros_like(image)
-    assert jobs.agreement(flat, image)["pearson"] == [0.0, 0.0]
-    assert jobs.agreement(image, image)["pearson"] == pytest.approx([1.0, 1.0])
-    assert jobs.agreement(image, image)["mse_hz2"] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(("file", "smiles"), [(None, None), ("a.xyz", "C")])
@@ -151,3 +134,29 @@ def test_predict_refuses_settings_it_cannot_read(model, meta):
 def test_predict_refuses_a_height_that_is_no_number(model):
     with pytest.raises(InputError, match="z_top"):
         jobs.predict(stack_like(SCAN, z_top="high", scan=to_dict(SCAN)), model, "auto", 2)
+
+
+@pytest.mark.parametrize("bias", [0.0, 20.0])
+def test_predictions_carry_calibrated_probabilities_and_doubts(tmp_path, bias):
+    torch.manual_seed(0)
+    config = SpatialGeneratorConfig(channels=(4, 4), query_channels=4)
+    model = SpatialGenerator(config)
+    molecule = jobs.orient(from_smiles("O"), "as-is", 0)
+    stack = jobs.simulate(molecule, "O", ProbeParticleModel(config.scan))
+    generation = jobs.predict(stack, model, "auto", 5)
+    graph = AFMData(**molecule.to_dict())
+    graph.confidence, graph.sigma = torch.tensor([0.5, 0.6, 0.7]), torch.full((3, 3), 0.1)
+    graph.class_probabilities = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]])
+    found = dataclasses.replace(generation, graph=graph)
+    calibration = Calibration(bond=Platt(1.0, bias), sigma=(1.0, 1.0, 2.0), min_pearson=0.99)
+    result = jobs.write_prediction(tmp_path, found, stack, {}, calibration)
+    assert result == json.loads((tmp_path / "prediction.json").read_text())
+    assert [a["confidence"] for a in result["atoms"]] == pytest.approx([0.5, 0.6, 0.7])
+    assert result["atoms"][0]["sigma"] == pytest.approx([0.1, 0.1, 0.2])
+    expected = [0.3, 0.35] if bias == 0 else [1, 1]  # by distance: both ends must be there
+    assert result["bonds"] == [[0, 1], [0, 2]]
+    assert result["bond_probabilities"] == pytest.approx(expected, abs=1e-4)
+    # The network found nothing, so its image has no contrast.
+    assert result["agreement"]["agrees"] is False and "does not agree" in jobs.describe(result)
+    result["agreement"]["agrees"] = True
+    assert "does not agree" not in jobs.describe(result)

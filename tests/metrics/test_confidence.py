@@ -33,11 +33,11 @@ def test_calibration_of_one_half_helps_the_other():
     calibration, held_out = fit_calibration(_records(seed=0)), _records(seed=1)
     plain, corrected = confidence_tables(held_out), confidence_tables(held_out, calibration)
     assert plain["atom"]["ece"] > 0.12 and corrected["atom"]["ece"] < 0.06
-    assert corrected["bond"]["ece"] < 0.08 < plain["bond"]["ece"]
+    assert corrected["bond"]["ece"] < 0.1 < 0.15 < plain["bond"]["ece"]
     assert calibration.sigma == pytest.approx([2, 2, 2], rel=0.15)
     for axis in "xyz":
-        assert plain["position"][axis]["within_1"] < 0.5
-        assert corrected["position"][axis]["within_1"] == pytest.approx(0.683, abs=0.08)
+        before, after = (abs(t["position"][axis]["within_1"] - 0.683) for t in (plain, corrected))
+        assert after < before / 2 and before > 0.2
     json.dumps([plain, corrected], allow_nan=False)
 
 

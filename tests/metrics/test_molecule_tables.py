@@ -30,7 +30,7 @@ def test_a_column_for_each_size(metrics):
     text = format_molecules(metrics.compute(), metrics.intervals(n=20))
     assert _row(text, "visible atoms") == ["visible atoms", "all", "1 to 3", "4 to 6"]
     assert _row(text, "predictions") == ["predictions", "2", "1", "1"]
-    name, all_of_them, few, more = _row(text, "recall at 0.5 Å")
+    _, all_of_them, few, more = _row(text, "recall at 0.5 Å")
     assert all_of_them.startswith("0.833 (0.500 to 1.000)") and (few, more) == ("0.500", "1.000")
     assert _row(text, "recall at 0.35 Å")[2:] == ["0.000", "0.000"]
     assert _row(text, "heavy") == ["heavy", "0.000 (0)", "0.833 (5)", "0.167 (1)"]

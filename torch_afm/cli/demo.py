@@ -21,7 +21,7 @@ from torch_afm.cli.parser import Parser
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses
-from torch_afm.generation import MAX_ATOMS
+from torch_afm.generation import MAX_ATOMS, load_calibration
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
             str(cutoff): _scores(generation.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS
         },
     }
-    result = write_prediction(folder, generation, stack, settings)
+    result = write_prediction(folder, generation, stack, settings, load_calibration(args.weights))
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
     plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)

@@ -15,8 +15,9 @@ from torch_afm import __version__
 from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import symbol
-from torch_afm.generation import Generation, SpatialGeneration, generate
+from torch_afm.generation import Generation, SpatialGeneration, generate, with_confidence
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
+from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import Orient, best_rotations
@@ -123,29 +124,29 @@ def check_fits(stack: AFMStack, scan: Scan) -> None:
     )
 
 
-def agreement(simulated: np.ndarray, reference: np.ndarray) -> dict[str, list[float]]:
-    """How well two stacks ``[Z, Y, X]`` agree, slice by slice: Pearson's r (0 where a slice has no contrast)
-    and the mean squared difference in Hz²."""
-    a, b = (s.reshape(len(s), -1).astype(np.float64) for s in (simulated, reference))
-    da, db = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    norm = np.sqrt((da**2).sum(1) * (db**2).sum(1))
-    r = np.divide((da * db).sum(1), norm, out=np.zeros(len(a)), where=norm > 0)
-    return {"pearson": r.tolist(), "mse_hz2": ((a - b) ** 2).mean(1).tolist()}
-
-
 def write_prediction(
-    folder: Path, generation: Generation | SpatialGeneration, stack: AFMStack, settings: dict[str, Any]
+    folder: Path,
+    generation: Generation | SpatialGeneration,
+    stack: AFMStack,
+    settings: dict[str, Any],
+    calibration: Calibration,
 ) -> dict[str, Any]:
     """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist, and
     ``context.xyz`` where atoms below the surface cut were found.
 
     Returns:
-        what ``prediction.json`` says: ``settings``, the generation, and the agreement of its simulated stack
-        with the reference.
+        what ``prediction.json`` says: ``settings``, the generation with calibrated probabilities of its atoms
+        and bonds, and the agreement of its simulated stack with the reference, slice by slice.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    images = agreement(generation.simulated[0, 0].numpy(), stack.stack[0])
-    result = {"version": __version__, **settings, **generation.to_dict(), "agreement": images}
+    scores = agreement(generation.simulated[0, 0].numpy(), stack.stack[0])
+    images = {
+        **scores,
+        "min_pearson": calibration.min_pearson,
+        "agrees": bool(np.mean(scores["pearson"]) >= calibration.min_pearson),
+    }
+    told = _with_probabilities(generation, calibration)
+    result = {"version": __version__, **settings, **told, "agreement": images}
     write_xyz(folder / "prediction.xyz", generation.graph)
     write_sdf(folder / "prediction.sdf", generation.graph)
     (folder / "context.xyz").unlink(missing_ok=True)  # of an earlier prediction
@@ -155,14 +156,33 @@ def write_prediction(
     return result
 
 
+def _with_probabilities(
+    generation: Generation | SpatialGeneration, calibration: Calibration
+) -> dict[str, Any]:
+    """The generation as plain numbers, its atoms and bonds each with a calibrated probability."""
+    told, graph = generation.to_dict(), with_confidence(generation, calibration)
+    keys = [k for k in ("confidence", "class_probabilities", "sigma") if k in graph]
+    for i, atom in enumerate(told["atoms"]):
+        atom.update({key: graph[key][i].tolist() for key in keys})
+    edges = (tuple(edge) for edge in graph.edge_index.T.tolist())
+    probability = dict(zip(edges, graph.bond_probability.tolist(), strict=True))
+    told["bond_probabilities"] = [probability[i, j] for i, j in told["bonds"]]
+    return told
+
+
 def describe(result: dict[str, Any]) -> str:
-    """Two lines on what :func:`write_prediction` returned."""
+    """Lines on what :func:`write_prediction` returned."""
     atoms, bonds, steps = (len(result[key]) for key in ("atoms", "bonds", "steps"))
     images = result["agreement"]
     deep = len(result.get("context", ()))
+    doubt = (
+        ""
+        if images["agrees"]
+        else f"\ndoubt      this image does not agree (r below {images['min_pearson']:.2f})"
+    )
     below = f", and {deep} below the surface cut (context.xyz)" if deep else ""
     return (
         f"generated  {atoms} atoms, {bonds} bonds in {steps} steps{below}, ended: {result['ended']}\n"
         f"image      its simulated stack against the reference, mean of the slices: "
-        f"Pearson r {np.mean(images['pearson']):.2f}, MSE {np.mean(images['mse_hz2']):.2f} Hz²"
+        f"Pearson r {np.mean(images['pearson']):.2f}, MSE {np.mean(images['mse']):.2f} Hz²{doubt}"
     )

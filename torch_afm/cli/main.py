@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "one molecule through the whole job: simulate, predict, compare with the truth",
     "simulate": "molecule file or SMILES -> AFM stack (.npz, .png)",
     "predict": "AFM stack -> molecule graph (.xyz, .sdf, .json, .png)",
+    "refine": "prediction and its AFM stack -> atoms moved to fit it, by gradient through the simulator",
     "dataset": "render training data to files, or tell what the data show (--stats)",
     "train": "train a generator",
     "evaluate": "single-step scores of a generator on molecules it never saw",

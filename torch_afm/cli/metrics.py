@@ -93,6 +93,8 @@ def _arguments(argv: list[str]) -> tuple[Namespace, StructureSettings]:
     args = parser.parse_args(argv)
     if args.compat != "ours":
         args = _parser(args.compat).parse_args(argv)
+    if not args.features:
+        raise InputError("--features: expected at least one, got none")
     for name in args.features:
         FEATURES[name]  # raises for a name that is none
     try:

@@ -9,7 +9,7 @@ from jsonargparse.typing import NonNegativeInt
 
 from torch_afm.cli.jobs import describe, predict, write_prediction
 from torch_afm.cli.parser import Parser
-from torch_afm.generation import MAX_ATOMS
+from torch_afm.generation import MAX_ATOMS, load_calibration
 from torch_afm.io import read_stack
 from torch_afm.models import load_generator
 from torch_afm.viz import plot_generation
@@ -22,7 +22,8 @@ def main(argv: Sequence[str]) -> int:
     model = load_generator(args.weights)
     generation = predict(stack, model, args.backend, args.max_atoms, args.z_top)
     folder = Path(args.out)
-    result = write_prediction(folder, generation, stack, {"stack": args.stack, "weights": args.weights})
+    settings = {"stack": args.stack, "weights": args.weights}
+    result = write_prediction(folder, generation, stack, settings, load_calibration(args.weights))
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
     print(describe(result))
     print(f"wrote      prediction.xyz, .sdf, .json and .png to {folder}")

@@ -5,6 +5,8 @@ from torch_afm.generation.beam import BeamGeneration, SearchNode, generate_beam,
 from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
+from torch_afm.generation.physics import GeometryPrior, allowed
+from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 
@@ -13,10 +15,15 @@ __all__ = [
     "BeamGeneration",
     "Generation",
     "GenerationStep",
+    "GeometryPrior",
+    "RefinementResult",
+    "RefinementSettings",
     "SearchNode",
     "SpatialGeneration",
     "SpatialStep",
+    "Stage",
     "Trial",
+    "allowed",
     "baselines",
     "draw_trial",
     "evaluate_predictions",
@@ -28,6 +35,7 @@ __all__ = [
     "image_agrees",
     "image_distance",
     "load_calibration",
+    "refine",
     "score_trial",
     "with_confidence",
 ]

@@ -51,7 +51,10 @@ def test_values_are_those_of_the_functions(comparison, name, distance):
         return
     scales = found["distances"][distance]
     seed = {"seed": 3} if distance == "sliced" else {}
-    assert scales["raw"]["value"] == pytest.approx(PUBLIC[distance](x, y, **seed), rel=1e-9)
+    if distance == "sinkhorn":
+        assert scales["raw"]["value"] is None
+    else:
+        assert scales["raw"]["value"] == pytest.approx(PUBLIC[distance](x, y, **seed), rel=1e-9)
     x, y = FEATURES[name].normalize(x), FEATURES[name].normalize(y)
     assert scales["normalised"]["value"] == pytest.approx(PUBLIC[distance](x, y, **seed), rel=1e-8)
 

@@ -36,7 +36,7 @@ def test_two_points():
 _SETS = arrays(float, st.tuples(st.integers(1, 6), st.just(2)), elements=st.integers(-5, 5).map(float))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(_SETS, _SETS, _SETS)
 def test_its_root_is_a_metric(x, y, z):
     for a, b, c in ((x, y, z), (x[:, :1], y[:, :1], z[:, :1])):

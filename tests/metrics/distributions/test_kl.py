@@ -37,7 +37,7 @@ def test_two_gaussians():
 _SETS = arrays(float, st.tuples(st.integers(1, 6), st.just(2)), elements=st.integers(-5, 5).map(float))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(_SETS, _SETS)
 def test_zero_of_equal_sets_and_bounded_always(x, y):
     for a, b in ((x, y), (x[:, :1], y[:, :1])):

@@ -26,7 +26,7 @@ def test_block_sums(monkeypatch, draw, chunk, d):
 
 @pytest.mark.parametrize("chunk", [1, 1_000_000])
 @pytest.mark.parametrize("d", [1, 2])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_median_is_that_of_the_full_matrix(chunk, d, data):
     element = st.floats(-100, 100).map(lambda v: round(v, 2)) | st.sampled_from([0.0, 1.0])

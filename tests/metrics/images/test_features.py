@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from torch_afm.metrics.images import RandomConvolutions, image_features, physical_features
+from torch_afm.config import GraphGeneratorConfig
+from torch_afm.metrics.images import RandomConvolutions, compare_images, image_features, physical_features
+from torch_afm.models import GraphGenerator
 from torch_afm.utils import InputError
 
 
@@ -29,6 +31,22 @@ def test_a_module_is_evaluated_without_gradients_and_left_as_it_was():
     first, second = (image_features(stacks, module) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert module.training
+
+
+@pytest.mark.filterwarnings("ignore:.*covariance of rank")
+def test_the_encoder_of_a_model_takes_whole_stacks():
+    torch.manual_seed(0)
+    model = GraphGenerator(GraphGeneratorConfig.preset("small")).eval()
+    stacks = torch.randn(5, *model.config.scan.shape)
+
+    def encoder(images):
+        return model.reference_encoder.trunk(images[:, None])[-1].mean(dim=(2, 3))
+
+    one_by_one = image_features(stacks, encoder, slices=False, batch_size=1)
+    np.testing.assert_allclose(image_features(stacks, encoder, slices=False), one_by_one, atol=1e-5)
+    found = compare_images(stacks[:2], stacks, encoder, slices=False)
+    assert (found["images"], found["target_images"]) == (2, 5)
+    assert found["features"] == one_by_one.shape[1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Structures with known answers, and the published conventions written out as plain loops."""
+"""Structures with known answers."""
 
 from functools import cache
 
@@ -29,46 +29,6 @@ def _ice(size, seed):
     return oxygen + ase.Atoms(f"H{len(hydrogens)}", positions=hydrogens)
 
 
-def _naive(atoms, top=4.85):
-    """Features in the conventions of arXiv:2509.02240, one loop for one condition."""
-
-    def angle(u, v):
-        return np.degrees(np.arccos(np.clip(u @ v / np.linalg.norm(u) / np.linalg.norm(v), -1, 1)))
-
-    z, pos = atoms.numbers, atoms.positions
-    oxygen, hydrogen, gold = pos[z == 8], pos[z == 1], pos[z == 79]
-    layer = [not len(gold) or o[2] - gold[:, 2].max() > top for o in oxygen]
-    values = {name: [] for name in ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")}
-    for i, o in enumerate(oxygen):
-        if not layer[i]:
-            continue
-        others = [j for j in range(len(oxygen)) if j != i and np.linalg.norm(oxygen[j] - o) <= 3.5]
-        values["d_OO"] += [np.linalg.norm(oxygen[j] - o) for j in others]
-        bonded = [h for h in hydrogen if np.linalg.norm(h - o) <= 1.25]
-        values["d_OH"] += [np.linalg.norm(h - o) for h in bonded]
-        for k in range(len(bonded)):
-            values["HOH"] += [angle(bonded[k] - o, bonded[m] - o) for m in range(k)]
-        for h in bonded:
-            if np.linalg.norm(h - o) < 1.2:
-                for j in others:
-                    if (bend := angle(o - h, oxygen[j] - h)) >= 120:
-                        values["hbond"].append((np.linalg.norm(oxygen[j] - o), bend))
-            if len(bonded) == 2 and not any(layer[j] and angle(h - o, oxygen[j] - o) > 120 for j in others):
-                values["theta_ZOH"].append(angle(h - o, np.array([0, 0, 1])))
-        nearest = sorted(others, key=lambda j: np.linalg.norm(oxygen[j] - o))[:4]
-        if len(nearest) == 4:
-            v = [oxygen[j] - o for j in nearest]
-            r = [np.linalg.norm(u) for u in v]
-            mean = sum(r) / 4
-            s_k = sum((x - mean) ** 2 for x in r) / (4 * mean**2) / 3
-            s_g = sum((v[j] @ v[k] / r[j] / r[k] + 1 / 3) ** 2 for k in range(4) for j in range(k)) * (3 / 8)
-            values["order"].append((s_k, s_g))
-    return {
-        name: np.array(v, dtype=float).reshape((-1, 2) if name in ("hbond", "order") else -1)
-        for name, v in values.items()
-    }
-
-
 def _sorted(values):
     """Rows in an order of their own, to compare sets of values."""
     return values[np.lexsort(values.T)] if values.ndim == 2 else np.sort(values)
@@ -77,11 +37,6 @@ def _sorted(values):
 @pytest.fixture(scope="session")
 def ice():
     return _ice((3, 3, 2), seed=0)
-
-
-@pytest.fixture(scope="session")
-def naive():
-    return _naive
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,8 @@ class Comparison:
     Args:
         features: feature -> ``"prediction"`` and ``"reference"``, the number of values, and ``"distances"``:
             distance -> ``"raw"`` and ``"normalised"`` -> ``"value"``, ``"interval"`` (low, high) and
-            ``"floor"``. ``None`` where a side has no values. A feature on a line has no ``"sliced"``.
+            ``"floor"``. ``None`` where a side has no values, and for the raw ``"sinkhorn"``. A feature on a
+            line has no ``"sliced"``.
         settings: what they were computed with.
     """
 
@@ -173,16 +174,18 @@ def _scales(
     counts: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> dict[str, np.ndarray | None]:
-    """Distance for each draw on both scales, ``None`` where a side has no values."""
+    """Distance for each draw on both scales, ``None`` where a side has no values, and for the raw
+    ``"sinkhorn"``."""
     x, y = sides
     if not len(x) or not len(y):
         return {"raw": None, "normalised": None}
     draws, power = DISTANCES[distance]
     if distance == "sliced":
         draws = partial(sliced_draws, seed=seed)
-    raw = draws(x, y, *counts)
     feature = FEATURES[name]
-    if x.dimension == 1:  # there the scale is a factor
+    # The published divergence has a length in it (its blur), chosen for the normalised scale.
+    raw = None if distance == "sinkhorn" else draws(x, y, *counts)
+    if x.dimension == 1 and raw is not None:  # there the scale is a factor
         low, high = feature.ranges[0]
         return {"raw": raw, "normalised": raw / (high - low) ** power}
     x, y = (side.replace(feature.normalize(side.values)) for side in sides)

@@ -9,8 +9,8 @@ from scipy.spatial.distance import cdist
 
 from torch_afm.metrics.distributions.samples import Sample
 
-#: Pairs held at once.
-_CHUNK = 4_000_000
+#: Pairs held at once: few enough for the cache.
+_CHUNK = 200_000
 _BINS = 1 << 16
 
 

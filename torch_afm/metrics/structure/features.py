@@ -11,7 +11,6 @@ from torch_afm.elements import atomic_number
 from torch_afm.metrics.structure.bonds import bond_lengths, once, valence_angles
 from torch_afm.metrics.structure.geometry import angle
 from torch_afm.metrics.structure.hydrogen import (
-    acceptor_angles,
     free_angles,
     hydrogen_angles,
     hydrogen_bonds,
@@ -118,7 +117,7 @@ _COMPUTE: dict[str, Callable[[Prepared], np.ndarray]] = {
     "d_OO": _pair_distances,
     "d_OH": lambda s: s.hydrogens.distance,
     "HOH": lambda s: hydrogen_angles(s.hydrogens),
-    "OHO": lambda s: acceptor_angles(s)[-1],
+    "OHO": lambda s: s.donated.angle,
     "OOO": _neighbor_angles,
     "theta_ZOH": free_angles,
     "hbond": hydrogen_bonds,

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import ase
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 
 from torch_afm.elements import atomic_number
+from torch_afm.metrics.structure.geometry import angle
 from torch_afm.metrics.structure.masks import substrate_height, visible_mask
 from torch_afm.metrics.structure.neighbors import Pairs, neighbors, wrap
 from torch_afm.metrics.structure.settings import StructureSettings
 from torch_afm.utils import InputError, check_finite
+
+
+class Donated(NamedTuple):
+    """Hydrogens and acceptors: indices of donor and hydrogen, distance donor-acceptor in Å, angle at the
+    hydrogen in degrees, ``[N]`` each."""
+
+    donor: np.ndarray
+    hydrogen: np.ndarray
+    distance: np.ndarray
+    angle: np.ndarray
 
 
 class Prepared:
@@ -125,3 +137,31 @@ class Prepared:
         nearest[self.of(self.settings.hydrogen)[some]] = owned.distance[owned.start[:-1][some]]
         # The two distances are of one pair, computed from either end.
         return pairs.keep(pairs.distance <= nearest[pairs.other] + 1e-9)
+
+    @cached_property
+    def donated(self) -> Donated:
+        """Every donated hydrogen with the acceptors within ``hbond_cutoff`` of its donor, or the one of them
+        nearest to the hydrogen, as settings say; however bent."""
+        settings = self.settings
+        everyone = self.of(*settings.donors)
+        donors, acceptors = self.in_layer(everyone), self.of(*settings.acceptors)
+        if settings.partners == "layer":
+            acceptors = self.in_layer(acceptors)
+        bonds = self.bonded(donors, everyone, settings.donor_cutoff)
+        bonds = bonds.keep(bonds.distance < settings.donor_cutoff)
+        to = self.pairs(donors, acceptors, settings.hbond_cutoff)
+        bond, row = to.join(bonds.center)
+        from_hydrogen = to.vector[row] - bonds.vector[bond]
+        length = np.sqrt(np.einsum("nk,nk->n", from_hydrogen, from_hydrogen))
+        order = np.flatnonzero(length > 1e-6)
+        if settings.acceptor == "nearest":
+            # Sorted by bond and then by distance, the first row of each bond is the one to keep.
+            order = order[np.lexsort((length[order], bond[order]))]
+            order = order[np.diff(bond[order], prepend=-1) > 0]
+        bond, row, from_hydrogen = bond[order], row[order], from_hydrogen[order]
+        return Donated(
+            donors[bonds.center[bond]],
+            bonds.other[bond],
+            to.distance[row],
+            angle(-bonds.vector[bond], from_hydrogen),
+        )

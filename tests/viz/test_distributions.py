@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from torch_afm.utils import InputError
+from torch_afm.viz import plot_distributions
+
+
+def _structures(shift=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    joint = np.stack([rng.normal(2.8 + shift, 0.1, 7), rng.uniform(130, 180, 7)], axis=1)
+    return [{"d_OO": rng.normal(2.8 + shift, 0.1, 9), "hbond": joint, "LSI": np.empty(0)}]
+
+
+def test_panels_hold_the_values():
+    here, there = _structures(0.2, 1), _structures()
+    figure = plot_distributions({"model": here}, there)
+    line, joint, empty = figure.axes
+    assert line.get_xlabel() == "d_OO (Å)"
+    assert (joint.get_xlabel(), joint.get_ylabel()) == ("d_OO (Å)", "angle O-H-O (°)")
+    points = {c.get_label(): np.asarray(c.get_offsets()) for c in joint.collections}
+    for label, values in (("model", here[0]["hbond"]), ("reference", there[0]["hbond"])):
+        np.testing.assert_allclose(np.sort(points[label], axis=0), np.sort(values, axis=0))
+    bars = [p for p in line.patches if p.get_label() != "model" and hasattr(p, "get_width")]
+    assert sum(p.get_width() * p.get_height() for p in bars) == pytest.approx(1)
+    assert not empty.patches and empty.get_title() == "local structure index"
+
+
+def test_nothing_to_draw():
+    with pytest.raises(InputError, match="reference: expected at least one structure"):
+        plot_distributions({}, [])

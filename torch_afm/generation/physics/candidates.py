@@ -1,0 +1,69 @@
+"""Which places are open to a further atom."""
+
+from __future__ import annotations
+
+import torch
+from ase.data import covalent_radii
+from torch import Tensor
+
+from torch_afm.utils import InputError, check_finite, check_shape
+
+#: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
+_RADIUS = torch.tensor(covalent_radii, dtype=torch.float64)
+
+#: Most neighbours of an atom; 4 where none is told.
+_COORDINATION = {1: 1, 8: 2, 9: 1, 15: 4, 16: 4, 17: 1, 35: 1, 53: 1}
+
+
+def allowed(
+    candidate_z: Tensor,
+    candidate_pos: Tensor,
+    z: Tensor,
+    pos: Tensor,
+    tolerance: float = 0.4,
+    coordination: bool = True,
+) -> Tensor:
+    r"""Whether a candidate atom may join a structure. It must not clash: be no closer to any atom than
+
+    .. math::
+        d_{ij} \ge r_i + r_j - t ,
+
+    with covalent radii :math:`r` and a tolerance :math:`t` that is as wide as that of
+    :func:`torch_afm.data.covalent_bonds` on the other side; and, with ``coordination``, its bonds by that
+    rule must not exceed the neighbours that it and the atoms bonded to it can have: H, F, Cl, Br and I 1, O
+    2, others 4. Candidates are looked at one by one, not against each other.
+
+    Args:
+        candidate_z: atomic numbers of the candidates.
+        candidate_pos: their positions in Å.
+        z: atomic numbers of the structure.
+        pos: its positions in Å.
+        tolerance: t in Å.
+        coordination: also count neighbours.
+
+    Shapes:
+        candidate_z ``[M]``, candidate_pos ``[M, 3]``, z ``[N]``, pos ``[N, 3]`` -> ``[M]`` bool.
+
+    Raises:
+        InputError: for wrong shapes, positions that are not finite, or a negative tolerance.
+    """
+    for name, numbers, place in (("candidate_", candidate_z, candidate_pos), ("", z, pos)):
+        check_shape(f"{name}z", numbers, (None,))
+        check_shape(f"{name}pos", place, (len(numbers), 3))
+        check_finite(f"{name}pos", place)
+    if not tolerance >= 0:
+        raise InputError(f"tolerance: expected a length in Å, 0 or more, got {tolerance}")
+    distance = torch.cdist(candidate_pos.double(), pos.double())
+    touching = _RADIUS[candidate_z][:, None] + _RADIUS[z]
+    fine = (distance >= touching - tolerance).all(dim=1)
+    if not coordination:
+        return fine
+    within = torch.cdist(pos.double(), pos.double()) < _RADIUS[z][:, None] + _RADIUS[z] + tolerance
+    taken = within.sum(dim=1) - 1  # not itself
+    bonds = distance < touching + tolerance
+    full = taken >= _most(z)
+    return fine & ~(bonds & full).any(dim=1) & (bonds.sum(dim=1) <= _most(candidate_z))
+
+
+def _most(z: Tensor) -> Tensor:
+    return torch.tensor([_COORDINATION.get(n, 4) for n in z.tolist()], dtype=torch.long)

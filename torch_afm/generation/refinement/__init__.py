@@ -1,0 +1,15 @@
+"""Refinement of a molecule by gradient through the simulator."""
+
+from torch_afm.generation.refinement.jacobian import StackJacobian, stack_jacobian
+from torch_afm.generation.refinement.refine import refine
+from torch_afm.generation.refinement.result import RefinementResult
+from torch_afm.generation.refinement.settings import RefinementSettings, Stage
+
+__all__ = [
+    "RefinementResult",
+    "RefinementSettings",
+    "StackJacobian",
+    "Stage",
+    "refine",
+    "stack_jacobian",
+]

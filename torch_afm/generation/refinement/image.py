@@ -1,0 +1,111 @@
+"""What two stacks have to agree in: normalised slices, blurred or not."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from torch_afm.config import Scan
+
+#: Sides of a rectangle: ``((x0, x1), (y0, y1))`` in Å.
+Box = tuple[tuple[float, float], tuple[float, float]]
+
+#: A standard deviation (Hz, or the unit of the reference) at or below this counts as no contrast.
+_FLAT = 1e-9
+
+
+class SliceImages:
+    r"""Part of a scan as it enters the comparison: every ``stride``-th pixel along x and y, the first
+    ``slices`` slices (the farthest), blurred with a Gaussian, each slice with zero mean and unit variance,
+
+    .. math::
+        n(s) = \frac{B s - \langle B s \rangle}{\mathrm{std}(B s)} .
+
+    A scan of unknown gain and offset, slice by slice, gives the same.
+
+    Args:
+        scan: the scan.
+        stride: pixels for one.
+        box: ``((x0, x1), (y0, y1))`` in Å, outside of which no pixel is compared; none by default.
+        slices: number of slices, from the farthest on.
+        blur: standard deviation of the Gaussian in Å; 0 for none.
+
+    Attributes:
+        pixels: indices (ix, iy) of the pixels compared, ``[P, 2]``, row by row.
+    """
+
+    def __init__(
+        self,
+        scan: Scan,
+        stride: int = 1,
+        box: Box | None = None,
+        slices: int | None = None,
+        blur: float = 0.0,
+    ) -> None:
+        self.slices = scan.n_slices if slices is None else min(slices, scan.n_slices)
+        columns, rows = (
+            _indices(torch.from_numpy(axis), stride, side)
+            for axis, side in zip((scan.x, scan.y), box or scan.window, strict=True)
+        )
+        self.shape = len(rows), len(columns)
+        grid = torch.meshgrid(columns, rows, indexing="xy")
+        self.pixels = torch.stack(grid, dim=-1).reshape(-1, 2)
+        self._index = rows[:, None], columns
+        self._blur = tuple(
+            _gaussian(torch.from_numpy(axis)[index], blur)
+            for axis, index in ((scan.y, rows), (scan.x, columns))
+        )
+
+    def pick(self, stack: Tensor) -> Tensor:
+        """The compared pixels of a whole stack: ``[Z, Y, X]`` to ``[Z, P]``."""
+        return stack[:, *self._index].flatten(1)
+
+    def normalize(self, stack: Tensor) -> Tensor:
+        """n(s) of the compared pixels: ``[Z, P]`` to ``[S, P]``."""
+        return self._normalize(stack)[0]
+
+    def linearize(self, stack: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor]:
+        r"""n(s) and its Jacobian
+        :math:`\frac{dn}{dθ} = \frac{1}{\mathrm{std}} (s' - \langle s' \rangle - n \langle n s' \rangle)`
+        with :math:`s' = B\, ds/dθ`.
+
+        Shapes:
+            stack ``[Z, P]``, jacobian ``[Z, P, K]`` -> ``[S, P]``, ``[S, P, K]``.
+        """
+        image, std = self._normalize(stack)
+        slope = self._blurred(jacobian)
+        slope = slope - slope.mean(1, keepdim=True)
+        n = image.unsqueeze(2)
+        return image, (slope - n * (n * slope).mean(1, keepdim=True)) / std.unsqueeze(2)
+
+    def _normalize(self, stack: Tensor) -> tuple[Tensor, Tensor]:
+        image = self._blurred(stack.unsqueeze(2)).squeeze(2)
+        image = image - image.mean(1, keepdim=True)
+        std = image.square().mean(1, keepdim=True).sqrt()
+        flat = std <= _FLAT
+        return torch.where(flat, 0.0, image / std.clamp(min=_FLAT)), std.masked_fill(flat, torch.inf)
+
+    def _blurred(self, stack: Tensor) -> Tensor:
+        rows, columns = (None if k is None else k.to(stack) for k in self._blur)
+        image = stack[: self.slices].unflatten(1, self.shape)
+        if columns is not None:
+            image = columns @ image
+        if rows is not None:
+            image = (rows @ image.flatten(2)).unflatten(2, image.shape[2:])
+        return image.flatten(1, 2)
+
+
+def _indices(axis: Tensor, stride: int, side: tuple[float, float]) -> Tensor:
+    """Every ``stride``-th index of the positions on this side of the box, of all where that leaves less than
+    two."""
+    every = torch.arange(0, len(axis), stride)
+    inside = every[(axis[every] >= side[0]) & (axis[every] <= side[1])]
+    return inside if len(inside) > 1 else every
+
+
+def _gaussian(axis: Tensor, width: float) -> Tensor | None:
+    """Matrix that blurs along ``axis``, its rows summing to 1."""
+    if width <= 0:
+        return None
+    kernel = torch.exp(-0.5 * ((axis[:, None] - axis) / width) ** 2)
+    return kernel / kernel.sum(1, keepdim=True)

@@ -1,0 +1,80 @@
+"""What a refinement returns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from torch_afm.config import Tip
+from torch_afm.data import AFMData
+from torch_afm.elements import symbol
+
+
+@dataclass(frozen=True)
+class RefinementResult:
+    r"""A refined molecule, how it came about, and how sure it is.
+
+    Args:
+        data: the molecule: that of the fit where it helped, else the start. ``sigma`` are the standard
+            deviations of the result.
+        context: the atoms that took part but are not asked for, likewise.
+        start: what went in.
+        helped: whether ``data`` is the fitted molecule.
+        why: in words, what decided that.
+        loss_before: mean squared difference of the normalised slices, compared pixels only, at the start.
+        loss_after: the same of the fit, whether taken or not.
+        objective: the objective at the start of the last stage's problem and at its end.
+        trajectory: positions after every step of the fit, the start first.
+        sigma: standard deviations of the positions of ``data`` in Å: of the posterior, from the curvature of
+            the objective, where the fit helped, else those of the start.
+        residual: difference of the normalised slices of ``data`` and of the reference.
+        tip: the fitted tip, or the given one.
+        z_top: fitted first anchor height in Å, or the given one.
+        starts: how many starts were tried.
+
+    Shapes:
+        trajectory ``[T, N, 3]``, sigma ``[N, 3]``, residual ``[Z, Y, X]``.
+    """
+
+    data: AFMData
+    context: AFMData
+    start: AFMData
+    helped: bool
+    why: str
+    loss_before: float
+    loss_after: float
+    objective: tuple[float, float]
+    trajectory: Tensor
+    sigma: Tensor
+    residual: Tensor
+    tip: Tip
+    z_top: float
+    starts: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, without the residual; the trajectory as it is."""
+        return {
+            "atoms": _listed(self.data, self.sigma),
+            "context": _listed(self.context, self.context.sigma),
+            "start": self.start.pos.tolist(),
+            "helped": self.helped,
+            "why": self.why,
+            "loss_before": self.loss_before,
+            "loss_after": self.loss_after,
+            "objective": list(self.objective),
+            "trajectory": self.trajectory.tolist(),
+            "tip": asdict(self.tip),
+            "z_top": self.z_top,
+            "starts": self.starts,
+        }
+
+
+def _listed(data: AFMData, sigma: Tensor) -> list[dict[str, Any]]:
+    return [
+        {"element": symbol(z), "pos": pos, "charge": charge, "sigma": width}
+        for z, pos, charge, width in zip(
+            data.z.tolist(), data.pos.tolist(), data.charge.tolist(), sigma.tolist(), strict=True
+        )
+    ]

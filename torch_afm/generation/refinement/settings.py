@@ -1,0 +1,108 @@
+"""Settings of a refinement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch_afm.utils import InputError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the descent.
+
+    Args:
+        slices: slices compared, from the farthest on; all with ``None``.
+        blur: standard deviation in Å of the Gaussian that both stacks are blurred with.
+        iterations: most steps.
+    """
+
+    slices: int | None = None
+    blur: float = 0.0
+    iterations: int = 8
+
+    def __post_init__(self) -> None:
+        if (self.slices is not None and self.slices < 1) or not self.blur >= 0 or self.iterations < 1:
+            raise InputError(
+                "stage: expected 1 slice, a blur of 0 Å and 1 iteration or more, "
+                f"got {self.slices}, {self.blur} and {self.iterations}"
+            )
+
+
+#: Far and blurred first, then all slices, then sharp: where the atoms shown are all there are.
+FAR_TO_NEAR = (Stage(4, 1.0, 6), Stage(None, 0.5, 6), Stage(None, 0.25, 8))
+
+#: Blurred, then sharp, all slices: the farthest alone show hidden atoms as much as those asked for.
+STAGES = (Stage(None, 0.6, 5), Stage(None, 0.25, 6))
+
+
+@dataclass(frozen=True)
+class RefinementSettings:
+    """What a refinement fits, how far it believes its start, and how it goes about it. Every standard
+    deviation of 0, and ``None`` for the prior, switches a part off.
+
+    Args:
+        stages: one after the other.
+        stride: pixels of the reference for one that is compared, along x and y.
+        margin: Å around the atoms within which pixels are compared.
+        pos_sigma: standard deviation in Å of the positions of a start that tells none of its own (``sigma``).
+        sigma_scale: factor on the ``sigma`` of a start.
+        charge_sigma: of charges, in e.
+        tilt_sigma: of both components of the tip's tilt, in Å.
+        distance_sigma: of the height of the tip, in Å.
+        element_sigma: of the share of each heavy atom that is another element.
+        hidden_mean: mean share of an atom at each site below the graph.
+        hidden_sigma: its standard deviation.
+        hidden_depths: heights of the sites in Å, with the top atom at z = 0.
+        hidden_spacing: lateral distance of the sites in Å.
+        looks: independent looks that the stack counts for; see :class:`RefinementObjective`.
+        floor: least noise of a normalised slice.
+        width: residual of a normalised slice from which on it counts linearly.
+        tolerance: gain in the objective below which a stage ends.
+        least_gain: least share of the image residual that must go for the result to be taken.
+    """
+
+    stages: tuple[Stage, ...] = STAGES
+    stride: int = 2
+    margin: float = 2.5
+    pos_sigma: float = 0.3
+    sigma_scale: float = 1.0
+    charge_sigma: float = 0.1
+    tilt_sigma: float = 0.25
+    distance_sigma: float = 0.145
+    element_sigma: float = 0.5
+    hidden_mean: float = 0.3
+    hidden_sigma: float = 0.5
+    hidden_depths: tuple[float, ...] = (-1.3, -2.2)
+    hidden_spacing: float = 1.5
+    looks: float = 100.0
+    floor: float = 0.02
+    width: float = 1.0
+    tolerance: float = 0.02
+    least_gain: float = 0.1
+
+    def __post_init__(self) -> None:
+        sigmas = ("charge_sigma", "tilt_sigma", "distance_sigma", "element_sigma", "hidden_sigma", "floor")
+        positive = ("pos_sigma", "sigma_scale", "hidden_spacing", "looks", "width", "tolerance", "margin")
+        for name in sigmas + positive:
+            value = getattr(self, name)
+            if not (value > 0 or (name in sigmas and value == 0)):
+                raise InputError(f"{name}: expected a positive number, got {value}")
+        if self.stride < 1 or not self.stages:
+            raise InputError(
+                f"stride, stages: expected 1 or more of each, got {self.stride} and {len(self.stages)}"
+            )
+
+    @classmethod
+    def known(cls) -> RefinementSettings:
+        """Everything but the positions is known: tip, charges, elements, and all atoms."""
+        return cls(
+            stages=FAR_TO_NEAR,
+            charge_sigma=0.0,
+            tilt_sigma=0.0,
+            distance_sigma=0.0,
+            element_sigma=0.0,
+            hidden_sigma=0.0,
+            floor=1e-3,
+            looks=300.0,
+        )
