@@ -172,3 +172,30 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys, monkeypatch, options, t
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("torch-afm metrics: error: ")
     assert told in line
+
+
+def test_a_cell_for_files_that_leave_it_out(folder, tmp_path, capsys):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for file in sorted((folder / "theory").iterdir()):
+        rows = "".join(f"{a.symbol} {a.x} {a.y} {a.z}\n" for a in ase.io.read(file))
+        (bare / f"{file.stem}.xyz").write_text(f"27\n\n{rows}")
+    given = ["--bootstrap", "0", "--features", "[d_OO]"]
+    counts = []
+    for cell in ([], ["--cell", "[8.4,8.4]"]):
+        out = tmp_path / f"out{len(cell)}"
+        files = [str(folder / "near"), "--reference", str(bare), "--out", str(out)]
+        code = main(["metrics", *files, *given, *cell])
+        assert code == 0
+        counts.append(json.loads((out / "metrics.json").read_text())["results"])
+    plain = _run(folder, tmp_path / "own", "--features", "[d_OO]")
+    assert plain == 0
+    own = json.loads((tmp_path / "own" / "metrics.json").read_text())["results"]
+
+    def reference(results):
+        return next(iter(results.values()))["features"]["d_OO"]["reference"]
+
+    assert reference(counts[1]) == reference(own) > reference(counts[0])
+    wrong = ["--cell", "[8.4]"]
+    assert main(["metrics", str(folder / "near"), "--reference", str(bare), *given, *wrong]) == 2
+    assert "--cell: expected two lengths" in capsys.readouterr().err

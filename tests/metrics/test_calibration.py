@@ -41,6 +41,9 @@ def test_platt_of_little():
     np.testing.assert_array_equal(Platt()(np.array([0.0, 0.3, 1.0])), [0, 0.3, 1])
     only = Platt.fit(np.full(8, 0.5), np.ones(8))  # Platt's target: 9 / 10
     assert only(np.array([0.5])) == pytest.approx(0.9, abs=1e-3)
+    # The surer ones were wrong: all that is left is their share, with Platt's targets 3/4 and 1/4.
+    level = Platt.fit(np.array([0.2, 0.3, 0.8, 0.9]), np.array([1, 1, 0, 0]))
+    assert level.a == 0 and level(np.array([0.1, 0.9])) == pytest.approx([0.5, 0.5], abs=1e-3)
 
 
 def test_coverage_of_normal_errors():

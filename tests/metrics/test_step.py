@@ -210,3 +210,22 @@ def test_intervals_are_quantiles_over_resampled_molecules():
     assert got["position_error"]["mean"]["r"] == pytest.approx(np.quantile(means, [0.1, 0.9]))
     assert got["bond"]["fraction"][1][1] == pytest.approx(np.quantile(recalls, [0.1, 0.9]))
     assert "steps" not in got and "count" not in got["class"]
+
+
+def test_calibration_of_the_class_probabilities():
+    graphs, outs = _steps()
+    metrics = StepMetrics(CLASSES)
+    metrics.update(*_collate(graphs, outs))
+    hits = [
+        int(out.class_logits.argmax()) == 0 if not len(g.missing_z) else None
+        for g, out in zip(graphs, outs, strict=True)
+    ]
+    rows = metrics.rows()
+    for i, (hit, out) in enumerate(zip(hits, outs, strict=True)):
+        exponentials = np.exp(out.class_logits[0].double().numpy())
+        assert rows["probability"][i] == pytest.approx(exponentials.max() / exponentials.sum())
+        assert hit is None or hit == (rows["predicted"][i] == rows["label"][i])
+    table = metrics.compute()["calibration"]
+    assert table["mean_predicted"] == pytest.approx(rows["probability"].mean())
+    assert table["mean_observed"] == pytest.approx((rows["predicted"] == rows["label"]).mean())
+    assert sum(table["count"]) == len(graphs)

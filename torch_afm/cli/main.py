@@ -19,7 +19,7 @@ COMMANDS = {
     "refine": "prediction and its AFM stack -> atoms moved to fit it, by gradient through the simulator",
     "dataset": "render training data to files, or tell what the data show (--stats)",
     "train": "train a generator",
-    "evaluate": "single-step scores of a generator on molecules it never saw",
+    "evaluate": "scores of a generator on molecules it never saw",
     "metrics": "how far predicted structures are from theory, without labels",
 }
 

@@ -49,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
     labels = _labels(args.predictions)
     structures = {label: read_atoms(path) for label, path in zip(labels, args.predictions, strict=True)}
     theory = read_atoms(args.reference)
+    if args.cell is not None:
+        _repeat(theory, args.cell)
     out.mkdir(parents=True, exist_ok=True)  # now rather than after the work
 
     reference = _features(theory, settings, args.features, args.reference)
@@ -74,6 +76,7 @@ def main(argv: Sequence[str]) -> int:
         "version": __version__,
         "reference": args.reference,
         "predictions": dict(zip(labels, args.predictions, strict=True)),
+        "cell": args.cell,
         "compat": args.compat,
         "same": args.same,
         "structure": dataclasses.asdict(settings),
@@ -113,6 +116,17 @@ def _labels(paths: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise InputError(f"PREDICTIONS: expected folders of different names, got {', '.join(names)}")
     return names
+
+
+def _repeat(theory: list[ase.Atoms], sides: list[float]) -> None:
+    """Make structures without a cell periodic in the plane."""
+    if len(sides) != 2 or not all(np.isfinite(side) and side > 0 for side in sides):
+        raise InputError(f"--cell: expected two lengths in Å, got {sides}")
+    for atoms in theory:
+        if not atoms.cell.rank:
+            height = float(np.ptp(atoms.positions[:, 2])) + 20 if len(atoms) else 20
+            atoms.set_cell([*sides, height])
+            atoms.set_pbc((True, True, False))
 
 
 def _features(
@@ -172,6 +186,12 @@ def _parser(compat: str) -> Parser:
     )
     parser.add_argument(
         "--reference", required=True, metavar="THEORY", help="the structures to compare with, likewise"
+    )
+    parser.add_argument(
+        "--cell",
+        type=list[float] | None,
+        metavar="[X,Y]",
+        help="sides in Å of the rectangular cell of THEORY, for files that leave it out. Default: none",
     )
     parser.add_argument("--out", metavar="FOLDER", default="metrics", help="folder to write to")
     parser.add_argument(

@@ -47,7 +47,7 @@ class Platt:
     def fit(cls, p: np.ndarray, hit: np.ndarray) -> Platt:
         """The correction of greatest likelihood on probabilities ``p`` of what was (1) or was not (0) so,
         with Platt's targets, :math:`(n_+ + 1)/(n_+ + 2)` and :math:`1/(n_- + 2)` in place of 1 and 0, which
-        keep it finite. Without any case, no correction.
+        keep it finite, and a slope of 0 or more. Without any case, no correction.
 
         Shapes:
             both ``[N]``.
@@ -69,7 +69,8 @@ class Platt:
                 [np.mean(error * x), np.mean(error)]
             )
 
-        a, b = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
+        bounds = [(0, None), (None, None)]  # no correction says less of what is surer
+        a, b = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
         return cls(float(a), float(b))
 
 

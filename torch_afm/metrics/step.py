@@ -14,6 +14,7 @@ from torch_geometric.utils import scatter
 
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics.bootstrap import bootstrap
+from torch_afm.metrics.calibration import reliability
 from torch_afm.nn import GeneratorLoss, StepPrediction
 from torch_afm.utils import InputError, check_shape
 
@@ -28,6 +29,7 @@ COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
     "molecule": ((), np.int64),
     "label": ((), np.int64),
     "predicted": ((), np.int64),
+    "probability": ((), np.float64),
     "true": ((3,), np.float64),
     "pred": ((3,), np.float64),
     "bonds": ((2, 2), np.int64),
@@ -93,19 +95,20 @@ class StepMetrics:
         edge = F.binary_cross_entropy_with_logits(logits, bonded.double(), reduction="none")
         applies = has_target & (torch.bincount(batch.batch, minlength=size) > 0)
         losses[applies, 2] = scatter(edge, batch.batch, dim_size=size, reduce="mean")[applies]
-        values = (label, out.class_logits.argmax(dim=-1), true, pos, bonds.view(-1, 2, 2), losses)
+        probability, predicted = out.class_logits.double().softmax(dim=-1).max(dim=-1)
+        values = (label, predicted, probability, true, pos, bonds.view(-1, 2, 2), losses)
         arrays = [np.asarray(molecule), *(_numpy(value) for value in values)]
         self._parts.append(_checked(dict(zip(COLUMNS, arrays, strict=True))))
 
     def rows(self) -> dict[str, np.ndarray]:
         """What was kept of every step, one row each, as plain arrays that ``numpy.savez`` takes:
 
-        ``molecule``; ``label`` and ``predicted`` class; ``true`` (NaN where nothing is missing) and ``pred``
-        position in Å; ``bonds``, a 2 x 2 table of the step, rows true; ``loss``: position, node, edge (NaN
-        where one does not apply).
+        ``molecule``; ``label`` and ``predicted`` class, and the ``probability`` of the latter; ``true`` (NaN
+        where nothing is missing) and ``pred`` position in Å; ``bonds``, a 2 x 2 table of the step, rows true;
+        ``loss``: position, node, edge (NaN where one does not apply).
 
         Shapes:
-            ``[S]``, ``[S]``, ``[S]``, ``[S, 3]``, ``[S, 3]``, ``[S, 2, 2]``, ``[S, 3]``.
+            ``[S]`` (four), ``[S, 3]``, ``[S, 3]``, ``[S, 2, 2]``, ``[S, 3]``.
         """
         if len(self._parts) != 1:
             empty: dict[str, np.ndarray] = {
@@ -154,7 +157,8 @@ class StepMetrics:
             each (figure 5.3);
             ``class`` and ``bond``: confusion as ``names``, ``count`` and ``fraction``, a row for each true
             class, fractions of their row (figures 5.4, 5.5);
-            ``stop``: ``precision`` and ``recall`` of *stop*.
+            ``stop``: ``precision`` and ``recall`` of *stop*;
+            ``calibration``: :func:`~torch_afm.metrics.reliability` of the probability of the class.
         """
         return self._score(self.rows())
 
@@ -195,6 +199,7 @@ class StepMetrics:
             "class": _table(self.classes.names, classes),
             "bond": _table(("no bond", "bond"), rows["bonds"].sum(axis=0)),
             "stop": {name: _ratio(int(classes[0, 0]), int(total)) for name, total in stop.items()},
+            "calibration": reliability(rows["probability"].clip(0, 1), rows["predicted"] == rows["label"]),
         }
 
     def _losses(self, losses: np.ndarray) -> dict[str, float | None]:

@@ -75,6 +75,7 @@ def format_tables(table: dict[str, Any], intervals: dict[str, Any] | None = None
         "Class of the atom, rows true, columns predicted (figure 5.4; thesis: each diagonal > 0.95)",
         *_confusion(table, between, "class"),
         f"  stop: {stop}",
+        f"  calibration error of its probability: {cell(table, between, ('calibration', 'ece'), 3)}",
         "",
         "Bonds, rows true, columns predicted (figure 5.5)",
         *_confusion(table, between, "bond"),

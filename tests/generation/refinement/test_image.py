@@ -36,6 +36,11 @@ def test_gain_and_offset_are_nothing(stack):
     torch.testing.assert_close(images.normalize(other), images.normalize(stack.flatten(1)))
 
 
+def test_small_units_are_contrast_too(stack):
+    images = SliceImages(SCAN)
+    torch.testing.assert_close(images.normalize(1e-14 * stack.flatten(1)), images.normalize(stack.flatten(1)))
+
+
 def test_blur_is_a_gaussian_filter(stack):
     """In the middle, where no edge matters: pixels of 0.5 Å."""
     blurred = SliceImages(SCAN, blur=0.6)._blurred(stack.flatten(1)[..., None])[..., 0].unflatten(1, (25, 33))

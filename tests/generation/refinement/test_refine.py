@@ -160,14 +160,3 @@ def test_bad_input(change, name, renderer, reference, z_top):
     arguments = {"data": water(), "stack": reference, "renderer": renderer, "z_top": z_top} | change
     with pytest.raises(InputError, match=name):
         refine(**arguments)
-
-
-@pytest.mark.parametrize("wrong", [{"looks": 0.0}, {"stages": ()}, {"stride": 0}, {"tilt_sigma": -1.0}])
-def test_bad_settings(wrong):
-    with pytest.raises(InputError):
-        RefinementSettings(**wrong)
-
-
-def test_bad_stage():
-    with pytest.raises(InputError, match="stage"):
-        Stage(blur=-1.0)

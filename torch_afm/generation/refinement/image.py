@@ -10,8 +10,8 @@ from torch_afm.config import Scan
 #: Sides of a rectangle: ``((x0, x1), (y0, y1))`` in Å.
 Box = tuple[tuple[float, float], tuple[float, float]]
 
-#: A standard deviation (Hz, or the unit of the reference) at or below this counts as no contrast.
-_FLAT = 1e-9
+#: A standard deviation at or below this share of the largest value counts as no contrast.
+_FLAT = 1e-6
 
 
 class SliceImages:
@@ -80,10 +80,11 @@ class SliceImages:
 
     def _normalize(self, stack: Tensor) -> tuple[Tensor, Tensor]:
         image = self._blurred(stack.unsqueeze(2)).squeeze(2)
+        largest = image.abs().amax(1, keepdim=True)
         image = image - image.mean(1, keepdim=True)
-        std = image.square().mean(1, keepdim=True).sqrt()
-        flat = std <= _FLAT
-        return torch.where(flat, 0.0, image / std.clamp(min=_FLAT)), std.masked_fill(flat, torch.inf)
+        std = torch.linalg.vector_norm(image, dim=1, keepdim=True) / image.shape[1] ** 0.5
+        std = std.masked_fill(std <= _FLAT * largest, torch.inf)
+        return image / std, std
 
     def _blurred(self, stack: Tensor) -> Tensor:
         rows, columns = (None if k is None else k.to(stack) for k in self._blur)

@@ -63,8 +63,9 @@ def stack_jacobian(
         pixels ``[P, 2]``; computed and returned in the precision of ``data.pos``.
     """
     scan = renderer.scan
-    relaxation = renderer.relax(data, tip=tip, z_top=z_top, pixels=pixels)
-    batch = prepare(data, scan, tip, z_top, renderer.forcefield)
+    top = torch.tensor([z_top], dtype=torch.float64)
+    relaxation = renderer.relax(data, tip=tip, z_top=top, pixels=pixels)
+    batch = prepare(data, scan, tip, top, renderer.forcefield)
     scene = Scene.of(batch, 0, scan, pixels, data.pos.new_empty(0))
     free = scene.free
     u = (relaxation.probe[0, 0].double() - batch.free(0)).to(free) - free

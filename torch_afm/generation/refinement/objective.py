@@ -61,9 +61,7 @@ class RefinementObjective:
 
     def value(self, x: Tensor) -> float:
         """E at ``x`` ``[K]``."""
-        data, tip, z_top = self.unknowns.state(x)
-        stack = self.renderer.render(data, tip=tip, z_top=z_top, pixels=self.images.pixels)[0, 0]
-        residual = self.images.normalize(stack + self._missing(x)) - self.reference
+        residual = self.images.normalize(self._stack(x) + self._missing(x)) - self.reference
         value = float(self._image(residual)[0]) + 0.5 * float(x.square().sum())
         return value + (0.0 if self.prior is None else self._geometry(x)[0])
 
@@ -103,9 +101,12 @@ class RefinementObjective:
 
     def residual(self, x: Tensor) -> Tensor:
         """r of the compared pixels, ``[S, P]``, without the nuisance images' part."""
+        return self.images.normalize(self._stack(x)) - self.reference
+
+    def _stack(self, x: Tensor) -> Tensor:
         data, tip, z_top = self.unknowns.state(x)
-        stack = self.renderer.render(data, tip=tip, z_top=z_top, pixels=self.images.pixels)[0, 0]
-        return self.images.normalize(stack) - self.reference
+        top = torch.tensor([z_top], dtype=torch.float64)
+        return self.renderer.render(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
 
     def _missing(self, x: Tensor) -> Tensor | float:
         return 0.0 if self.nuisance is None else self.nuisance.stack(self.unknowns.weights(x))

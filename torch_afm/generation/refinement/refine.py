@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -10,18 +11,17 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.generation.physics import GeometryPrior
-from torch_afm.generation.refinement.image import Box, SliceImages
+from torch_afm.generation.refinement.image import SliceImages
+from torch_afm.generation.refinement.job import RefinementJob
 from torch_afm.generation.refinement.levenberg import minimize
-from torch_afm.generation.refinement.nuisance import hidden_sites, nuisance_images
+from torch_afm.generation.refinement.nuisance import nuisance_images
 from torch_afm.generation.refinement.objective import RefinementObjective
 from torch_afm.generation.refinement.result import RefinementResult
 from torch_afm.generation.refinement.settings import RefinementSettings
 from torch_afm.generation.refinement.unknowns import State, Unknowns, fitted_tip
-from torch_afm.ppm import Renderer, TipParameters
-from torch_afm.utils import InputError, check_finite, check_shape
+from torch_afm.ppm import Renderer
+from torch_afm.utils import InputError
 
-#: Å: least standard deviation of a position that is believed.
-_LEAST_SIGMA = 0.03
 #: Spread of further starts, in standard deviations of the prior.
 _SPREAD = 0.7
 #: A nudge in Å, and how much of the contrast of a slice a pixel may change by it where the probe is stable.
@@ -82,145 +82,96 @@ def refine(
             contrast, and for a molecule without atoms, with NaN or of wrong shapes.
     """
     settings = settings or RefinementSettings()
-    _check(data, stack, renderer, z_top, starts)
-    n = len(data.z)
-    whole, sigma = _joined(data, context, settings)
-    given = State(whole, TipParameters.from_tips([tip or renderer.tip]), float(z_top))
-    reference = stack[0, 0].float()
-    box = _box(whole.pos, settings.margin)
-    sites = _sites(whole.pos, settings)
-    elements = _doubt(data, context, settings)
-    images = [SliceImages(renderer.scan, settings.stride, box, s.slices, s.blur) for s in settings.stages]
-    wanted = [i.normalize(i.pick(reference)) for i in images]
-
-    def fit(x: Tensor) -> _Fit:
-        trajectory = [given.data.pos[:n]]
-
-        def visit(point: Tensor, _: float) -> None:
-            trajectory.append(unknowns.state(point).data.pos[:n])
-
-        for stage, image, target in zip(settings.stages, images, wanted, strict=True):
-            state = unknowns.state(x)
-            nuisance = None
-            if len(sites) or bool((elements > 0).any()):
-                hidden = settings.hidden_mean, settings.hidden_sigma
-                nuisance = nuisance_images(renderer, state, image.pixels, sites, hidden, elements)
-            numbers = settings.looks, settings.floor, settings.width
-            objective = RefinementObjective(unknowns, renderer, image, target, nuisance, prior, *numbers)
-            x = minimize(objective, x, stage.iterations, settings.tolerance, visit)
-        values = objective.value(torch.zeros_like(x)), objective.value(x)
-        return _Fit(x, objective, values, trajectory)
-
-    count = len(sites) + 2 * int(((whole.z > 1) & (elements > 0)).sum())
-    unknowns = Unknowns(
-        given, sigma, settings.charge_sigma, settings.tilt_sigma, settings.distance_sigma, count
-    )
+    if starts < 1:
+        raise InputError(f"starts: expected 1 or more, got {starts}")
+    job = RefinementJob.of(data, context, stack, renderer, z_top, tip, settings)
+    unknowns = job.unknowns(settings)
     origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)
-    best = fit(origin)
-    tried = 1
-    if starts > 1 and _bistable(renderer, unknowns.state(best.x), images[-1].pixels):
-        generator = torch.Generator().manual_seed(seed)
-        tried = starts
+    best, tried = _fit(job, unknowns, origin, renderer, prior, settings), 1
+    if starts > 1 and _bistable(renderer, unknowns.state(best.x), best.objective.images.pixels):
+        generator, tried = torch.Generator().manual_seed(seed), starts
         for _ in range(1, starts):
-            draw = _SPREAD * torch.randn(unknowns.n_pos, generator=generator, dtype=torch.float64)
-            other = fit(torch.cat([draw, origin[unknowns.n_pos :]]))
+            draw = origin.clone()
+            draw[: unknowns.n_pos] = _SPREAD * torch.randn(unknowns.n_pos, generator=generator)
+            other = _fit(job, unknowns, draw * unknowns.free, renderer, prior, settings)
             best = min(best, other, key=lambda f: f.values[1])
-    return _result(data, n, given, unknowns, best, reference, renderer, settings, sigma, tried)
-
-
-def _result(
-    data: AFMData,
-    n: int,
-    given: State,
-    unknowns: Unknowns,
-    fit: _Fit,
-    reference: Tensor,
-    renderer: Renderer,
-    settings: RefinementSettings,
-    sigma: Tensor,
-    tried: int,
-) -> RefinementResult:
-    x, objective = fit.x, fit.objective
-    before, after = (float(objective.residual(point).square().mean()) for point in (torch.zeros_like(x), x))
+    before, after = (float(best.objective.residual(x).square().mean()) for x in (origin, best.x))
     gain = 1 - after / before if before > 0 else 0.0
-    helped = fit.values[1] < fit.values[0] and gain >= settings.least_gain
-    why = (
-        f"the image residual fell by {100 * gain:.0f} %, of which {100 * settings.least_gain:.0f} % are asked"
-    )
-    state = given
-    if helped:
-        state = unknowns.state(x)
-        curvature = objective.expand(x).curvature[unknowns.free][:, unknowns.free]
-        spread = torch.zeros_like(x)
-        spread[unknowns.free] = torch.linalg.inv(curvature).diagonal().clamp(min=0).sqrt()
-        sigma = (spread * unknowns.scale)[: unknowns.n_pos].reshape(-1, 3).float()
-    everything = SliceImages(renderer.scan)
-    simulated = renderer.render(state.data, tip=state.tip, z_top=state.z_top)[0, 0].flatten(1)
-    residual = everything.normalize(simulated) - everything.normalize(reference.flatten(1))
+    helped = best.values[1] < best.values[0] and gain >= settings.least_gain
+    state, sigma = (unknowns.state(best.x), _spread(best, unknowns)) if helped else (job.given, job.sigma)
+    asked = f"{100 * settings.least_gain:.0f} % are asked"
     return RefinementResult(
-        data=_part(state.data, sigma, slice(0, n)),
-        context=_part(state.data, sigma, slice(n, None)),
+        data=_moved(data, state, sigma, slice(0, job.n)),
+        context=_moved(context or AFMData.empty(), state, sigma, slice(job.n, None)),
         start=data,
         helped=helped,
-        why=why,
+        why=f"the mean squared difference of the images fell by {100 * gain:.0f} %, {asked}",
         loss_before=before,
         loss_after=after,
-        objective=fit.values,
-        trajectory=torch.stack(fit.trajectory),
-        sigma=sigma[:n],
-        residual=residual.reshape(renderer.scan.shape),
+        objective=best.values,
+        trajectory=torch.stack(best.trajectory),
+        sigma=sigma[: job.n],
+        residual=_residual(renderer, state, job.reference),
         tip=fitted_tip(state.tip),
         z_top=state.z_top,
         starts=tried,
     )
 
 
-def _part(data: AFMData, sigma: Tensor, part: slice) -> AFMData:
-    z, pos = data.z[part], data.pos[part]
-    return AFMData(
-        z=z, pos=pos, charge=data.charge[part], edge_index=covalent_bonds(z, pos), sigma=sigma[part]
-    )
+def _fit(
+    job: RefinementJob,
+    unknowns: Unknowns,
+    x: Tensor,
+    renderer: Renderer,
+    prior: GeometryPrior | None,
+    settings: RefinementSettings,
+) -> _Fit:
+    """All stages from ``x`` on."""
+    trajectory = [unknowns.state(x).data.pos[: job.n]]
+
+    def visit(point: Tensor, _: float) -> None:
+        trajectory.append(unknowns.state(point).data.pos[: job.n])
+
+    box = job.box(settings.margin)
+    numbers = settings.looks, settings.floor, settings.width
+    for stage in settings.stages:
+        images = SliceImages(renderer.scan, settings.stride, box, stage.slices, stage.blur)
+        nuisance = None
+        if job.has_nuisance:
+            hidden = settings.hidden_mean, max(settings.hidden_sigma, 1e-6)
+            here = unknowns.state(x)
+            nuisance = nuisance_images(renderer, here, images.pixels, job.sites, hidden, job.elements)
+        reference = images.normalize(images.pick(job.reference))
+        objective = RefinementObjective(unknowns, renderer, images, reference, nuisance, prior, *numbers)
+        x = minimize(objective, x, stage.iterations, settings.tolerance, visit)
+    values = objective.value(torch.zeros_like(x)), objective.value(x)
+    return _Fit(x, objective, values, trajectory)
 
 
-def _joined(data: AFMData, context: AFMData | None, settings: RefinementSettings) -> tuple[AFMData, Tensor]:
-    """All atoms as one graph, and the standard deviations of their positions."""
-    parts = [data] if context is None else [data, context]
-    z = torch.cat([p.z for p in parts])
-    pos = torch.cat([p.pos.detach().float() for p in parts])
-    charge = torch.cat([p.charge.float() if "charge" in p else p.pos.new_zeros(len(p.z)) for p in parts])
-    sigma = torch.cat(
-        [p.sigma.float() if "sigma" in p else torch.full((len(p.z), 3), settings.pos_sigma) for p in parts]
-    )
-    check_finite("sigma", sigma)
-    check_shape("sigma", sigma, (len(z), 3))
-    edge_index = data.edge_index if context is None and "edge_index" in data else covalent_bonds(z, pos)
-    held = sigma == 0
-    sigma = (sigma * settings.sigma_scale).clamp(min=_LEAST_SIGMA).masked_fill(held, 0.0)
-    return AFMData(z=z, pos=pos, charge=charge, edge_index=edge_index), sigma
+def _spread(fit: _Fit, unknowns: Unknowns) -> Tensor:
+    """Standard deviations of the positions, ``[N, 3]`` Å: of a Gaussian with the curvature of the objective,
+    all other unknowns left free."""
+    free = unknowns.free
+    curvature = fit.objective.expand(fit.x).curvature[free][:, free]
+    spread = torch.zeros_like(fit.x)
+    spread[free] = torch.linalg.inv(curvature).diagonal().clamp(min=0).sqrt()
+    return (spread * unknowns.scale)[: unknowns.n_pos].reshape(-1, 3).float()
 
 
-def _doubt(data: AFMData, context: AFMData | None, settings: RefinementSettings) -> Tensor:
-    """Standard deviation of the share of each atom that is another element: less where the class of an atom
-    is an element and sure."""
-    widths = []
-    for part in (data,) if context is None else (data, context):
-        width = torch.full((len(part.z),), settings.element_sigma)
-        probability = part.get("class_probabilities")
-        if probability is not None and probability.shape[1] > 2:
-            width = width * (1 - probability.amax(dim=1)).clamp(min=0).sqrt()
-        widths.append(width)
-    return torch.cat(widths)
+def _moved(data: AFMData, state: State, sigma: Tensor, part: slice) -> AFMData:
+    """``data`` with the positions and charges of part of the atoms of ``state``."""
+    moved = copy.copy(data)
+    moved.pos, moved.charge, moved.sigma = state.data.pos[part], state.data.charge[part], sigma[part]
+    moved.edge_index = covalent_bonds(moved.z, moved.pos)
+    return moved
 
 
-def _sites(pos: Tensor, settings: RefinementSettings) -> Tensor:
-    if settings.hidden_sigma == 0:
-        return torch.empty(0, 3)
-    return hidden_sites(pos, settings.hidden_depths, settings.hidden_spacing)
-
-
-def _box(pos: Tensor, margin: float) -> Box:
-    low, high = (pos[:, :2].amin(0) - margin).tolist(), (pos[:, :2].amax(0) + margin).tolist()
-    return (low[0], high[0]), (low[1], high[1])
+@torch.no_grad()
+def _residual(renderer: Renderer, state: State, reference: Tensor) -> Tensor:
+    whole = SliceImages(renderer.scan)
+    simulated = renderer.render(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
+    parts = [whole.normalize(stack.flatten(1)) for stack in (simulated, reference)]
+    return (parts[0] - parts[1]).reshape(renderer.scan.shape)
 
 
 def _bistable(renderer: Renderer, state: State, pixels: Tensor) -> bool:
@@ -231,17 +182,3 @@ def _bistable(renderer: Renderer, state: State, pixels: Tensor) -> bool:
     ]
     change = (images[1] - images[0]).abs().amax(dim=1)
     return bool((change > _JUMP * images[0].std(dim=1)).any())
-
-
-def _check(data: AFMData, stack: Tensor, renderer: Renderer, z_top: float, starts: int) -> None:
-    if "z" not in data or "pos" not in data or not len(data.z):
-        raise InputError("data: expected a molecule with at least one atom, got none")
-    check_shape("pos", data.pos, (len(data.z), 3))
-    check_finite("pos", data.pos)
-    check_shape("stack", stack, (1, 1, *renderer.scan.shape))
-    check_finite("stack", stack)
-    if float(stack.amax() - stack.amin()) <= 0:
-        raise InputError("stack: expected images with contrast, got a constant")
-    check_finite("z_top", z_top)
-    if starts < 1:
-        raise InputError(f"starts: expected 1 or more, got {starts}")

@@ -43,13 +43,14 @@ def wasserstein_draws(x: Sample, y: Sample, x_counts: np.ndarray, y_counts: np.n
     Exact on a line. In more dimensions to first order in the weights: the transport is solved once, and its
     potentials, :math:`W = \sum_i a_i f_i + \sum_j b_j g_j`, keep their values as the weights :math:`a, b`
     change (del Barrio, Loubes, Ann. Probab. 47, 926 (2019)). They stay feasible, so this never exceeds the
-    exact distance of a draw, and it equals that of all structures drawn once.
+    exact distance of a draw, and it equals that of all structures drawn once. Where it falls below 0, which
+    no distance does, it is 0.
     """
     if x.dimension == 1:
         return cdf_distance(x, y, x_counts, y_counts, power=1)
     _, f, g = transport(x, y)
     sums = [np.bincount(s.structure, weights=h, minlength=s.n_structures) for s, h in ((x, f), (y, g))]
-    return x.masses(x_counts) @ sums[0] + y.masses(y_counts) @ sums[1]
+    return np.maximum(x.masses(x_counts) @ sums[0] + y.masses(y_counts) @ sums[1], 0.0)
 
 
 def transport(x: Sample, y: Sample) -> tuple[float, np.ndarray, np.ndarray]:
