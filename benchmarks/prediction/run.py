@@ -10,6 +10,7 @@ many predictions show each failure that the thesis reports.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ import torch
 from benchmarks.common import table, write
 from torch_afm.config import Tip, to_dict
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import baselines, evaluate_predictions, generate
+from torch_afm.generation import RefinementSettings, baselines, evaluate_predictions, predict_structure
 from torch_afm.generation.trials import ROTATIONS, Pipeline
 from torch_afm.metrics import MoleculeMetrics, confidence_tables
 from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
@@ -30,12 +31,20 @@ from torch_afm.transforms import RandomTip
 Model = GraphGenerator | SpatialGenerator
 
 
-def _greedy(model: Model) -> Pipeline:
-    return lambda reference, renderer, z_top: generate(model, reference, renderer, z_top)
+def _made(**how: Any) -> Callable[[Model], Pipeline]:
+    """A pipeline for each network: :func:`predict_structure` with these settings."""
+    return lambda model: lambda *job: predict_structure(model, *job, **how).generation
 
 
 #: Ways from a stack to a molecule, by name: what makes one for a network.
-PIPELINES: dict[str, Callable[[Model], Pipeline]] = {"greedy": _greedy}
+PIPELINES: dict[str, Callable[[Model], Pipeline]] = {
+    "greedy": _made(physics=False),
+    "greedy + physics": _made(),
+    "beam": _made(search="beam", physics=False),
+    "beam + physics": _made(search="beam"),
+    "greedy + physics + refinement": _made(refinement=RefinementSettings()),
+    "beam + physics + refinement": _made(search="beam", refinement=RefinementSettings()),
+}
 
 _Column = Callable[[Mapping[str, Any]], str]
 
@@ -43,7 +52,7 @@ _Column = Callable[[Mapping[str, Any]], str]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", nargs="+", default=["spatial", "small"], help="names or folders")
-    parser.add_argument("--pipelines", nargs="+", default=list(PIPELINES), choices=list(PIPELINES))
+    parser.add_argument("--pipelines", nargs="+", default=["greedy"], choices=list(PIPELINES))
     parser.add_argument("--orientations", nargs="+", default=["best", "any"], choices=["best", "any"])
     parser.add_argument("--molecules", type=int, default=200)
     parser.add_argument("--name", default="prediction", help="name of the file of results")
@@ -61,7 +70,12 @@ def main() -> None:
         config = model.config
         scans[weights] = to_dict(config.scan)
         for orientation in args.orientations:
-            pipelines = {name: PIPELINES[name](model) for name in args.pipelines}
+            pipelines = {
+                name: PIPELINES[name](model)
+                for name in args.pipelines
+                # A beam is for networks that see all missing atoms.
+                if isinstance(model, SpatialGenerator) or not name.startswith("beam")
+            }
             if weights == args.weights[0]:
                 pipelines |= baselines(model.classes, config.z_min)
             found = evaluate_predictions(
@@ -87,7 +101,7 @@ def main() -> None:
     }
     command = (
         f"python -m benchmarks.prediction.run --weights {' '.join(args.weights)} "
-        f"--pipelines {' '.join(args.pipelines)} --orientations {' '.join(args.orientations)} "
+        f"--pipelines {shlex.join(args.pipelines)} --orientations {' '.join(args.orientations)} "
         f"--molecules {args.molecules} --name {args.name}"
     )
     path = write(args.name, command, rows, settings, ["torch", "torch-geometric"])

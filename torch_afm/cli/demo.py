@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     known = in_embedded_list(molecule)
     truth = orient(molecule, "best" if smiles else "as-is", args.seed)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
-    generation = predict(stack, model, args.backend, MAX_ATOMS)
+    generation = predict(stack, model, args.backend, MAX_ATOMS).generation
 
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
     folder = Path(args.out)

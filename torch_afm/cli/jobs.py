@@ -15,7 +15,13 @@ from torch_afm import __version__
 from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import symbol
-from torch_afm.generation import Generation, SpatialGeneration, generate, with_confidence
+from torch_afm.generation import (
+    Generation,
+    SpatialGeneration,
+    StructurePrediction,
+    predict_structure,
+    with_confidence,
+)
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
 from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
@@ -71,8 +77,10 @@ def predict(
     backend: str,
     max_atoms: int,
     z_top: float | None = None,
-) -> Generation | SpatialGeneration:
-    """Generate the graph of a stack that lies on the grid the model was made for.
+    **how: Any,
+) -> StructurePrediction:
+    """Predict the structure of a stack that lies on the grid the model was made for; ``how``: see
+    :func:`torch_afm.generation.predict_structure`.
 
     Heights, oscillation and tip are those in the stack's ``meta``; where it has none, the model's scan and
     the default tip.
@@ -94,7 +102,7 @@ def predict(
         )
     renderer = ProbeParticleModel(scan, tip, backend=backend)
     reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
-    return generate(model, reference, renderer, float(height), max_atoms=max_atoms)
+    return predict_structure(model, reference, renderer, float(height), max_atoms=max_atoms, **how)
 
 
 def _setting(stack: AFMStack, key: str, default: T) -> T:

@@ -8,8 +8,8 @@ from pathlib import Path
 from jsonargparse.typing import NonNegativeInt
 
 from torch_afm.cli.jobs import describe, predict, write_prediction
-from torch_afm.cli.parser import Parser
-from torch_afm.generation import MAX_ATOMS, load_calibration
+from torch_afm.cli.parser import Parser, Seed
+from torch_afm.generation import MAX_ATOMS, RefinementSettings, load_calibration
 from torch_afm.io import read_stack
 from torch_afm.models import load_generator
 from torch_afm.viz import plot_generation
@@ -20,12 +20,26 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(list(argv))
     stack = read_stack(Path(args.stack))
     model = load_generator(args.weights)
-    generation = predict(stack, model, args.backend, args.max_atoms, args.z_top)
-    folder = Path(args.out)
-    settings = {"stack": args.stack, "weights": args.weights}
+    found = predict(
+        stack,
+        model,
+        args.backend,
+        args.max_atoms,
+        args.z_top,
+        search=args.search,
+        physics=args.physics,
+        refinement=RefinementSettings() if args.refine else None,
+        seed=args.seed,
+    )
+    generation, folder = found.generation, Path(args.out)
+    settings = {"stack": args.stack, "weights": args.weights, "search": args.search, "physics": args.physics}
+    if found.refinement is not None:
+        settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
     result = write_prediction(folder, generation, stack, settings, load_calibration(args.weights))
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
     print(describe(result))
+    if found.refinement is not None:
+        print(f"{'refined' if found.refinement.helped else 'not moved':<10} {found.refinement.why}")
     print(f"wrote      prediction.xyz, .sdf, .json and .png to {folder}")
     return 0
 
@@ -52,5 +66,24 @@ def _parser() -> Parser:
         metavar="N",
         help="generation ends at this many atoms",
     )
+    parser.add_argument(
+        "--search",
+        choices=["greedy", "beam"],
+        default="greedy",
+        help="take all atoms that the network is sure of, or search several graphs by likelihood and image",
+    )
+    parser.add_argument(
+        "--physics",
+        type=bool,
+        default=True,
+        help="drop bonds that break a valence; keep a search from placing atoms where none can be",
+    )
+    parser.add_argument(
+        "--refine",
+        type=bool,
+        default=False,
+        help="move the atoms by gradient through the simulator until their stack agrees with the reference",
+    )
+    parser.add_argument("--seed", type=Seed, default=0, help="of whatever is drawn")
     parser.add_backend()
     return parser

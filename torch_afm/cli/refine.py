@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from jsonargparse.typing import PositiveInt
-from matplotlib.figure import Figure
 
 from torch_afm import __version__
 from torch_afm.cli.parser import Parser
@@ -21,7 +20,7 @@ from torch_afm.generation import GeometryPrior, RefinementResult, RefinementSett
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_sdf, write_xyz
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
-from torch_afm.viz import draw_graph, draw_slice
+from torch_afm.viz import plot_refinement
 
 
 def main(argv: Sequence[str]) -> int:
@@ -104,24 +103,7 @@ def _write(folder: Path, result: RefinementResult, stack: AFMStack, settings: di
     write_sdf(folder / "refined.sdf", result.data)
     told = {"version": __version__, **settings, **result.to_dict()}
     (folder / "refined.json").write_text(json.dumps(told, indent=2) + "\n")
-    _picture(result, stack).savefig(folder / "refined.png", dpi=120)
-
-
-def _picture(result: RefinementResult, stack: AFMStack) -> Figure:
-    """Start and result over the nearest slice, and what is left of three slices."""
-    figure = Figure(figsize=(12, 3), layout="constrained")
-    axes = figure.subplots(1, 5)
-    x, y = stack.x, stack.y
-    window = (float(x[0]), float(x[-1])), (float(y[0]), float(y[-1]))
-    for ax, graph, title in zip(axes, (result.start, result.data), ("start", "result"), strict=False):
-        draw_slice(ax, stack.stack[0, -1], stack.x, stack.y, 0.35)
-        draw_graph(ax, graph, window)
-        ax.set_title(title)
-    n = len(stack.z)
-    for ax, s in zip(axes[2:], (0, n // 2, n - 1), strict=True):
-        draw_slice(ax, result.residual[s].numpy(), stack.x, stack.y)
-        ax.set_title(f"residual, slice {s + 1} of {n}")
-    return figure
+    plot_refinement(result, stack).savefig(folder / "refined.png", dpi=120)
 
 
 def _parser() -> Parser:

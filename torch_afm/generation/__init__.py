@@ -6,6 +6,7 @@ from torch_afm.generation.confidence import image_agrees, load_calibration, with
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
 from torch_afm.generation.physics import GeometryPrior, allowed
+from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
@@ -22,6 +23,7 @@ __all__ = [
     "SpatialGeneration",
     "SpatialStep",
     "Stage",
+    "StructurePrediction",
     "Trial",
     "allowed",
     "baselines",
@@ -35,6 +37,7 @@ __all__ = [
     "image_agrees",
     "image_distance",
     "load_calibration",
+    "predict_structure",
     "refine",
     "score_trial",
     "with_confidence",

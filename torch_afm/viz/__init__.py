@@ -9,7 +9,9 @@ from torch_afm.viz.graphs import draw_graph, plot_graph
 from torch_afm.viz.graphs3d import plot_graphs_3d
 from torch_afm.viz.predictions import plot_classes, plot_images, plot_reliability, plot_sizes
 from torch_afm.viz.radar import plot_radar
+from torch_afm.viz.refinement import plot_refinement
 from torch_afm.viz.sample import plot_sample
+from torch_afm.viz.search import plot_search
 from torch_afm.viz.stacks import draw_slice, plot_stack
 from torch_afm.viz.statistics import plot_statistics
 from torch_afm.viz.step import plot_step
@@ -29,8 +31,10 @@ __all__ = [
     "plot_images",
     "plot_parity",
     "plot_radar",
+    "plot_refinement",
     "plot_reliability",
     "plot_sample",
+    "plot_search",
     "plot_sizes",
     "plot_stack",
     "plot_statistics",

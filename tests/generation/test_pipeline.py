@@ -1,0 +1,96 @@
+"""Search, physics and refinement in one call."""
+
+import pytest
+import torch
+
+from tests.generation.test_spatial import SCAN, Z_TOP, Oracle, by_place
+from torch_afm.data import AFMData
+from torch_afm.generation import RefinementSettings, Stage, predict_structure
+from torch_afm.generation.pipeline import may_join
+from torch_afm.models import GraphGenerator, SpatialGenerator
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.testing import benzene
+from torch_afm.utils import InputError
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return ProbeParticleModel(SCAN)
+
+
+@pytest.fixture(scope="module")
+def reference(renderer):
+    return renderer.render(benzene(), z_top=Z_TOP)
+
+
+class Known(Oracle, SpatialGenerator):
+    """An oracle that passes for a spatial generator."""
+
+    def __init__(self, truth):
+        torch.nn.Module.__init__(self)
+        Oracle.__init__(self, truth)
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam"])
+def test_what_is_known_comes_out(search, reference, renderer):
+    truth = benzene()
+    found = predict_structure(Known(truth), reference, renderer, Z_TOP, search=search)
+    assert by_place(found.generation.graph.z, found.generation.graph.pos) == by_place(truth.z, truth.pos)
+    assert found.refinement is None and found.generation.graph.edge_index.size(1) == 24
+
+
+def test_bonds_that_break_a_valence_go(reference, renderer):
+    # A hydrogen between two carbons: both bonds are seen, one can be.
+    pos = torch.tensor([[0.0, 0.0, 0.0], [1.1, 0.0, 0.0], [-1.1, 0.0, 0.0]])
+    truth = AFMData(z=torch.tensor([1, 6, 6]), pos=pos)
+    bonds = [
+        predict_structure(
+            Known(truth), reference, renderer, Z_TOP, physics=physics
+        ).generation.graph.edge_index
+        for physics in (False, True)
+    ]
+    assert bonds[0].size(1) == 4 and bonds[1].size(1) == 2
+
+
+def test_refined_atoms_move_and_are_imaged_again(reference, renderer):
+    truth = benzene()
+    off = benzene()
+    off.pos = off.pos + torch.tensor([0.15, -0.1, 0.0])
+    settings = RefinementSettings(
+        stages=(Stage(None, 0.25, 4),),
+        stride=1,
+        tilt_sigma=0.0,
+        distance_sigma=0.0,
+        element_sigma=0.0,
+        charge_sigma=0.0,
+        hidden_sigma=0.0,
+    )
+    found = predict_structure(Known(off), reference, renderer, Z_TOP, refinement=settings)
+    assert found.refinement is not None and found.refinement.helped
+    graph = found.generation.graph
+    error = torch.cdist(graph.pos, truth.pos).min(dim=1).values
+    assert error.mean() < 0.09 < 0.17
+    assert graph.edge_index.size(1) == 24
+    shown = renderer.render(AFMData(z=graph.z, pos=graph.pos), z_top=Z_TOP)
+    torch.testing.assert_close(found.generation.simulated, shown)
+
+
+def test_an_empty_answer_stays_empty(reference, renderer):
+    nothing = AFMData(z=torch.empty(0, dtype=torch.long), pos=torch.empty(0, 3))
+    found = predict_structure(Known(nothing), reference, renderer, Z_TOP, refinement=RefinementSettings())
+    assert found.generation.graph.z.numel() == 0 and found.refinement is None
+
+
+def test_atoms_join_where_there_is_room():
+    graph = benzene()
+    new = AFMData(z=torch.tensor([6, 6]), pos=torch.stack([graph.pos[0] + 0.3, torch.tensor([9.0, 9, 0])]))
+    assert may_join(new, graph).tolist() == [False, True]
+    assert may_join(new, AFMData.empty()).tolist() == [True, True]
+
+
+def test_bad_settings(reference, renderer):
+    with pytest.raises(InputError, match="search: expected 'greedy' or 'beam'"):
+        predict_structure(Known(benzene()), reference, renderer, Z_TOP, search="depth")
+    small = GraphGenerator.from_pretrained("small")
+    with pytest.raises(InputError, match="search: expected 'greedy' with a GraphGenerator"):
+        predict_structure(small, reference, renderer, Z_TOP, search="beam")
