@@ -38,7 +38,7 @@ class Known(SpatialGenerator):
 @pytest.mark.parametrize("search", ["greedy", "beam"])
 def test_what_is_known_comes_out(search, reference, renderer):
     truth = benzene()
-    found = predict_structure(Known(truth), reference, renderer, Z_TOP, search=search)
+    found = predict_structure(Known(truth), reference, renderer, Z_TOP, search=search, views=1)
     assert by_place(found.generation.graph.z, found.generation.graph.pos) == by_place(truth.z, truth.pos)
     assert found.refinement is None and found.generation.graph.edge_index.size(1) == 24
 
@@ -69,7 +69,7 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer):
         charge_sigma=0.0,
         hidden_sigma=0.0,
     )
-    found = predict_structure(Known(off), reference, renderer, Z_TOP, refinement=settings)
+    found = predict_structure(Known(off), reference, renderer, Z_TOP, refinement=settings, views=1)
     assert found.refinement is not None and found.refinement.helped
     graph = found.generation.graph
     error = torch.cdist(graph.pos, truth.pos).min(dim=1).values
@@ -81,7 +81,9 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer):
 
 def test_an_empty_answer_stays_empty(reference, renderer):
     nothing = AFMData(z=torch.empty(0, dtype=torch.long), pos=torch.empty(0, 3))
-    found = predict_structure(Known(nothing), reference, renderer, Z_TOP, refinement=RefinementSettings())
+    found = predict_structure(
+        Known(nothing), reference, renderer, Z_TOP, refinement=RefinementSettings(), views=1
+    )
     assert found.generation.graph.z.numel() == 0 and found.refinement is None
 
 
