@@ -1,11 +1,13 @@
 """Search, physics and refinement in one call."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from tests.generation.test_spatial import SCAN, Z_TOP, Oracle, by_place
 from torch_afm.data import AFMData
-from torch_afm.generation import RefinementSettings, Stage, predict_structure
+from torch_afm.generation import RefinementSettings, pipeline, predict_structure
 from torch_afm.generation.pipeline import may_join
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
@@ -47,36 +49,31 @@ def test_bonds_that_break_a_valence_go(reference, renderer):
     # A hydrogen between two carbons: both bonds are seen, one can be.
     pos = torch.tensor([[0.0, 0.0, 0.0], [1.1, 0.0, 0.0], [-1.1, 0.0, 0.0]])
     truth = AFMData(z=torch.tensor([1, 6, 6]), pos=pos)
-    bonds = [
-        predict_structure(
-            Known(truth), reference, renderer, Z_TOP, physics=physics
-        ).generation.graph.edge_index
-        for physics in (False, True)
-    ]
-    assert bonds[0].size(1) == 4 and bonds[1].size(1) == 2
+    for physics, edges in ((False, 4), (True, 2)):
+        found = predict_structure(Known(truth), reference, renderer, Z_TOP, physics=physics, views=1)
+        assert found.generation.graph.edge_index.size(1) == edges
 
 
-def test_refined_atoms_move_and_are_imaged_again(reference, renderer):
-    truth = benzene()
-    off = benzene()
+def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatch):
+    truth, off = benzene(), benzene()
     off.pos = off.pos + torch.tensor([0.15, -0.1, 0.0])
-    settings = RefinementSettings(
-        stages=(Stage(None, 0.25, 4),),
-        stride=1,
-        tilt_sigma=0.0,
-        distance_sigma=0.0,
-        element_sigma=0.0,
-        charge_sigma=0.0,
-        hidden_sigma=0.0,
-    )
-    found = predict_structure(Known(off), reference, renderer, Z_TOP, refinement=settings, views=1)
-    assert found.refinement is not None and found.refinement.helped
-    graph = found.generation.graph
-    error = torch.cdist(graph.pos, truth.pos).min(dim=1).values
-    assert error.mean() < 0.09 < 0.17
-    assert graph.edge_index.size(1) == 24
-    shown = renderer.render(AFMData(z=graph.z, pos=graph.pos), z_top=Z_TOP)
-    torch.testing.assert_close(found.generation.simulated, shown)
+
+    def refined(data, stack, simulator, z_top, tip, context, settings, seed):
+        assert torch.equal(stack, reference) and z_top == Z_TOP and context is None
+        moved = data.clone()
+        moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
+        moved.edge_index = moved.edge_index[:, :0]
+        return SimpleNamespace(data=moved, context=AFMData.empty(), helped=settings.looks > 1)
+
+    monkeypatch.setattr(pipeline, "refine", refined)
+    job = Known(off), reference, renderer, Z_TOP
+    taken = predict_structure(*job, refinement=RefinementSettings(), views=1).generation
+    assert by_place(taken.graph.z, taken.graph.pos) == by_place(truth.z, truth.pos)
+    assert taken.graph.edge_index.size(1) == 24
+    shown = renderer.render(AFMData(z=taken.graph.z, pos=taken.graph.pos), z_top=Z_TOP)
+    torch.testing.assert_close(taken.simulated, shown)
+    kept = predict_structure(*job, refinement=RefinementSettings(looks=0.5), views=1).generation
+    assert by_place(kept.graph.z, kept.graph.pos) == by_place(off.z, off.pos)
 
 
 def test_an_empty_answer_stays_empty(reference, renderer):
