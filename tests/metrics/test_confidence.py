@@ -70,4 +70,4 @@ def test_predictions_without_confidence():
     calibration = fit_calibration(metrics.records)
     table = confidence_tables(metrics.records, calibration)
     assert table["atom"]["ece"] is None and table["image"]["agree"]["count"] == 0
-    assert calibration.min_pearson == 0.8
+    assert calibration.min_pearson == 0.7

@@ -85,14 +85,14 @@ class Calibration:
         label: of the probability of the class.
         sigma: factors on the standard deviations of x, y and z.
         min_pearson: mean Pearson's r, of the slices simulated from a prediction with the reference, from
-            which the image agrees.
+            which the image agrees; the default is about what the weights ``spatial`` are given.
     """
 
     atom: Platt = Platt()
     bond: Platt = Platt()
     label: Platt = Platt()
     sigma: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    min_pearson: float = 0.8
+    min_pearson: float = 0.7
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""
