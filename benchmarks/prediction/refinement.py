@@ -73,7 +73,9 @@ def main() -> None:
     ppm = ProbeParticleModel(scan, on_unconverged="ignore")
     kept = Path("runs") / f"{name}.jsonl"
     kept.parent.mkdir(exist_ok=True)
-    done = _resumed(kept, command)
+    settings = repr(RefinementSettings() if model is not None else RefinementSettings.known())
+    key = f"{command}, {settings}"
+    done = _resumed(kept, key)
     with kept.open("a") as file:
         for index in tqdm(chosen, disable=None):
             if index not in done:
@@ -84,7 +86,7 @@ def main() -> None:
                     else real(truth, index, ppm, model, args.noise)
                 )
                 done[index] = {"index": index, **row}
-                file.write(json.dumps({"command": command, **done[index]}) + "\n")
+                file.write(json.dumps({"key": key, **done[index]}) + "\n")
                 file.flush()
     molecules = [done[index] for index in chosen]
     scored = [m for m in molecules if m["before"] is not None]
@@ -95,13 +97,13 @@ def main() -> None:
     }
     rows = [summary(group, part) for group, part in groups.items() if part]
     rows[0]["nothing_matched"] = len(molecules) - len(scored)
-    settings = {
+    told = {
         **vars(args),
         "scan": to_dict(scan),
-        "refinement": repr(RefinementSettings() if model is not None else RefinementSettings.known()),
+        "refinement": settings,
         "per_molecule": molecules,
     }
-    path = write(name, command, rows, settings, ["torch", "torch-geometric"])
+    path = write(name, command, rows, told, ["torch", "torch-geometric"])
     columns = {
         "molecules": lambda r: f"{r['group']} ({r['molecules']})",
         "error before, Å": lambda r: _interval(r, "before"),
@@ -261,12 +263,12 @@ def _noisy(stack: torch.Tensor, noise: float, generator: torch.Generator) -> tor
     return stack + noise * scale * torch.randn(stack.shape, generator=generator)
 
 
-def _resumed(path: Path, command: str) -> dict[int, dict[str, Any]]:
-    """Molecules that an interrupted run of the same command has done."""
+def _resumed(path: Path, key: str) -> dict[int, dict[str, Any]]:
+    """Molecules that an interrupted run of the same command with the same settings has done."""
     if not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-    return {row["index"]: row for row in rows if row.pop("command") == command}
+    return {row["index"]: row for row in rows if row.pop("key", None) == key}
 
 
 def _interval(row: dict[str, Any], key: str) -> str:

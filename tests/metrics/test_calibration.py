@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from torch_afm.metrics import Calibration, Platt, best_threshold, coverage, reliability, sigma_factors
+from torch_afm.metrics import Calibration, Platt, coverage, reliability, sigma_factors
 from torch_afm.utils import InputError
 
 
@@ -67,15 +67,6 @@ def test_nothing():
     table = reliability(np.empty(0), np.empty(0))
     assert table["ece"] is None and table["observed"] == [None] * 10
     json.dumps([table, coverage(none, none)], allow_nan=False)
-
-
-def test_threshold_that_tells_good_from_bad():
-    score = np.array([0.1, 0.5, 0.6, 0.7, 0.9])
-    assert best_threshold(score, np.array([0, 0, 1, 1, 1])) == 0.6
-    assert best_threshold(score, np.array([0, 1, 0, 1, 1])) == 0.7
-    assert best_threshold(score, np.ones(5)) == 0.1 and best_threshold(score, np.zeros(5)) == 0.9
-    with pytest.raises(InputError, match="score"):
-        best_threshold(np.empty(0), np.empty(0))
 
 
 def test_file(tmp_path):

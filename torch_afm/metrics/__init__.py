@@ -7,7 +7,6 @@ from torch_afm.metrics.bootstrap import bootstrap
 from torch_afm.metrics.calibration import (
     Calibration,
     Platt,
-    best_threshold,
     coverage,
     reliability,
     sigma_factors,
@@ -59,7 +58,6 @@ __all__ = [
     "StepMetrics",
     "StructureSettings",
     "agreement",
-    "best_threshold",
     "bootstrap",
     "brightest_pixel",
     "chamfer",

@@ -84,15 +84,15 @@ class Calibration:
         bond: of the probability of a bond.
         label: of the probability of the class.
         sigma: factors on the standard deviations of x, y and z.
-        min_pearson: least mean Pearson's r of the slices simulated from a prediction with the reference from
-            which the image agrees.
+        min_pearson: mean Pearson's r, of the slices simulated from a prediction with the reference, from
+            which the image agrees; the default is about what the weights ``spatial`` are given.
     """
 
     atom: Platt = Platt()
     bond: Platt = Platt()
     label: Platt = Platt()
     sigma: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    min_pearson: float = 0.8
+    min_pearson: float = 0.7
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""
@@ -206,28 +206,6 @@ def sigma_factors(error: np.ndarray, sigma: np.ndarray) -> tuple[float, float, f
         return 1.0, 1.0, 1.0
     x, y, z = np.quantile(score, math.erf(1 / math.sqrt(2)), axis=0).tolist()
     return x, y, z
-
-
-def best_threshold(score: np.ndarray, good: np.ndarray) -> float:
-    """The threshold that tells good from bad best: of the scores themselves, the one with the largest share
-    of the good at or above it and of the bad below it (Youden, Cancer 3, 32 (1950)); the lowest score where
-    all are good, the highest where none is.
-
-    Shapes:
-        score, good ``[N]``.
-
-    Raises:
-        InputError: without any score, or for different shapes.
-    """
-    score, good = np.asarray(score, dtype=float), np.asarray(good, dtype=bool)
-    check_shape("good", good, score.shape)
-    if not len(score):
-        raise InputError("score: expected scores, got none")
-    if good.all() or not good.any():
-        return float(score.min() if good.all() else score.max())
-    at = np.unique(score)
-    gain = [(score[good] >= t).mean() + (score[~good] < t).mean() for t in at]
-    return float(at[int(np.argmax(gain))])
 
 
 def _logit(p: np.ndarray) -> np.ndarray:

@@ -122,6 +122,15 @@ def test_noise_returns_the_start_and_says_so(renderer, z_top):
     assert "%" in result.why
 
 
+def test_a_move_beyond_belief_returns_the_start(renderer, reference, z_top):
+    start = moved(water(), 0.2)
+    start.sigma = torch.full((3, 3), 0.06)
+    assert refine(start, reference, renderer, z_top, settings=KNOWN).helped
+    strict = dataclasses.replace(KNOWN, most_shift=0.9)
+    result = refine(start, reference, renderer, z_top, settings=strict)
+    assert not result.helped and result.data.pos.equal(start.pos) and result.sigma.equal(start.sigma)
+
+
 def test_held_atoms_do_not_move(renderer, reference, z_top):
     start = moved(water(), 0.2)
     start.sigma = torch.tensor([[0.0] * 3, [0.3] * 3, [0.3, 0.0, 0.3]])

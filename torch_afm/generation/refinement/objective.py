@@ -61,7 +61,7 @@ class RefinementObjective:
 
     def value(self, x: Tensor) -> float:
         """E at ``x`` ``[K]``."""
-        residual = self.images.normalize(self._stack(x) + self._missing(x)) - self.reference
+        residual = self.residual(x)
         value = float(self._image(residual)[0]) + 0.5 * float(x.square().sum())
         return value + (0.0 if self.prior is None else self._geometry(x)[0])
 
@@ -100,13 +100,11 @@ class RefinementObjective:
         return step * min(1.0, _MAX_MOVE / max(far, 1e-12))
 
     def residual(self, x: Tensor) -> Tensor:
-        """r of the compared pixels, ``[S, P]``, without the nuisance images' part."""
-        return self.images.normalize(self._stack(x)) - self.reference
-
-    def _stack(self, x: Tensor) -> Tensor:
+        """r of the compared pixels, ``[S, P]``, what may be missing included."""
         data, tip, z_top = self.unknowns.state(x)
         top = torch.tensor([z_top], dtype=torch.float64)
-        return self.renderer.render(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
+        stack = self.renderer.render(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
+        return self.images.normalize(stack + self._missing(x)) - self.reference
 
     def _missing(self, x: Tensor) -> Tensor | float:
         return 0.0 if self.nuisance is None else self.nuisance.stack(self.unknowns.weights(x))

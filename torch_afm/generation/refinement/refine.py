@@ -97,15 +97,22 @@ def refine(
             best = min(best, other, key=lambda f: f.values[1])
     before, after = (float(best.objective.residual(x).square().mean()) for x in (origin, best.x))
     gain = 1 - after / before if before > 0 else 0.0
-    helped = best.values[1] < best.values[0] and gain >= settings.least_gain
+    moved = best.x[: 3 * job.n][unknowns.free[: 3 * job.n]]
+    shift = float(moved.square().mean().sqrt()) if len(moved) else 0.0
+    fine = gain >= settings.least_gain and shift <= settings.most_shift
+    helped = fine and best.values[1] < best.values[0]
     state, sigma = (unknowns.state(best.x), _spread(best, unknowns)) if helped else (job.given, job.sigma)
-    asked = f"{100 * settings.least_gain:.0f} % are asked"
+    why = (
+        f"the mean squared difference of the images fell by {100 * gain:.0f} %, where "
+        f"{100 * settings.least_gain:.0f} % are asked, and the atoms moved by {shift:.2f} standard "
+        f"deviations, where {settings.most_shift:g} are allowed"
+    )
     return RefinementResult(
         data=_moved(data, state, sigma, slice(0, job.n)),
-        context=_moved(context or AFMData.empty(), state, sigma, slice(job.n, None)),
+        context=_moved(AFMData.empty() if context is None else context, state, sigma, slice(job.n, None)),
         start=data,
         helped=helped,
-        why=f"the mean squared difference of the images fell by {100 * gain:.0f} %, {asked}",
+        why=why,
         loss_before=before,
         loss_after=after,
         objective=best.values,

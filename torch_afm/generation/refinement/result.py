@@ -23,9 +23,10 @@ class RefinementResult:
         start: what went in.
         helped: whether ``data`` is the fitted molecule.
         why: in words, what decided that.
-        loss_before: mean squared difference of the normalised slices, compared pixels only, at the start.
-        loss_after: the same of the fit, whether taken or not.
-        objective: the objective at the start of the last stage's problem and at its end.
+        loss_before: mean squared difference of the normalised slices, compared pixels only, as the last stage
+            sees them, at the start.
+        loss_after: the same of the fit, whether taken or not, with the images of what may be missing.
+        objective: the objective of the last stage at the start and at the fit.
         trajectory: positions after every step of the fit, the start first.
         sigma: standard deviations of the positions of ``data`` in Å: of the posterior, from the curvature of
             the objective, where the fit helped, else those of the start.

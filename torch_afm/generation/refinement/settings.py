@@ -59,7 +59,10 @@ class RefinementSettings:
         floor: least noise of a normalised slice.
         width: residual of a normalised slice from which on it counts linearly.
         tolerance: gain in the objective below which a stage ends.
-        least_gain: least share of the image residual that must go for the result to be taken.
+        least_gain: least share of the mean squared difference of the images, what may be missing included,
+            that must go for the result to be taken.
+        most_shift: root mean square move of the coordinates, in standard deviations of the start, up to which
+            it is taken: beyond, an atom is missing or too much, rather than out of place.
     """
 
     stages: tuple[Stage, ...] = STAGES
@@ -79,11 +82,21 @@ class RefinementSettings:
     floor: float = 0.02
     width: float = 1.0
     tolerance: float = 0.02
-    least_gain: float = 0.1
+    least_gain: float = 0.5
+    most_shift: float = 0.9
 
     def __post_init__(self) -> None:
         sigmas = ("charge_sigma", "tilt_sigma", "distance_sigma", "element_sigma", "hidden_sigma", "floor")
-        positive = ("pos_sigma", "sigma_scale", "hidden_spacing", "looks", "width", "tolerance", "margin")
+        positive = (
+            "pos_sigma",
+            "sigma_scale",
+            "hidden_spacing",
+            "looks",
+            "width",
+            "tolerance",
+            "margin",
+            "most_shift",
+        )
         for name in sigmas + positive:
             value = getattr(self, name)
             if not (value > 0 or (name in sigmas and value == 0)):
@@ -105,4 +118,5 @@ class RefinementSettings:
             hidden_sigma=0.0,
             floor=1e-3,
             looks=300.0,
+            most_shift=3.0,
         )
