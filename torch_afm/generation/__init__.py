@@ -1,5 +1,6 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
+from torch_afm.generation.atoms import find_atoms
 from torch_afm.generation.baselines import baselines
 from torch_afm.generation.beam import BeamGeneration, SearchNode, generate_beam, image_distance
 from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
