@@ -90,11 +90,11 @@ def predict(
     """
     check_fits(stack, model.config.scan)
     expected = model.config.scan
-    recorded = _setting(stack, "scan", expected)
+    recorded = setting(stack, "scan", expected)
     scan = dataclasses.replace(
         recorded, window=expected.window, pixels=expected.pixels, n_slices=expected.n_slices
     )
-    tip = _setting(stack, "tip", Tip())
+    tip = setting(stack, "tip", Tip())
     height = stack.meta.get("z_top") if z_top is None else z_top
     if not isinstance(height, int | float):
         raise InputError(
@@ -105,7 +105,7 @@ def predict(
     return predict_structure(model, reference, renderer, float(height), max_atoms=max_atoms, **how)
 
 
-def _setting(stack: AFMStack, key: str, default: T) -> T:
+def setting(stack: AFMStack, key: str, default: T) -> T:
     """The config dataclass that ``meta`` of the stack holds under ``key``."""
     if key not in stack.meta:
         return default

@@ -12,8 +12,9 @@ import torch
 from jsonargparse.typing import PositiveInt
 
 from torch_afm import __version__
+from torch_afm.cli.jobs import setting
 from torch_afm.cli.parser import Parser
-from torch_afm.config import Scan, Tip, from_dict
+from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import atomic_number
 from torch_afm.generation import GeometryPrior, RefinementResult, RefinementSettings, refine
@@ -34,8 +35,8 @@ def main(argv: Sequence[str]) -> int:
             "z_top: the stack does not tell its first anchor height; give --z-top, in Å above the top atom"
         )
     renderer = ProbeParticleModel(
-        _setting(stack, "scan", _scan(stack)),
-        _setting(stack, "tip", Tip()),
+        setting(stack, "scan", _scan(stack)),
+        setting(stack, "tip", Tip()),
         backend=args.backend,
         on_unconverged="ignore",
     )
@@ -86,15 +87,6 @@ def _scan(stack: AFMStack) -> Scan:
     _, nz, ny, nx = stack.stack.shape
     (x0, x1), (y0, y1) = ((float(axis[0]), float(axis[-1])) for axis in (stack.x, stack.y))
     return Scan(window=((x0, x1), (y0, y1)), pixels=(nx, ny), n_slices=nz)
-
-
-def _setting(stack: AFMStack, key: str, default: Any) -> Any:
-    if key not in stack.meta:
-        return default
-    try:
-        return from_dict(type(default), stack.meta[key])
-    except (TypeError, ValueError) as error:
-        raise InputError(f"stack: meta: cannot read {key!r}: {error}") from error
 
 
 def _write(folder: Path, result: RefinementResult, stack: AFMStack, settings: dict[str, Any]) -> None:

@@ -18,13 +18,19 @@ from torch_afm.transforms.base import (
     StackTransform,
     Transform,
 )
+from torch_afm.transforms.creep import Creep
 from torch_afm.transforms.crop_slices import CropSlices
 from torch_afm.transforms.crop_window import CropWindow
 from torch_afm.transforms.cutout import CutOut, RandomCutout
+from torch_afm.transforms.double_tip import DoubleTip
+from torch_afm.transforms.drift import Drift
 from torch_afm.transforms.noise import AddNoise, RandomNoise
 from torch_afm.transforms.normalize import NormalizeSlices
 from torch_afm.transforms.plane import AddPlane
+from torch_afm.transforms.row_offsets import AddRowOffsets
 from torch_afm.transforms.slice_shift import RandomSliceShift, ShiftSlices
+from torch_afm.transforms.style import StyleTranslate
+from torch_afm.transforms.tip_asymmetry import TipAsymmetry
 from torch_afm.transforms.turn import Turn
 from torch_afm.utils import InputError
 
@@ -34,7 +40,19 @@ Steps = list[tuple[str, Drawn]]
 #: Numbers in the stacks that are changed at a time on a CPU, so that they stay in its cache.
 _CACHED = 2**19
 
-_STACK: dict[str, type[StackTransform]] = {c.__name__: c for c in (AddNoise, AddPlane, CutOut, ShiftSlices)}
+_CHANGES: tuple[type[StackTransform], ...] = (
+    AddNoise,
+    AddPlane,
+    AddRowOffsets,
+    Creep,
+    CutOut,
+    DoubleTip,
+    Drift,
+    ShiftSlices,
+    StyleTranslate,
+    TipAsymmetry,
+)
+_STACK = {change.__name__: change for change in _CHANGES}
 _FRAME: dict[str, type[FrameTransform]] = {c.__name__: c for c in (CropSlices, CropWindow, Turn)}
 
 

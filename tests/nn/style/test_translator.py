@@ -1,0 +1,88 @@
+import json
+
+import pytest
+import torch
+
+from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.utils import InputError
+
+
+class Same(torch.nn.Module):
+    """The middle channel."""
+
+    def forward(self, x):
+        return x[:, x.size(1) // 2 :][:, :1]
+
+
+def translator(**settings):
+    torch.manual_seed(0)
+    return StyleTranslator(TranslatorConfig(width=4, blocks=1, tile=32, overlap=8, **settings)).eval()
+
+
+def stack(*shape):
+    return torch.randn(shape, generator=torch.manual_seed(1)) * 3 - 8
+
+
+@pytest.mark.parametrize("kind", ["slice", "stack", "fixed"])
+@pytest.mark.parametrize("context", [0, 1])
+def test_an_identity_gives_odd_stacks_back(kind, context):
+    scaling = Scaling(kind, -30.0, 15.0)
+    one = translator(source=scaling, target=scaling, context=context)
+    one.generator = Same()
+    for shape in ((2, 1, 3, 33, 47), (1, 2, 1, 9, 65)):
+        values = stack(*shape)
+        torch.testing.assert_close(one(values), values, rtol=0, atol=8e-6)
+
+
+def test_a_fixed_target_has_its_own_unit():
+    one = translator(source=Scaling("fixed", -20.0, 0.0), target=Scaling("fixed", -3.0, 1.0))
+    one.generator = Same()
+    values = stack(1, 1, 2, 12, 12)
+    torch.testing.assert_close(one(values), -1 + (values + 10) / 10 * 2, rtol=0, atol=1e-5)
+
+
+def test_slice_by_slice_or_with_neighbours():
+    values = stack(1, 1, 5, 16, 16)
+    changed = values.clone()
+    changed[:, :, 0] += torch.randn(16, 16)
+    for context, reach in ((0, 1), (1, 2), (2, 3)):
+        one = translator(context=context)
+        other = (one(values) != one(changed)).flatten(3).any(-1)[0, 0]
+        assert other.tolist() == [z < reach for z in range(5)]
+
+
+def test_values_are_kept():
+    one, values = translator(), stack(2, 1, 3, 20, 24)
+    before = values.clone()
+    out = one(values)
+    assert torch.equal(values, before) and out.dtype == values.dtype
+    # Slice by slice, in the unit of the source.
+    torch.testing.assert_close(one(values * 100 + 7), out * 100 + 7, rtol=1e-4, atol=1e-3)
+    assert one(values.double()).dtype == torch.float64
+
+
+def test_saved_and_loaded(tmp_path):
+    one = translator(context=1, source=Scaling("fixed", -9.0, 2.0))
+    one.save(tmp_path / "forward")
+    again = StyleTranslator.load(tmp_path / "forward")
+    values = stack(1, 1, 2, 16, 16)
+    assert again.config == one.config and torch.equal(again(values), one(values))
+    settings = json.loads((tmp_path / "forward" / "config.json").read_text())
+    assert settings["model"] == "StyleTranslator"
+    (tmp_path / "forward" / "config.json").write_text(json.dumps(settings | {"width": 8}))
+    with pytest.raises(InputError, match="expected a saved StyleTranslator"):
+        StyleTranslator.load(tmp_path / "forward")
+    with pytest.raises(InputError, match="expected a saved StyleTranslator"):
+        StyleTranslator.load(tmp_path)
+
+
+def test_wrong_stacks():
+    for values, match in (
+        (torch.zeros(1, 3, 16, 16), "expected floats"),
+        (torch.zeros(1, 1, 3, 16, 16, dtype=torch.long), "expected floats"),
+        (torch.full((1, 1, 3, 16, 16), torch.nan), "finite"),
+    ):
+        with pytest.raises(InputError, match=match):
+            translator()(values)
+    with pytest.raises(InputError, match="context"):
+        TranslatorConfig(context=-1)

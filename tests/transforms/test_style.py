@@ -1,0 +1,66 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.transforms import Augment, NormalizeSlices, RandomStyle, StyleTranslate, change_stacks
+from torch_afm.utils import InputError
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        StyleTranslator(TranslatorConfig(width=2, blocks=1)).save(tmp_path / str(seed))
+    return [str(tmp_path / "0"), str(tmp_path / "1")]
+
+
+def stack():
+    return NormalizeSlices()(torch.randn(3, 1, 2, 16, 20, generator=torch.manual_seed(0)))
+
+
+def test_each_sample_by_its_own_translation(folders):
+    out = StyleTranslate([folders[1], None, folders[0]])(stack())
+    assert torch.equal(out[1], stack()[1])
+    for i, folder in ((0, folders[1]), (2, folders[0])):
+        expected = StyleTranslator.load(folder)(stack()[i : i + 1])[0].double()
+        expected -= expected.mean((-2, -1), keepdim=True)
+        expected /= expected.std((-2, -1), keepdim=True, correction=0)
+        torch.testing.assert_close(out[i].double(), expected, rtol=0, atol=1e-4)
+
+
+def test_drawn_replayed_and_pickled(folders):
+    augment = pickle.loads(pickle.dumps(Augment(stack=[RandomStyle(folders, p=0.75)])))
+    drawn = [augment.draw_stack((2, 16, 20), np.random.default_rng(seed)) for seed in range(3)]
+    out = change_stacks(stack(), [[]] * 3, drawn)
+    again = change_stacks(stack()[2:], [[]], json.loads(json.dumps(drawn))[2:])
+    assert torch.equal(out[2:], again)
+    rng = np.random.default_rng(0)
+    weights = [augment.stack[0].draw((2, 16, 20), rng)["weights"] for _ in range(800)]
+    share = [weights.count(w) / 800 for w in (None, *folders)]
+    assert share == pytest.approx([0.25, 0.375, 0.375], abs=0.06)
+
+
+def test_weights_written_anew_are_read_anew(folders):
+    before = StyleTranslate([folders[0]])(stack()[:1])
+    other = StyleTranslator.load(folders[1])
+    other.save(folders[0])
+    after = StyleTranslate([folders[0]])(stack()[:1])
+    assert not torch.equal(before, after)
+    assert torch.equal(after, StyleTranslate([folders[1]])(stack()[:1]))
+
+
+def test_refused(tmp_path, folders):
+    StyleTranslator(TranslatorConfig(width=2, blocks=1, source=Scaling("fixed"))).save(tmp_path / "hz")
+    with pytest.raises(InputError, match="scales by the slice"):
+        RandomStyle([tmp_path / "hz"])
+    with pytest.raises(InputError, match="expected a saved StyleTranslator"):
+        RandomStyle([tmp_path / "none"])
+    with pytest.raises(InputError, match="at least one folder"):
+        RandomStyle(folders[0])
+    with pytest.raises(InputError, match="probability"):
+        RandomStyle(folders, p=2)
+    assert str(RandomStyle(folders[:1])) == f"RandomStyle([{folders[0]!r}], p=1.0)"

@@ -1,0 +1,123 @@
+"""A trained translation, from stacks in Hz to stacks in Hz."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from torch_afm.config import from_dict
+from torch_afm.nn.style.resnet_generator import ResnetGenerator
+from torch_afm.nn.style.scaling import Scaling
+from torch_afm.nn.style.slice_windows import slice_windows
+from torch_afm.nn.style.tiling import translate_tiled
+from torch_afm.utils import InputError, check_finite
+
+#: Slices that go through the network at once.
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class TranslatorConfig:
+    """A translation of stacks.
+
+    Args:
+        width: channels of the generator at full size.
+        blocks: residual blocks of the generator.
+        context: neighbouring slices on either side that the generator sees; 0 translates slice by slice.
+        source: scaling of stacks to be translated.
+        target: scaling of translated ones. A fixed range is their own; any other is the one measured on the
+            source, so that a slice (or stack) keeps its range.
+        tile: side in pixels of the tiles of large images.
+        overlap: pixels that tiles share.
+    """
+
+    width: int = 16
+    blocks: int = 6
+    context: int = 0
+    source: Scaling = field(default_factory=Scaling)
+    target: Scaling = field(default_factory=Scaling)
+    tile: int = 192
+    overlap: int = 48
+
+    def __post_init__(self) -> None:
+        if self.context < 0:
+            raise InputError(f"context: expected at least 0, got {self.context}")
+
+
+class StyleTranslator(Module):
+    """Translates stacks into the style of other ones: floats in, floats out, any size, slice for slice.
+    Forward (simulation to experiment) and backward translation are two of these.
+
+    Args:
+        config: the settings.
+    """
+
+    def __init__(self, config: TranslatorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or TranslatorConfig()
+        self.generator = ResnetGenerator(2 * self.config.context + 1, self.config.width, self.config.blocks)
+
+    @torch.no_grad()
+    def forward(self, stack: Tensor) -> Tensor:
+        """Translated stacks.
+
+        Shapes:
+            stack ``[B, C, Z, Y, X]`` Hz, result the same; channels are translated one by one.
+
+        Raises:
+            InputError: for another shape, no floats, or a NaN.
+        """
+        if stack.ndim != 5 or stack.numel() == 0 or not stack.is_floating_point():
+            shape = f"{list(stack.shape)} {stack.dtype}"
+            raise InputError(f"stack: expected floats [B, C, Z, Y, X], got {shape}")
+        check_finite("stack", stack)
+        config = self.config
+        stacks = stack.flatten(0, 1).float()
+        span = config.source.measure(stacks)
+        images = slice_windows(config.source.apply(stacks, span), config.context)
+        done = [
+            translate_tiled(self.generator, part, config.tile, config.overlap)
+            for part in images.split(_BATCH)
+        ]
+        scaled = torch.cat(done).view_as(stacks)
+        if config.target.kind == "fixed":
+            span = config.target.measure(stacks)
+        return config.target.invert(scaled, span).view_as(stack).to(stack)
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not save_file: it makes a file that nobody else may read.
+        (folder / "model.safetensors").write_bytes(safetensors.torch.save(self.state_dict()))
+        settings = {"model": type(self).__name__, **asdict(self.config)}
+        (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read what :meth:`save` wrote, in evaluation mode.
+
+        Raises:
+            InputError: for files that are missing, damaged or of another network.
+        """
+        folder = Path(folder)
+        try:
+            settings = json.loads((folder / "config.json").read_text())
+            if not isinstance(settings, dict) or settings.pop("model", None) != cls.__name__:
+                raise ValueError("settings of something else")
+            translator = cls(from_dict(TranslatorConfig, settings))
+            translator.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+        except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{folder}: expected a saved {cls.__name__}, got: {reason}") from None
+        return translator.eval()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.generator}, context={self.config.context})"
