@@ -13,11 +13,13 @@ from torch_afm.viz.sample import plot_sample
 from torch_afm.viz.stacks import draw_slice, plot_stack
 from torch_afm.viz.statistics import plot_statistics
 from torch_afm.viz.step import plot_step
+from torch_afm.viz.style import plot_checkpoints, plot_translations
 
 __all__ = [
     "draw_graph",
     "draw_slice",
     "plot_augmentations",
+    "plot_checkpoints",
     "plot_classes",
     "plot_confusion",
     "plot_curves",
@@ -35,4 +37,5 @@ __all__ = [
     "plot_stack",
     "plot_statistics",
     "plot_step",
+    "plot_translations",
 ]
