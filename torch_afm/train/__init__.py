@@ -4,5 +4,17 @@ from torch_afm.train.config import TrainConfig
 from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.module import GeneratorModule, SpatialModule
 from torch_afm.train.run import train
+from torch_afm.train.style_config import StyleConfig
+from torch_afm.train.style_module import StyleModule
+from torch_afm.train.style_run import train_style
 
-__all__ = ["AFMDataModule", "GeneratorModule", "SpatialModule", "TrainConfig", "train"]
+__all__ = [
+    "AFMDataModule",
+    "GeneratorModule",
+    "SpatialModule",
+    "StyleConfig",
+    "StyleModule",
+    "TrainConfig",
+    "train",
+    "train_style",
+]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -32,6 +34,9 @@ from torch_afm.train.module import GeneratorModule, SpatialModule
 from torch_afm.utils import InputError
 from torch_afm.viz.curves import plot_curves
 
+#: Settings that may differ when a run is continued.
+_FREE = {"out", "epochs", "patience", "progress", "workers", "tensorboard", "threads"}
+
 
 def train(
     config: TrainConfig,
@@ -56,7 +61,7 @@ def train(
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    _check_same_run(out / "train.json", config)
+    check_same_run(out / "train.json", config, _FREE)
     if config.threads:
         torch.set_num_threads(config.threads)
     L.seed_everything(config.seed, verbose=False)
@@ -154,9 +159,12 @@ def _callbacks(out: Path, config: TrainConfig) -> list[L.Callback]:
     return callbacks
 
 
-def _check_same_run(path: Path, config: TrainConfig) -> None:
-    """Record the settings of a new run, or refuse to continue one that had others."""
-    free = {"out", "epochs", "patience", "progress", "workers", "tensorboard", "threads"}
+def check_same_run(path: Path, config: Any, free: Collection[str]) -> None:
+    """Record the settings of a new run, or refuse to continue one that had others, but for those in ``free``.
+
+    Raises:
+        InputError: naming the settings that differ.
+    """
     now = {k: v for k, v in to_dict(config).items() if k not in free}
     if path.exists():
         before = json.loads(path.read_text())

@@ -15,11 +15,13 @@ from torch_afm.viz.search import plot_search
 from torch_afm.viz.stacks import draw_slice, plot_stack
 from torch_afm.viz.statistics import plot_statistics
 from torch_afm.viz.step import plot_step
+from torch_afm.viz.style import plot_checkpoints, plot_translations
 
 __all__ = [
     "draw_graph",
     "draw_slice",
     "plot_augmentations",
+    "plot_checkpoints",
     "plot_classes",
     "plot_confusion",
     "plot_curves",
@@ -39,4 +41,5 @@ __all__ = [
     "plot_stack",
     "plot_statistics",
     "plot_step",
+    "plot_translations",
 ]

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from torch_afm.nn.style import Scaling, TranslatorConfig
+from torch_afm.style import CycleGAN
+from torch_afm.utils import InputError
+
+
+def gan(**settings):
+    torch.manual_seed(0)
+    config = TranslatorConfig(width=2, blocks=1, context=settings.pop("context", 0))
+    return CycleGAN(config, critic_width=2, **settings).double()
+
+
+def stacks():
+    generator = torch.manual_seed(1)
+    return tuple(torch.rand(1, 2, 16, 16, generator=generator).double() * 2 - 1 for _ in range(2))
+
+
+def test_published_sizes():
+    published = CycleGAN()
+    for network, count in (
+        (published.to_b, 490_945),
+        (published.to_a, 490_945),
+        (published.critic_a, 42_353),
+        (published.critic_b, 42_353),
+    ):
+        assert sum(p.numel() for p in network.parameters()) == count
+
+
+def test_losses_written_out():
+    one, (a, b) = gan(lambda_cycle=7.0, lambda_identity=0.5), stacks()
+    terms, fake_b, fake_a = one.generators(a, b)
+
+    def g(x):
+        return one.to_b.generator(x.reshape(2, 1, 16, 16)).reshape(1, 2, 16, 16)
+
+    def f(x):
+        return one.to_a.generator(x.reshape(2, 1, 16, 16)).reshape(1, 2, 16, 16)
+
+    torch.testing.assert_close(fake_b, g(a))
+    torch.testing.assert_close(fake_a, f(b))
+    scores_b, scores_a = one.critic_b(g(a).reshape(2, 1, 16, 16)), one.critic_a(f(b).reshape(2, 1, 16, 16))
+    adversarial = ((scores_b - 1) ** 2).mean() + ((scores_a - 1) ** 2).mean()
+    cycle = (f(g(a)) - a).abs().mean() + (g(f(b)) - b).abs().mean()
+    identity = (g(b) - b).abs().mean() + (f(a) - a).abs().mean()
+    torch.testing.assert_close(terms.total, adversarial + 7 * cycle + 3.5 * identity)
+    real = one.critic_b(b.reshape(2, 1, 16, 16))
+    expected = (((real - 1) ** 2).mean() + (scores_b**2).mean()) / 2
+    torch.testing.assert_close(one.discriminator(one.critic_b, b, fake_b), expected)
+
+
+def test_no_gradient_of_the_critics_loss_in_the_generators():
+    one, (a, b) = gan(), stacks()
+    _, fake_b, _ = one.generators(a, b)
+    one.discriminator(one.critic_b, b, fake_b).backward()
+    assert all(p.grad is None for p in one.to_b.parameters())
+    assert all(p.grad is not None for p in one.critic_b.parameters())
+
+
+def test_with_a_context_the_critic_sees_neighbours():
+    one, (a, b) = gan(context=1), stacks()
+    swapped = b.flip(1)
+    assert not torch.isclose(*(one.discriminator(one.critic_b, x, a) for x in (b, swapped)))
+    plain = gan()
+    torch.testing.assert_close(*(plain.discriminator(plain.critic_b, x, a) for x in (b, swapped)))
+
+
+def test_back_translation_has_the_scalings_exchanged():
+    config = TranslatorConfig(width=2, blocks=1, source=Scaling("stack"), target=Scaling("fixed", -3, 4))
+    one = CycleGAN(config, critic_width=2)
+    assert one.to_a.config.source == config.target and one.to_a.config.target == config.source
+    with pytest.raises(InputError, match="lambda_cycle"):
+        CycleGAN(config, lambda_cycle=-1)

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from torch_afm.train import StyleConfig, StyleModule
+
+
+def test_learning_rates_as_the_framework_has_them():
+    module = StyleModule(StyleConfig(width=2, blocks=1, critic_width=2, epochs=3, decay_epochs=4, lr=0.5))
+    optimizers, schedulers = module.configure_optimizers()
+    rates = []
+    for _ in range(7):
+        rates.append([one.param_groups[0]["lr"] for one in optimizers])
+        for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
+            optimizer.step()
+            scheduler.step()
+    # Of epoch e (from 0): 1 - max(0, e + 1 - flat) / (decay + 1).
+    expected = [0.5, 0.5, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert [r for r, _ in rates] == pytest.approx(expected) == [r for _, r in rates]
+    assert optimizers[0].defaults["betas"] == (0.5, 0.999)
+
+
+def test_the_optimisers_share_all_parameters_between_them():
+    module = StyleModule(StyleConfig(width=2, blocks=1, critic_width=2))
+    optimizers, _ = module.configure_optimizers()
+    held = [id(p) for one in optimizers for group in one.param_groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in module.parameters())
+    critics = {id(p) for net in (module.gan.critic_a, module.gan.critic_b) for p in net.parameters()}
+    assert {id(p) for p in optimizers[1].param_groups[0]["params"]} == critics
+
+
+def test_pools_travel_with_checkpoints():
+    one, other = (StyleModule(StyleConfig(width=2, blocks=1, critic_width=2, pool=2)) for _ in range(2))
+    one.pools[1].query(torch.randn(5, 1, 4, 4))
+    checkpoint = {}
+    one.on_save_checkpoint(checkpoint)
+    other.on_load_checkpoint(checkpoint)
+    later = torch.randn(9, 1, 4, 4)
+    for mine, theirs in zip(one.pools, other.pools, strict=True):
+        assert torch.equal(mine.query(later), theirs.query(later))

@@ -1,0 +1,96 @@
+"""Two translations that undo each other, and what judges them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import l1_loss
+
+from torch_afm.nn.style import PatchDiscriminator, StyleTranslator, TranslatorConfig, slice_windows
+from torch_afm.utils import InputError
+
+
+class GeneratorTerms(NamedTuple):
+    """Loss of the generators, and its terms before their factors."""
+
+    adversarial: Tensor
+    cycle: Tensor
+    identity: Tensor
+    total: Tensor
+
+
+class CycleGAN(Module):
+    r"""CycleGAN (Zhu et al., arXiv:1703.10593) of stacks: generators G: A → B and F: B → A, discriminators
+    :math:`D_A` and :math:`D_B`, with least-squares losses (section 4). The generators' loss is
+
+    .. math::
+        (D_B(G(a)) - 1)^2 + (D_A(F(b)) - 1)^2
+        + \lambda \left(|F(G(a)) - a| + |G(F(b)) - b|\right)
+        + \lambda \lambda_{id} \left(|G(b) - b| + |F(a) - a|\right)
+
+    and that of each discriminator :math:`\left((D(\mathrm{real}) - 1)^2 + D(\mathrm{fake})^2\right) / 2`, all
+    averaged over patches and pixels. With a context, generators translate each slice knowing its neighbours
+    and discriminators judge each slice of the result together with its neighbours, so that translated stacks
+    are consistent from slice to slice.
+
+    Args:
+        config: the translation from A to B; that back has its scalings exchanged.
+        critic_width: channels of the discriminators after their first layer.
+        critic_layers: halvings of the discriminators.
+        lambda_cycle: λ.
+        lambda_identity: λ_id, relative to λ.
+    """
+
+    def __init__(
+        self,
+        config: TranslatorConfig | None = None,
+        critic_width: int = 16,
+        critic_layers: int = 2,
+        lambda_cycle: float = 20.0,
+        lambda_identity: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if min(lambda_cycle, lambda_identity) < 0:
+            got = f"{lambda_cycle} and {lambda_identity}"
+            raise InputError(f"lambda_cycle, lambda_identity: expected at least 0, got {got}")
+        config = config or TranslatorConfig()
+        self.context = config.context
+        self.to_b = StyleTranslator(config)
+        self.to_a = StyleTranslator(replace(config, source=config.target, target=config.source))
+        channels = 2 * self.context + 1
+        self.critic_a, self.critic_b = (
+            PatchDiscriminator(channels, critic_width, critic_layers) for _ in range(2)
+        )
+        self.lambda_cycle, self.lambda_identity = lambda_cycle, lambda_identity
+
+    def translate(self, translator: StyleTranslator, stack: Tensor) -> Tensor:
+        """Scaled stacks ``[B, Z, Y, X]`` through ``to_b`` or ``to_a``, with gradients."""
+        out: Tensor = translator.generator(slice_windows(stack, self.context))
+        return out.view_as(stack)
+
+    def generators(self, a: Tensor, b: Tensor) -> tuple[GeneratorTerms, Tensor, Tensor]:
+        """Loss of the generators, G(a) and F(b).
+
+        Shapes:
+            a ``[B, Z, Y, X]`` and b ``[B', Z', Y, X]``, scaled.
+        """
+        fake_b, fake_a = self.translate(self.to_b, a), self.translate(self.to_a, b)
+        adversarial = self._judge(self.critic_b, fake_b, 1.0) + self._judge(self.critic_a, fake_a, 1.0)
+        cycle = l1_loss(self.translate(self.to_a, fake_b), a) + l1_loss(self.translate(self.to_b, fake_a), b)
+        identity = adversarial.new_zeros(())
+        if self.lambda_identity:
+            same_b, same_a = self.translate(self.to_b, b), self.translate(self.to_a, a)
+            identity = l1_loss(same_b, b) + l1_loss(same_a, a)
+        total = adversarial + self.lambda_cycle * (cycle + self.lambda_identity * identity)
+        return GeneratorTerms(adversarial, cycle, identity, total), fake_b, fake_a
+
+    def discriminator(self, critic: PatchDiscriminator, real: Tensor, fake: Tensor) -> Tensor:
+        """Loss of ``critic_a`` or ``critic_b`` on scaled stacks ``[B, Z, Y, X]``."""
+        return (self._judge(critic, real, 1.0) + self._judge(critic, fake.detach(), 0.0)) / 2
+
+    def _judge(self, critic: PatchDiscriminator, stack: Tensor, wanted: float) -> Tensor:
+        scores: Tensor = critic(slice_windows(stack, self.context))
+        return (scores - wanted).square().mean()

@@ -1,0 +1,192 @@
+"""One training run of style translation, from settings to saved translations."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from torch_afm.datasets import EpochSampler
+from torch_afm.nn.style import Scaling
+from torch_afm.style import (
+    Choice,
+    Evaluation,
+    UnpairedCrops,
+    choose_checkpoint,
+    common_size,
+    evaluate_translation,
+    read_stacks,
+)
+from torch_afm.train.run import check_same_run
+from torch_afm.train.style_config import StyleConfig
+from torch_afm.train.style_module import StyleModule
+from torch_afm.utils import InputError
+from torch_afm.viz.style import plot_checkpoints, plot_translations
+
+#: Settings that may differ when a run is continued.
+_FREE = {"out", "progress", "threads", "least_correlation", "most_lost"}
+
+
+def train_style(
+    config: StyleConfig, a: Sequence[Tensor] | None = None, b: Sequence[Tensor] | None = None
+) -> Choice:
+    """Train translations between two domains. If ``config.out`` holds a checkpoint of an interrupted run,
+    continue it: a run continued at the end of an epoch gives the same numbers as one never interrupted.
+
+    Writes into ``config.out``: ``last.ckpt``, ``style.json``, learning curves
+    ``curves/version_*/metrics.csv``; every ``config.every`` epochs ``epochs/NNNN/`` with both translations
+    and a sample sheet, and ``evaluation.json`` and ``evaluation.png``; at the end the chosen translations
+    ``forward/`` (A to B) and ``backward/`` (B to A). Where every checkpoint destroys content, a warning
+    names the run and says how, and nothing is chosen.
+
+    Args:
+        config: the settings.
+        a: stacks of domain A to use instead of those that ``config`` names.
+        b: stacks of domain B.
+
+    Shapes:
+        stacks ``[Z, Y, X]``, in Hz.
+
+    Raises:
+        InputError: if the folder holds a run with other settings, and for missing, too few or wrong stacks.
+    """
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    check_same_run(out / "style.json", config, _FREE)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    train_a, val_a = _split("a", a, config.a, config)
+    train_b, val_b = _split("b", b, config.b, config)
+    scalings = config.source, config.target
+    sizes = config.crop, config.slices, config.epoch_pairs, config.seed
+    crops = UnpairedCrops(train_a, train_b, *scalings, *sizes)
+    L.seed_everything(config.seed, verbose=False)
+    module = StyleModule(config)
+    evaluation = StyleEvaluation(out, config, val_a, val_b)
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
+    warnings.filterwarnings("ignore", message=".*does not have many workers")
+    trainer = L.Trainer(
+        accelerator=config.accelerator,
+        devices=1,
+        max_epochs=config.total_epochs,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,
+        logger=CSVLogger(out, name="curves"),
+        callbacks=[evaluation, ModelCheckpoint(out, filename="last", enable_version_counter=False)],
+        enable_progress_bar=config.progress,
+        enable_model_summary=config.progress,
+    )
+    last = out / "last.ckpt"
+    sampler = EpochSampler(len(crops), len(crops), config.seed)
+    loader = DataLoader(crops, config.batch_size, sampler=sampler)
+    trainer.fit(module, loader, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    return _finish(out, config, evaluation.read())
+
+
+class StyleEvaluation(L.Callback):
+    """Save, show and judge the translations as they are trained.
+
+    Args:
+        out: folder of the run.
+        config: the settings.
+        a: stacks of domain A that are not trained on.
+        b: stacks of domain B that are not trained on.
+    """
+
+    def __init__(self, out: Path, config: StyleConfig, a: Sequence[Tensor], b: Sequence[Tensor]) -> None:
+        self.out, self.config, self.a = out, config, a
+        self.file = out / "evaluation.json"
+        height, width = (min(stack.size(axis) for stack in (*a, *b)) for axis in (1, 2))
+        self.sides = height, width
+        self.source, self.target = self._scaled(a, config.source), self._scaled(b, config.target)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, StyleModule)
+        done = trainer.current_epoch + 1
+        if done % self.config.every and done != self.config.total_epochs:
+            return
+        gan = pl_module.gan
+        gan.eval()
+        folder = self.out / "epochs" / f"{done:04d}"
+        gan.to_b.save(folder / "forward")
+        gan.to_a.save(folder / "backward")
+        forward = [gan.to_b(stack[None, None].to(pl_module.device))[0, 0].cpu() for stack in self.a]
+        back = gan.to_a(forward[0][None, None].to(pl_module.device))[0, 0].cpu()
+        gan.train()
+        translated = self._scaled(forward, self.config.target)
+        sheet = {"source": self.source[0], "translated": translated[0]}
+        sheet |= {"and back": self._scaled([back], self.config.source)[0], "target": self.target[0]}
+        title = f"epoch {done}"
+        plot_translations({k: v.numpy() for k, v in sheet.items()}, title).savefig(folder / "samples.png")
+        one = evaluate_translation(done, translated, self.source, self.target, self.config.seed)
+        rows = [*(row for row in self.read() if row.epoch < done), one]
+        self.file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        _plot(self.out, self.config, rows)
+
+    def read(self) -> list[Evaluation]:
+        """All evaluations of the run so far."""
+        rows = json.loads(self.file.read_text()) if self.file.exists() else []
+        return [Evaluation(**row) for row in rows]
+
+    def _scaled(self, stacks: Sequence[Tensor], scaling: Scaling) -> Tensor:
+        """Stacks on the scale of the networks, cut to one size."""
+        whole = [scaling.apply(stack.float(), scaling.measure(stack.float())) for stack in stacks]
+        return common_size(whole, self.sides)
+
+
+def _split(
+    name: str, stacks: Sequence[Tensor] | None, path: str | None, config: StyleConfig
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Stacks to train on and to evaluate with."""
+    if stacks is None:
+        if path is None:
+            raise InputError(f"{name}: expected stacks of domain {name.upper()}, got none")
+        stacks = read_stacks(path)
+    if len(stacks) <= config.validation:
+        raise InputError(
+            f"{name}: expected more stacks than the {config.validation} for validation, got {len(stacks)}"
+        )
+    order = np.random.default_rng(config.seed).permutation(len(stacks)).tolist()
+    parts = order[config.validation :], order[: config.validation]
+    train, validation = ([stacks[i] for i in part] for part in parts)
+    return train, validation
+
+
+def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
+    choice = choose_checkpoint(rows, config.least_correlation, config.most_lost)
+    figure = plot_checkpoints(
+        [row.epoch for row in rows],
+        {name: [row.distances[name] for row in rows] for name in rows[0].distances},
+        rows[-1].floors,
+        {name: [row.content[name] or 0.0 for row in rows] for name in ("correlation", "ssim", "lost")},
+        choice.epoch,
+        sorted(choice.rejected),
+    )
+    figure.savefig(out / "evaluation.png", dpi=120)
+    return choice
+
+
+def _finish(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
+    choice = _plot(out, config, rows)
+    if choice.epoch is None:
+        last = max(choice.rejected)
+        warnings.warn(
+            f"{out}: this run destroys content in every checkpoint (epoch {last}: {choice.rejected[last]}); "
+            "no translation was chosen",
+            stacklevel=3,
+        )
+        return choice
+    for name in ("forward", "backward"):
+        shutil.copytree(out / "epochs" / f"{choice.epoch:04d}" / name, out / name, dirs_exist_ok=True)
+    return choice
