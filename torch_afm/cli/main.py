@@ -20,6 +20,7 @@ COMMANDS = {
     "dataset": "render training data to files, or tell what the data show (--stats)",
     "train": "train a generator",
     "evaluate": "scores of a generator on molecules it never saw",
+    "translate": "learn the style of other stacks (train), or give it to a stack (apply)",
     "metrics": "how far predicted structures are from theory, without labels",
 }
 
@@ -53,7 +54,7 @@ def _run(name: str, arguments: list[str]) -> int:
     try:
         command = importlib.import_module(f"torch_afm.cli.{name}").main
     except ImportError as error:
-        extra = "[train]" if name == "train" else ""
+        extra = "[train]" if name in ("train", "translate") else ""
         print(f"torch-afm {name}: error: {error}; pip install 'torch_afm{extra}'", file=sys.stderr)
         return 2
     usual = warnings.formatwarning

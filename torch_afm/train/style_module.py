@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -37,7 +37,7 @@ class StyleModule(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         a, b = batch
         gan = self.gan
-        generators, critics = self.optimizers()
+        generators, critics = cast("list[Any]", self.optimizers())
         self._critics_learn(False)
         terms, fake_b, fake_a = gan.generators(a, b)
         generators.zero_grad()
@@ -54,7 +54,7 @@ class StyleModule(L.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(a))
 
     def on_train_epoch_end(self) -> None:
-        for scheduler in self.lr_schedulers():
+        for scheduler in cast("list[Any]", self.lr_schedulers()):
             scheduler.step()
 
     def configure_optimizers(self) -> Any:
