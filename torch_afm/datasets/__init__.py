@@ -11,6 +11,7 @@ from torch_afm.datasets.sampler import EpochSampler
 from torch_afm.datasets.splits import published_split, split_by_molecule, split_by_scaffold
 from torch_afm.datasets.statistics import data_statistics, format_statistics
 from torch_afm.datasets.steps import StepDataset
+from torch_afm.datasets.training_sets import build_training_set
 from torch_afm.datasets.writer import write_cache
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "MoleculeDataset",
     "Shard",
     "StepDataset",
+    "build_training_set",
     "data_statistics",
     "format_statistics",
     "published_split",
