@@ -46,7 +46,9 @@ class StyleTranslate(StackTransform):
 
 
 class RandomStyle(RandomStackTransform):
-    """Draw :class:`StyleTranslate`: with probability ``p`` one of the translations, any with equal chance.
+    """Draw :class:`StyleTranslate`: with probability ``p`` one of the translations, any with equal chance. In
+    an :class:`~torch_afm.transforms.Augment` it changes reference and simulated stacks alike; training sets
+    whose reference stacks alone are translated are made by ``torch_afm.datasets.build_training_set``.
 
     Args:
         weights: folders of translations, say of several checkpoints or several experiments.
