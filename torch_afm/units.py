@@ -12,3 +12,6 @@ COULOMB = 14.399644
 
 #: eV in one kcal/mol.
 KCAL_PER_MOL = 0.0433641
+
+#: Å in one m.
+ANGSTROM_PER_M = 1e10

@@ -1,9 +1,10 @@
-"""Molecules, AFM stacks, potentials on a grid and ppafm's settings in files."""
+"""Molecules, AFM stacks, scans of microscopes, potentials on a grid and ppafm's settings in files."""
 
 from torch_afm.io.atoms import read_atoms
 from torch_afm.io.grids import read_potential
 from torch_afm.io.ppafm import PpafmParams, read_atomtypes, read_ppafm_params
-from torch_afm.io.stacks import AFMStack, read_stack, write_stack
+from torch_afm.io.scans import read_stack
+from torch_afm.io.stacks import AFMStack, write_stack
 from torch_afm.io.structures import read_molecule, write_sdf, write_xyz
 
 __all__ = [

@@ -13,6 +13,9 @@ from torch_afm.utils import InputError
 #: What NumPy and zipfile raise on files that are no npz archive, or a damaged one.
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, MemoryError)
 
+#: Bytes that the arrays of one archive may take.
+MAX_BYTES = 2**31
+
 
 def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     """All arrays of an npz archive. No pickled object is ever loaded.
@@ -31,6 +34,9 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     arrays, key = {}, "the archive"
     try:
         with np.load(path, allow_pickle=False) as archive:
+            size = sum(member.file_size for member in archive.zip.infolist())
+            if size > MAX_BYTES:
+                raise ValueError(f"{size} bytes, more than {MAX_BYTES}")
             for key in archive.files:
                 arrays[key] = archive[key]
     except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:

@@ -69,7 +69,7 @@ def write_stack(path: str | Path, stack: AFMStack) -> None:
         raise InputError(f"{path}: cannot write ({error.strerror})") from None
 
 
-def read_stack(path: str | Path) -> AFMStack:
+def read_npz_stack(path: str | Path) -> AFMStack:
     """Read what :func:`write_stack` wrote; ``meta`` may be left out.
 
     Raises:

@@ -1,0 +1,121 @@
+"""Minimal files of each format, written by hand from the public descriptions. Images are given as
+``[y, x]`` with y upwards and x to the right, and laid down as the instrument does it."""
+
+import io
+import zlib
+
+import numpy as np
+from PIL import Image
+
+
+def sxm(images, unit="Hz", up=True, z=None, size=(2e-9, 1e-9), center=(3e-9, -1e-9), extra=()):
+    """``images``: channel -> direction -> image; those of one direction only are marked so. SI units."""
+    first = next(iter(next(iter(images.values())).values()))
+    ny, nx = first.shape
+    lines = [":NANONIS_VERSION:", "2", ":SCANIT_TYPE:", "              FLOAT            MSBFIRST"]
+    lines += [":ACQ_TIME:", "       12.3", ":SCAN_PIXELS:", f"       {nx}       {ny}"]
+    lines += [":SCAN_TIME:", "             1.0E+0             1.0E+0"]
+    lines += [":SCAN_RANGE:", f"           {size[0]:.6E}           {size[1]:.6E}"]
+    lines += [":SCAN_OFFSET:", f"             {center[0]:.6E}         {center[1]:.6E}"]
+    lines += [":SCAN_ANGLE:", "            1.500E+1", ":SCAN_DIR:", "up" if up else "down"]
+    lines += [":BIAS:", "            1.000E-3", ":COMMENT:", "two lines", "of words"]
+    lines += [":Oscillation Control>Amplitude Setpoint (m):", "5.000E-11"]
+    lines += [] if z is None else [":Z-Controller>Z (m):", f"{z:.10E}"]
+    lines += [*extra, ":DATA_INFO:", "\tChannel\tName\tUnit\tDirection\tCalibration\tOffset"]
+    for i, (name, ways) in enumerate(images.items()):
+        kind = "both" if len(ways) == 2 else next(iter(ways))
+        lines.append(f"\t{i}\t{name}\t{unit}\t{kind}\t1.0E+0\t0.0E+0")
+    data = b""
+    for ways in images.values():
+        for way in ("forward", "backward"):
+            if way in ways:
+                image = ways[way] if up else ways[way][::-1]
+                data += (image[:, ::-1] if way == "backward" else image).astype(">f4").tobytes()
+    return "\n".join([*lines, "", ":SCANIT_END:", "", "", ""]).encode() + b"\x1a\x04" + data
+
+
+def grid_3ds(channels, start=1e-9, end=0.7e-9, size=(2e-9, 1e-9), sweep="Z (m)", starts=None):
+    """``channels``: name -> ``[z, y, x]`` in the order of the sweep."""
+    nz, ny, nx = next(iter(channels.values())).shape
+    names = ";".join(channels)
+    head = [f'Grid dim="{nx} x {ny}"', f"Grid settings=1.0E-9;2.0E-9;{size[0]:.6E};{size[1]:.6E};0.0E+0"]
+    head += [f'Sweep Signal="{sweep}"', 'Fixed parameters="Sweep Start;Sweep End"']
+    head += ['Experiment parameters="X (m);Y (m);Z (m)"', "# Parameters (4 byte)=5"]
+    head += [f"Experiment size (bytes)={4 * nz * len(channels)}", f"Points={nz}", f'Channels="{names}"']
+    head += ["Delay before measuring (s)=0.0E+0", 'Experiment="Grid"', 'Start time="1"', 'End time="2"']
+    head += ['User="x"', 'Comment="c"', "Oscillation Control>Amplitude Setpoint (m)=5.0E-11", ":HEADER_END:"]
+    data = np.empty((ny, nx, 5 + nz * len(channels)), ">f4")
+    data[:, :, 0], data[:, :, 1], data[:, :, 2:5] = start, end, 0
+    if starts is not None:
+        data[:, :, 0] = starts
+    for i, values in enumerate(channels.values()):
+        data[:, :, 5 + i * nz : 5 + (i + 1) * nz] = np.moveaxis(values, 0, 2)
+    return "\r\n".join([*head, ""]).encode() + data.tobytes()
+
+
+def spectrum_dat(columns, x=0.0, y=0.0, z=0.0):
+    """A Nanonis spectrum; ``columns``: name -> values. SI units."""
+    head = ["Experiment\tZ spectroscopy\t", f"X (m)\t{x:.10E}\t", f"Y (m)\t{y:.10E}\t"]
+    head += [f"Z (m)\t{z:.10E}\t", "User\t\t", "", "[DATA]", "\t".join(columns)]
+    rows = ["\t".join(f"{v:.8E}" for v in row) for row in np.array(list(columns.values())).T]
+    return "\r\n".join([*head, *rows, ""]).encode()
+
+
+def createc(images, version=3, select=3, size=(20.0, 10.0), extra=""):
+    """All stored images in their order; software version 1 (int16), 2 (float32), 3 and 4 (compressed)."""
+    ny, nx = images[0].shape
+    first = {1: "[Parameter]", 2: "[Paramet32]"}.get(version, "[Paramco32]")
+    title = "Titel / Titel=t" if version < 4 else "Titel(File) / Titel(File)=t"
+    head = f"{first}\r\nPSTMAFM=1\r\n{title}\r\nNum.X / Num.X={nx}\r\nNum.Y / Num.Y={ny}\r\n"
+    head += f"Channels / Channels={len(images)}\r\nChannelselectval / Channelselectval={select}\r\n"
+    head += f"Length x[A]={size[0]}\r\nLength y[A]={size[1]}\r\nRotation / Rotation=0\r\n"
+    head += f"CHMode / CHMode=1\r\nCHModeZoff / CHModeZoff=-0.5\r\n{extra}"
+    padded = head.encode("latin-1").ljust(16380, b"\0") + b"DATA"
+    kind, skip = ("<i2", 2) if version == 1 else ("<f4", 4)
+    data = bytes(skip) + b"".join(i[::-1].astype(kind).tobytes() for i in images)
+    # Compressed files end in four spare lines.
+    return padded + (zlib.compress(data + bytes(16 * nx)) if version > 2 else data)
+
+
+def gwy(fields):
+    """``fields``: title, image, metadata; 20 x 10 Å."""
+    import gwyfile.objects as g
+
+    container = g.GwyContainer()
+    for i, (title, image, meta) in enumerate(fields):
+        container[f"/{i}/data"] = g.GwyDataField(
+            np.ascontiguousarray(image[::-1], dtype=np.float64),
+            xreal=2e-9,
+            yreal=1e-9,
+            si_unit_xy="m",
+            si_unit_z="Hz",
+        )
+        container[f"/{i}/data/title"] = title
+        container.typecodes[f"/{i}/data/title"] = "s"
+        if meta:
+            container[f"/{i}/meta"] = g.GwyContainer(dict(meta), dict.fromkeys(meta, "s"))
+    buffer = io.BytesIO()
+    container.tofile(buffer)
+    return buffer.getvalue()
+
+
+def picture(*images, kind="PNG"):
+    """Greys of one picture, or of the pages of a TIFF."""
+    pages = [Image.fromarray(np.ascontiguousarray(image[::-1])) for image in images]
+    buffer = io.BytesIO()
+    more = {"save_all": True, "append_images": pages[1:]} if kind == "TIFF" else {}
+    pages[0].save(buffer, kind, **more)
+    return buffer.getvalue()
+
+
+def hdf5(arrays, meta=None):
+    """Datasets, and ``meta`` as a text of fixed length."""
+    import h5py
+
+    with h5py.File.in_memory() as file:
+        for key, values in arrays.items():
+            file[key] = values
+        if meta is not None:
+            file["meta"] = np.bytes_(meta.encode())
+        file.flush()
+        return bytes(file.id.get_file_image())

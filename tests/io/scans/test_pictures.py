@@ -1,0 +1,82 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.io.scans import files
+from torch_afm.io.scans import read_scan
+from torch_afm.utils import InputError
+
+RNG = np.random.default_rng(4)
+GREYS = {
+    "uint8": RNG.integers(0, 256, (3, 4), np.uint8),
+    "uint16": RNG.integers(0, 2**16, (3, 4), np.uint16),
+    "float32": RNG.normal(size=(3, 4)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("PNG", "uint8"), ("PNG", "uint16")] + [("TIFF", d) for d in GREYS]
+)
+def test_greys(tmp_path, kind, dtype):
+    path = tmp_path / f"slice.{kind.lower()}"
+    path.write_bytes(files.picture(GREYS[dtype], kind=kind))
+    stack = read_scan(path, heights=[5.0], pixel_size=0.5)
+    assert np.array_equal(stack.values[0], GREYS[dtype]) and stack.unit == "grey value"
+    assert stack.x == pytest.approx([-0.75, -0.25, 0.25, 0.75]) and stack.y == pytest.approx([-0.5, 0, 0.5])
+
+
+def test_slices_in_a_folder_by_their_numbers(tmp_path):
+    for i in (1, 2, 10):
+        (tmp_path / f"slice{i}.png").write_bytes(files.picture(np.full((3, 4), i, np.uint8)))
+    (tmp_path / "notes.txt").write_text("else")
+    stack = read_scan(tmp_path, heights=[5, 7, 6], pixel_size=(0.5, 1.0), scale=0.1)
+    assert stack.values[:, 0, 0] == pytest.approx([0.2, 1.0, 0.1]) and stack.unit == "Hz"
+    assert stack.meta["files"] == ["slice2.png", "slice10.png", "slice1.png"]
+    assert stack.pixel == pytest.approx((0.5, 1.0))
+
+
+def test_pages(tmp_path):
+    path = tmp_path / "stack.tif"
+    pages = [GREYS["float32"] + i for i in range(3)]
+    path.write_bytes(files.picture(*pages, kind="TIFF"))
+    assert np.array_equal(read_scan(path, heights=[3, 2, 1], pixel_size=1.0).values, pages)
+
+
+def test_colours(tmp_path):
+    grey = np.repeat(GREYS["uint8"][..., None], 3, axis=2)
+    for name, pixels in (("grey", grey), ("colours", grey + np.arange(3, dtype=np.uint8))):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    stack = read_scan(tmp_path / "grey.png", heights=[1.0], pixel_size=1.0)
+    assert np.array_equal(stack.values[0], GREYS["uint8"][::-1])
+    with pytest.raises(InputError, match=r"colours\.png: expected grey values, got colours"):
+        read_scan(tmp_path / "colours.png", heights=[1.0], pixel_size=1.0)
+
+
+def test_what_must_be_given(tmp_path):
+    path = tmp_path / "slice.png"
+    path.write_bytes(files.picture(GREYS["uint8"]))
+    with pytest.raises(InputError, match=r"heights: .*give heights"):
+        read_scan(path, pixel_size=1.0)
+    with pytest.raises(InputError, match=r"pixel_size: .*give pixel_size"):
+        read_scan(path, heights=[1.0])
+    with pytest.raises(InputError, match="pixel_size: expected positive"):
+        read_scan(path, heights=[1.0], pixel_size=-1.0)
+    with pytest.raises(InputError, match="heights: expected one for each of 1 images, got 2"):
+        read_scan(path, heights=[1.0, 2.0], pixel_size=1.0)
+    with pytest.raises(InputError, match="direction: expected 'forward', the only one"):
+        read_scan(path, heights=[1.0], pixel_size=1.0, direction="backward")
+
+
+def test_huge_and_damaged(tmp_path):
+    path = tmp_path / "slice.png"
+    small = files.picture(GREYS["uint8"])
+    header = b"IHDR" + struct.pack(">II", 16_000, 10_000) + small[24:29]
+    path.write_bytes(small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:])
+    with pytest.raises(InputError, match=r"slice\.png: .*announces 640000000"):
+        read_scan(path, heights=[1.0], pixel_size=1.0)
+    path.write_bytes(small[:50])
+    with pytest.raises(InputError, match=r"slice\.png.*damaged"):
+        read_scan(path, heights=[1.0], pixel_size=1.0)

@@ -1,0 +1,83 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.io.scans import files
+from torch_afm.config import Scan
+from torch_afm.io import AFMStack, read_stack, write_stack
+from torch_afm.io.scans import read_scan
+from torch_afm.utils import InputError
+
+HEIGHTS = np.array([7.0, 6.9, 6.8])
+
+
+def _wave(z, y, x):
+    return np.cos(0.5 * x) * np.sin(0.4 * y)[:, None] * np.asarray(z)[:, None, None]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of constant-height images, 24 x 24 Å."""
+    axis = (np.arange(96) + 0.5) / 4 - 12
+    for name, z in zip(("a_10", "a_9", "b"), (6.9, 7.0, 6.8), strict=True):
+        image = _wave([z], axis, axis)[0]
+        content = files.sxm(
+            {"OC M1 Freq. Shift": {"forward": image}}, z=z * 1e-10, size=(24e-10, 24e-10), center=(1e-9, 0)
+        )
+        (tmp_path / f"{name}.sxm").write_bytes(content)
+    (tmp_path / "notes.txt").write_text("words")
+    return tmp_path
+
+
+def test_from_a_folder_to_the_model(folder):
+    scan = Scan(pixels=(20, 24), n_slices=3, dz=0.1)
+    stack = read_stack(folder, scan=scan)
+    assert stack.stack[0] == pytest.approx(_wave(HEIGHTS, scan.y, scan.x), abs=1e-3)
+    assert stack.x == pytest.approx(scan.x) and stack.z == pytest.approx(HEIGHTS)
+    assert stack.meta["files"] == ["a_9.sxm", "a_10.sxm", "b.sxm"] and stack.meta["center"] == [10.0, 0.0]
+    moved = read_stack(folder, scan=scan, center=(12.0, 1.0))
+    assert moved.stack[0] == pytest.approx(_wave(HEIGHTS, scan.y + 1, scan.x + 2), abs=1e-3)
+
+
+def test_as_it_was_scanned(folder):
+    stack = read_stack(folder)
+    assert stack.stack.shape == (1, 3, 96, 96) and stack.meta["unit"] == "Hz"
+    with pytest.raises(InputError, match="x: expected positions within the scanned"):
+        read_stack(folder, scan=Scan(window=((-13.0, 13.0), (-8.0, 8.0)), n_slices=3))
+
+
+def test_stack_files_stay_what_they_were(tmp_path):
+    path = tmp_path / "stack.npz"
+    axes = {"x": np.linspace(0, 1, 5), "y": np.array([0.0, 0.1, 9.0]), "z": HEIGHTS}
+    made = AFMStack(np.zeros((2, 3, 3, 5), np.float32), **axes, meta={"z_top": 1.0})
+    write_stack(path, made)
+    shutil.copy(path, tmp_path / "stack.v1")
+    for name in ("stack.npz", "stack.v1"):
+        back = read_stack(tmp_path / name)
+        assert back.stack.shape == made.stack.shape and back.meta == {"z_top": 1.0}
+        assert np.array_equal(back.y, made.y)
+
+
+def test_bad_folders(tmp_path, folder):
+    with pytest.raises(InputError, match="no such file or folder"):
+        read_scan(tmp_path / "none.sxm")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: expected files ending in \.sxm"):
+        read_stack(tmp_path / "empty")
+    shutil.copy(folder / "b.sxm", folder / "c.sxm")
+    with pytest.raises(InputError, match=r"heights: .* got b\.sxm and c\.sxm at the same"):
+        read_stack(folder)
+    (folder / "c.sxm").unlink()
+    (folder / "c.png").write_bytes(files.picture(np.zeros((3, 4), np.uint8)))
+    with pytest.raises(InputError, match="files of one format, got picture, sxm"):
+        read_stack(folder)
+
+
+def test_formats_are_known_by_their_first_bytes(tmp_path):
+    path = tmp_path / "image.dat"
+    path.write_bytes(files.gwy([("df", np.zeros((3, 4)), {"Z-Controller>Z (m)": "1e-9"})]))
+    assert read_scan(path).heights == pytest.approx([10])
+    path.write_bytes(b"words")
+    with pytest.raises(InputError, match=r"image\.dat: expected an intact Nanonis spectrum"):
+        read_scan(path)

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from torch_afm.io.scans.scan_block import MAX_VALUES, check_size, number, pick_channel, plain, reading
+from torch_afm.utils import InputError
+
+FILE = Path("file.sxm")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OC M1 Freq. Shift (Hz)",
+        "OC_M1_Freq._Shift",
+        "Frequency Shift",
+        "frequency_shift [AVG] (Hz)",
+        "df",
+        "Δf (Hz)",
+    ],
+)
+def test_names_of_the_frequency_shift(name):
+    assert pick_channel(FILE, ["Current (A)", "Z (m)", name, "Offset", "dIdV"], None) == 2
+
+
+def test_names_that_are_given():
+    names = ["Current (A)", "LI Demod 1 X (A)", "LI_Demod_1_Y"]
+    assert pick_channel(FILE, names, "current") == 0
+    assert pick_channel(FILE, names, "LI Demod 1 X (A)") == 1
+    assert pick_channel(FILE, names, "LI Demod 1 Y") == 2
+    with pytest.raises(InputError, match="exactly one to be 'LI'"):
+        pick_channel(FILE, names, "LI")
+    with pytest.raises(InputError, match=r"got 2 of 'df', 'Freq\. Shift'"):
+        pick_channel(FILE, ["df", "Freq. Shift"], None)
+    assert plain("Z-Controller>Z (m)") == "zcontrollerzm"
+
+
+def test_sizes():
+    check_size(FILE, 3, 3)
+    for values, held in ((0, 9), (-3, 9), (MAX_VALUES + 1, 2**60), (4, 3)):
+        with pytest.raises(InputError, match=r"file\.sxm"):
+            check_size(FILE, values, held)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "1e999", "one", None, "1 2"])
+def test_numbers(text):
+    with pytest.raises(InputError, match=r"file\.sxm: Z: expected a finite number"):
+        number(FILE, "Z", text)
+    assert number(FILE, "Z", " 1e-3 ") == 1e-3
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), RecursionError(), MemoryError(), AssertionError("a\nb")])
+def test_whatever_a_library_raises(error, capsys):
+    words = r"^file\.sxm: expected an intact thing, "
+    with pytest.raises(InputError, match=words) as raised, reading(FILE, "thing"):
+        print("noise")
+        raise error
+    assert "\n" not in str(raised.value) and capsys.readouterr().out == ""

@@ -1,0 +1,86 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.config import Scan
+from torch_afm.io.scans import ScanStack
+from torch_afm.utils import InputError
+
+WINDOW = ((-10.0, 10.0), (-12.0, 12.0))
+
+
+def _field(z, y, x):
+    return np.cos(0.4 * x) * np.sin(0.3 * y)[:, None] * np.exp(-0.5 * z)[:, None, None]
+
+
+@pytest.fixture
+def stack():
+    z, y, x = np.linspace(8, 6, 21), np.linspace(-12, 12, 121), np.linspace(-10, 10, 101)
+    return ScanStack(_field(z, y, x), z, WINDOW, meta={"file": "a"})
+
+
+def test_model_grid(stack):
+    """A known function is found where the model asks for it: at its own pixels and heights."""
+    scan = Scan(pixels=(32, 24), n_slices=10, dz=0.1)
+    made = stack.on_grid(scan)
+    assert made.tensor().shape == (1, 1, 10, 24, 32) and made.tensor().dtype == torch.float32
+    heights = 8 - 0.1 * np.arange(10)
+    assert made.values == pytest.approx(_field(heights, scan.y, scan.x), abs=1e-6)
+    assert made.window == scan.window and made.heights == pytest.approx(heights)
+    assert torch.equal(made.tensor()[0, 0], torch.from_numpy(made.values).float())
+
+
+def test_center_and_top(stack):
+    scan = Scan(pixels=(32, 24), n_slices=5, dz=0.2)
+    made = stack.on_grid(scan, center=(1.5, -2.0), top=7.3)
+    heights = 7.3 - 0.2 * np.arange(5)
+    assert made.values == pytest.approx(_field(heights, scan.y - 2.0, scan.x + 1.5), abs=1e-6)
+    assert made.meta == {"file": "a", "center": [1.5, -2.0]}
+
+
+@pytest.mark.parametrize(
+    ("scan", "options", "words"),
+    [
+        (Scan(), {"center": (3.0, 0.0)}, "x: expected positions within the scanned"),
+        (Scan(), {"center": (0.0, -5.0)}, "y: expected positions within the scanned"),
+        (Scan(), {"top": 8.1}, "heights: expected positions within the scanned 6.000 to 8.000"),
+        (Scan(n_slices=22), {}, "heights: expected positions within"),
+    ],
+)
+def test_extrapolation(stack, scan, options, words):
+    with pytest.raises(InputError, match=words):
+        stack.on_grid(scan, **options)
+
+
+def test_afm_stack(stack):
+    made = stack.afm_stack()
+    assert made.stack.shape == (1, 21, 121, 101) and np.array_equal(made.z, stack.heights)
+    assert made.meta == {"file": "a", "unit": "Hz", "channel": "frequency shift", "direction": "forward"}
+    assert stack.pixel == pytest.approx((0.2, 0.2)) and made.x[1] - made.x[0] == pytest.approx(0.2)
+
+
+def test_frozen(stack):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        stack.unit = "V"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"values": np.zeros((3, 4))}, "values: expected a non-empty array"),
+        ({"values": np.zeros((0, 4, 4)), "heights": []}, "values: expected a non-empty array"),
+        ({"values": np.full((21, 2, 2), np.inf)}, "values: expected finite numbers or NaN"),
+        ({"heights": np.arange(21.0)}, "heights: expected finite decreasing"),
+        ({"heights": np.zeros(21)}, "heights: expected finite decreasing"),
+        ({"heights": np.full(21, np.nan)}, "heights: expected finite decreasing"),
+        ({"heights": np.arange(3.0)}, "heights: expected shape"),
+        ({"window": ((1.0, 1.0), (0.0, 1.0))}, "window: expected x0 < x1"),
+        ({"window": ((0.0, 1.0), (2.0, 1.0))}, "window: expected y0 < y1"),
+        ({"window": ((0.0, np.inf), (0.0, 1.0))}, "window: expected x0 < x1"),
+    ],
+)
+def test_bad_input(stack, changes, words):
+    with pytest.raises(InputError, match=words):
+        stack.replace(**changes)

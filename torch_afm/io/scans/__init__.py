@@ -1,0 +1,20 @@
+"""Stacks from the files of microscopes, and what makes them fit for a model."""
+
+from torch_afm.io.scans.align_slices import align_slices
+from torch_afm.io.scans.crop import crop
+from torch_afm.io.scans.flatten_lines import flatten_lines
+from torch_afm.io.scans.flatten_plane import flatten_plane
+from torch_afm.io.scans.read import read_scan, read_stack
+from torch_afm.io.scans.resample import resample
+from torch_afm.io.scans.scan_stack import ScanStack
+
+__all__ = [
+    "ScanStack",
+    "align_slices",
+    "crop",
+    "flatten_lines",
+    "flatten_plane",
+    "read_scan",
+    "read_stack",
+    "resample",
+]

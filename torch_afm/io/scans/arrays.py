@@ -1,0 +1,80 @@
+"""Stacks in npz and HDF5."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torch_afm.io.hdf5 import import_h5py
+from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, reading
+from torch_afm.io.stacks import AFMStack, read_npz_stack
+from torch_afm.utils import InputError
+
+
+def read_npz(path: Path, channel: str | None) -> ScanBlock:
+    """What :func:`torch_afm.io.write_stack` wrote; channels are called by their numbers from 0."""
+    return _block(path, read_npz_stack(path), channel)
+
+
+def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
+    """The same in HDF5: datasets ``stack`` ``[C, Z, Y, X]`` or ``[Z, Y, X]``, ``x``, ``y`` and ``z``, and
+    ``meta``, a JSON text of fixed length (``np.bytes_``), which may be left out. Texts of variable length are
+    refused: the HDF5 library takes whatever memory a damaged file says they need.
+
+    Raises:
+        InputError: for a damaged file, a missing dataset, data in other files, anything
+            :class:`torch_afm.io.AFMStack` refuses.
+    """
+    h5py = import_h5py()
+    with reading(path, "HDF5 file"), h5py.File(path, "r", locking=False) as file:
+        arrays = {key: _dataset(path, file, key, "fiu") for key in ("stack", "x", "y", "z")}
+        meta = _dataset(path, file, "meta", "S").item() if "meta" in file else b"{}"
+        if arrays["stack"].ndim == 3:
+            arrays["stack"] = arrays["stack"][None]
+        try:
+            stack = AFMStack(**arrays, meta=json.loads(meta))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+    return _block(path, stack, channel)
+
+
+def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
+    """A dataset, after everything that could take memory or lead out of the file has been looked at."""
+    h5py = import_h5py()
+    if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(file[key], h5py.Dataset):
+        raise InputError(f"{path}: expected a dataset {key!r} in the file itself, got none")
+    dataset = file[key]
+    if dataset.dtype.kind not in kinds or dataset.external or dataset.is_virtual:
+        wanted = "a text of fixed length" if kinds == "S" else "real numbers"
+        raise InputError(f"{path}: {key}: expected {wanted} in the file itself, got {dataset.dtype}")
+    held = min(EXPANSION * path.stat().st_size, MAX_VALUES)
+    check_size(path, int(dataset.size) * max(dataset.dtype.itemsize // 8, 1), held)
+    check_size(path, int(np.prod(dataset.chunks or 1, dtype=object)), held)
+    return np.asarray(dataset[()])
+
+
+def _block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
+    names = [str(i) for i in range(len(stack.stack))]
+    if channel is None and len(names) == 1:
+        channel = names[0]
+    if channel not in names:
+        raise InputError(f"channel: expected one of {', '.join(names)} in {path}, got {channel!r}")
+    sizes = []
+    for name, axis in (("x", stack.x), ("y", stack.y)):
+        steps = np.diff(axis)
+        if len(axis) > 1 and np.ptp(steps) > 1e-3 * steps.mean():
+            raise InputError(f"{path}: {name}: expected evenly spaced pixels, got steps that differ")
+        sizes.append(float(steps.mean() * len(axis)) if len(axis) > 1 else 0.0)
+    return ScanBlock(
+        values=stack.stack[names.index(channel)].astype(np.float64),
+        heights=stack.z,
+        size=(sizes[0], sizes[1]),
+        center=(float(stack.x[0] + stack.x[-1]) / 2, float(stack.y[0] + stack.y[-1]) / 2),
+        unit="Hz",
+        channel=channel,
+        direction="forward",
+        meta=stack.meta,
+    )

@@ -1,0 +1,125 @@
+"""What every reader of scan files returns, and how it fails."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torch_afm.utils import InputError
+
+#: Values in one stack at most: 512 MiB in float64.
+MAX_VALUES = 2**26
+
+#: Bytes that one byte of a compressed file can hold at most: 1032 with deflate, fewer than 1500 with LZW.
+EXPANSION = 1500
+
+#: Names of Δf, without blanks, brackets and punctuation: "OC M1 Freq. Shift (Hz)", "Frequency_Shift", "df".
+_FREQUENCY_SHIFT = re.compile(r"freq(uency)?shift|^(df|δf|deltaf)(hz)?$")
+
+
+@dataclass(frozen=True, eq=False)
+class ScanBlock:
+    """Images of one file, as they were measured.
+
+    Args:
+        values: in ``unit``, x to the right and y upwards: ``values[:, 0, 0]`` is the lower left corner of the
+            scan frame. NaN where a scan was not finished.
+        heights: height of the tip in Å, larger is farther from the surface; ``None`` where the file does not
+            tell.
+        size: width and height of the scan frame in Å; ``None`` where the file does not tell.
+        center: of the scan frame in Å.
+        unit: of the values.
+        channel: its name in the file.
+        direction: ``"forward"`` or ``"backward"``.
+        meta: everything else that is kept; fits into JSON.
+
+    Shapes:
+        values ``[Z, Y, X]`` float64, heights ``[Z]`` in any order.
+    """
+
+    values: np.ndarray
+    heights: np.ndarray | None
+    size: tuple[float, float] | None
+    center: tuple[float, float]
+    unit: str
+    channel: str
+    direction: str
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into one :class:`InputError`, and keep it quiet."""
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except Exception as error:  # nanonispy2, gwyfile, Pillow and h5py raise nearly everything
+        reason = " ".join(str(error).split())[:200] or "no reason given"
+        raise InputError(
+            f"{path}: expected an intact {kind}, got something else or a damaged one "
+            f"({type(error).__name__}: {reason})"
+        ) from None
+
+
+def check_size(path: Path, values: int, held: int) -> None:
+    """Raise :class:`InputError` unless a header that announces ``values`` numbers fits the limit and the
+    ``held`` ones that the file has room for, before any memory is taken."""
+    if not 0 < values <= MAX_VALUES:
+        raise InputError(f"{path}: expected 1 to {MAX_VALUES} values, got a header that announces {values}")
+    if held < values:
+        raise InputError(f"{path}: expected {values} values as its header says, got {held}: a truncated file")
+
+
+def plain(name: str) -> str:
+    """A name without blanks, units and punctuation, in small letters."""
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> int:
+    """Index of the channel called ``channel``, with or without its unit; of Δf where it is ``None``.
+
+    Raises:
+        InputError: where there is none or several of that name, listing those of the file.
+    """
+    if channel is None:
+        found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain(name))]
+        wanted = "the frequency shift"
+    else:
+        names = [{plain(name), plain(re.sub(r"\(.*?\)", "", name))} for name in channels]
+        found = [i for i, name in enumerate(names) if plain(channel) in name]
+        wanted = repr(channel)
+    if len(found) != 1:
+        raise InputError(
+            f"channel: expected exactly one to be {wanted} in {path}, got {len(found)} of "
+            f"{', '.join(map(repr, channels)) or 'none'}; give channel"
+        )
+    return found[0]
+
+
+def check_direction(direction: str) -> None:
+    """Raise :class:`InputError` unless ``direction`` is one that tips take."""
+    if direction not in ("forward", "backward"):
+        raise InputError(f"direction: expected 'forward' or 'backward', got {direction!r}")
+
+
+def number(path: Path, name: str, text: Any) -> float:
+    """A finite number of a header."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{path}: {name}: expected a finite number, got {str(text)[:80]!r}")
+    return value

@@ -1,0 +1,143 @@
+"""A stack of constant-height images from a microscope."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_afm.config import Scan
+from torch_afm.io.scans.resample import resample
+from torch_afm.io.stacks import AFMStack
+from torch_afm.utils import InputError, check_shape
+
+
+@dataclass(frozen=True, eq=False)
+class ScanStack:
+    """Constant-height images, far to near.
+
+    Args:
+        values: the images, x to the right and y upwards in the scan frame: ``values[:, 0, 0]`` is its lower
+            left corner. NaN where a scan was not finished.
+        heights: height of the tip at each slice in Å, decreasing. Where it is zero depends on the file.
+        window: ``((x0, x1), (y0, y1))``, positions of the first and the last pixel in Å.
+        unit: of the values.
+        channel: its name in the file.
+        direction: ``"forward"`` or ``"backward"``.
+        meta: everything else that is known; fits into JSON.
+
+    Shapes:
+        values ``[Z, Y, X]`` float64, heights ``[Z]``.
+
+    Raises:
+        InputError: for a wrong shape, an empty axis, infinite values, heights or a window that are not
+            finite or not in order.
+    """
+
+    values: np.ndarray
+    heights: np.ndarray
+    window: tuple[tuple[float, float], tuple[float, float]]
+    unit: str = "Hz"
+    channel: str = "frequency shift"
+    direction: str = "forward"
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values, heights = (np.asarray(a, dtype=np.float64) for a in (self.values, self.heights))
+        if values.ndim != 3 or values.size == 0:
+            raise InputError(f"values: expected a non-empty array [Z, Y, X], got shape {values.shape}")
+        if np.isinf(values).any():
+            raise InputError("values: expected finite numbers or NaN, got infinite ones")
+        check_shape("heights", heights, values.shape[:1])
+        if not np.isfinite(heights).all() or (np.diff(heights) >= 0).any():
+            raise InputError(f"heights: expected finite decreasing ones, got {_short(heights)}")
+        for name, (low, high), n in zip("xy", self.window, values.shape[:0:-1], strict=True):
+            ordered = low == high if n == 1 else low < high
+            if not (math.isfinite(low) and math.isfinite(high) and ordered):
+                raise InputError(
+                    f"window: expected {name}0 < {name}1 for {n} pixels, both finite and equal for one, "
+                    f"got {low:g} and {high:g}"
+                )
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "heights", heights)
+
+    @property
+    def x(self) -> np.ndarray:
+        """Pixel positions along x in Å."""
+        return np.linspace(*self.window[0], self.values.shape[2])
+
+    @property
+    def y(self) -> np.ndarray:
+        """Pixel positions along y in Å."""
+        return np.linspace(*self.window[1], self.values.shape[1])
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Width and height of a pixel in Å; 0 along an axis of one pixel."""
+        (x0, x1), (y0, y1) = self.window
+        _, ny, nx = self.values.shape
+        return (x1 - x0) / max(nx - 1, 1), (y1 - y0) / max(ny - 1, 1)
+
+    def replace(self, **changes: Any) -> ScanStack:
+        """A copy with other fields."""
+        return dataclasses.replace(self, **changes)
+
+    def resample(self, x: np.ndarray, y: np.ndarray, heights: np.ndarray) -> ScanStack:
+        """The stack on other positions, by :func:`torch_afm.io.scans.resample`.
+
+        Args:
+            x: pixel positions in Å, evenly spaced, increasing.
+            y: pixel positions in Å, evenly spaced, increasing.
+            heights: in Å, decreasing.
+
+        Raises:
+            InputError: for positions that were not scanned, or NaN in the stack.
+        """
+        values = resample(self.values, (self.heights, self.y, self.x), (heights, y, x))
+        window = ((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
+        return self.replace(values=values, heights=heights, window=window)
+
+    def on_grid(
+        self, scan: Scan, center: tuple[float, float] | None = None, top: float | None = None
+    ) -> ScanStack:
+        """The stack on the pixels and heights of a model's scan.
+
+        Args:
+            scan: the model's scan; its number of slices and its height step decide the heights.
+            center: what comes to the centre of the model's window, in Å as ``window``. Default: the middle of
+                the stack.
+            top: height in Å, as in ``heights``, of the model's first slice. Default: that of the stack.
+
+        Raises:
+            InputError: where the model's window or heights reach out of what was scanned.
+        """
+        low, high = np.array(self.window).T
+        middle = (low + high) / 2 if center is None else np.asarray(center, dtype=np.float64)
+        shift = middle - np.array(scan.window).mean(axis=1)
+        first = float(self.heights[0]) if top is None else top
+        heights = first - scan.dz * np.arange(scan.n_slices)
+        found = self.resample(scan.x + shift[0], scan.y + shift[1], heights)
+        return found.replace(window=scan.window, meta=self.meta | {"center": middle.tolist()})
+
+    def tensor(self) -> Tensor:
+        """The stack as models take it, ``[1, 1, Z, Y, X]`` float32."""
+        return torch.from_numpy(self.afm_stack().stack)[None]
+
+    def afm_stack(self) -> AFMStack:
+        """The stack as one channel, with what is known about it in ``meta``.
+
+        Raises:
+            InputError: for NaN in the stack.
+        """
+        origin = {"unit": self.unit, "channel": self.channel, "direction": self.direction}
+        return AFMStack(self.values[None], self.x, self.y, self.heights, self.meta | origin)
+
+
+def _short(values: np.ndarray) -> str:
+    shown = ", ".join(f"{v:g}" for v in values[:6])
+    return shown + (", ..." if len(values) > 6 else "")
