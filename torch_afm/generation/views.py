@@ -108,7 +108,8 @@ def _split(out: SpatialPrediction, ptr: list[int]) -> list[SpatialPrediction]:
             graph.move_log_var[atoms],
             graph.real[atoms],
         )
-        parts.append(SpatialPrediction(*(m[i : i + 1] for m in maps), said))
+        heat, kind, position, log_var, stop = (m[i : i + 1] for m in maps)
+        parts.append(SpatialPrediction(heat, kind, position, log_var, stop, said))
     return parts
 
 
