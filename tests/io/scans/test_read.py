@@ -6,7 +6,7 @@ import pytest
 from tests.io.scans import files
 from torch_afm.config import Scan
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.io.scans import read_scan
+from torch_afm.io.scans import align_slices, crop, flatten_lines, flatten_plane, read_scan
 from torch_afm.utils import InputError
 
 HEIGHTS = np.array([7.0, 6.9, 6.8])
@@ -81,3 +81,28 @@ def test_formats_are_known_by_their_first_bytes(tmp_path):
     path.write_bytes(b"words")
     with pytest.raises(InputError, match=r"image\.dat: expected an intact Nanonis spectrum"):
         read_scan(path)
+
+
+def test_from_drifting_tilted_images_to_the_model(tmp_path):
+    """Known drift and tilt are taken out on the way; what is left is the same pattern."""
+    axis = (np.arange(96) + 0.5) / 4 - 12
+    rng = np.random.default_rng(0)
+    atoms = rng.uniform(-11, 11, (30, 2))
+
+    def pattern(y, x):
+        rows, columns = np.exp(-((y - atoms[:, :1]) ** 2)), np.exp(-((x - atoms[:, 1:]) ** 2))
+        return rows.T @ columns
+
+    for i, (dy, dx) in enumerate([(0.0, 0.0), (0.6, -0.45)]):
+        image = pattern(axis - dy, axis - dx) + 0.01 * i * axis
+        content = files.sxm({"df": {"forward": image}}, z=(7 + i / 10) * 1e-10, size=(24e-10, 24e-10))
+        (tmp_path / f"{i}.sxm").write_bytes(content)
+    stack, drift = align_slices(flatten_plane(read_scan(tmp_path)))
+    assert drift[0] == pytest.approx([2.4, -1.8], abs=0.1)
+    x, y = stack.x.mean(), stack.y.mean()
+    stack = crop(stack, ((x - 9, x + 9), (y - 9, y + 9)))
+    found = stack.on_grid(Scan(pixels=(40, 40), n_slices=2, dz=0.1)).tensor()[0, 0].double().numpy()
+    far, near = found - found.mean(axis=(1, 2), keepdims=True)
+    assert np.abs(far - near).max() < 0.1 * np.ptp(near)
+    lines = flatten_lines(stack).values
+    assert np.ptp(np.median(lines, axis=2), axis=1) == pytest.approx([0, 0], abs=1e-12)
