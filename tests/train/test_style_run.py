@@ -29,8 +29,8 @@ SETTINGS = {
 
 def stacks(seed, offset):
     generator = torch.manual_seed(seed)
-    smooth = torch.nn.functional.avg_pool2d(torch.randn(6, 2, 40, 42, generator=generator), 7, 1)
-    return list(smooth + offset * torch.randn(6, 2, 34, 36, generator=generator))
+    smooth = torch.nn.functional.avg_pool2d(torch.randn(6, 3, 40, 42, generator=generator), 7, 1)
+    return list(smooth + offset * torch.randn(6, 3, 34, 36, generator=generator))
 
 
 def run(out, **changes):
@@ -74,6 +74,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
 
 def test_a_run_that_destroys_content_is_named(tmp_path):
     settings = {"epochs": 1, "decay_epochs": 0, "epoch_pairs": 1, "least_correlation": 1.0}
+    settings |= {"context": 1, "slices": 3}
     with pytest.warns(UserWarning, match=r"lost: this run destroys content .*epoch 1: slices correlate"):
         choice = run(tmp_path / "lost", **settings)
     assert choice.epoch is None and set(choice.rejected) == {1}

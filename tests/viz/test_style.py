@@ -21,13 +21,14 @@ def test_a_row_a_stack():
 
 def test_floors_the_choice_and_what_is_rejected_are_in_the_plot():
     figure = plot_checkpoints(
-        [5, 10, 15], {"kid": [3.0, 2.0, 1.0], "mmd": [0.3, 0.2, 0.2]}, {"kid": 0.5, "mmd": 0.1},
+        [5, 10, 15], {"kid": [3.0, 2.0, 1.0], "mmd": [0.3, 0.2, 0.2]}, {"kid": -0.5, "mmd": 0.1},
         {"correlation": [0.9, 0.8, 0.3]}, 10, [15],
     )  # fmt: skip
     kid, mmd, content = figure.axes
-    for ax, floor in ((kid, 0.5), (mmd, 0.1)):
+    for ax, floor in ((kid, -0.5), (mmd, 0.1)):
         (line,) = [line for line in ax.lines if line.get_label() == "floor"]
         assert set(line.get_ydata()) == {floor}
+    assert (kid.get_yscale(), mmd.get_yscale()) == ("linear", "log")
     assert list(content.lines[0].get_ydata()) == [0.9, 0.8, 0.3]
     for ax in figure.axes:
         assert any(list(line.get_xdata()) == [10, 10] for line in ax.lines) and len(ax.patches) == 1

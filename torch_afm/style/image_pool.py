@@ -44,15 +44,15 @@ class ImagePool:
             return image
         place = int(torch.randint(self.size, (), generator=self.rng))
         old, self.kept[place] = self.kept[place], image.clone()
-        return old
+        return old.to(image.device)  # from a checkpoint it comes elsewhere
 
     def state_dict(self) -> dict[str, Any]:
         """What is kept, and where the draws stand."""
         return {"kept": [image.cpu() for image in self.kept], "rng": self.rng.get_state()}
 
-    def load_state_dict(self, state: dict[str, Any], device: torch.device | None = None) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
-        self.kept = [image.to(device) for image in state["kept"]]
+        self.kept = list(state["kept"])
         self.rng.set_state(state["rng"].cpu())
 
     def __repr__(self) -> str:

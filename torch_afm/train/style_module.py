@@ -72,7 +72,7 @@ class StyleModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for pool, state in zip(self.pools, checkpoint["pools"], strict=True):
-            pool.load_state_dict(state, self.device)
+            pool.load_state_dict(state)
 
     def _factor(self, epoch: int) -> float:
         """On the learning rate: constant, then linear down to zero after the last epoch."""

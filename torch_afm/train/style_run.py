@@ -37,6 +37,9 @@ from torch_afm.viz.style import plot_checkpoints, plot_translations
 #: Settings that may differ when a run is continued.
 _FREE = {"out", "progress", "threads", "least_correlation", "most_lost"}
 
+#: Measures of content in the plot.
+_SHOWN = ("correlation", "ssim", "lost", "adjacent", "adjacent_source")
+
 
 def train_style(
     config: StyleConfig, a: Sequence[Tensor] | None = None, b: Sequence[Tensor] | None = None
@@ -169,7 +172,7 @@ def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
         [row.epoch for row in rows],
         {name: [row.distances[name] for row in rows] for name in rows[0].distances},
         rows[-1].floors,
-        {name: [row.content[name] or 0.0 for row in rows] for name in ("correlation", "ssim", "lost")},
+        {name: [row.content[name] or 0.0 for row in rows] for name in _SHOWN},
         choice.epoch,
         sorted(choice.rejected),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from torch_afm.utils import InputError, check_shape
 from torch_afm.viz.stacks import draw_slice, frame, scale_label
@@ -79,6 +80,8 @@ def plot_checkpoints(
         ax.plot(epochs, values, ".-", color="#1f77b4", lw=1.2)
         ax.axhline(floors[name], color="#1f77b4", ls="--", lw=1, label="floor")
         ax.set_title(name, fontsize=9)
+        # Unbiased estimates may be negative.
+        ax.set_yscale("log" if min(*values, floors[name]) > 0 else "linear")
         ax.legend(frameon=False, fontsize=8)
     last = axes[len(distances)]
     for name, values in content.items():
@@ -87,6 +90,7 @@ def plot_checkpoints(
     last.legend(frameon=False, fontsize=8)
     for ax in axes[:panels]:
         ax.set_xlabel("epoch", fontsize=8)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.25)
         for epoch in rejected:
             ax.axvspan(epoch - 0.4, epoch + 0.4, color="#d62728", alpha=0.15, lw=0)
