@@ -62,7 +62,6 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
         assert torch.equal(stack, reference) and z_top == Z_TOP and context is None
         moved = data.clone()
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
-        moved.edge_index = moved.edge_index[:, :0]
         return SimpleNamespace(data=moved, context=AFMData.empty(), helped=settings.looks > 1)
 
     monkeypatch.setattr(pipeline, "refine", refined)
@@ -74,6 +73,26 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
     torch.testing.assert_close(taken.simulated, shown)
     kept = predict_structure(*job, refinement=RefinementSettings(looks=0.5), views=1).generation
     assert by_place(kept.graph.z, kept.graph.pos) == by_place(off.z, off.pos)
+
+
+def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
+    truth = benzene()
+    truth.pos[:, 2] = torch.tensor([0.0] * 10 + [-0.65, -0.75])
+
+    def refined(data, stack, simulator, z_top, tip, context, settings, seed):
+        assert len(context.z) == 1
+        graph, deep = data.clone(), context.clone()
+        graph.pos[:, 2] -= 0.1 * (graph.pos[:, 2] < -0.1)
+        deep.pos[:, 2] += 0.1
+        return SimpleNamespace(data=graph, context=deep, helped=True)
+
+    monkeypatch.setattr(pipeline, "refine", refined)
+    job = Known(truth), reference, renderer, Z_TOP
+    found = predict_structure(*job, refinement=RefinementSettings(), views=1).generation
+    assert len(found.graph.z) == 11 and len(found.context.z) == 1
+    assert found.context.pos[0, 2] == pytest.approx(-0.75) and found.graph.edge_index.max() < 11
+    ends = found.graph.pos[found.graph.edge_index]
+    assert (ends[0] - ends[1]).norm(dim=1).max() < 1.8
 
 
 def test_an_empty_answer_stays_empty(reference, renderer):

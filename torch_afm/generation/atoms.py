@@ -105,6 +105,12 @@ def with_bonds(graph: AFMData, said: GraphOutput) -> AFMData:
     return bonded
 
 
+def parted(graph: AFMData, z_min: float) -> tuple[AFMData, AFMData]:
+    """The atoms above the surface cut and those below, each with the bonds among them."""
+    deep = graph.pos[:, 2] < z_min
+    return subgraph(graph, ~deep), subgraph(graph, deep)
+
+
 def subgraph(graph: AFMData, keep: Tensor) -> AFMData:
     """The atoms ``keep`` (booleans), and the bonds among them with their probabilities."""
     part = take(graph, keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from torch_afm.generation.atoms import (
     find_atoms,
     joined,
     no_atoms,
+    parted,
     revise,
-    subgraph,
     take,
     with_bonds,
 )
@@ -246,9 +247,9 @@ class _Search:
                 added = take(self.graphs[then], apart(self.graphs[then].pos, graph.pos, 0.5))
             stop = float(out.stop.sigmoid())
             steps.append(SpatialStep(graph, self.stacks[now][None], out.heat[0].sigmoid(), stop, added))
-        graph = with_bonds(self.graphs[best], self.outs[best].graph)
-        context = graph.pos[:, 2] < self.model.config.z_min
-        parts = subgraph(graph, ~context), subgraph(graph, context)
+        whole = with_bonds(self.graphs[best], self.outs[best].graph)
+        steps[-1] = dataclasses.replace(steps[-1], graph=whole)
+        parts = parted(whole, self.model.config.z_min)
         return BeamGeneration(*parts, steps, "search", self.model.classes, tuple(self.tree), best)
 
 

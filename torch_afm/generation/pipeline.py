@@ -5,21 +5,25 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
+from torch_afm.generation.atoms import parted
 from torch_afm.generation.beam import generate_beam
 from torch_afm.generation.chemistry import sanitise
-from torch_afm.generation.greedy import MAX_ATOMS, Generation, generate_greedy
+from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
 from torch_afm.generation.physics import allowed
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
-from torch_afm.generation.spatial import VIEWS, SpatialGeneration, generate_spatial
+from torch_afm.generation.spatial import VIEWS, SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import Renderer
 from torch_afm.utils import InputError
+
+Step = TypeVar("Step", GenerationStep, SpatialStep)
 
 
 @dataclass(frozen=True)
@@ -93,14 +97,16 @@ def predict_structure(
     else:
         keep = may_join if physics else None
         generation = generate_beam(model, *job, views=views, seed=seed, allowed=keep)
+    result = None
+    if refinement is not None and len(generation.graph.z):
+        deep = generation.context if len(generation.context.z) else None
+        result = refine(
+            generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed
+        )
+        if result.helped:
+            generation = _refined(generation, result, model.config.z_min, renderer, z_top, tip)
     if physics and len(generation.graph.z):
         generation = dataclasses.replace(generation, graph=sanitise(generation.graph))
-    if refinement is None or not len(generation.graph.z):
-        return StructurePrediction(generation)
-    deep = generation.context if len(generation.context.z) else None
-    result = refine(generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed)
-    if result.helped:
-        generation = _refined(generation, result, renderer, z_top, tip)
     return StructurePrediction(generation, result)
 
 
@@ -114,20 +120,33 @@ def may_join(new: AFMData, graph: AFMData) -> Tensor:
 def _refined(
     generation: Generation | SpatialGeneration,
     result: RefinementResult,
+    z_min: float,
     renderer: Renderer,
     z_top: float,
     tip: Tip | None,
 ) -> Generation | SpatialGeneration:
-    """The generation with its atoms moved, and a last step that shows them, imaged as all steps are."""
-    graph, context = copy.copy(result.data), result.context
-    # Moves of a tenth of an Å make and break no bonds.
-    graph.edge_index = generation.graph.edge_index
-    both = AFMData(**{key: torch.cat([graph[key], context[key]]) for key in ("z", "pos")})
-    both.charge, both.edge_index = torch.zeros(len(both.z)), graph.edge_index
-    last = dataclasses.replace(
-        generation.steps[-1], graph=both, simulated=renderer.render(both, tip=tip, z_top=z_top).cpu()
-    )
-    steps = [*generation.steps, last]
-    if isinstance(generation, SpatialGeneration):
-        return dataclasses.replace(generation, graph=graph, context=context, steps=steps)
-    return dataclasses.replace(generation, graph=graph, steps=steps)
+    """The generation with its atoms moved, parted again at the surface cut, and a last step that shows them,
+    imaged as all steps are."""
+    if isinstance(generation, Generation):
+        graph = copy.copy(result.data)
+        # Moves of a tenth of an Å make and break no bonds.
+        graph.edge_index = generation.graph.edge_index
+        steps = [*generation.steps, _imaged(generation.steps[-1], graph, renderer, z_top, tip)]
+        return dataclasses.replace(generation, graph=graph, steps=steps)
+    whole = copy.copy(generation.steps[-1].graph)
+    deep = whole.pos[:, 2] < z_min
+    for key in ("pos", "sigma"):
+        moved = whole[key].clone()
+        moved[~deep] = result.data[key].to(moved)
+        if len(result.context.z):
+            moved[deep] = result.context[key].to(moved)
+        whole[key] = moved
+    seen = _imaged(generation.steps[-1], whole, renderer, z_top, tip)
+    graph, context = parted(whole, z_min)
+    return dataclasses.replace(generation, graph=graph, context=context, steps=[*generation.steps, seen])
+
+
+def _imaged(step: Step, graph: AFMData, renderer: Renderer, z_top: float, tip: Tip | None) -> Step:
+    shown = AFMData(z=graph.z, pos=graph.pos, charge=torch.zeros(len(graph.z)))
+    simulated = renderer.render(shown, tip=tip, z_top=z_top).cpu()
+    return dataclasses.replace(step, graph=graph, simulated=simulated)

@@ -14,7 +14,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses, symbol
-from torch_afm.generation.atoms import apart, find_atoms, joined, no_atoms, revise, subgraph, take, with_bonds
+from torch_afm.generation.atoms import apart, find_atoms, joined, no_atoms, parted, revise, take, with_bonds
 from torch_afm.generation.greedy import MAX_ATOMS, check_job
 from torch_afm.generation.views import look
 from torch_afm.models import SpatialGenerator
@@ -68,7 +68,8 @@ class SpatialGeneration:
         graph: the generated molecule, visible atoms alone: ``z``, ``pos`` (Å), ``charge`` (all 0 e),
             ``edge_index`` and the ``bond_probability`` of each, ``[E]``, as the network sees them.
         context: the atoms found below the surface cut, in the same form, without bonds to ``graph``.
-        steps: every pass through the network; the last one saw all atoms and appended nothing.
+        steps: every pass through the network; the last one saw all atoms, whose graph it has with all bonds,
+            and appended nothing.
         ended: ``"stop"`` (the network said so, or saw nothing more), ``"repeat"`` (all that it saw lies on
             atoms there are) or ``"max_atoms"``.
         classes: what the class probabilities stand for, *stop* apart.
@@ -175,12 +176,11 @@ def generate_spatial(
             last = left < 0 or (ended is not None and not graph.z.numel())
             room = min(max_atoms - revised.z.numel(), atoms_per_step or max_atoms)
             found = take(new, slice(0, 0 if ended else room))
+            if last:
+                graph = with_bonds(graph, out.graph)
             steps.append(SpatialStep(graph, simulated[None], out.heat[0].sigmoid(), stop, found))
             if last:
-                bonded = with_bonds(graph, out.graph)
-                context = graph.pos[:, 2] < model.config.z_min
-                parts = subgraph(bonded, ~context), subgraph(bonded, context)
-                return SpatialGeneration(*parts, steps, str(ended), model.classes)
+                return SpatialGeneration(*parted(graph, model.config.z_min), steps, str(ended), model.classes)
             graph = joined(revised, found)
     finally:
         model.train(training)
