@@ -39,6 +39,18 @@ def test_no_flipped_byte_changes_a_number(archive):
     assert found > 0.8 * len(raw) / 7
 
 
+def test_archives_that_would_fill_the_memory(tmp_path, monkeypatch):
+    """What an archive expands to is known before anything is read."""
+    monkeypatch.setattr("torch_afm.io.npz.MAX_BYTES", 10_000)
+    np.savez_compressed(tmp_path / "small.npz", a=np.zeros(1000))
+    np.savez_compressed(tmp_path / "large.npz", a=np.zeros(1000), b=np.zeros(1000))
+    assert load_npz(tmp_path / "small.npz")["a"].shape == (1000,)
+    with pytest.raises(
+        InputError, match=r"large\.npz: cannot read the archive \(16\d+ bytes, more than 10000"
+    ):
+        load_npz(tmp_path / "large.npz")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_truncated(archive, share):
     raw = archive.read_bytes()

@@ -57,6 +57,11 @@ def test_bad_input():
         align_slices(small)
     with pytest.raises(InputError, match="values: expected finite"):
         align_slices(_stack(noise=np.nan))
+    noise = np.random.default_rng(0).normal(size=(2, 32, 32))
+    with pytest.raises(InputError, match="match nowhere"):
+        align_slices(ScanStack(noise, [2.0, 1.0], ((0.0, 1.0), (0.0, 1.0))))
+    with pytest.raises(InputError, match="match nowhere"):
+        align_slices(ScanStack(np.zeros((2, 32, 32)), [2.0, 1.0], ((0.0, 1.0), (0.0, 1.0))))
     y, x = np.mgrid[0:16, 0:16]
     apart = np.stack([np.exp(-((y - c) ** 2 + (x - 8) ** 2) / 2) for c in (3, 8, 13)])
     with pytest.raises(InputError, match="slices that share 8 x 8 pixels"):

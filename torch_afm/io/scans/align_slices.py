@@ -13,6 +13,9 @@ from torch_afm.utils import InputError, check_finite
 #: Steps of the estimate in one pixel, and rounds of estimating what is left, at most.
 _UPSAMPLING, _ROUNDS = 100, 30
 
+#: Correlation of two slices at their best, at least: noise of 32 x 32 pixels comes to 0.12.
+_CORRELATION = 0.25
+
 #: Pixels that an aligned stack must keep along x and y.
 _LEAST = 8
 
@@ -36,7 +39,8 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
         shifts ``[Z, 2]``.
 
     Raises:
-        InputError: for NaN in the stack, too few pixels, and slices that hardly overlap.
+        InputError: for NaN in the stack, too few pixels, and slices that hardly overlap or have nothing in
+            common (a correlation below 0.25).
     """
     check_finite("values", stack.values)
     n_slices, ny, nx = stack.values.shape
@@ -63,13 +67,20 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
 def _drift(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """How far ``moving`` lies from ``fixed``, in pixels along y and x."""
     window = np.outer(*(np.hanning(n + 2)[1:-1] for n in fixed.shape))
-    reference = fft.fft2(_windowed(fixed, window)).conj()
+    reference = _windowed(fixed, window)
+    spectrum = fft.fft2(reference).conj()
     drift = np.zeros(2)
     for _ in range(_ROUNDS):
-        step = _maximum(fft.fft2(_windowed(_move(moving, drift), window)) * reference)
+        step = _maximum(fft.fft2(_windowed(_move(moving, drift), window)) * spectrum)
         drift += step
         if np.abs(step).max() < 1 / _UPSAMPLING or np.abs(drift).max() > max(fixed.shape):
             break
+    found = _windowed(_move(moving, drift), window)
+    norm = np.linalg.norm(found) * np.linalg.norm(reference)
+    if not (found * reference).sum() > _CORRELATION * norm:
+        raise InputError(
+            "values: expected neighbouring slices that show the same, got ones that match nowhere"
+        )
     return drift
 
 
