@@ -62,7 +62,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
 
     out = tmp_path / "whole"
     rows = json.loads((out / "evaluation.json").read_text())
-    assert [row["epoch"] for row in rows] == [1, 2]
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    # Epoch 0 is the source itself.
+    assert rows[0]["content"]["correlation"] == pytest.approx(1) == rows[0]["content"]["ssim"]
     assert rows == json.loads((tmp_path / "killed" / "evaluation.json").read_text())
     chosen = weights(out / "epochs" / f"{choice.epoch:04d}" / "forward")
     assert all(torch.equal(chosen[key], value) for key, value in weights(out / "forward").items())

@@ -49,9 +49,9 @@ def train_style(
 
     Writes into ``config.out``: ``last.ckpt``, ``style.json``, learning curves
     ``curves/version_*/metrics.csv``; every ``config.every`` epochs ``epochs/NNNN/`` with both translations
-    and a sample sheet, and ``evaluation.json`` and ``evaluation.png``; at the end the chosen translations
-    ``forward/`` (A to B) and ``backward/`` (B to A). Where every checkpoint destroys content, a warning
-    names the run and says how, and nothing is chosen.
+    and a sample sheet, and ``evaluation.json`` and ``evaluation.png``, whose epoch 0 stands for stacks that
+    are not translated; at the end the chosen translations ``forward/`` (A to B) and ``backward/`` (B to A).
+    Where every checkpoint destroys content, a warning names the run and says how, and nothing is chosen.
 
     Args:
         config: the settings.
@@ -132,15 +132,18 @@ class StyleEvaluation(L.Callback):
         sheet |= {"and back": self._scaled([back], self.config.source)[0], "target": self.target[0]}
         title = f"epoch {done}"
         plot_translations({k: v.numpy() for k, v in sheet.items()}, title).savefig(folder / "samples.png")
-        one = evaluate_translation(done, translated, self.source, self.target, self.config.seed)
-        rows = [*(row for row in self.read() if row.epoch < done), one]
+        rows = [row for row in self.read() if row.epoch < done] or [self._judge(0, self.source)]
+        rows.append(self._judge(done, translated))
         self.file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
         _plot(self.out, self.config, rows)
 
     def read(self) -> list[Evaluation]:
-        """All evaluations of the run so far."""
+        """All evaluations of the run so far; the first, of epoch 0, is of stacks that are not translated."""
         rows = json.loads(self.file.read_text()) if self.file.exists() else []
         return [Evaluation(**row) for row in rows]
+
+    def _judge(self, epoch: int, translated: Tensor) -> Evaluation:
+        return evaluate_translation(epoch, translated, self.source, self.target, self.config.seed)
 
     def _scaled(self, stacks: Sequence[Tensor], scaling: Scaling) -> Tensor:
         """Stacks on the scale of the networks, cut to one size."""
@@ -167,7 +170,7 @@ def _split(
 
 
 def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
-    choice = choose_checkpoint(rows, config.least_correlation, config.most_lost)
+    choice = choose_checkpoint(rows[1:], config.least_correlation, config.most_lost)
     figure = plot_checkpoints(
         [row.epoch for row in rows],
         {name: [row.distances[name] for row in rows] for name in rows[0].distances},
