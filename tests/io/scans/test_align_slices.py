@@ -28,10 +28,13 @@ def _stack(noise=0.0, contrast=(0.4, 0.6, 0.8, 1.0), tilt=0.0):
     return ScanStack(values, [4.0, 3.0, 2.0, 1.0], ((0.0, 71.0), (0.0, 63.0)))
 
 
-@pytest.mark.parametrize(("noise", "tilt"), [(0.0, 0.0), (0.02, 0.0), (0.0, 0.02)])
-def test_known_drift_is_found(noise, tilt):
+@pytest.mark.parametrize(
+    ("noise", "tilt", "error"), [(0.0, 0.0, 0.02), (0.02, 0.0, 0.05), (0.1, 0.0, 0.15), (0.0, 0.02, 0.02)]
+)
+def test_known_drift_is_found(noise, tilt, error):
+    """The contrast of the slices is 0.4 to 1, and errors add up over three pairs of them."""
     _, shifts = align_slices(_stack(noise, tilt=tilt))
-    assert np.abs(shifts - DRIFT).max() < 0.05
+    assert np.abs(shifts - DRIFT).max() < error
 
 
 def test_slices_lie_on_each_other_and_are_cropped_to_what_all_show():

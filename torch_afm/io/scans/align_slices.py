@@ -10,11 +10,14 @@ from torch_afm.io.scans.flatten_plane import flatten_plane
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError, check_finite
 
-#: Steps of the estimate in one pixel, and rounds of estimating what is left, at most.
-_UPSAMPLING, _ROUNDS = 100, 30
+#: Standard deviation in pixels of the Gaussian that noise is smoothed by before slices are compared.
+_SMOOTHING = 1.0
 
-#: Correlation of two slices at their best, at least: noise of 32 x 32 pixels comes to 0.12.
-_CORRELATION = 0.25
+#: Rounds of estimating what is left, at most; where they end, and the largest step of one, in pixels.
+_ROUNDS, _END, _LARGEST = 50, 1e-3, 1.0
+
+#: Correlation of two slices at their best, at least: noise of 32 x 32 pixels comes to about 0.35.
+_CORRELATION = 0.5
 
 #: Pixels that an aligned stack must keep along x and y.
 _LEAST = 8
@@ -24,10 +27,11 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
     """Shift each slice onto the next nearer one, the nearest stays where it is, and crop to what all slices
     show.
 
-    A shift is the maximum of the cross-correlation of the two slices, without their tilt and under a Hann
-    window, first on whole pixels, then by an upsampled Fourier transform around it (Guizar-Sicairos et al.,
-    Opt. Lett. 33, 156 (2008)). The window pulls the maximum to zero, so the slice is moved by cubic splines
-    and the rest estimated again until none is left.
+    A shift is first the maximum of the cross-correlation of the two slices, without their tilt and under a
+    Hann window, on whole pixels, by Fourier transforms. Below a pixel it is the one at which the moved slice
+    is, in least squares, the fixed one times a gain plus an offset, found by Gauss-Newton steps with cubic
+    splines (Lucas and Kanade, IJCAI 1981, 674): contrast may differ between slices, and nothing pulls the
+    shift towards whole pixels or zero.
 
     Args:
         stack: at least 8 x 8 pixels.
@@ -40,7 +44,7 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
 
     Raises:
         InputError: for NaN in the stack, too few pixels, and slices that hardly overlap or have nothing in
-            common (a correlation below 0.25).
+            common (a correlation below 0.5).
     """
     check_finite("values", stack.values)
     n_slices, ny, nx = stack.values.shape
@@ -66,41 +70,32 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
 
 def _drift(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """How far ``moving`` lies from ``fixed``, in pixels along y and x."""
-    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in fixed.shape))
-    reference = _windowed(fixed, window)
-    spectrum = fft.fft2(reference).conj()
-    drift = np.zeros(2)
+    fixed, moving = (ndimage.gaussian_filter(image, _SMOOTHING) for image in (fixed, moving))
+    hann = np.outer(*(np.hanning(n + 2)[1:-1] for n in fixed.shape))
+    spectra = [fft.fft2((image - np.average(image, weights=hann)) * hann) for image in (moving, fixed)]
+    peak = np.unravel_index(np.argmax(fft.ifft2(spectra[0] * spectra[1].conj()).real), fixed.shape)
+    drift = np.array(
+        [p - n if p > n // 2 else p for p, n in zip(peak, fixed.shape, strict=True)], dtype=float
+    )
+    terms = np.stack([fixed, np.ones_like(fixed), *(-slope for slope in np.gradient(fixed))], axis=2)
     for _ in range(_ROUNDS):
-        step = _maximum(fft.fft2(_windowed(_move(moving, drift), window)) * spectrum)
-        drift += step
-        if np.abs(step).max() < 1 / _UPSAMPLING or np.abs(drift).max() > max(fixed.shape):
+        moved = _move(moving, drift)
+        # Only where the moved slice was measured.
+        weight = hann * (_move(np.ones_like(moving), drift, order=1, mode="constant") > 0.999)
+        gain, _, *slopes = np.linalg.lstsq(
+            (terms * weight[..., None]).reshape(-1, 4), (moved * weight).ravel(), rcond=None
+        )[0]
+        step = np.array(slopes) / gain if gain > 0 else np.zeros(2)
+        if np.abs(step).max() < _END or np.abs(drift).max() > max(fixed.shape):
             break
-    found = _windowed(_move(moving, drift), window)
-    norm = np.linalg.norm(found) * np.linalg.norm(reference)
-    if not (found * reference).sum() > _CORRELATION * norm:
+        drift = drift + np.clip(step, -_LARGEST, _LARGEST)
+    a, b = ((image - np.average(image, weights=hann)) * weight for image in (fixed, moved))
+    if not (a * b).sum() > _CORRELATION * np.linalg.norm(a) * np.linalg.norm(b):
         raise InputError(
             "values: expected neighbouring slices that show the same, got ones that match nowhere"
         )
     return drift
 
 
-def _windowed(image: np.ndarray, window: np.ndarray) -> np.ndarray:
-    return (image - np.average(image, weights=window)) * window
-
-
-def _move(image: np.ndarray, drift: np.ndarray) -> np.ndarray:
-    return ndimage.shift(image, -drift, order=3, mode="nearest") if drift.any() else image
-
-
-def _maximum(spectrum: np.ndarray) -> np.ndarray:
-    """Where the inverse Fourier transform of ``spectrum`` is greatest, in pixels from -n/2 to n/2."""
-    peak = np.unravel_index(np.argmax(fft.ifft2(spectrum).real), spectrum.shape)
-    near, waves = [], []
-    for at, n in zip(peak, spectrum.shape, strict=True):
-        whole = at - n if at > n // 2 else at
-        positions = whole + np.arange(-_UPSAMPLING, _UPSAMPLING + 1) / _UPSAMPLING
-        near.append(positions)
-        waves.append(np.exp(2j * np.pi * np.outer(positions, fft.fftfreq(n))))
-    fine = (waves[0] @ spectrum @ waves[1].T).real
-    row, column = np.unravel_index(np.argmax(fine), fine.shape)
-    return np.array([near[0][row], near[1][column]])
+def _move(image: np.ndarray, drift: np.ndarray, order: int = 3, mode: str = "nearest") -> np.ndarray:
+    return ndimage.shift(image, -drift, order=order, mode=mode) if drift.any() else image
