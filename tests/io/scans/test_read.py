@@ -59,6 +59,22 @@ def test_stack_files_stay_what_they_were(tmp_path):
         assert np.array_equal(back.y, made.y)
 
 
+def test_stack_files_on_a_grid(tmp_path):
+    """On its own grid a stack stays the same, and what is known about it with it."""
+    scan = Scan(pixels=(24, 20), n_slices=3, dz=0.1)
+    values = _wave(HEIGHTS, scan.y, scan.x)
+    made = AFMStack(values[None], scan.x, scan.y, HEIGHTS, {"z_top": 7.5})
+    write_stack(tmp_path / "stack.npz", made)
+    back = read_stack(tmp_path / "stack.npz", scan=scan)
+    assert back.stack == pytest.approx(made.stack, abs=1e-5) and back.meta["z_top"] == 7.5
+    lower = Scan(pixels=(24, 20), n_slices=2, dz=0.1)
+    part = read_stack(tmp_path / "stack.npz", scan=lower, top=6.9)
+    assert part.stack == pytest.approx(made.stack[:, 1:], abs=1e-5) and part.z == pytest.approx([6.9, 6.8])
+    for options in ({"top": 6.9}, {"center": (0.0, 0.0)}):
+        with pytest.raises(InputError, match="center, top: expected only with the scan"):
+            read_stack(tmp_path / "stack.npz", **options)
+
+
 def test_bad_folders(tmp_path, folder):
     with pytest.raises(InputError, match="no such file or folder"):
         read_scan(tmp_path / "none.sxm")

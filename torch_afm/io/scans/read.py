@@ -101,6 +101,7 @@ def read_stack(
     scale: float | None = None,
     scan: Scan | None = None,
     center: tuple[float, float] | None = None,
+    top: float | None = None,
 ) -> AFMStack:
     """A stack as models take it. A stack file of :func:`torch_afm.io.write_stack` without further arguments
     is read as it is; anything else, as :func:`read_scan` describes it.
@@ -114,19 +115,23 @@ def read_stack(
         scale: see :func:`read_scan`.
         scan: grid to put the stack on, see :meth:`ScanStack.on_grid`; its own where ``None``.
         center: what comes to the centre of the grid's window, in Å; the middle of the stack where ``None``.
+        top: height of the grid's first slice in Å, as the stack's heights; that of its first slice where
+            ``None``.
 
     Raises:
         InputError: as :func:`read_scan`, for a grid that reaches out of what was scanned, and for images that
             were not finished.
     """
     path = Path(path)
-    given = (channel, heights, pixel_size, scale, scan, center)
+    given = (channel, heights, pixel_size, scale, scan, center, top)
     plain = all(value is None for value in given) and direction == "forward" and not path.is_dir()
     if plain and (not path.is_file() or _kind(path) == "npz"):
         return read_npz_stack(path)
+    if scan is None and (center is not None or top is not None):
+        raise InputError("center, top: expected only with the scan they place, got no scan")
     stack = read_scan(path, channel, direction, heights, pixel_size, scale)
     try:
-        return (stack if scan is None else stack.on_grid(scan, center)).afm_stack()
+        return (stack if scan is None else stack.on_grid(scan, center, top)).afm_stack()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
