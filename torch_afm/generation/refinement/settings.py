@@ -46,7 +46,8 @@ class RefinementSettings:
         stride: pixels of the reference for one that is compared, along x and y.
         margin: Å around the atoms within which pixels are compared.
         pos_sigma: standard deviation in Å of the positions of a start that tells none of its own (``sigma``).
-        sigma_scale: factor on the ``sigma`` of a start.
+        sigma_scale: factor on the ``sigma`` of a start; that of the weights ``spatial`` is about twice the
+            errors of validation molecules.
         charge_sigma: of charges, in e.
         tilt_sigma: of both components of the tip's tilt, in Å.
         distance_sigma: of the height of the tip, in Å.
@@ -69,7 +70,7 @@ class RefinementSettings:
     stride: int = 2
     margin: float = 2.5
     pos_sigma: float = 0.3
-    sigma_scale: float = 1.0
+    sigma_scale: float = 0.45
     charge_sigma: float = 0.1
     tilt_sigma: float = 0.25
     distance_sigma: float = 0.145
@@ -78,12 +79,12 @@ class RefinementSettings:
     hidden_sigma: float = 0.5
     hidden_depths: tuple[float, ...] = (-1.3, -2.2)
     hidden_spacing: float = 1.5
-    looks: float = 100.0
+    looks: float = 300.0
     floor: float = 0.02
     width: float = 1.0
     tolerance: float = 0.02
     least_gain: float = 0.5
-    most_shift: float = 0.9
+    most_shift: float = 2.5
 
     def __post_init__(self) -> None:
         sigmas = ("charge_sigma", "tilt_sigma", "distance_sigma", "element_sigma", "hidden_sigma", "floor")
@@ -117,6 +118,6 @@ class RefinementSettings:
             element_sigma=0.0,
             hidden_sigma=0.0,
             floor=1e-3,
-            looks=300.0,
+            sigma_scale=1.0,
             most_shift=3.0,
         )
