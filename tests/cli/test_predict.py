@@ -24,7 +24,8 @@ def stack(tmp_path_factory):
 def test_as_a_user_runs_it(cli, stack, weights, tmp_path):
     """All four files say what the library's own generator says."""
     out = tmp_path / "deep" / "out"
-    result = cli("predict", stack, "--out", out, "--weights", weights)
+    plain = ("--refine", "false", "--physics", "false")
+    result = cli("predict", stack, "--out", out, "--weights", weights, *plain)
     assert (result.returncode, result.stderr) == (0, "")
 
     data = read_stack(stack)

@@ -21,7 +21,7 @@ from torch_afm.cli.parser import Parser
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses
-from torch_afm.generation import MAX_ATOMS, load_calibration
+from torch_afm.generation import MAX_ATOMS, RefinementSettings, load_calibration
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     known = in_embedded_list(molecule)
     truth = orient(molecule, "best" if smiles else "as-is", args.seed)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
-    generation = predict(stack, model, args.backend, MAX_ATOMS).generation
+    found = predict(stack, model, args.backend, MAX_ATOMS, refinement=RefinementSettings())
+    generation = found.generation
 
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
     folder = Path(args.out)

@@ -47,8 +47,9 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> Parser:
     parser = Parser(
         "predict",
-        "Generate the molecule graph of an AFM stack, atom by atom, with the simulator in the loop. The "
-        "stack must lie on the model's grid; scan and tip are read from the stack file where it has them.",
+        "Predict the molecule graph of an AFM stack with the simulator in the loop: find its atoms, check "
+        "their bonds, and move them until their own stack agrees. The stack must lie on the model's grid; "
+        "scan and tip are read from the stack file where it has them.",
     )
     parser.add_argument("stack", help="stack file (.npz), as torch-afm simulate writes it")
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the prediction to")
@@ -81,7 +82,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--refine",
         type=bool,
-        default=False,
+        default=True,
         help="move the atoms by gradient through the simulator until their stack agrees with the reference",
     )
     parser.add_argument("--seed", type=Seed, default=0, help="of whatever is drawn")
