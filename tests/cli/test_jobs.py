@@ -113,7 +113,7 @@ def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):
     expected = generate_greedy(
         model, torch.from_numpy(stack.stack)[None], renderer, stack.meta["z_top"], max_atoms=2
     )
-    found = jobs.predict(stack, model, "auto", 2)
+    found = jobs.predict(stack, model, "auto", 2, physics=False).generation
     assert found.to_dict() == expected.to_dict()
     torch.testing.assert_close(found.simulated, expected.simulated)
 
@@ -121,7 +121,7 @@ def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):
 def test_predict_wants_a_height(model):
     with pytest.raises(InputError, match="give --z-top"):
         jobs.predict(stack_like(SCAN), model, "auto", 2)
-    with_height = jobs.predict(stack_like(SCAN), model, "auto", 0, z_top=8.0)
+    with_height = jobs.predict(stack_like(SCAN), model, "auto", 0, z_top=8.0).generation
     assert with_height.graph.z.numel() == 0
 
 
@@ -143,7 +143,7 @@ def test_predictions_carry_calibrated_probabilities_and_doubts(tmp_path, bias):
     model = SpatialGenerator(config)
     molecule = jobs.orient(from_smiles("O"), "as-is", 0)
     stack = jobs.simulate(molecule, "O", ProbeParticleModel(config.scan))
-    generation = jobs.predict(stack, model, "auto", 5)
+    generation = jobs.predict(stack, model, "auto", 5).generation
     graph = AFMData(**molecule.to_dict())
     graph.confidence, graph.sigma = torch.tensor([0.5, 0.6, 0.7]), torch.full((3, 3), 0.1)
     graph.class_probabilities = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]])

@@ -20,6 +20,8 @@ def main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(list(argv))
     stack = read_stack(Path(args.stack))
     model = load_generator(args.weights)
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)  # now rather than after the work
     found = predict(
         stack,
         model,
@@ -31,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         refinement=RefinementSettings() if args.refine else None,
         seed=args.seed,
     )
-    generation, folder = found.generation, Path(args.out)
+    generation = found.generation
     settings = {"stack": args.stack, "weights": args.weights, "search": args.search, "physics": args.physics}
     if found.refinement is not None:
         settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
