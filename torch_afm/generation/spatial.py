@@ -170,7 +170,7 @@ def generate_spatial(
             revised = revise(graph, out.graph, min_distance) if revisions else graph
             seen = find_atoms(out, model.grid, model.classes, confidence, min_distance)
             new = take(seen, apart(seen.pos, revised.pos, min_distance))
-            full = revised.z.numel() >= max_atoms or passes >= max_atoms
+            full = revised.z.numel() >= max_atoms or passes >= 2 * MAX_ATOMS
             ended = _end(stop, seen, new, full)
             left = revisions if ended is None else left - 1
             last = left < 0 or (ended is not None and not graph.z.numel())
