@@ -3,7 +3,7 @@ samples, one after the other on one core, and scored on the test molecules: sing
 scores them, and whole predictions from the empty graph with the tip unknown. All of them tell hydrogen from
 heavier elements, as the thesis does, but for the last row, which tells ten elements apart.
 
-    python -m benchmarks.prediction.ablation [--samples 8192] [--molecules 100] [--steps 1000]
+    python -m benchmarks.prediction.ablation [--samples 6144] [--molecules 100] [--steps 1000]
 
 Trained networks are kept under ``runs/ablation`` and not trained again.
 """
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--samples", type=int, default=8192)
+    parser.add_argument("--samples", type=int, default=6144)
     parser.add_argument("--molecules", type=int, default=100)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--out", default="runs/ablation")
