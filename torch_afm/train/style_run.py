@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import lightning as L
 import numpy as np
@@ -115,11 +116,10 @@ class StyleEvaluation(L.Callback):
         self.source, self.target = self._scaled(a, config.source), self._scaled(b, config.target)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, StyleModule)
         done = trainer.current_epoch + 1
         if done % self.config.every and done != self.config.total_epochs:
             return
-        gan = pl_module.gan
+        gan = cast(StyleModule, pl_module).gan
         gan.eval()
         folder = self.out / "epochs" / f"{done:04d}"
         gan.to_b.save(folder / "forward")

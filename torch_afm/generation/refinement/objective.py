@@ -63,7 +63,7 @@ class RefinementObjective:
         """E at ``x`` ``[K]``."""
         residual = self.residual(x)
         value = float(self._image(residual)[0]) + 0.5 * float(x.square().sum())
-        return value + (0.0 if self.prior is None else self._geometry(x)[0])
+        return value + (0.0 if self.prior is None else self._geometry(x, self.prior)[0])
 
     def expand(self, x: Tensor) -> Expansion:
         """E, its gradient and its Gauss-Newton curvature at ``x``; held entries have neither."""
@@ -87,7 +87,7 @@ class RefinementObjective:
         gradient += x
         total = float(value) + 0.5 * float(x.square().sum())
         if self.prior is not None:
-            energy, of_prior, curved = self._geometry(x)
+            energy, of_prior, curved = self._geometry(x, self.prior)
             total += energy
             gradient[: u.n_pos] += of_prior
             curvature[: u.n_pos, : u.n_pos] += curved
@@ -117,11 +117,10 @@ class RefinementObjective:
         weight = looks / mean.unsqueeze(1) / residual.shape[1] / root
         return 0.5 * looks * mean.log().sum(), weight
 
-    def _geometry(self, x: Tensor) -> tuple[float, Tensor, Tensor]:
+    def _geometry(self, x: Tensor, prior: GeometryPrior) -> tuple[float, Tensor, Tensor]:
         """Energy of the prior, and its gradient and curvature in the entries that are coordinates."""
-        assert self.prior is not None
         u, data = self.unknowns, self.unknowns.start.data
         pos = data.pos.double() + (x * u.scale)[: u.n_pos].reshape(-1, 3)
-        residuals, slope = self.prior.linearize(data.z, pos, data.edge_index)
+        residuals, slope = prior.linearize(data.z, pos, data.edge_index)
         slope = slope.flatten(1) * u.scale[: u.n_pos]
         return 0.5 * float(residuals.square().sum()), slope.T @ residuals, slope.T @ slope
