@@ -50,12 +50,27 @@ class Undecided(Oracle):
         return said._replace(real=torch.full((len(data.z),), 6.0))
 
 
-def test_the_image_decides_where_the_network_cannot(reference, renderer):
-    truth = benzene()
-    blind = run(Undecided(truth), reference, renderer, image_weight=0.0, confidence=0.9)
-    seeing = run(Undecided(truth), reference, renderer, image_weight=400.0, confidence=0.9)
-    assert seeing.tree[seeing.best].distance <= blind.tree[blind.best].distance
-    assert seeing.graph.z.numel() > 0
+class Mistaken(Oracle):
+    """Takes a false atom for all but as real as the others, and misses it where it is gone."""
+
+    def __init__(self, truth, false):
+        super().__init__(
+            AFMData(z=torch.cat([truth.z, torch.tensor([6])]), pos=torch.cat([truth.pos, false[None]]))
+        )
+        self.false = false
+
+    def said(self, data):
+        there = (data.pos - self.false).norm(dim=1) < 0.1
+        return super().said(data)._replace(real=torch.where(there, 1.4, 1.5))
+
+
+def test_the_image_decides_against_the_network(reference, renderer):
+    truth, false = benzene(), torch.tensor([3.2, 3.2, -0.2])
+    blind, seeing = (
+        run(Mistaken(truth, false), reference, renderer, image_weight=weight) for weight in (0.0, 4000.0)
+    )
+    assert len(blind.graph.z) == 13
+    assert by_place(seeing.graph.z, seeing.graph.pos) == by_place(truth.z, truth.pos)
 
 
 class Stubborn(Oracle):

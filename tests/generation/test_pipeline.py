@@ -9,6 +9,7 @@ from tests.generation.test_spatial import SCAN, Z_TOP, Oracle, by_place
 from torch_afm.data import AFMData
 from torch_afm.generation import RefinementSettings, pipeline, predict_structure
 from torch_afm.generation.pipeline import may_join
+from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import benzene
@@ -71,7 +72,12 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
     assert taken.graph.edge_index.size(1) == 24
     shown = renderer.render(AFMData(z=taken.graph.z, pos=taken.graph.pos), z_top=Z_TOP)
     torch.testing.assert_close(taken.simulated, shown)
-    kept = predict_structure(*job, refinement=RefinementSettings(looks=0.5), views=1).generation
+    fitted = Calibration(sigma=(0.5, 0.5, 0.4))
+    refined_one = predict_structure(*job, refinement=RefinementSettings(), views=1)
+    assert refined_one.calibration(fitted).sigma == (1.0, 1.0, 1.0)
+    kept_one = predict_structure(*job, refinement=RefinementSettings(looks=0.5), views=1)
+    assert kept_one.calibration(fitted) == fitted
+    kept = kept_one.generation
     assert by_place(kept.graph.z, kept.graph.pos) == by_place(off.z, off.pos)
 
 

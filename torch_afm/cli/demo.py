@@ -58,7 +58,9 @@ def main(argv: Sequence[str]) -> int:
             str(cutoff): _scores(generation.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS
         },
     }
-    result = write_prediction(folder, generation, stack, settings, load_calibration(args.weights))
+    result = write_prediction(
+        folder, generation, stack, settings, found.calibration(load_calibration(args.weights))
+    )
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
     plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)

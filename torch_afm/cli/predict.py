@@ -37,7 +37,9 @@ def main(argv: Sequence[str]) -> int:
     settings = {"stack": args.stack, "weights": args.weights, "search": args.search, "physics": args.physics}
     if found.refinement is not None:
         settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
-    result = write_prediction(folder, generation, stack, settings, load_calibration(args.weights))
+    result = write_prediction(
+        folder, generation, stack, settings, found.calibration(load_calibration(args.weights))
+    )
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
     print(describe(result))
     if found.refinement is not None:

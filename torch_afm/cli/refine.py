@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
         on_unconverged="ignore",
     )
     reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
-    settings = RefinementSettings.known() if args.known else RefinementSettings()
+    # The standard deviations of a prediction file are corrected already.
+    settings = RefinementSettings.known() if args.known else RefinementSettings(sigma_scale=1.0)
     prior = {"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}[args.prior]
     result = refine(
         graph, reference, renderer, float(height), None, context, prior, settings, args.starts, args.seed

@@ -127,7 +127,7 @@ def generate_beam(
         seed: seed of the drawing.
         views: as in :func:`torch_afm.generation.generate_spatial`.
         allowed: says which atoms of a graph may join another, such as
-            :func:`torch_afm.generation.physics.allowed`; all by default.
+            :func:`torch_afm.generation.pipeline.may_join`; all by default.
 
     Shapes:
         reference ``[1, 1, Z, Y, X]``.

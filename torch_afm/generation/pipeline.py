@@ -19,6 +19,7 @@ from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, g
 from torch_afm.generation.physics import allowed
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
 from torch_afm.generation.spatial import VIEWS, SpatialGeneration, SpatialStep, generate_spatial
+from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import Renderer
 from torch_afm.utils import InputError
@@ -38,6 +39,13 @@ class StructurePrediction:
 
     generation: Generation | SpatialGeneration
     refinement: RefinementResult | None = None
+
+    def calibration(self, fitted: Calibration) -> Calibration:
+        """What corrects this prediction: ``fitted``, the calibration of the network, but for the standard
+        deviations of atoms that were refined, which are the refinement's own."""
+        if self.refinement is None or not self.refinement.helped:
+            return fitted
+        return dataclasses.replace(fitted, sigma=(1.0, 1.0, 1.0))
 
 
 def predict_structure(

@@ -71,7 +71,7 @@ class SpatialGeneration:
         steps: every pass through the network; the last one saw all atoms, whose graph it has with all bonds,
             and appended nothing.
         ended: ``"stop"`` (the network said so, or saw nothing more), ``"repeat"`` (all that it saw lies on
-            atoms there are) or ``"max_atoms"``.
+            atoms there are), ``"max_atoms"`` or, of a beam, ``"search"``.
         classes: what the class probabilities stand for, *stop* apart.
     """
 
