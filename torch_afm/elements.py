@@ -198,6 +198,10 @@ class AtomClasses:
             raise InputError(f"z: {missing} is in none of the classes {self.names[1:]}")
         return classes
 
+    def has(self, z: Tensor) -> Tensor:
+        """Whether each atomic number is in a class."""
+        return self._lookup.to(z.device)[z] > 0
+
     def representative(self, classes: Tensor) -> Tensor:
         """Atomic number that stands for each class ≥ 1."""
         table = torch.tensor([0] + [atomic_number(g[0]) for g in self.groups], device=classes.device)

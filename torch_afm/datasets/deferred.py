@@ -10,8 +10,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
 from torch_afm.datasets.afm import AFMDataset
-from torch_afm.datasets.steps import Key, distinct, pack
-from torch_afm.ppm import place
+from torch_afm.datasets.steps import Key, distinct
 
 #: Keys of a batch that say what its stacks image, with a sample's count of atoms.
 FOLLOW = ("whole_z", "shown_z")
@@ -41,7 +40,7 @@ class DeferredSteps(torch.utils.data.Dataset[AFMData]):
         molecules, records = self.steps.start(keys)
         samples = self.steps.mutate(molecules, records)
         first, of = distinct(records)
-        z_top = place(pack([molecules[i] for i in first]), self.steps.scan, self.steps.tip)
+        z_top = self.steps.place([molecules[i] for i in first])
         for i, (sample, molecule) in enumerate(zip(samples, molecules, strict=True)):
             sample.z_top = z_top[of[i] : of[i] + 1]
             whole = molecule if i in first else AFMData.empty()

@@ -24,6 +24,7 @@ from torch_afm.transforms import (
     RandomTip,
     change_graphs,
     change_stacks,
+    visible_atoms,
 )
 from torch_afm.utils import InputError
 
@@ -32,6 +33,9 @@ Key = int | tuple[int, int]
 
 #: All that was drawn for a sample; JSON can hold it.
 Record = dict[str, Any]
+
+#: Å outside of a window within which a tip could touch an atom that stands out.
+CLEARANCE = 3.0
 
 #: What is drawn for a mutant.
 _MUTANT = ("removed", "misplaced", "extra", "seed")
@@ -66,6 +70,9 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         augment: the augmentations; ``True`` for the thesis', ``False`` for none but the tip's.
         mutants: samples that share a reference stack.
         seed: seed of everything drawn.
+        margin: atoms farther outside of the window than this, in Å, and those of elements that ``classes`` do
+            not have, are imaged by the reference but are no part of graphs and targets, nor of the simulated
+            stack; by default all atoms are.
 
     Raises:
         InputError: for an index out of range, and for augmentations that do not suit the scan.
@@ -83,6 +90,7 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         augment: bool | Augment = True,
         mutants: int = 1,
         seed: int = 0,
+        margin: float | None = None,
     ) -> None:
         if mutants < 1:
             raise InputError(f"mutants: expected at least 1, got {mutants}")
@@ -94,6 +102,7 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         self.true_elements = true_elements
         self.mutants = mutants
         self.seed = seed
+        self.margin = margin
         self.random_tip = RandomTip()
         self.random_mutant = RandomMutant()
         if isinstance(augment, bool):
@@ -153,8 +162,7 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         records = []
         for (epoch, index), molecule in zip(keys, molecules, strict=True):
             group = index // self.mutants
-            pos = molecule.pos.numpy()
-            visible = pos[pos[:, 2] >= self.z_min]
+            visible = molecule.pos[visible_atoms(molecule, self.z_min)].numpy()
             if (epoch, group) not in shared:
                 rng = np.random.default_rng((self.seed, epoch, group, 0))
                 reference = self._draw_stack(self.draw_tip(epoch, group, rng), rng)
@@ -193,7 +201,7 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         first, of = distinct(records)
         whole = [molecules[i] for i in first]
         shown = [self.as_rendered(s, m) for s, m in zip(samples, molecules, strict=True)]
-        z_top = place(pack(whole), self.scan, self.tip)
+        z_top = self.place(whole)
         for i, sample in zip(of, samples, strict=True):
             sample.z_top = z_top[i : i + 1]
         tips, heights = self.tips(records, torch.cat([z_top, z_top[of]]))
@@ -201,6 +209,14 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
             return self.renderer.render(pack([*whole, *shown]), tips, heights)
         simulated = self.renderer.render(pack(shown), tips[len(first) :], heights[len(first) :])
         return torch.cat([reference.to(simulated), simulated])
+
+    def place(self, molecules: Sequence[AFMData]) -> Tensor:
+        """First anchor height in Å above each oriented molecule, without the drawn distance, ``[B]``."""
+        return place(pack([_take(m, self.in_reach(m)) for m in molecules]), self.scan, self.tip)
+
+    def in_reach(self, molecule: AFMData) -> Tensor:
+        """Atoms that the scan keeps clear of, ``[N]``: all, or those up to 3 Å outside of the window."""
+        return _within(molecule.pos, self.scan, None if self.margin is None else max(self.margin, CLEARANCE))
 
     def tips(self, records: Sequence[Record], z_top: Tensor) -> tuple[list[Tip], Tensor]:
         """Tip and anchor height of every stack that :meth:`render` gives; ``z_top``: heights without the
@@ -241,6 +257,10 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
     def _molecules(self, groups: Sequence[int]) -> list[AFMData]:
         """Oriented molecules, each group's made once."""
         made = {group: self.oriented(group) for group in set(groups)}
+        if self.margin is not None:
+            for molecule in made.values():
+                inside = _within(molecule.pos, self.scan, self.margin)
+                molecule.hidden = ~(inside & self.classes.has(molecule.z))
         return [made[group] for group in groups]
 
     def _draw_stack(self, tip: Record, rng: np.random.Generator) -> Record:
@@ -280,3 +300,15 @@ def pack(molecules: Sequence[AFMData]) -> Batch:
         batch[key] = torch.cat([m[key] for m in molecules])
     batch.ptr = torch.from_numpy(np.cumsum([0] + [len(m.z) for m in molecules]))
     return batch
+
+
+def _take(molecule: AFMData, mask: Tensor) -> AFMData:
+    return AFMData(z=molecule.z[mask], pos=molecule.pos[mask], charge=molecule.charge[mask])
+
+
+def _within(pos: Tensor, scan: Scan, margin: float | None) -> Tensor:
+    """Atoms no farther outside of the window than ``margin``, ``[N]``."""
+    if margin is None:
+        return torch.ones(len(pos), dtype=torch.bool)
+    low, high = pos.new_tensor(scan.window).T
+    return ((pos[:, :2] >= low - margin) & (pos[:, :2] <= high + margin)).all(dim=1)

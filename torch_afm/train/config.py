@@ -15,6 +15,8 @@ class TrainConfig:
         out: folder for checkpoints, learning curves (CSV) and the finished model.
         preset: network to train: ``thesis``, ``literal``, ``small`` or ``spatial``.
         molecules: file of SMILES, one a line; none takes the embedded list.
+        structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
+            ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
         cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
             them on the fly.
         epochs: epochs to run in all, those before a resume included.
@@ -35,7 +37,8 @@ class TrainConfig:
             :class:`~torch_afm.transforms.RandomMutant`.
         extra: largest number of false atoms among them, likewise.
         augmented: share of the stacks that get noise, slice shifts and cutouts.
-        rotations: best rotations of each molecule.
+        rotations: best rotations of each molecule, or windows of each surface.
+        z_min: depth in Å of the surface cut, atoms above which are the answer; none takes the preset's.
         seed: seed of initial weights, split, shuffling and every draw.
         render: where stacks are rendered and augmented: by the ``workers``, or, batch by batch, on the
             ``device`` of the network, for a GPU; the workers then draw and cut alone.
@@ -52,6 +55,7 @@ class TrainConfig:
     out: str = "runs/small"
     preset: str = "small"
     molecules: str | None = None
+    structures: str | None = None
     cache: str | None = None
     epochs: int = 50
     epoch_samples: int = 4096
@@ -70,6 +74,7 @@ class TrainConfig:
     extra: int = 0
     augmented: float = 1.0
     rotations: int = 30
+    z_min: float | None = None
     seed: int = 0
     render: str = "workers"
     workers: int = 1
@@ -104,6 +109,8 @@ class TrainConfig:
                 f"epoch_samples: expected a multiple of devices x num_nodes x mutants "
                 f"({self.devices} x {self.num_nodes} x {self.mutants}), got {self.epoch_samples}"
             )
+        if self.structures is not None and self.molecules is not None:
+            raise InputError(f"molecules: expected none beside structures, got {self.molecules!r}")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
         if not 0 <= self.empty <= 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -19,7 +20,10 @@ from torch_afm.datasets import (
     EpochSampler,
     Manifest,
     MoleculeDataset,
+    SlabDataset,
     StepDataset,
+    WaterBilayers,
+    read_slabs,
     split_by_molecule,
     step_loader,
 )
@@ -31,8 +35,8 @@ from torch_afm.utils import InputError
 
 
 class AFMDataModule(L.LightningDataModule):
-    """Loaders of on-the-fly training steps for one model. The test molecules of the split are left alone:
-    ``torch-afm evaluate`` scores them.
+    """Loaders of on-the-fly training steps for one model. The test molecules (or surfaces) of the split are
+    left alone: ``torch-afm evaluate`` scores molecules.
 
     Args:
         model: settings of the model: its scan, surface cut and classes.
@@ -55,29 +59,35 @@ class AFMDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.parts:
             return
-        source: MoleculeDataset | list[AFMData]
-        if self.molecules is None:
-            source = MoleculeDataset(self.config.molecules)
-            split = source.split(self.config.seed)
-        else:
-            source = self.molecules
-            split = split_by_molecule(len(source), seed=self.config.seed)
+        source, split = self._source()
         train, validation = ([source[int(i)] for i in part] for part in split[:2])
         # Validation has one mutant of each orientation, whatever training has.
         z_min = self.model.z_context if isinstance(self.model, SpatialGeneratorConfig) else self.model.z_min
         settings: dict[str, Any] = {"z_min": z_min, "classes": AtomClasses(self.model.groups)}
         settings["seed"] = self.config.seed
-        on_the_fly = partial(AFMDataset, scan=self.model.scan, rotations=self.config.rotations, **settings)
+        if "cell" in train[0]:
+            on_the_fly: Callable[..., StepDataset] = partial(SlabDataset, windows=self.config.rotations)
+        else:
+            on_the_fly = partial(AFMDataset, rotations=self.config.rotations)
+        on_the_fly = partial(on_the_fly, scan=self.model.scan, **settings)
         if self.config.cache is None:
-            self.parts.append(on_the_fly(molecules=train, mutants=self.config.mutants))
+            self.parts.append(on_the_fly(train, mutants=self.config.mutants))
         else:
             cached = CachedAFMDataset(self.config.cache, mutants=self.config.mutants, **settings)
             self._check_cache(cached, train)
             self.parts.append(cached)
-        self.parts.append(on_the_fly(molecules=validation))
+        self.parts.append(on_the_fly(validation))
         for part in self.parts:
             part.random_mutant = RandomMutant(self.config.empty, self.config.misplaced, self.config.extra)
             part.augment.share = self.config.augmented
+
+    def _source(self) -> tuple[Sequence[AFMData], Sequence[np.ndarray]]:
+        """All molecules or surfaces, and the indices of each part of the split."""
+        if self.molecules is None and self.config.structures is None:
+            source = MoleculeDataset(self.config.molecules)
+            return cast(Sequence[AFMData], source), source.split(self.config.seed)
+        found = self.molecules or surfaces(str(self.config.structures))
+        return found, split_by_molecule(len(found), seed=self.config.seed)
 
     def train_dataloader(self) -> DataLoader:
         trainer = self.trainer
@@ -119,3 +129,8 @@ class AFMDataModule(L.LightningDataModule):
     def _loader(self, part: int, sampler: Any) -> DataLoader:
         dataset = self._deferred(part) if self.config.render == "device" else self.parts[part]
         return step_loader(dataset, self.config.batch_size, self.config.workers, sampler=sampler)
+
+
+def surfaces(name: str) -> Sequence[AFMData]:
+    """Periodic surfaces: of a file or folder, or, for ``water``, generated."""
+    return cast(Sequence[AFMData], WaterBilayers()) if name == "water" else read_slabs(name)

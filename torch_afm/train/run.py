@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import warnings
 from collections.abc import Collection
@@ -69,6 +70,8 @@ def train(
     if config.accelerator != "gpu":
         keep_memory()
     settings = settings or generator_config(config.preset)
+    if config.z_min is not None:
+        settings = dataclasses.replace(settings, z_min=config.z_min)
     model = _model(settings, config.init)
     if isinstance(model, SpatialGenerator):
         module: SpatialModule | GeneratorModule = SpatialModule(model, config)
@@ -125,9 +128,14 @@ def _model(
     model = generator_of(settings)
     if init is None:
         return model
-    model = type(model).from_pretrained(init)
-    if model.config != settings:
+    known = type(model).from_pretrained(init)
+    of = known.config
+    if isinstance(settings, SpatialGeneratorConfig):
+        # Where the answer is cut is no part of that network.
+        of = dataclasses.replace(of, z_min=settings.z_min)
+    if of != settings:
         raise InputError(f"init: expected weights of the preset's network, got others in {init}")
+    model.load_state_dict(known.state_dict())
     return model
 
 

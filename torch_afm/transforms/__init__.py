@@ -8,7 +8,7 @@ from torch_afm.transforms.cutout import CutOut, RandomCutout
 from torch_afm.transforms.double_tip import DoubleTip, RandomDoubleTip
 from torch_afm.transforms.drift import Drift, RandomDrift
 from torch_afm.transforms.handcrafted import handcrafted
-from torch_afm.transforms.mutant import MakeMutant, RandomMutant
+from torch_afm.transforms.mutant import MakeMutant, RandomMutant, visible_atoms
 from torch_afm.transforms.noise import AddNoise, RandomNoise
 from torch_afm.transforms.normalize import NormalizeSlices
 from torch_afm.transforms.orient import Orient
@@ -60,4 +60,5 @@ __all__ = [
     "change_stacks",
     "handcrafted",
     "visibility_entropy",
+    "visible_atoms",
 ]

@@ -18,12 +18,21 @@ from torch_afm.utils import InputError
 _BESIDE, _ROOM, _TRIES = 0.7, 0.6, 8
 
 
+def visible_atoms(data: AFMData, z_min: float) -> Tensor:
+    """Atoms that graphs may have, ``[N]``: those above ``z_min`` (Å) that are not ``hidden``, a mask ``[N]``
+    that data may carry."""
+    shown = data.pos[:, 2] >= z_min
+    return shown & ~data.hidden if "hidden" in data else shown
+
+
 class MakeMutant(BaseTransform):
     r"""Leave out atoms below ``z_min`` and the visible atoms named by ``removed``; what is gone from the
     visible part becomes the target (the thesis, sections 2.3 and 4.3).
 
     The result's graph holds the atoms left (the mutant); ``missing_z``, ``missing_pos`` the removed visible
     atoms; ``missing_edge_index`` their bonds to atoms left.
+
+    Atoms of the mask ``hidden``, where the molecule has one, are neither in the graph nor in the target.
 
     The atoms left may be misplaced, and there may be false ones among them, as in the graphs that predictions
     start from: ``true_pos`` says where each atom of the graph really is, and is not a number for false ones.
@@ -56,7 +65,7 @@ class MakeMutant(BaseTransform):
 
     def forward(self, data: AFMData) -> AFMData:
         z, pos, edge_index = data.z, data.pos, data.edge_index
-        visible = np.flatnonzero(pos[:, 2].numpy() >= self.z_min)
+        visible = np.flatnonzero(visible_atoms(data, self.z_min).numpy())
         removed = np.asarray(self.removed, dtype=np.int64)
         if len(removed) and not 0 <= removed.min() <= removed.max() < len(visible):
             raise InputError(
@@ -80,6 +89,9 @@ class MakeMutant(BaseTransform):
         if "charge" in data:
             data.charge = data.charge[left]
         data.true_pos = data.pos
+        if "hidden" in data:
+            z = z[~data.hidden]
+            del data.hidden
         if self.misplaced or self.extra:
             self._disturb(data, z, pos, visible)
         return data
