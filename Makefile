@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all lint bench bench-peers notebooks clean
+.PHONY: demo test test-all test-wheel lint coverage api docs bench bench-peers notebooks clean
 
 demo: $(STAMP)
 	$(BIN)/torch-afm demo
@@ -17,6 +17,26 @@ test: lint
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	$(MAKE) notebooks
+
+# What is released: sdist and wheel, the wheel installed in a clean environment and used there. Minutes.
+test-wheel: $(STAMP)
+	$(BIN)/python tests/release/wheel.py
+
+# A package at a time, by its own tests: what they do not run is listed.
+coverage: $(STAMP)
+	for package in data ppm nn metrics; do \
+	    OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" tests/$$package --cov=torch_afm.$$package \
+	        --cov-report=term-missing:skip-covered --cov-fail-under=90 || exit 1; \
+	done
+
+# The snapshot of public names and signatures that tests/test_api_surface.py compares with.
+api: $(STAMP)
+	$(BIN)/python tests/test_api_surface.py
+
+# Pages in docs/_build/html, every warning an error; then the code in them.
+docs: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W -b doctest -d docs/_build/doctrees docs docs/_build/doctest
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -46,4 +66,4 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo runs
+	rm -rf $(VENV) build dist *.egg-info demo runs docs/_build docs/api
