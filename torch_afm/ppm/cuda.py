@@ -89,11 +89,11 @@ class CUDADevice:
 
 
 class CUDARenderer(KernelRenderer):
-    """The renderer of :class:`torch_afm.ppm.KernelRenderer` on a CUDA device, for machines without a driver
+    """The renderer of :class:`torch_afm.ppm.OpenCLRenderer` on a CUDA device, for machines without a driver
     for OpenCL; stacks stay there for data that are there. Needs CuPy (``cupy-cuda12x`` or ``cupy-cuda13x``).
 
     Args:
-        scan, tip, on_unconverged, forcefield: see :class:`torch_afm.ppm.KernelRenderer`.
+        scan, tip, on_unconverged, forcefield: see :class:`torch_afm.ppm.OpenCLRenderer`.
         device: CUDA device, the current one by default.
 
     Raises:

@@ -14,8 +14,7 @@ from torch_afm.utils import InputError
 def plot_radar(comparisons: Mapping[str, Comparison], distance: str = "wasserstein") -> Figure:
     """Normalised distances of every feature from the reference on spokes, one polygon for each set of
     predictions: the smaller, the better. A dashed polygon is the floor, the distance between two halves of
-        the
-    reference; bars are intervals. Features without values on a side are left out.
+    the reference; bars are intervals. Features without values on a side are left out.
 
     Args:
         comparisons: name of the predictions -> their comparison, all with the same features and reference.
