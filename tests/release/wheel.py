@@ -1,4 +1,4 @@
-"""Whether what is released works: sdist and wheel built, the wheel installed in a clean environment, and used.
+"""Whether what is released works: sdist and wheel built, the wheel installed in a clean environment, used.
 
 ``python tests/release/wheel.py`` (``make test-wheel``) from a checkout. Takes minutes and the package index.
 """
