@@ -14,14 +14,18 @@ from torch_afm.datasets.ice import donors
 from torch_afm.datasets.slab import slab_from_ase
 from torch_afm.utils import InputError
 
+#: Distances in Å of neighbours in a metal that the honeycomb fits on.
+FITS = 2.65, 2.95
+
 #: Heights in Å of the first layer above the metal and of the second above the first.
 HEIGHT, SPACING = 3.2, 2.85
 
 #: e: charge of a hydrogen (TIP3P, Jorgensen et al., J. Chem. Phys. 79, 926 (1983)).
 CHARGE = 0.417
 
-#: Å: a hydrogen bond is no shorter and no longer; atoms of two molecules are no nearer: O-O, O-H, H-H.
-_BOND = 2.6, 3.15
+#: Å: a hydrogen bond is no shorter and no longer, other oxygens are no nearer; and least distances of atoms
+#: of two molecules.
+_BOND, _APART = (2.65, 3.15), 3.35
 _NEAR = {(8, 8): 2.5, (1, 8): 1.5, (1, 1): 1.65}
 
 #: Draws of all places before giving up, and of the turns of molecules in the way for each.
@@ -51,11 +55,11 @@ def water_bilayer(
     oxygen, one hydrogen on each bond between neighbours, drawn by :func:`~torch_afm.datasets.ice.donors`;
     hydrogens without a neighbour to point at point up, down to the metal, or into a gap. Molecules are rigid,
     O-H 0.96 to 1.00 Å and H-O-H 104 to 107°, displaced and turned at random (a second layer more than the
-    first), hydrogen bonds 2.6 to 3.15 Å long.
+    first), hydrogen bonds 2.65 to 3.15 Å long.
 
     Args:
         seed: of everything drawn.
-        metal: symbol of an fcc metal that ASE knows the lattice constant of.
+        metal: symbol of an fcc metal, atoms 2.65 to 2.95 Å apart: Rh, Pd, Ir, Pt, Al, Ag or Au.
         size: atoms of the metal along each side of the cell, a multiple of 3 from 6 on.
         metal_layers: of the metal; a probe does not feel the second.
         second: share of the first layer that the second one covers; by default none in two of five draws,
@@ -70,7 +74,7 @@ def water_bilayer(
         molecule is whole: its atoms are not wrapped into the cell.
 
     Raises:
-        InputError: for a metal that is not fcc, and settings out of range.
+        InputError: for another metal, and settings out of range.
     """
     if size < 6 or size % 3 or metal_layers < 1:
         raise InputError(
@@ -87,6 +91,11 @@ def water_bilayer(
         slab = fcc111(metal, (size, size, metal_layers))
     except (ValueError, KeyError) as error:
         raise InputError(f"metal: expected the symbol of an fcc metal, got {metal!r} ({error})") from None
+    side = slab.cell.lengths()[0] / size
+    if not FITS[0] <= side <= FITS[1]:
+        raise InputError(
+            f"metal: expected atoms {FITS[0]} to {FITS[1]} Å apart, as water is, got {metal!r} ({side:.2f} Å)"
+        )
     slab.positions[:, 2] -= slab.positions[:, 2].max()
     slab.cell[2] = (0, 0, 30)
     slab.pbc = (True, True, False)
@@ -139,6 +148,7 @@ class _Sites:
         pos: of the oxygens in the perfect layers, ``[N, 3]`` Å.
         upper: whether a site is of the second layer, ``[N]``.
         bonds: neighbours, each pair once, ``[E, 2]``; ``offset``: to the image of the second, ``[E, 3]``.
+        pairs: of ``bonds`` and, after them, of sites that are near to each other without a bond.
         around: of each site, the unit vectors to the places around it that are free.
     """
 
@@ -167,7 +177,7 @@ class _Sites:
         order = [i for i in np.argsort(distance) if lower[i]]
         upper = np.sort(order[: round(share * len(order))]).astype(int)
         first = np.flatnonzero(lower)
-        tilt = (0.5 - kind) * rng.uniform(-0.8, 0.8)
+        tilt = (0.5 - kind) * rng.uniform(-0.3, 0.3)
         self.cell = slab.cell
         self.pos = np.concatenate(
             [
@@ -184,8 +194,11 @@ class _Sites:
         begin, end, vector = neighbor_list("ijD", flat, 1.1 * side)
         number = {(bool(u), int(s)): k for k, (u, s) in enumerate(zip(self.upper, site, strict=True))}
         near: list[tuple[int, int, np.ndarray]] = []
+        across: list[tuple[int, int, np.ndarray]] = []
         self.around: list[list[np.ndarray]] = [[] for _ in site]
         for i, j, v in zip(begin.tolist(), end.tolist(), vector, strict=True):
+            if (False, i) in number and (True, j) in number:
+                across.append((number[False, i], number[True, j], places[i] + v - places[j]))
             for layer in (False, True):
                 own, other = number.get((layer, i)), number.get((layer, j))
                 if own is None:
@@ -198,15 +211,16 @@ class _Sites:
             above = number.get((True, int(site[k])))
             if above is not None:
                 near.append((k, above, np.zeros(3)))
-        self.bonds = np.array([(a, b) for a, b, _ in near], dtype=int).reshape(-1, 2)
-        self.offset = np.array([o for *_, o in near]).reshape(-1, 3)
+        self.pairs = np.array([(a, b) for a, b, _ in near + across], dtype=int).reshape(-1, 2)
+        self.offset = np.array([o for *_, o in near + across]).reshape(-1, 3)
+        self.bonds = self.pairs[: len(near)]
         self.covered = np.isin(np.arange(len(site)), self.bonds[self.upper[self.bonds].any(1)].ravel())
 
     def molecules(self, rng: np.random.Generator, h_down: float, jitter: float) -> ase.Atoms | None:
         """A draw of the molecules; none where two come too near to each other, however they are turned."""
         pos = self.pos + rng.normal(0, 1, self.pos.shape) * jitter * np.where(self.upper, 0.2, 0.08)[:, None]
         self._relax(pos)
-        vector = pos[self.bonds[:, 1]] + self.offset - pos[self.bonds[:, 0]]
+        vector = pos[self.bonds[:, 1]] + self.offset[: len(self.bonds)] - pos[self.bonds[:, 0]]
         given: list[list[np.ndarray]] = [[] for _ in pos]
         first = donors(self.bonds, len(pos), rng)
         for (a, b), v, from_first in zip(self.bonds, vector, first, strict=True):
@@ -227,15 +241,15 @@ class _Sites:
         return None
 
     def _relax(self, pos: np.ndarray) -> None:
-        """Bring the lengths of all bonds into their range."""
-        low, high = _BOND
+        """Bring the lengths of all bonds into their range, and other pairs out of it."""
+        bonded = np.arange(len(self.pairs)) < len(self.bonds)
+        low, high = np.where(bonded, _BOND[0] + 0.01, _APART), np.where(bonded, _BOND[1] - 0.01, np.inf)
         for _ in range(60):
-            vector = pos[self.bonds[:, 1]] + self.offset - pos[self.bonds[:, 0]]
+            vector = pos[self.pairs[:, 1]] + self.offset - pos[self.pairs[:, 0]]
             length = np.linalg.norm(vector, axis=1)
-            wrong = np.clip(length, low + 0.01, high - 0.01) - length
-            move = 0.3 * (wrong / length)[:, None] * vector
-            np.add.at(pos, self.bonds[:, 1], move)
-            np.add.at(pos, self.bonds[:, 0], -move)
+            move = 0.3 * (length.clip(low, high) / length - 1)[:, None] * vector
+            np.add.at(pos, self.pairs[:, 1], move)
+            np.add.at(pos, self.pairs[:, 0], -move)
 
     def _two(
         self, site: int, given: list[np.ndarray], rng: np.random.Generator, h_down: float
