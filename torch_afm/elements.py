@@ -84,6 +84,8 @@ _LJ_UFF = {
     "Bi": (4.370, 0.518),
 }
 
+#: Lennard-Jones radius R in Å and depth ε in eV by element: the Probe Particle Model's own for those that it
+#: has, half the distance and the energy of the Universal Force Field for the others.
 LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
     s: (x / 2, d * KCAL_PER_MOL) for s, (x, d) in _LJ_UFF.items()
 }
