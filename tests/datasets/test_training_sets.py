@@ -22,7 +22,7 @@ def folders(tmp_path_factory):
     write_cache(root / "rendered", [from_smiles("O"), from_smiles("CO")], config, backend="torch")
     for seed in (0, 1):
         torch.manual_seed(seed)
-        StyleTranslator(TranslatorConfig(width=2, blocks=1)).save(root / f"style{seed}")
+        StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save(root / f"style{seed}")
     return root
 
 
@@ -52,7 +52,7 @@ def test_stacks_are_what_the_manifest_says(folders, tmp_path, kind):
     expected = []
     for stack, record in zip(stacks(folders / "rendered"), drawn(tmp_path), strict=True):
         if weights:
-            stack = StyleTranslator.load(weights[record["weights"]])(stack[None])[0]
+            stack = StyleTranslator.load(weights[record["weights"]])(stack[None], record["seed"])[0]
         if "steps" in record:
             mean, std = stack.mean((-2, -1), keepdim=True), stack.std((-2, -1), keepdim=True, correction=0)
             stack = change_stacks(stack[None], [[]], [record["steps"]])[0] * std + mean

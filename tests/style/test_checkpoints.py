@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -43,6 +45,14 @@ def test_the_guard_rejects_what_destroys_content_however_good_its_style():
     assert choose_checkpoint(rows, most_lost=0.2).epoch == 3
     with pytest.raises(InputError, match="evaluations"):
         choose_checkpoint([])
+
+
+def test_the_guard_looks_at_the_way_back_too():
+    kept, gone = ({"correlation": c, "lost": lost} for c, lost in ((0.6, 0.0), (0.2, 0.9)))
+    rows = [replace(evaluation(1, 9.0, 0.9), backward=kept), replace(evaluation(2, 0.1, 0.1), backward=gone)]
+    choice = choose_checkpoint(rows)
+    assert choice.epoch == 1
+    assert choice.rejected == {2: "translated back, slices correlate 0.20 with their source, below 0.5"}
 
 
 def test_metrics_and_content_tell_a_good_translation_from_bad_ones():

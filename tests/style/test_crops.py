@@ -29,6 +29,8 @@ def test_one_window_one_run_of_slices_one_flip_for_a_stack():
             flips += step < 0
             seen.add(int(part[0, 0, 0]) // 100_000)
     assert seen == {1, 2, 3} and 150 < flips < 250
+    unflipped = UnpairedCrops(a, b, SAME, SAME, crop=8, slices=3, size=10, seed=4, flip=False)
+    assert all((part.diff(dim=2) == 1).all() for index in range(50) for part in unflipped[0, index])
 
 
 def test_draws_follow_from_seed_epoch_and_index():

@@ -66,6 +66,16 @@ def test_with_a_context_the_critic_sees_neighbours():
     torch.testing.assert_close(*(plain.discriminator(plain.critic_b, x, a) for x in (b, swapped)))
 
 
+def test_noise_goes_into_the_translation_to_b_alone():
+    one = CycleGAN(TranslatorConfig(width=2, blocks=1, noise=True), critic_width=2, seed=1)
+    assert one.to_b.generator.in_channels == 3 and one.to_a.generator.in_channels == 1
+    a = stacks()[0].float()
+    same, again = one.translate(one.to_b, a), one.translate(one.to_b, a)
+    assert same.shape == a.shape and not torch.equal(same, again)
+    expected = one.to_b.generator(one.to_b.images(a, torch.Generator().manual_seed(1))).view_as(a)
+    torch.testing.assert_close(same, expected)
+
+
 def test_back_translation_has_the_scalings_exchanged():
     config = TranslatorConfig(width=2, blocks=1, source=Scaling("stack"), target=Scaling("fixed", -3, 4))
     one = CycleGAN(config, critic_width=2)

@@ -28,12 +28,14 @@ def test_the_optimisers_share_all_parameters_between_them():
     assert {id(p) for p in optimizers[1].param_groups[0]["params"]} == critics
 
 
-def test_pools_travel_with_checkpoints():
+def test_pools_and_noise_travel_with_checkpoints():
     one, other = (StyleModule(StyleConfig(width=2, blocks=1, critic_width=2, pool=2)) for _ in range(2))
     one.pools[1].query(torch.randn(5, 1, 4, 4))
+    torch.randn(5, generator=one.gan.rng)
     checkpoint = {}
     one.on_save_checkpoint(checkpoint)
     other.on_load_checkpoint(checkpoint)
     later = torch.randn(9, 1, 4, 4)
     for mine, theirs in zip(one.pools, other.pools, strict=True):
         assert torch.equal(mine.query(later), theirs.query(later))
+    assert torch.equal(*(torch.randn(5, generator=module.gan.rng) for module in (one, other)))

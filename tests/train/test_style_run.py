@@ -17,6 +17,7 @@ SETTINGS = {
     "decay_epochs": 1,
     "epoch_pairs": 4,
     "pool": 2,
+    "noise": True,
     "validation": 4,
     "every": 1,
     "least_correlation": -1.0,
@@ -64,7 +65,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
     rows = json.loads((out / "evaluation.json").read_text())
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     # Epoch 0 is the source itself.
-    assert rows[0]["content"]["correlation"] == pytest.approx(1) == rows[0]["content"]["ssim"]
+    for way in ("content", "backward"):
+        assert rows[0][way]["correlation"] == pytest.approx(1) == rows[0][way]["ssim"]
+    assert rows[2]["backward"]["correlation"] < 0.999
     assert rows == json.loads((tmp_path / "killed" / "evaluation.json").read_text())
     chosen = weights(out / "epochs" / f"{choice.epoch:04d}" / "forward")
     assert all(torch.equal(chosen[key], value) for key, value in weights(out / "forward").items())

@@ -44,6 +44,17 @@ def test_drawn_replayed_and_pickled(folders):
     assert share == pytest.approx([0.25, 0.375, 0.375], abs=0.06)
 
 
+def test_noise_of_each_samples_own(tmp_path):
+    StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save(tmp_path / "noisy")
+    noisy = str(tmp_path / "noisy")
+    same = stack()[:1].expand(3, -1, -1, -1, -1)
+    out = StyleTranslate([noisy] * 3, [1, 2, 1])(same)
+    assert torch.equal(out[0], out[2]) and not torch.equal(out[0], out[1])
+    rng = np.random.default_rng(0)
+    drawn = [RandomStyle([noisy]).draw((2, 16, 20), rng)["seed"] for _ in range(3)]
+    assert len(set(drawn)) == 3
+
+
 def test_weights_written_anew_are_read_anew(folders):
     before = StyleTranslate([folders[0]])(stack()[:1])
     other = StyleTranslator.load(folders[1])

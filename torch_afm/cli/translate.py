@@ -71,14 +71,20 @@ def _apply(argv: list[str]) -> int:
     parser.add_argument(
         "--out", metavar="FILE", required=True, help="stack file to write (.npz); a picture stands beside it"
     )
+    parser.add_argument("--seed", type=int, default=0, help="of the noise, for a translation that adds any")
     args = parser.parse_args(argv)
     out = Path(args.out)
     if out.suffix != ".npz":
         raise InputError(f"--out: expected the name of an .npz file, got {args.out}")
     stack = read_stack(Path(args.stack))
     translator = StyleTranslator.load(args.weights)
-    translated = translator(torch.from_numpy(stack.stack)[None])[0].numpy()
-    note = {"weights": str(args.weights), "source": str(args.stack), "config": asdict(translator.config)}
+    translated = translator(torch.from_numpy(stack.stack)[None], args.seed)[0].numpy()
+    note = {
+        "weights": str(args.weights),
+        "source": str(args.stack),
+        "seed": args.seed,
+        "config": asdict(translator.config),
+    }
     meta = stack.meta | {"translated": note}
     out.parent.mkdir(parents=True, exist_ok=True)
     write_stack(out, AFMStack(translated, stack.x, stack.y, stack.z, meta))

@@ -122,8 +122,8 @@ class _Change:
         drawn: dict[str, Any] = {}
         if self.translators:
             which = int(rng.integers(len(self.translators)))
-            drawn["weights"] = which
-            stack = self.translators[which](stack)
+            drawn |= {"weights": which, "seed": int(rng.integers(2**53))}
+            stack = self.translators[which](stack, drawn["seed"])
         if self.augment.stack:
             _, _, depth, height, width = stack.shape
             drawn["steps"] = self.augment.draw_stack((depth, height, width), rng)

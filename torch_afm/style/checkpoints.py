@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -31,12 +31,14 @@ class Evaluation:
         distances: distance to the target by each image metric, lower is better.
         floors: the same between halves of the target: nothing can do better but by chance.
         content: what :func:`~torch_afm.metrics.images.content_preservation` gives.
+        backward: the same of the translation back, from the target's domain, where there is one.
     """
 
     epoch: int
     distances: dict[str, float]
     floors: dict[str, float]
     content: dict[str, float | None]
+    backward: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,10 @@ def choose_checkpoint(
     evaluations: Sequence[Evaluation], least_correlation: float = 0.5, most_lost: float = 0.1
 ) -> Choice:
     """The checkpoint with the best mean rank, over all image metrics and over correlation and structural
-    similarity with the source, each with one vote, among those that keep content. Distances at their floor
-    are equal; of equal ranks the earlier checkpoint wins. Training is not monotone and metrics disagree:
-    neither the last checkpoint nor the best by one metric is a good rule (arXiv:2509.02240).
+    similarity with the source, each with one vote, among those that keep content in both directions.
+    Distances at their floor are equal; of equal ranks the earlier checkpoint wins. Training is not monotone
+    and metrics disagree: neither the last checkpoint nor the best by one metric is a good rule
+    (arXiv:2509.02240).
 
     Args:
         evaluations: of each checkpoint.
@@ -124,12 +127,17 @@ def choose_checkpoint(
 
 
 def content_lost(evaluation: Evaluation, least_correlation: float, most_lost: float) -> str | None:
-    """In words, why a checkpoint destroys content; ``None`` where it does not."""
-    correlation, lost = (float(evaluation.content[key] or 0.0) for key in ("correlation", "lost"))
-    if correlation < least_correlation:
-        return f"slices correlate {correlation:.2f} with their source, below {least_correlation:g}"
-    if lost > most_lost:
-        return f"{lost:.0%} of slices correlate below 0.5 with their source, more than {most_lost:.0%}"
+    """In words, why a checkpoint destroys content in either direction; ``None`` where it does not."""
+    for direction, content in (("", evaluation.content), ("translated back, ", evaluation.backward)):
+        if not content:
+            continue
+        correlation, lost = (float(content[key] or 0.0) for key in ("correlation", "lost"))
+        if correlation < least_correlation:
+            told = f"slices correlate {correlation:.2f} with their source, below {least_correlation:g}"
+            return direction + told
+        if lost > most_lost:
+            told = f"{lost:.0%} of slices correlate below 0.5 with their source, more than {most_lost:.0%}"
+            return direction + told
     return None
 
 

@@ -16,7 +16,8 @@ from torch_afm.utils import InputError, check_finite
 class UnpairedCrops(Dataset[tuple[Tensor, Tensor]]):
     """A random crop of any stack of A with one of any stack of B, each scaled by its domain's scaling. One
     window, one run of adjacent slices and one flip (of x, with probability 1/2; rows stay scan lines) are
-    drawn for a whole stack.
+    drawn for a whole stack. Flips double the data, but make a style that has a handedness, such as the ghost
+    of a double tip, one of both sides.
 
     Everything drawn follows from (seed, epoch, index): keys are ``(epoch, index)``.
 
@@ -29,6 +30,7 @@ class UnpairedCrops(Dataset[tuple[Tensor, Tensor]]):
         slices: adjacent slices of a stack.
         size: pairs in an epoch.
         seed: seed of the draws.
+        flip: whether to flip at all.
 
     Shapes:
         stacks ``[Z, Y, X]``; gives two ``[slices, crop, crop]``.
@@ -47,8 +49,9 @@ class UnpairedCrops(Dataset[tuple[Tensor, Tensor]]):
         slices: int = 1,
         size: int = 1,
         seed: int = 0,
+        flip: bool = True,
     ) -> None:
-        self.crop, self.slices, self.size, self.seed = crop, slices, size, seed
+        self.crop, self.slices, self.size, self.seed, self.flip = crop, slices, size, seed, flip
         self.a, self.b = self._scaled("a", a, source), self._scaled("b", b, target)
 
     def _scaled(self, name: str, stacks: Sequence[Tensor], scaling: Scaling) -> list[Tensor]:
@@ -76,7 +79,7 @@ class UnpairedCrops(Dataset[tuple[Tensor, Tensor]]):
         size = (self.slices, self.crop, self.crop)
         starts = [int(rng.integers(n - m + 1)) for n, m in zip(stack.shape, size, strict=True)]
         part = stack[tuple(slice(i, i + m) for i, m in zip(starts, size, strict=True))]
-        return torch.flip(part, (2,)) if rng.random() < 0.5 else part
+        return torch.flip(part, (2,)) if self.flip and rng.random() < 0.5 else part
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.a)} and {len(self.b)} stacks, {self.size} pairs)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import l1_loss
@@ -42,6 +43,7 @@ class CycleGAN(Module):
         critic_layers: halvings of the discriminators.
         lambda_cycle: λ.
         lambda_identity: λ_id, relative to λ.
+        seed: of the noise that the generator of A → B sees, where ``config`` gives it any.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CycleGAN(Module):
         critic_layers: int = 2,
         lambda_cycle: float = 20.0,
         lambda_identity: float = 1.0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         if min(lambda_cycle, lambda_identity) < 0:
@@ -59,7 +62,9 @@ class CycleGAN(Module):
         config = config or TranslatorConfig()
         self.context = config.context
         self.to_b = StyleTranslator(config)
-        self.to_a = StyleTranslator(replace(config, source=config.target, target=config.source))
+        swapped = replace(config, source=config.target, target=config.source, noise=False)
+        self.to_a = StyleTranslator(swapped)
+        self.rng = torch.Generator().manual_seed(seed)
         channels = 2 * self.context + 1
         self.critic_a, self.critic_b = (
             PatchDiscriminator(channels, critic_width, critic_layers) for _ in range(2)
@@ -68,7 +73,7 @@ class CycleGAN(Module):
 
     def translate(self, translator: StyleTranslator, stack: Tensor) -> Tensor:
         """Scaled stacks ``[B, Z, Y, X]`` through ``to_b`` or ``to_a``, with gradients."""
-        out: Tensor = translator.generator(slice_windows(stack, self.context))
+        out: Tensor = translator.generator(translator.images(stack, self.rng))
         return out.view_as(stack)
 
     def generators(self, a: Tensor, b: Tensor) -> tuple[GeneratorTerms, Tensor, Tensor]:

@@ -23,10 +23,14 @@ class StyleConfig:
         critic_width: channels of the discriminators after their first layer.
         critic_layers: halvings of the discriminators.
         context: neighbouring slices on either side that all networks see; 0 treats slice by slice.
+        noise: show the generator from A to B noise besides, which its translations can then have; see
+            :class:`~torch_afm.nn.style.TranslatorConfig`.
         source: scaling of A.
         target: scaling of B.
         crop: side of training crops in pixels, a multiple of 4; large stacks are translated in such tiles.
         slices: adjacent slices of a stack in a training crop, at least 2 ``context`` + 1.
+        flip: mirror half of the crops along x; not for a style that has a handedness, such as the ghost of a
+            double tip.
         epochs: epochs of constant learning rate.
         decay_epochs: epochs after these, over which it falls linearly to zero.
         epoch_pairs: pairs of crops in an epoch; a checkpoint is written at the end of each.
@@ -53,10 +57,12 @@ class StyleConfig:
     critic_width: int = 16
     critic_layers: int = 2
     context: int = 0
+    noise: bool = False
     source: Scaling = field(default_factory=Scaling)
     target: Scaling = field(default_factory=Scaling)
     crop: int = 192
     slices: int = 1
+    flip: bool = True
     epochs: int = 100
     decay_epochs: int = 100
     epoch_pairs: int = 200
@@ -102,6 +108,6 @@ class StyleConfig:
     @property
     def translator(self) -> TranslatorConfig:
         """Settings of the translation from A to B."""
-        return TranslatorConfig(
-            self.width, self.blocks, self.context, self.source, self.target, self.crop, self.crop // 4
-        )
+        tile, overlap = self.crop, self.crop // 4
+        sizes = self.width, self.blocks, self.context
+        return TranslatorConfig(*sizes, self.source, self.target, tile, overlap, self.noise)

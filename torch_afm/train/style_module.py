@@ -14,8 +14,8 @@ from torch_afm.train.style_config import StyleConfig
 
 class StyleModule(L.LightningModule):
     """Training steps of :class:`~torch_afm.style.CycleGAN`: the generators by one Adam optimiser, then the
-    discriminators, on pools of translations, by another. The pools go into checkpoints, so that a run
-    continues as if it had never stopped.
+    discriminators, on pools of translations, by another. The pools and the state of the noise go into
+    checkpoints, so that a run continues as if it had never stopped.
 
     Args:
         config: the settings.
@@ -31,6 +31,7 @@ class StyleModule(L.LightningModule):
             config.critic_layers,
             config.lambda_cycle,
             config.lambda_identity,
+            config.seed,
         )
         self.pools = [ImagePool(config.pool, config.seed + i) for i in range(2)]
 
@@ -69,10 +70,12 @@ class StyleModule(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["pools"] = [pool.state_dict() for pool in self.pools]
+        checkpoint["noise"] = self.gan.rng.get_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for pool, state in zip(self.pools, checkpoint["pools"], strict=True):
             pool.load_state_dict(state)
+        self.gan.rng.set_state(checkpoint["noise"].cpu())
 
     def _factor(self, epoch: int) -> float:
         """On the learning rate: constant, then linear down to zero after the last epoch."""

@@ -6,7 +6,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from torch_afm.datasets import EpochSampler
-from torch_afm.nn.style import Scaling
+from torch_afm.metrics.images import content_preservation
+from torch_afm.nn.style import Scaling, StyleTranslator
 from torch_afm.style import (
     Choice,
     Evaluation,
@@ -38,8 +39,9 @@ from torch_afm.viz.style import plot_checkpoints, plot_translations
 #: Settings that may differ when a run is continued.
 _FREE = {"out", "progress", "threads", "least_correlation", "most_lost"}
 
-#: Measures of content in the plot.
+#: Measures of content in the plot, and those of the translation back.
 _SHOWN = ("correlation", "ssim", "lost", "adjacent", "adjacent_source")
+_SHOWN_BACK = ("correlation", "lost")
 
 
 def train_style(
@@ -73,7 +75,7 @@ def train_style(
     train_a, val_a = _split("a", a, config.a, config)
     train_b, val_b = _split("b", b, config.b, config)
     scalings = config.source, config.target
-    sizes = config.crop, config.slices, config.epoch_pairs, config.seed
+    sizes = config.crop, config.slices, config.epoch_pairs, config.seed, config.flip
     crops = UnpairedCrops(train_a, train_b, *scalings, *sizes)
     L.seed_everything(config.seed, verbose=False)
     module = StyleModule(config)
@@ -109,46 +111,53 @@ class StyleEvaluation(L.Callback):
     """
 
     def __init__(self, out: Path, config: StyleConfig, a: Sequence[Tensor], b: Sequence[Tensor]) -> None:
-        self.out, self.config, self.a = out, config, a
+        self.out, self.config, self.a, self.b = out, config, a, b
         self.file = out / "evaluation.json"
         height, width = (min(stack.size(axis) for stack in (*a, *b)) for axis in (1, 2))
         self.sides = height, width
         self.source, self.target = self._scaled(a, config.source), self._scaled(b, config.target)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        done = trainer.current_epoch + 1
-        if done % self.config.every and done != self.config.total_epochs:
+        done, config = trainer.current_epoch + 1, self.config
+        if done % config.every and done != config.total_epochs:
             return
         gan = cast(StyleModule, pl_module).gan
         gan.eval()
         folder = self.out / "epochs" / f"{done:04d}"
         gan.to_b.save(folder / "forward")
         gan.to_a.save(folder / "backward")
-        forward = [gan.to_b(stack[None, None].to(pl_module.device))[0, 0].cpu() for stack in self.a]
-        back = gan.to_a(forward[0][None, None].to(pl_module.device))[0, 0].cpu()
+        forward = _translated(gan.to_b, self.a)
+        back, there_and_back = _translated(gan.to_a, self.b), _translated(gan.to_a, forward[:1])
         gan.train()
-        translated = self._scaled(forward, self.config.target)
+        translated, returned = self._scaled(forward, config.target), self._scaled(back, config.source)
         sheet = {"source": self.source[0], "translated": translated[0]}
-        sheet |= {"and back": self._scaled([back], self.config.source)[0], "target": self.target[0]}
+        sheet |= {"and back": self._scaled(there_and_back, config.source)[0]}
+        sheet |= {"target": self.target[0], "target, back": returned[0]}
         title = f"epoch {done}"
         plot_translations({k: v.numpy() for k, v in sheet.items()}, title).savefig(folder / "samples.png")
-        rows = [row for row in self.read() if row.epoch < done] or [self._judge(0, self.source)]
-        rows.append(self._judge(done, translated))
+        rows = [row for row in self.read() if row.epoch < done] or [self._judge(0, self.source, self.target)]
+        rows.append(self._judge(done, translated, returned))
         self.file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-        _plot(self.out, self.config, rows)
+        _plot(self.out, config, rows)
 
     def read(self) -> list[Evaluation]:
         """All evaluations of the run so far; the first, of epoch 0, is of stacks that are not translated."""
         rows = json.loads(self.file.read_text()) if self.file.exists() else []
         return [Evaluation(**row) for row in rows]
 
-    def _judge(self, epoch: int, translated: Tensor) -> Evaluation:
-        return evaluate_translation(epoch, translated, self.source, self.target, self.config.seed)
+    def _judge(self, epoch: int, translated: Tensor, returned: Tensor) -> Evaluation:
+        found = evaluate_translation(epoch, translated, self.source, self.target, self.config.seed)
+        return replace(found, backward=content_preservation(returned, self.target))
 
     def _scaled(self, stacks: Sequence[Tensor], scaling: Scaling) -> Tensor:
         """Stacks on the scale of the networks, cut to one size."""
         whole = [scaling.apply(stack.float(), scaling.measure(stack.float())) for stack in stacks]
         return common_size(whole, self.sides)
+
+
+def _translated(translator: StyleTranslator, stacks: Sequence[Tensor]) -> list[Tensor]:
+    device = next(translator.parameters()).device
+    return [translator(stack[None, None].to(device), i)[0, 0].cpu() for i, stack in enumerate(stacks)]
 
 
 def _split(
@@ -175,7 +184,8 @@ def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
         [row.epoch for row in rows],
         {name: [row.distances[name] for row in rows] for name in rows[0].distances},
         rows[-1].floors,
-        {name: [row.content[name] or 0.0 for row in rows] for name in _SHOWN},
+        {name: [row.content[name] or 0.0 for row in rows] for name in _SHOWN}
+        | {f"{name}, back": [row.backward[name] or 0.0 for row in rows] for name in _SHOWN_BACK},
         choice.epoch,
         sorted(choice.rejected),
     )

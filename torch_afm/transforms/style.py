@@ -23,6 +23,7 @@ class StyleTranslate(StackTransform):
     Args:
         weights: folder of each sample's :class:`~torch_afm.nn.style.StyleTranslator`; none leaves the sample
             as it is.
+        seed: seed of each sample's noise, for translations that add some; 0 by default.
 
     Shapes:
         stack ``[B, C, Z, Y, X]``, result the same.
@@ -32,15 +33,16 @@ class StyleTranslate(StackTransform):
             unit of normalised stacks is no longer theirs.
     """
 
-    def __init__(self, weights: Sequence[str | None]) -> None:
+    def __init__(self, weights: Sequence[str | None], seed: Sequence[int] | None = None) -> None:
         self.weights = weights
+        self.seed = [0] * len(weights) if seed is None else seed
 
     def __call__(self, stack: Tensor) -> Tensor:
         self.check(stack, self.weights)
         # One by one: convolutions round differently in batches of different sizes.
         done = [
-            own if weights is None else NormalizeSlices()(_translator(weights, own.device)(own))
-            for own, weights in zip(stack.split(1), self.weights, strict=True)
+            own if weights is None else NormalizeSlices()(_translator(weights, own.device)(own, seed))
+            for own, weights, seed in zip(stack.split(1), self.weights, self.seed, strict=True)
         ]
         return torch.cat(done)
 
@@ -72,7 +74,8 @@ class RandomStyle(RandomStackTransform):
 
     def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Drawn:
         which, hit = int(rng.integers(len(self.weights))), rng.random() < self.p
-        return {"weights": self.weights[which] if hit else None}
+        seed = int(rng.integers(2**53))
+        return {"weights": self.weights[which] if hit else None, "seed": seed}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.weights}, p={self.p})"

@@ -61,6 +61,21 @@ def test_values_are_kept():
     assert one(values.double()).dtype == torch.float64
 
 
+def test_noise_follows_from_the_seed():
+    one, values = translator(noise=True, context=1), stack(1, 1, 4, 40, 24)
+    assert one.generator.in_channels == 5
+    assert torch.equal(one(values, 3), one(values, 3)) and not torch.equal(one(values, 3), one(values, 4))
+    images = one.images(values[0], torch.Generator().manual_seed(3))
+    pixels, lines = images[:, 3], images[:, 4]
+    assert torch.equal(images[:, 1], values[0, 0]) and torch.equal(lines, lines[..., :1].expand(4, 40, 24))
+    # Standard normal, to five standard errors.
+    for drawn in (pixels.flatten(), lines[..., 0].flatten()):
+        assert abs(float(drawn.mean())) < 5 / len(drawn) ** 0.5
+        assert abs(float(drawn.var()) - 1) < 5 * (2 / len(drawn)) ** 0.5
+    with_none = translator(context=1)
+    assert torch.equal(with_none(values, 3), with_none(values, 4))
+
+
 def test_saved_and_loaded(tmp_path):
     one = translator(context=1, source=Scaling("fixed", -9.0, 2.0))
     one.save(tmp_path / "forward")

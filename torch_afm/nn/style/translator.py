@@ -36,6 +36,8 @@ class TranslatorConfig:
             source, so that a slice (or stack) keeps its range.
         tile: side in pixels of the tiles of large images.
         overlap: pixels that tiles share.
+        noise: give the generator two channels of Gaussian noise besides, a number a pixel and a number a scan
+            line. A network that sees nothing random makes regular patterns where the target has noise.
     """
 
     width: int = 16
@@ -45,6 +47,7 @@ class TranslatorConfig:
     target: Scaling = field(default_factory=Scaling)
     tile: int = 192
     overlap: int = 48
+    noise: bool = False
 
     def __post_init__(self) -> None:
         if self.context < 0:
@@ -62,11 +65,31 @@ class StyleTranslator(Module):
     def __init__(self, config: TranslatorConfig | None = None) -> None:
         super().__init__()
         self.config = config or TranslatorConfig()
-        self.generator = ResnetGenerator(2 * self.config.context + 1, self.config.width, self.config.blocks)
+        channels = 2 * self.config.context + 1 + 2 * self.config.noise
+        self.generator = ResnetGenerator(channels, self.config.width, self.config.blocks)
+
+    def images(self, scaled: Tensor, rng: torch.Generator) -> Tensor:
+        """Scaled stacks as the generator sees them, with noise drawn from ``rng`` (on the CPU) if it wants
+        any.
+
+        Shapes:
+            scaled ``[B, Z, Y, X]``, returns ``[B Z, channels, Y, X]``.
+        """
+        windows = slice_windows(scaled, self.config.context)
+        if not self.config.noise:
+            return windows
+        count, _, height, width = windows.shape
+        pixels = torch.randn(count, 1, height, width, generator=rng)
+        lines = torch.randn(count, 1, height, 1, generator=rng).expand(-1, -1, -1, width)
+        return torch.cat([windows, pixels.to(windows), lines.to(windows)], dim=1)
 
     @torch.no_grad()
-    def forward(self, stack: Tensor) -> Tensor:
+    def forward(self, stack: Tensor, seed: int = 0) -> Tensor:
         """Translated stacks.
+
+        Args:
+            stack: stacks in Hz.
+            seed: of the noise, for a translation that has any: give every stack one of its own.
 
         Shapes:
             stack ``[B, C, Z, Y, X]`` Hz, result the same; channels are translated one by one.
@@ -81,7 +104,7 @@ class StyleTranslator(Module):
         config = self.config
         stacks = stack.flatten(0, 1).float()
         span = config.source.measure(stacks)
-        images = slice_windows(config.source.apply(stacks, span), config.context)
+        images = self.images(config.source.apply(stacks, span), torch.Generator().manual_seed(seed))
         done = [
             translate_tiled(self.generator, part, config.tile, config.overlap)
             for part in images.split(_BATCH)
