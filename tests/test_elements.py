@@ -93,6 +93,7 @@ def test_classes_there_and_back():
     assert classes.representative(classes.of(z)).tolist() == [1, 6, 8, 6]
     assert len(classes) == 4 and classes.names == ("stop", "H", "C/N", "O")
     assert AtomClasses().names == ("stop", "H", "heavy")
+    assert classes.has(torch.tensor([1, 9, 8, 79])).tolist() == [True, False, True, False]
     with pytest.raises(InputError, match="F is in none"):
         classes.of(torch.tensor([9]))
 

@@ -4,12 +4,24 @@ import json
 import subprocess
 import sys
 
+import ase.io
 import pytest
 
 from torch_afm.cli.main import main
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
-from torch_afm.datasets import AFMDataset, CacheConfig, CachedAFMDataset, Manifest, MoleculeDataset
+from torch_afm.datasets import (
+    AFMDataset,
+    CacheConfig,
+    CachedAFMDataset,
+    Manifest,
+    MoleculeDataset,
+    SlabDataset,
+    slab_from_ase,
+    split_by_molecule,
+    water_bilayer,
+)
+from torch_afm.elements import AtomClasses
 from torch_afm.io import write_xyz
 from torch_afm.testing import assert_same_graph
 
@@ -46,6 +58,22 @@ def test_a_part_of_the_split_is_rendered(molecules, tmp_path, capsys):
     assert "rendered   0 of 2 files now, 2 were there and intact" in capsys.readouterr().out
     assert main([*arguments, "--draws", "2"]) == 2
     assert "data: holds training data with other settings (storage)" in capsys.readouterr().err
+
+
+def test_surfaces_are_rendered(molecules, capsys):
+    layers = [water_bilayer(seed, size=6) for seed in range(5)]
+    ase.io.write("layers.extxyz", layers)
+    arguments = ["dataset", "--structures", "layers.extxyz", "--part", "train", "--out", "data", *SMALL]
+    assert main(arguments) == 0
+    assert "molecules  4 (train) of 5 surfaces of layers.extxyz; 3 rotations" in capsys.readouterr().out
+    train = split_by_molecule(5)[0]
+    expected = SlabDataset([slab_from_ase(layers[i]) for i in train], Scan(pixels=(12, 10)), windows=3)
+    found = CachedAFMDataset("data", classes=AtomClasses((("H",), ("O",))))
+    assert found.manifest.surfaces and found.groups == 12
+    assert_same_graph(found.oriented(4), expected.oriented(4), atol=1e-3)
+    for more in (["--stats"], ["--molecules", molecules]):
+        assert main([*arguments, *more]) == 2
+        assert "--structures: expected neither --molecules nor --stats" in capsys.readouterr().err
 
 
 def test_shards_fill_one_folder(molecules, capsys):

@@ -11,7 +11,16 @@ from torch_geometric.loader import DataLoader
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import from_smiles
-from torch_afm.datasets import AFMDataset, CacheConfig, CachedAFMDataset, write_cache
+from torch_afm.datasets import (
+    AFMDataset,
+    CacheConfig,
+    CachedAFMDataset,
+    SlabDataset,
+    slab_from_ase,
+    water_bilayer,
+    write_cache,
+)
+from torch_afm.elements import AtomClasses
 from torch_afm.io.hdf5 import STORAGE
 from torch_afm.ppm import TorchRenderer
 from torch_afm.testing import assert_same_graph
@@ -50,6 +59,22 @@ def copy(folder, tmp_path):
 
 def _on_the_fly(molecules, **kwargs):
     return AFMDataset(molecules, SCAN, TIP, rotations=4, candidates=50, **({"seed": 3} | kwargs))
+
+
+def test_surfaces(tmp_path):
+    slabs = [slab_from_ase(water_bilayer(seed, size=6)) for seed in range(2)]
+    settings = dataclasses.replace(CONFIG, rotations=2, draws=1)
+    write_cache(tmp_path / "data", slabs, settings)
+    classes = AtomClasses((("H",), ("O",)))
+    cached = CachedAFMDataset(tmp_path / "data", z_min=-2.0, classes=classes, margin=0.3)
+    live = SlabDataset(slabs, SCAN, TIP, windows=2, z_min=-2.0, classes=classes, seed=3, margin=0.3)
+    assert cached.manifest.surfaces and len(cached) == len(live) == 4
+    for found, expected in zip(cached.__getitems__(range(4)), live.__getitems__(range(4)), strict=True):
+        _assert_close(found, expected, "float16")
+    # Other cells are other surfaces.
+    slabs[0].cell = slabs[0].cell * 1.01
+    with pytest.raises(InputError, match=r"other settings \(molecules\)"):
+        write_cache(tmp_path / "data", slabs, settings)
 
 
 def _assert_close(found, expected, storage):

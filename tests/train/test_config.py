@@ -31,6 +31,11 @@ def test_cached_stacks_are_not_rendered_on_the_device():
         TrainConfig(cache="folder", render="device")
 
 
+def test_molecules_or_structures():
+    with pytest.raises(InputError, match="molecules: expected none beside structures, got 'few\\.smi'"):
+        TrainConfig(molecules="few.smi", structures="water")
+
+
 def test_total_steps_counts_the_last_short_batch():
     # 100 samples over 2 processes are 50 each: 4 batches of 16, the last one short; 3 epochs.
     assert TrainConfig(epochs=3, epoch_samples=100, batch_size=16, devices=2).total_steps == 12

@@ -1,12 +1,21 @@
 import dataclasses
 
+import ase.io
 import pytest
 import torch
 
 from torch_afm.config import GraphGeneratorConfig, Scan
 from torch_afm.data import from_smiles
-from torch_afm.datasets import CacheConfig, split_by_molecule, write_cache
-from torch_afm.train import AFMDataModule, TrainConfig
+from torch_afm.datasets import (
+    CacheConfig,
+    SlabDataset,
+    slab_from_ase,
+    split_by_molecule,
+    water_bilayer,
+    write_cache,
+)
+from torch_afm.models import generator_config
+from torch_afm.train import AFMDataModule, TrainConfig, datamodule
 from torch_afm.utils import InputError
 
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
@@ -37,6 +46,32 @@ def test_batches_carry_what_model_and_loss_need():
     batches = list(module.train_dataloader())
     assert [b.num_graphs for b in batches] == [4, 2]
     assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_z_batch" in batches[0]
+
+
+def test_surfaces(tmp_path):
+    layers = [water_bilayer(seed, size=6) for seed in range(9)]
+    ase.io.write(tmp_path / "layers.extxyz", layers)
+    config = TrainConfig(structures=str(tmp_path / "layers.extxyz"), rotations=2, epoch_samples=4, workers=0)
+    settings = dataclasses.replace(generator_config("spatial"), z_min=-1.5)
+    module = AFMDataModule(settings, config)
+    module.setup()
+    train, validation = module.parts
+    assert isinstance(train, SlabDataset) and isinstance(validation, SlabDataset)
+    assert len(train.molecules) == 7 and len(validation.molecules) == 1 and len(train) == 14
+    # Down to where a spatial network predicts, and as far as its classes go.
+    assert train.z_min == settings.z_context and len(train.classes) == 11
+    batch = next(iter(module.train_dataloader()))
+    assert batch.reference.shape == (4, 1, 10, 64, 64)
+    assert set(torch.cat([batch.z, batch.missing_z]).tolist()) == {1, 8}
+
+
+def test_generated_surfaces(monkeypatch):
+    few = [slab_from_ase(water_bilayer(seed, size=6)) for seed in range(9)]
+    monkeypatch.setattr(datamodule, "surfaces", {"water": few}.__getitem__)
+    module = AFMDataModule(GraphGeneratorConfig.preset("small"), TrainConfig(structures="water", rotations=1))
+    # Its classes have no oxygen apart, but one of all heavy atoms.
+    module.setup()
+    assert [len(part) for part in module.parts] == [7, 1]
 
 
 def test_validation_steps_are_fixed():

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 
 import pytest
 import torch
@@ -83,3 +84,15 @@ def test_overfits_one_batch(molecules):
     heat, kind, position, stop = ([step[k] for step in terms] for k in range(1, 5))
     assert heat[-1] < 0.3 * heat[0] and kind[-1] < 0.5 * kind[0]
     assert position[-1] < 0 and stop[-1] < stop[0]
+
+
+def test_begins_from_weights_whose_answers_are_cut_elsewhere(tmp_path, molecules):
+    given = SpatialGenerator.from_pretrained("spatial")
+    settings = SETTINGS | {"epochs": 1, "lr": 1e-12, "ema": 0.0, "init": "spatial", "z_min": -1.5}
+    train(TrainConfig(**settings, out=str(tmp_path / "run")), molecules)
+    model = SpatialGenerator.from_pretrained(tmp_path / "run" / "model")
+    assert model.config == dataclasses.replace(given.config, z_min=-1.5) != given.config
+    # But for the statistics of its norms, which any step changes.
+    torch.testing.assert_close(
+        dict(model.named_parameters()), dict(given.named_parameters()), rtol=0, atol=1e-9
+    )

@@ -40,6 +40,24 @@ def test_bonds_follow_their_atoms():
     assert cut == {(a, b) for a, b in truth if a in gone.tolist() and b in left}
 
 
+def test_hidden_atoms_are_neither_in_the_graph_nor_missing():
+    full = _molecule()
+    hidden = torch.arange(12) % 3 == 0
+    marked = full.clone()
+    marked.hidden = hidden
+    mutant = MakeMutant([1], z_min=-1.5, extra=5, misplaced=0.1)(marked)
+    visible = full.z[(full.pos[:, 2] >= -1.5) & ~hidden].tolist()
+    assert len(visible) > 3 and mutant.missing_z.tolist() == visible[1:2]
+    known = ~mutant.true_pos.isnan().any(1)
+    assert mutant.z[known].tolist() == visible[:1] + visible[2:]
+    # False atoms are of elements that graphs may have.
+    assert set(mutant.z[~known].tolist()) <= set(full.z[~hidden].tolist()) and (~known).any()
+    assert "hidden" not in mutant and torch.equal(marked.hidden, hidden)
+    # Nor is there one beside atoms that are all hidden.
+    marked.hidden = torch.ones(12, dtype=torch.bool)
+    assert not len(MakeMutant([], extra=5)(marked).z)
+
+
 def test_nothing_and_everything_removed():
     full = _molecule()
     n = int((full.pos[:, 2] >= -0.7).sum())

@@ -25,6 +25,8 @@ from torch_afm.datasets import (
     Shard,
     data_statistics,
     format_statistics,
+    split_by_molecule,
+    surfaces,
     write_cache,
 )
 from torch_afm.datasets.ledger import fault, finished
@@ -65,7 +67,10 @@ def main(argv: Sequence[str]) -> int:
     fields = (field.name for field in dataclasses.fields(CacheConfig))
     config = CacheConfig(**{name: args[name] for name in fields})
     shard = _shard(args.shard)
-    molecules, source = _molecules(args.molecules, args.part, config.seed)
+    if args.structures is None:
+        molecules, source = _molecules(args.molecules, args.part, config.seed)
+    else:
+        molecules, source = _structures(args, config.seed)
     if args.stats:
         return _tell(molecules, source, config, Path(args.out), args.backend)
     return _render(args, molecules, source, config, shard)
@@ -146,11 +151,26 @@ def _molecules(file: str | None, part: str, seed: int) -> tuple[list[AFMData], s
                 f"--molecules: expected a file ending in {', '.join(_READERS)}, got {path.name!r}"
             )
         dataset, name = _READERS[path.suffix.lower()](path), path.name
-    chosen = range(len(dataset)) if part == "all" else dataset.split(seed)[_PARTS.index(part)]
+    return _part(dataset, dataset.split(seed), part, "molecules", name)
+
+
+def _structures(args: Namespace, seed: int) -> tuple[list[AFMData], str]:
+    """The periodic surfaces of a part, and where they come from, in words."""
+    if args.molecules is not None or args.stats:
+        raise InputError("--structures: expected neither --molecules nor --stats beside it")
+    found = surfaces(args.structures)
+    name = "generated water" if args.structures == "water" else Path(args.structures).name
+    return _part(found, split_by_molecule(len(found), seed=seed), args.part, "surfaces", name)
+
+
+def _part(
+    source: MoleculeDataset | Sequence[AFMData], split: Sequence[np.ndarray], part: str, what: str, name: str
+) -> tuple[list[AFMData], str]:
+    chosen = range(len(source)) if part == "all" else split[_PARTS.index(part)]
     if len(chosen) == 0:
-        raise InputError(f"--part: expected enough molecules for a {part} part, got {len(dataset)}")
-    of = "" if part == "all" else f" ({part}) of {len(dataset):,}"
-    return [dataset[int(i)] for i in chosen], f"{len(chosen):,}{of} molecules of {name}"
+        raise InputError(f"--part: expected enough {what} for a {part} part, got {len(source)}")
+    of = "" if part == "all" else f" ({part}) of {len(source):,}"
+    return [source[int(i)] for i in chosen], f"{len(chosen):,}{of} {what} of {name}"
 
 
 def _shard(text: str) -> Shard:
@@ -172,6 +192,12 @@ def _parser() -> Parser:
         "--molecules",
         metavar="FILE",
         help=f"molecules ({', '.join(_READERS)}; see MoleculeDataset). Default: the list in the package",
+    )
+    parser.add_argument(
+        "--structures",
+        metavar="FILE",
+        help="periodic surfaces in place of molecules: a file or folder of extended xyz, or water for "
+        "generated layers of it (see WaterBilayers)",
     )
     parser.add_argument(
         "--part",

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from torch_afm.data import AFMData
 from torch_afm.datasets.ledger import fault, finished
 from torch_afm.datasets.manifest import Manifest
+from torch_afm.datasets.slab import MARGIN
 from torch_afm.datasets.steps import Record, StepDataset, distinct
 from torch_afm.elements import AtomClasses
 from torch_afm.io.hdf5 import SampleFile
@@ -33,7 +34,8 @@ class CachedAFMDataset(StepDataset):
 
     In epoch ``e`` a reference stack is that of tip draw ``e % draws``. So the samples of the first ``draws``
     epochs are, up to the precision of the storage, those of an :class:`~torch_afm.datasets.AFMDataset` with
-    the same molecules, settings and seed; later ones share with it all but the tip of the reference.
+    the same molecules, settings and seed (of surfaces,
+    :class:`~torch_afm.datasets.SlabDataset`); later ones share with it all but the tip of the reference.
 
     Sample ``i`` is mutant ``i % mutants`` of rotation ``i // mutants % rotations`` of molecule
     ``i // mutants // rotations``. Arguments not named here are those of
@@ -42,6 +44,7 @@ class CachedAFMDataset(StepDataset):
     Args:
         folder: what was rendered; its manifest tells scan, tip and rotations.
         seed: seed of everything drawn; by default that of the folder.
+        margin: of surfaces, as in :class:`~torch_afm.datasets.SlabDataset`, in Å.
         verify: compute the SHA-256 of every file now. Without it damage is found when a sample is read.
         partial: use what is there where files are damaged, or not rendered yet; rotations are then numbered
             anew, without those.
@@ -65,6 +68,7 @@ class CachedAFMDataset(StepDataset):
         augment: bool | Augment = True,
         mutants: int = 1,
         seed: int | None = None,
+        margin: float = MARGIN,
         verify: bool = True,
         partial: bool = False,
     ) -> None:
@@ -82,6 +86,7 @@ class CachedAFMDataset(StepDataset):
             augment,
             mutants,
             config.seed if seed is None else seed,
+            margin if self.manifest.surfaces else None,
         )
         self._numbers = self._check(verify, partial)
         self._open: OrderedDict[int, SampleFile] = OrderedDict()

@@ -31,7 +31,8 @@ class CacheConfig:
     Args:
         scan: the scan of every stack.
         tip: the tip that draws start from.
-        rotations: best rotations of each molecule.
+        rotations: best rotations of each molecule, or windows of each surface
+            (:class:`~torch_afm.datasets.SlabDataset`).
         candidates: orientations these are chosen from.
         draws: reference stacks of each rotation, each under a tip of its own.
         storage: ``float16``, or ``uint8`` for half the space; see :func:`torch_afm.io.hdf5.quantize`.
@@ -73,6 +74,7 @@ class Manifest:
         fingerprint: SHA-256 of all molecules.
         source: where the molecules come from, in words.
         versions: version of each package.
+        surfaces: whether the molecules are periodic surfaces.
     """
 
     config: CacheConfig
@@ -80,6 +82,7 @@ class Manifest:
     fingerprint: str
     source: str
     versions: dict[str, str]
+    surfaces: bool = False
 
     @classmethod
     def of(cls, molecules: Sequence[AFMData], config: CacheConfig, source: str) -> Manifest:
@@ -94,6 +97,8 @@ class Manifest:
         for molecule in molecules:
             for key, dtype in (("z", "<i8"), ("pos", "<f4"), ("charge", "<f4"), ("edge_index", "<i8")):
                 digest.update(np.ascontiguousarray(molecule[key].numpy(), dtype=dtype).tobytes())
+            if "cell" in molecule:
+                digest.update(molecule.cell.numpy().tobytes() + molecule.pbc.numpy().tobytes())
         versions = {"torch_afm": __version__, "python": platform.python_version()}
         return cls(
             config=config,
@@ -101,6 +106,7 @@ class Manifest:
             fingerprint=digest.hexdigest(),
             source=source,
             versions=versions | {package: version(package) for package in _PACKAGES},
+            surfaces="cell" in molecules[0],
         )
 
     @property
@@ -144,6 +150,7 @@ class Manifest:
             "format": _FORMAT,
             "config": to_dict(self.config),
             "source": self.source,
+            "surfaces": self.surfaces,
             "samples": self.samples,
             "files": len(self.files),
             "versions": self.versions,
@@ -172,6 +179,7 @@ class Manifest:
                 fingerprint=str(document["fingerprint"]),
                 source=str(document["source"]),
                 versions=dict(document["versions"]),
+                surfaces=bool(document.get("surfaces", False)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: expected the manifest of training data ({error})") from None

@@ -94,6 +94,8 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
     ) -> None:
         if mutants < 1:
             raise InputError(f"mutants: expected at least 1, got {mutants}")
+        if margin is not None and not margin >= 0:
+            raise InputError(f"margin: expected a length in Å, 0 or more, got {margin}")
         self.scan = scan
         self.tip = tip or Tip()
         self.z_min = z_min

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import ase
 import numpy as np
 from ase.build import fcc111
@@ -11,7 +14,7 @@ from torch.utils.data import Dataset
 
 from torch_afm.data import AFMData
 from torch_afm.datasets.ice import donors
-from torch_afm.datasets.slab import slab_from_ase
+from torch_afm.datasets.slab import read_slabs, slab_from_ase
 from torch_afm.utils import InputError
 
 #: Distances in Å of neighbours in a metal that the honeycomb fits on.
@@ -99,6 +102,7 @@ def water_bilayer(
     slab.positions[:, 2] -= slab.positions[:, 2].max()
     slab.cell[2] = (0, 0, 30)
     slab.pbc = (True, True, False)
+    slab.info = {}  # of sites of the metal's cell, which no file can hold
 
     rng = np.random.default_rng(seed)
     sites = _Sites(slab, rng, second, vacancies, edge)
@@ -139,6 +143,12 @@ class WaterBilayers(Dataset[AFMData]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.n}, seed={self.seed})"
+
+
+def surfaces(name: str) -> Sequence[AFMData]:
+    """Periodic surfaces: for ``water`` generated ones (:class:`WaterBilayers`), else those of a file or a
+    folder (:func:`~torch_afm.datasets.read_slabs`)."""
+    return cast(Sequence[AFMData], WaterBilayers()) if name == "water" else read_slabs(name)
 
 
 class _Sites:

@@ -8,10 +8,11 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,8 +31,9 @@ from torch_afm.datasets.ledger import (
     write_whole,
 )
 from torch_afm.datasets.manifest import CacheConfig, Manifest
+from torch_afm.datasets.slab import SlabDataset
+from torch_afm.datasets.steps import StepDataset
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
-from torch_afm.ppm import place
 from torch_afm.transforms import MoveTip
 from torch_afm.utils import InputError
 
@@ -56,7 +58,8 @@ def write_cache(
 
     Args:
         folder: made where it does not exist.
-        molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``.
+        molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``, or periodic surfaces, with
+            ``cell`` and ``pbc`` besides (:class:`~torch_afm.datasets.SlabDataset`).
         config: the settings.
         shard: which part of the files to render, where several jobs share the work.
         workers: processes that render; none renders in this one.
@@ -79,16 +82,7 @@ def write_cache(
         manifest.write(folder)
         todo = _todo(folder, manifest, shard)
         if todo:
-            dataset = AFMDataset(
-                molecules,
-                config.scan,
-                config.tip,
-                backend,
-                rotations=config.rotations,
-                candidates=config.candidates,
-                augment=False,
-                seed=config.seed,
-            )
+            dataset = _dataset(molecules, config, backend)
             _render_files(_FileWriter(folder, manifest, dataset), todo, folder / shard.ledger, workers)
     except OSError as error:
         raise InputError(
@@ -96,6 +90,15 @@ def write_cache(
             "command goes on from there"
         ) from error
     return len(todo)
+
+
+def _dataset(molecules: Sequence[AFMData], config: CacheConfig, backend: str) -> StepDataset:
+    """What the stacks are the references of."""
+    if "cell" in molecules[0]:
+        of: Callable[..., StepDataset] = partial(SlabDataset, windows=config.rotations)
+    else:
+        of = partial(AFMDataset, rotations=config.rotations, candidates=config.candidates)
+    return of(molecules, scan=config.scan, tip=config.tip, backend=backend, augment=False, seed=config.seed)
 
 
 def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
@@ -118,7 +121,7 @@ def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
 class _FileWriter:
     """Renders one file, given its number, and returns its SHA-256."""
 
-    def __init__(self, folder: Path, manifest: Manifest, dataset: AFMDataset) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, dataset: StepDataset) -> None:
         self.folder = folder
         self.manifest = manifest
         self.dataset = dataset
@@ -138,7 +141,7 @@ class _FileWriter:
             records = dataset.draw([(draw, group) for group, draw in origins], graphs)
             tips = [MoveTip(**record["reference"]["tip"]) for record in records]
             batch = Batch.from_data_list(graphs)
-            z_top = place(batch, config.scan, config.tip)
+            z_top = dataset.place(graphs)
             shifts = torch.tensor([tip.distance for tip in tips], dtype=z_top.dtype)
             stacks = dataset.renderer.render(batch, [tip(config.tip) for tip in tips], z_top + shifts)
             for i, (group, draw) in enumerate(origins):

@@ -22,10 +22,9 @@ from torch_afm.datasets import (
     MoleculeDataset,
     SlabDataset,
     StepDataset,
-    WaterBilayers,
-    read_slabs,
     split_by_molecule,
     step_loader,
+    surfaces,
 )
 from torch_afm.elements import AtomClasses
 from torch_afm.models import SpatialGeneratorConfig
@@ -129,8 +128,3 @@ class AFMDataModule(L.LightningDataModule):
     def _loader(self, part: int, sampler: Any) -> DataLoader:
         dataset = self._deferred(part) if self.config.render == "device" else self.parts[part]
         return step_loader(dataset, self.config.batch_size, self.config.workers, sampler=sampler)
-
-
-def surfaces(name: str) -> Sequence[AFMData]:
-    """Periodic surfaces: of a file or folder, or, for ``water``, generated."""
-    return cast(Sequence[AFMData], WaterBilayers()) if name == "water" else read_slabs(name)

@@ -101,7 +101,7 @@ class MakeMutant(BaseTransform):
         moves = rng.normal(0.0, self.misplaced, tuple(data.pos.shape))
         data.pos = data.pos + torch.from_numpy(moves).to(data.pos)
         atoms, false = pos.numpy(), []
-        for _ in range(self.extra):
+        for _ in range(self.extra if len(visible) else 0):
             beside = atoms[rng.choice(visible, _TRIES)] + rng.normal(0.0, _BESIDE, (_TRIES, 3))
             gap = np.linalg.norm(beside[:, None] - atoms, axis=2).min(axis=1)
             room = (gap > _ROOM) & (beside[:, 2] > self.z_min) & (beside[:, 2] < _ROOM)
