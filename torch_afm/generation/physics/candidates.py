@@ -6,13 +6,14 @@ import torch
 from ase.data import covalent_radii
 from torch import Tensor
 
+from torch_afm.elements import max_valence
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
 _RADIUS = torch.tensor(covalent_radii, dtype=torch.float64)
 
-#: Most neighbours of an atom; 4 where none is told.
-_COORDINATION = {1: 1, 8: 2, 9: 1, 15: 4, 16: 4, 17: 1, 35: 1, 53: 1}
+#: Most neighbours of an atom, whatever its valence: sulfur has six bonds, but four neighbours in a molecule.
+_NEIGHBOURS = 4
 
 
 def allowed(
@@ -30,8 +31,9 @@ def allowed(
 
     with covalent radii :math:`r` and a tolerance :math:`t` that is as wide as that of
     :func:`torch_afm.data.covalent_bonds` on the other side; and, with ``coordination``, its bonds by that
-    rule must not exceed the neighbours that it and the atoms bonded to it can have: H, F, Cl, Br and I 1, O
-    2, others 4. Candidates are looked at one by one, not against each other.
+    rule must not exceed the neighbours that it and the atoms bonded to it can have: their largest valence
+    (:data:`torch_afm.elements.MAX_VALENCE`), and 4 at most. Candidates are looked at one by one, not against
+    each other.
 
     Args:
         candidate_z: atomic numbers of the candidates.
@@ -66,4 +68,5 @@ def allowed(
 
 
 def _most(z: Tensor) -> Tensor:
-    return torch.tensor([_COORDINATION.get(n, 4) for n in z.tolist()], dtype=torch.long)
+    most = [min(max_valence(n) or _NEIGHBOURS, _NEIGHBOURS) for n in z.tolist()]
+    return torch.tensor(most, dtype=torch.long)
