@@ -143,7 +143,7 @@ def _refined(
         return dataclasses.replace(generation, graph=graph, steps=steps)
     whole = copy.copy(generation.steps[-1].graph)
     deep = whole.pos[:, 2] < z_min
-    for key in ("pos", "sigma"):
+    for key in ("pos", "sigma", "charge"):
         moved = whole[key].clone()
         moved[~deep] = result.data[key].to(moved)
         if len(result.context.z):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ def read_scan(
     heights: Sequence[float] | None = None,
     pixel_size: float | tuple[float, float] | None = None,
     scale: float | None = None,
+    step: float | None = None,
 ) -> ScanStack:
     """A stack from a file, or from the files of a folder, one slice or more each.
 
@@ -74,18 +76,24 @@ def read_scan(
             files, in which numbers count as such (2 before 10). Default: what the headers say.
         pixel_size: width and height of a pixel in Å, one number if equal. Default: what the headers say.
         scale: Hz in one unit of the file, for files that keep another (Createc, pictures).
+        step: in place of ``heights``: how much nearer each image is than the one before it, in Å, the first
+            at height 0.
 
     Raises:
         InputError: for anything wrong with a file, naming it, and whatever the headers do not tell and is not
             given.
     """
     check_direction(direction)
+    if step is not None and (heights is not None or not 0 < step < math.inf):
+        raise InputError(f"step: expected a positive number of Å, and no heights beside it, got {step}")
     path = Path(path)
     blocks: list[tuple[Path, ScanBlock]] = []
     for file in _files(path):
         blocks.append((file, _read(file, channel, direction)))
         check_size(path, sum(block.values.size for _, block in blocks), MAX_VALUES)
     both = (pixel_size, pixel_size) if isinstance(pixel_size, int | float) else pixel_size
+    if step is not None:
+        heights = [-step * i for i in range(sum(len(block.values) for _, block in blocks))]
     try:
         return assemble(blocks, heights, both, None if scale is None else (scale, "Hz"))
     except InputError as error:

@@ -1,0 +1,92 @@
+"""How far predictions of one scan, turned, agree with each other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torch_afm.data import AFMData
+from torch_afm.metrics import match_atoms
+from torch_afm.utils import InputError
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """Agreement of several predictions of the same structure.
+
+    Args:
+        f1: F1 of each two, one taken for the truth of the other.
+        distance: root mean square distance of their matched atoms in Å; NaN where none match.
+        support: share of the other predictions that have each atom, one tensor a prediction.
+        same_element: share of the other predictions that have it with the same element.
+        cutoff: Å within which two atoms match.
+
+    Shapes:
+        f1 and distance ``[R, R]``, support and same_element R times ``[N]``.
+    """
+
+    f1: Tensor
+    distance: Tensor
+    support: list[Tensor]
+    same_element: list[Tensor]
+    cutoff: float
+
+    @property
+    def mean_f1(self) -> float:
+        """Mean F1 of all pairs."""
+        n = len(self.f1)
+        return float((self.f1.sum() - n) / (n * (n - 1)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, ``None`` for what is not defined."""
+        distance = [[None if math.isnan(d) else d for d in row] for row in self.distance.tolist()]
+        return {"cutoff": self.cutoff, "f1": self.f1.tolist(), "distance": distance, "mean_f1": self.mean_f1}
+
+
+def consistency(graphs: Sequence[AFMData], cutoff: float = 0.5) -> Consistency:
+    """Compare predictions, all in one frame, each with each (:func:`torch_afm.metrics.match_atoms`).
+
+    Args:
+        graphs: two or more.
+        cutoff: Å within which two atoms match.
+
+    Raises:
+        InputError: for fewer than two graphs.
+    """
+    n = len(graphs)
+    if n < 2:
+        raise InputError(f"graphs: expected two or more, got {n}")
+    f1, distance = torch.eye(n), torch.zeros(n, n)
+    support, same = ([torch.zeros(len(g.z)) for g in graphs] for _ in range(2))
+    for i, j in itertools.combinations(range(n), 2):
+        a, b = graphs[i], graphs[j]
+        matched = match_atoms(a.pos, b.pos, cutoff)
+        f1[i, j] = f1[j, i] = matched.f1
+        d = matched.distance
+        distance[i, j] = distance[j, i] = d.square().mean().sqrt() if len(d) else math.nan
+        alike = (a.z[matched.pred] == b.z[matched.true]).float() / (n - 1)
+        support[i][matched.pred] += 1 / (n - 1)
+        support[j][matched.true] += 1 / (n - 1)
+        same[i][matched.pred] += alike
+        same[j][matched.true] += alike
+    return Consistency(f1, distance, support, same, cutoff)
+
+
+def turned_back(graph: AFMData, turns: int, center: tuple[float, float]) -> AFMData:
+    """A graph found in a scan that was turned by quarter turns about ``center`` (Å), in the frame of the scan
+    as it was."""
+    back = graph.clone()
+    middle = graph.pos.new_tensor([*center, 0.0])
+    x, y, z = (graph.pos - middle).unbind(1)
+    for _ in range(-turns % 4):
+        x, y = -y, x
+    back.pos = torch.stack([x, y, z], dim=1) + middle
+    if turns % 2 and "sigma" in graph:
+        back.sigma = graph.sigma[:, [1, 0, 2]]
+    return back

@@ -1,0 +1,225 @@
+"""Scans larger than a model's window: covered by windows, and the predictions stitched."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_afm.config import Scan
+from torch_afm.data import AFMData, covalent_bonds
+from torch_afm.elements import covalent_radius
+from torch_afm.generation.atoms import ATOM_KEYS, take
+from torch_afm.generation.islands import alone, box, find_islands
+from torch_afm.utils import InputError, check_shape
+
+#: Å: atoms closer than this are one; and so are those closer than this share of the sum of their covalent
+#: radii, which no two atoms ever are (0.6: 0.91 Å for C and C, 0.58 Å for O and H).
+SAME, CLOSEST = 0.5, 0.6
+
+#: Å up to which a tile may disagree with its neighbours about the side of the middle that an atom lies on.
+_BLUR = 0.5
+
+#: Share of a window that it shares with the next.
+OVERLAP = 0.5
+
+
+class Tile(NamedTuple):
+    """A window of the model's size in a scan.
+
+    Args:
+        row: its first row of pixels in the scan; may lie outside, as all others.
+        column: its first column.
+        center: its middle in the frame of the scan, in Å.
+        inner: sides ``((left, right), (bottom, top))`` in Å; infinite where no tile of the group comes next.
+        group: tiles of one number cover one thing together.
+    """
+
+    row: int
+    column: int
+    center: tuple[float, float]
+    inner: tuple[tuple[float, float], tuple[float, float]]
+    group: int = 0
+
+    def depth(self, pos: Tensor) -> Tensor:
+        """How far within the window points ``[N, 3]`` lie from the nearest side behind which there is another
+        tile, in Å: ``[N]``; negative outside."""
+        sides = [
+            end * (side - pos[:, k]) if math.isfinite(side) else pos.new_full((len(pos),), math.inf)
+            for k, pair in enumerate(self.inner)
+            for end, side in zip((-1, 1), pair, strict=True)
+        ]
+        return torch.stack(sides).amin(dim=0)
+
+
+def scan_tiles(scan: Scan, model: Scan, overlap: float = OVERLAP) -> list[Tile]:
+    """The windows that cover all of a scan: as few as possible, evenly spread on whole pixels, neighbours
+    sharing at least ``overlap`` of their width.
+
+    Args:
+        scan: the whole scan, with the pixel size of the model's.
+        model: the scan of one window.
+        overlap: share of a window, 0 or more and less than 1.
+
+    Raises:
+        InputError: for a scan smaller than the model's, or with other pixels, and for another overlap.
+    """
+    _check_pixels(scan, model)
+    for name, n, least in zip("xy", scan.pixels, model.pixels, strict=True):
+        if n < least:
+            raise InputError(f"scan: expected at least {least} pixels in {name}, got {n}")
+    return _cover(scan, model, (0, scan.pixels[1] - 1), (0, scan.pixels[0] - 1), overlap, 0)
+
+
+def island_tiles(
+    stack: np.ndarray, scan: Scan, model: Scan, overlap: float = OVERLAP
+) -> list[tuple[Tile, np.ndarray]]:
+    """A window around each island of a scan (:func:`find_islands`), or several where it is larger, and the
+    part of the stack in it with that island alone (:func:`alone`). A window may reach out of the scan: there
+    is background. Where no island is found the windows are those of :func:`scan_tiles`.
+
+    Networks are trained on molecules in the middle of their window, and find fewer atoms elsewhere.
+
+    Shapes:
+        stack ``[Z, Y, X]``; parts ``[Z, Y', X']``.
+
+    Raises:
+        InputError: as :func:`scan_tiles`, but for small scans in which there is an island.
+    """
+    check_shape("stack", stack, scan.shape)
+    _check_pixels(scan, model)
+    pitch = (scan.window[0][1] - scan.window[0][0]) / (scan.pixels[0] - 1)
+    islands = find_islands(stack, pitch)
+    if not islands:
+        return [(tile, cut(stack, tile, model)) for tile in scan_tiles(scan, model, overlap)]
+    found = []
+    for i, mask in enumerate(islands):
+        image = alone(stack, islands, i, pitch)
+        for tile in _cover(scan, model, *box(mask, pitch), overlap, i):
+            found.append((tile, cut(image, tile, model)))
+    return found
+
+
+def cut(stack: np.ndarray, tile: Tile, model: Scan) -> np.ndarray:
+    """The part of a stack in a tile; beyond the scan, as at its edge."""
+    _, ny, nx = model.shape
+    rows, columns = (
+        np.clip(begin + np.arange(n), 0, size - 1)
+        for begin, n, size in zip((tile.row, tile.column), (ny, nx), stack.shape[1:], strict=True)
+    )
+    return stack[:, rows[:, None], columns]
+
+
+def _check_pixels(scan: Scan, model: Scan) -> None:
+    for k, name in enumerate("xy"):
+        pitch, wanted = ((s.window[k][1] - s.window[k][0]) / (s.pixels[k] - 1) for s in (scan, model))
+        if abs(pitch - wanted) > 1e-3 * wanted:
+            raise InputError(f"scan: expected pixels of {wanted:.4f} Å in {name}, got {pitch:.4f} Å")
+
+
+def _cover(
+    scan: Scan, model: Scan, rows: tuple[int, int], columns: tuple[int, int], overlap: float, group: int
+) -> list[Tile]:
+    """Windows that cover these rows and columns, first and last included."""
+    if not 0 <= overlap < 1:
+        raise InputError(f"overlap: expected 0 or more and less than 1, got {overlap}")
+    along_x, along_y = (_along(scan, model, k, *ends, overlap) for k, ends in enumerate((columns, rows)))
+    return [
+        Tile(row, column, (x, y), (inner_x, inner_y), group)
+        for (row, y, inner_y), (column, x, inner_x) in itertools.product(along_y, along_x)
+    ]
+
+
+def _along(
+    scan: Scan, model: Scan, axis: int, first: int, last: int, overlap: float
+) -> list[tuple[int, float, tuple[float, float]]]:
+    """First pixel, middle and inner sides of each window along one axis."""
+    places, n = (scan.x, scan.y)[axis], model.pixels[axis]
+    pitch, more = float(places[1] - places[0]), last - first + 1 - n
+    count = 1 + math.ceil(max(more, 0) / max(1, math.floor(n * (1 - overlap))))
+    begins = (
+        [first + round(i * more / (count - 1)) for i in range(count)]
+        if count > 1
+        else [round((first + last + 1 - n) / 2)]
+    )
+    found = []
+    for i, begin in enumerate(begins):
+        low = float(places[0]) + begin * pitch
+        high = low + (n - 1) * pitch
+        inner = (low if i > 0 else -math.inf, high if i < count - 1 else math.inf)
+        found.append((begin, (low + high) / 2, inner))
+    return found
+
+
+def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:
+    """One graph out of those of overlapping tiles, without doubled atoms.
+
+    An atom is taken from the tile of its group within which it lies deepest (:meth:`Tile.depth`; half an Å
+    less will do, for tiles may place it on different sides of the middle). Atoms of different tiles that are
+    closer than two atoms can be are one: the most confident. Whether two atoms are bonded is said by the tile
+    within which the middle between them lies deepest among those that have both; where none has, the distance
+    decides (:func:`torch_afm.data.covalent_bonds`), and the confidences of both ends are the probability.
+
+    Args:
+        tiles: the tiles.
+        graphs: what was found in each, in the frame of the scan, with the keys of :func:`find_atoms`, bonds
+            and ``bond_probability``.
+
+    Returns:
+        graph with the same keys, and ``tile`` ``[N]``: which tile each atom is from.
+    """
+    owner = torch.cat([torch.full((len(g.z),), i) for i, g in enumerate(graphs)])
+    whole = AFMData(**{key: torch.cat([g[key] for g in graphs]) for key in ATOM_KEYS})
+    whole.edge_index = whole.z.new_empty(2, 0)
+    group = torch.tensor([tile.group for tile in tiles])
+    depth = torch.stack([tile.depth(whole.pos) for tile in tiles])
+    own = depth[owner, torch.arange(len(owner))]
+    rivals = depth.masked_fill(group[:, None] != group[owner], -math.inf)
+    near = own >= rivals.amax(dim=0) - 2 * _BLUR
+    same = (torch.cdist(whole.pos, whole.pos) < _reach(whole.z)) & (owner[:, None] != owner)
+    kept: list[int] = []
+    for i in whole.confidence.argsort(descending=True, stable=True).tolist():
+        if near[i] and not same[i, kept].any():
+            kept.append(i)
+    kept.sort()
+    graph = take(whole, torch.tensor(kept, dtype=torch.long))
+    graph.tile = owner[kept]
+    _bond(graph, tiles, graphs)
+    return graph
+
+
+def _reach(z: Tensor) -> Tensor:
+    """Distance of each pair below which two atoms are one, ``[N, N]`` Å."""
+    radius = torch.tensor([covalent_radius(n) for n in z.tolist()]).reshape(-1)
+    return (CLOSEST * (radius[:, None] + radius)).clamp(min=SAME)
+
+
+def _bond(graph: AFMData, tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> None:
+    """Give the stitched graph its bonds."""
+    n = len(graph.z)
+    middle = (graph.pos[:, None] + graph.pos).reshape(-1, 3) / 2
+    best = torch.full((n, n), -math.inf)
+    probability = torch.zeros(n, n)
+    for a, b in covalent_bonds(graph.z, graph.pos).T.tolist():
+        probability[a, b] = graph.confidence[a] * graph.confidence[b]
+    for tile, found in zip(tiles, graphs, strict=True):
+        if not len(found.z) or not n:
+            continue
+        gap = torch.cdist(graph.pos, found.pos)
+        reach = _reach(torch.cat([graph.z, found.z]))[:n, n:]
+        distance, stand_in = torch.where(gap < reach, gap, math.inf).min(dim=1)
+        here = distance.isfinite()
+        said = torch.zeros(len(found.z), len(found.z))
+        said[tuple(found.edge_index)] = found.bond_probability.to(said)
+        told = here[:, None] & here & (stand_in[:, None] != stand_in)
+        deeper = tile.depth(middle).reshape(n, n)
+        better = told & (deeper > best)
+        probability = torch.where(better, said[stand_in][:, stand_in], probability)
+        best = torch.where(better, deeper, best)
+    graph.edge_index = probability.fill_diagonal_(0).nonzero().T.contiguous()
+    graph.bond_probability = probability[tuple(graph.edge_index)]
