@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -59,7 +60,7 @@ def plot_augmentations(
 
 
 def _draw_row(
-    panels: Sequence,
+    panels: Sequence[Axes],
     stacks: Tensor,
     graph: AFMData,
     scan: Scan,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch_afm.metrics.distributions.compare import DISTANCES, Comparison
 
@@ -37,7 +38,7 @@ def format_comparisons(comparisons: Mapping[str, Comparison]) -> str:
     return "\n\n".join(tables)
 
 
-def _cell(numbers: dict) -> str:
+def _cell(numbers: dict[str, Any]) -> str:
     value = _number(numbers["value"])
     return (
         value if numbers["interval"] is None else f"{value} ({'-'.join(map(_number, numbers['interval']))})"
