@@ -12,11 +12,11 @@ demo: $(STAMP)
 # Two processes of one thread each: torch's threads would fight over the cores.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
-	$(MAKE) notebooks
+	$(MAKE) notebooks docs
 
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
-	$(MAKE) notebooks
+	$(MAKE) notebooks docs
 
 # What is released: sdist and wheel, the wheel installed in a clean environment and used there. Minutes.
 test-wheel: $(STAMP)
