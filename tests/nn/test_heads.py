@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from torch_afm.nn import BondHead, ClassHead, PositionHead
@@ -40,3 +41,17 @@ def test_bond_head_pairs_each_old_atom_with_the_new_one_of_its_graph():
     for i, graph in enumerate(batch.tolist()):
         torch.testing.assert_close(out[i : i + 1], head.mlp(torch.cat([x[i], new[graph]])))
     assert head(x[:0], new, batch[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: ClassHead(6, 3), lambda: PositionHead(6, (8.0, 8.0, 0.7)), lambda: BondHead(6)]
+)
+def test_reset_parameters_draws_as_the_constructor_does(make):
+    torch.manual_seed(1)
+    fresh = make()
+    torch.manual_seed(2)
+    head = make()
+    assert any((a != b).any() for a, b in zip(head.parameters(), fresh.parameters(), strict=True))
+    torch.manual_seed(1)
+    head.reset_parameters()
+    assert all((a == b).all() for a, b in zip(head.parameters(), fresh.parameters(), strict=True))
