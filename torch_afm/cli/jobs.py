@@ -138,16 +138,20 @@ def write_prediction(
     stack: AFMStack,
     settings: dict[str, Any],
     calibration: Calibration,
+    unit: str = "Hz",
 ) -> dict[str, Any]:
     """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist, and
     ``context.xyz`` where atoms below the surface cut were found.
 
     Returns:
         what ``prediction.json`` says: ``settings``, the generation with calibrated probabilities of its atoms
-        and bonds, and the agreement of its simulated stack with the reference, slice by slice.
+        and bonds, and the agreement of its simulated stack with the reference, slice by slice; of a reference
+        in another ``unit`` than Hz only what does not depend on it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     scores = agreement(generation.simulated[0, 0].numpy(), stack.stack[0])
+    if unit != "Hz":
+        scores = {"pearson": scores["pearson"]}
     images = {
         **scores,
         "min_pearson": calibration.min_pearson,
@@ -189,8 +193,9 @@ def describe(result: dict[str, Any]) -> str:
         else f"\ndoubt      this image does not agree (r below {images['min_pearson']:.2f})"
     )
     below = f", and {deep} below the surface cut (context.xyz)" if deep else ""
+    mse = f", MSE {np.mean(images['mse']):.2f} Hz²" if "mse" in images else ""
     return (
         f"generated  {atoms} atoms, {bonds} bonds in {steps} steps{below}, ended: {result['ended']}\n"
         f"image      its simulated stack against the reference, mean of the slices: "
-        f"Pearson r {np.mean(images['pearson']):.2f}, MSE {np.mean(images['mse']):.2f} Hz²{doubt}"
+        f"Pearson r {np.mean(images['pearson']):.2f}{mse}{doubt}"
     )

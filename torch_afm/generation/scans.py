@@ -19,6 +19,7 @@ from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementSettings
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep
 from torch_afm.generation.tiles import Tile, cut, island_tiles, scan_tiles, stitch
+from torch_afm.metrics import Calibration
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError, check_finite, check_shape
@@ -67,6 +68,11 @@ class ScanPrediction:
     def refined(self) -> int:
         """Number of tiles whose refinement was taken."""
         return sum(_helped(t) for t in self.tiles)
+
+    def calibration(self, network: Calibration) -> Calibration:
+        """What corrects this prediction: ``network``, the calibration of the network, but for the standard
+        deviations, which are the refinement's own as soon as it helped in one window."""
+        return dataclasses.replace(network, sigma=(1.0, 1.0, 1.0)) if self.refined else network
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, without the structure."""

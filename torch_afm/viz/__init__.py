@@ -8,8 +8,10 @@ from torch_afm.viz.generation import plot_generation
 from torch_afm.viz.graphs import draw_graph, plot_graph
 from torch_afm.viz.graphs3d import plot_graphs_3d
 from torch_afm.viz.predictions import plot_classes, plot_images, plot_reliability, plot_sizes
+from torch_afm.viz.preparation import plot_preparation
 from torch_afm.viz.radar import plot_radar
 from torch_afm.viz.refinement import plot_refinement
+from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample
 from torch_afm.viz.search import plot_search
 from torch_afm.viz.stacks import draw_slice, plot_stack
@@ -18,6 +20,7 @@ from torch_afm.viz.step import plot_step
 from torch_afm.viz.style import plot_checkpoints, plot_translations
 
 __all__ = [
+    "PredictionReport",
     "draw_graph",
     "draw_slice",
     "plot_augmentations",
@@ -32,9 +35,11 @@ __all__ = [
     "plot_graphs_3d",
     "plot_images",
     "plot_parity",
+    "plot_preparation",
     "plot_radar",
     "plot_refinement",
     "plot_reliability",
+    "plot_report",
     "plot_sample",
     "plot_search",
     "plot_sizes",
@@ -42,4 +47,6 @@ __all__ = [
     "plot_statistics",
     "plot_step",
     "plot_translations",
+    "report_html",
+    "write_report",
 ]

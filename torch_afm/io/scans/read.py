@@ -93,7 +93,7 @@ def read_scan(
         check_size(path, sum(block.values.size for _, block in blocks), MAX_VALUES)
     both = (pixel_size, pixel_size) if isinstance(pixel_size, int | float) else pixel_size
     if step is not None:
-        heights = [-step * i for i in range(sum(len(block.values) for _, block in blocks))]
+        heights = [0.0 - step * i for i in range(sum(len(block.values) for _, block in blocks))]
     try:
         return assemble(blocks, heights, both, None if scale is None else (scale, "Hz"))
     except InputError as error:

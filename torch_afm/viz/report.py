@@ -1,0 +1,249 @@
+"""The report of one prediction: a page that opens without a network, and a picture."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from torch_afm.data import AFMData
+from torch_afm.elements import covalent_radius, symbol
+from torch_afm.io import AFMStack
+from torch_afm.metrics import agreement
+from torch_afm.utils import InputError, check_finite, check_shape
+from torch_afm.viz.graphs import COLOURS, OTHER, draw_graph
+from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
+
+#: Standard deviations of a slice that the ends of the residual's colours stand for.
+_RESIDUAL = 2.0
+
+
+@dataclass(frozen=True)
+class PredictionReport:
+    """What there is to tell of a prediction.
+
+    Args:
+        title: heading.
+        graph: the structure, with ``confidence``, ``class_probabilities`` and ``sigma`` where they are known,
+            and ``bond_probability`` and ``bond_order`` of its bonds.
+        context: atoms below the surface cut.
+        reference: the stack that was looked at.
+        simulated: stack of the structure.
+        unit: of the reference; in others than Hz, slices are compared normalised.
+        agrees: whether the simulated stack agrees.
+        headline: the verdict in a sentence.
+        summary: more of it.
+        warnings: what may be wrong.
+        log: what was done to the scan: name and text.
+        settings: name and value.
+        support: share of other predictions of the same scan that have each atom, where there are some.
+        picture: a figure of the scan before and after.
+
+    Shapes:
+        simulated ``[Z, Y, X]``, support ``[N]``.
+    """
+
+    title: str
+    graph: AFMData
+    context: AFMData
+    reference: AFMStack
+    simulated: np.ndarray
+    agrees: bool
+    headline: str
+    summary: str = ""
+    unit: str = "Hz"
+    warnings: Sequence[str] = ()
+    log: Sequence[tuple[str, str]] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    support: Tensor | None = None
+    picture: Figure | None = None
+
+    def __post_init__(self) -> None:
+        check_shape("simulated", self.simulated, self.reference.stack.shape[1:])
+        check_finite("simulated", self.simulated)
+        for name, part in (("graph", self.graph), ("context", self.context)):
+            check_shape(f"{name}: pos", part.pos, (len(part.z), 3))
+            check_finite(f"{name}: pos", part.pos)
+        if self.support is not None:
+            check_shape("support", self.support, (len(self.graph.z),))
+
+
+def write_report(path: str | Path, report: PredictionReport) -> None:
+    """Write the report as one HTML file that needs no other and no network: the structure in a view that
+    turns, the scan and its re-simulation slice by slice, the atoms, what was done, all settings.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    try:
+        Path(path).write_text(report_html(report), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write ({error.strerror})") from None
+
+
+def report_html(report: PredictionReport) -> str:
+    """The page as a text. Whatever it shows is escaped: texts are data, none is code."""
+    template = resources.files("torch_afm.viz").joinpath("resources/report.html").read_text(encoding="utf-8")
+    data = json.dumps(_data(report), ensure_ascii=False, allow_nan=False)
+    # Inside a script element only these could end it, or begin a comment.
+    for character in "<>&\u2028\u2029":
+        data = data.replace(character, f"\\u{ord(character):04x}")
+    before, after = template.replace("__TITLE__", html.escape(report.title)).split("__DATA__")
+    return before + data + after
+
+
+def _data(report: PredictionReport) -> dict[str, Any]:
+    stack, simulated = report.reference.stack[0].astype(np.float64), report.simulated.astype(np.float64)
+    scores = agreement(*(_normal(s) for s in (simulated, stack)))
+    n = len(report.graph.z)
+    atoms = _atoms(report.graph, False, report.support) + _atoms(report.context, True, None)
+    difference = _residual(report)
+    colours = colormaps["RdBu_r"]
+    axes = report.reference.x, report.reference.y
+    half = [(axis[1] - axis[0]) / 2 if len(axis) > 1 else 0.5 for axis in axes]
+    return {
+        "subtitle": f"{n} atoms, {report.graph.edge_index.size(1) // 2} bonds, {len(report.context.z)} atoms "
+        "below the surface cut",
+        "headline": report.headline,
+        "summary": report.summary,
+        "agrees": report.agrees,
+        "warnings": list(report.warnings),
+        "log": [[str(k), str(v)] for k, v in report.log],
+        "settings": [[str(k), _text(v)] for k, v in report.settings.items()],
+        "atoms": atoms,
+        "bonds": _bonds(report.graph, 0) + _bonds(report.context, n),
+        "window": [[float(axis[0] - h), float(axis[-1] + h)] for axis, h in zip(axes, half, strict=True)],
+        "z": report.reference.z.tolist(),
+        "pearson": scores["pearson"],
+        "ssim": scores["ssim"],
+        "scan": [_png(_grey(s)) for s in stack],
+        "simulated": [_png(_grey(s)) for s in simulated],
+        "residual": [
+            _png((255 * colours(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
+            for s in difference
+        ],
+        "picture": None if report.picture is None else _figure(report.picture),
+    }
+
+
+def _atoms(graph: AFMData, deep: bool, support: Tensor | None) -> list[dict[str, Any]]:
+    listed = []
+    for i, z in enumerate(graph.z.tolist()):
+        element, (x, y, height) = symbol(z), graph.pos[i].tolist()
+        classes = graph.class_probabilities[i] if "class_probabilities" in graph else None
+        listed.append(
+            {
+                "element": element,
+                "x": x,
+                "y": y,
+                "z": height,
+                "r": covalent_radius(z),
+                "colour": COLOURS.get(element, OTHER),
+                "confidence": float(graph.confidence[i]) if "confidence" in graph else 1.0,
+                "element_probability": None if classes is None else float(classes.max()),
+                "sigma": graph.sigma[i].tolist() if "sigma" in graph else None,
+                "support": None if support is None else float(support[i]),
+                "deep": deep,
+            }
+        )
+    return listed
+
+
+def _bonds(graph: AFMData, first: int) -> list[list[float | int | None]]:
+    """Both ends, order and probability of each bond."""
+    listed: list[list[float | int | None]] = []
+    for k, (i, j) in enumerate(graph.edge_index.T.tolist()):
+        if i < j:
+            order = float(graph.bond_order[k]) if "bond_order" in graph else 1.0
+            probability = float(graph.bond_probability[k]) if "bond_probability" in graph else None
+            listed.append([i + first, j + first, order, probability])
+    return listed
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _normal(stack: np.ndarray) -> np.ndarray:
+    """Slices of zero mean and unit variance; zero where there is no contrast."""
+    centred = stack - stack.mean(axis=(1, 2), keepdims=True)
+    spread = centred.std(axis=(1, 2), keepdims=True)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
+
+
+def _residual(report: PredictionReport) -> np.ndarray:
+    """Simulated less measured, slices normalised."""
+    parts = (_normal(s.astype(np.float64)) for s in (report.simulated, report.reference.stack[0]))
+    simulated, measured = parts
+    return simulated - measured
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    low, span = image.min(), np.ptp(image)
+    return np.round(255 * (image - low) / span if span else np.full_like(image, 127.0)).astype(np.uint8)
+
+
+def _png(image: np.ndarray) -> str:
+    """A picture as a data address, its first line lowest."""
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image[::-1])).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _figure(figure: Figure) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=90)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def plot_report(report: PredictionReport) -> Figure:
+    """The report in a picture: far, middle and near slice of the scan, above those of the structure's stack
+    and their difference; the structure over the nearest slice; and the verdict."""
+    reference, simulated = report.reference, report.simulated
+    figure = Figure(figsize=(12.5, 7.6), layout="constrained")
+    figure.suptitle(textwrap.shorten(report.title, 110, placeholder="…"), fontsize=13, parse_math=False)
+    left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
+    axes = left.subplots(3, 3)
+    n = len(reference.z)
+    difference = _residual(report)
+    for column, (s, name) in enumerate(zip((0, n // 2, n - 1), ("far", "middle", "near"), strict=True)):
+        measured = reference.stack[0, s]
+        draw_slice(axes[0, column], measured, reference.x, reference.y)
+        frame(
+            axes[0, column],
+            f"scan, {name}",
+            f"z = {signed(reference.z[s])} Å, {scale_label(measured, report.unit)}",
+        )
+        draw_slice(axes[1, column], simulated[s], reference.x, reference.y)
+        pair = (_normal(v[None].astype(np.float64)) for v in (simulated[s], measured))
+        r = agreement(*pair)["pearson"][0]
+        frame(axes[1, column], "simulated", f"Pearson r {signed(r)}, {scale_label(simulated[s])}")
+        ends = _RESIDUAL
+        axes[2, column].imshow(difference[s], cmap="RdBu_r", vmin=-ends, vmax=ends, origin="lower")
+        frame(axes[2, column], "simulated − scan", "of normalised slices, ± 2")
+    window = (
+        (float(reference.x[0]), float(reference.x[-1])),
+        (float(reference.y[0]), float(reference.y[-1])),
+    )
+    above, below = right.subplots(2, 1, height_ratios=(3, 1))
+    draw_slice(above, reference.stack[0, -1], reference.x, reference.y, 0.35)
+    draw_graph(above, report.graph, window)
+    above.set(xlabel="x (Å)", ylabel="y (Å)", title="structure over the nearest slice")
+    below.set_axis_off()
+    lines = [report.headline, report.summary, *(f"! {w}" for w in report.warnings)]
+    text = "\n".join("\n".join(textwrap.wrap(line, 62)) for line in lines if line)
+    below.text(0, 1, text, transform=below.transAxes, va="top", fontsize=9, parse_math=False)
+    return figure
