@@ -1,84 +1,45 @@
-"""Style translation where the truth is known: domain A is the simulator's, domain B the simulator's with a
-stand-in for an experiment's style (double and asymmetric tip, drift, gamma, plane, row offsets, noise), of
-other molecules. Of test molecules, in neither, both images are known, so that translation and its content
-can be scored against the truth, and denoising by backward translation, too.
+"""Style translation where the truth is known (benchmarks/style/domains.py): stacks of test molecules as
+simulated, perturbed by hand, translated, and both, against the stand-in's domain of other molecules; the
+content of translations against the truth; and denoising, which is translation back.
 
-    python -m benchmarks.style.standin             # hours on one core; continues where it was interrupted
+    python -m benchmarks.style.standin             # ten minutes on one core; continues where it stopped
     python -m benchmarks.style.standin --quick     # a minute, writes no result
+
+What translated stacks are worth in training is told by benchmarks/style/training_sets.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
 
 from benchmarks.common import table, write
-from torch_afm.config import GraphGeneratorConfig
-from torch_afm.datasets import CacheConfig, MoleculeDataset, write_cache
-from torch_afm.metrics.images import content_preservation
-from torch_afm.nn.style import Scaling, StyleTranslator
+from benchmarks.style.domains import GAMMA, SIZES, rendered, stand_in, to_scale
+from torch_afm.datasets import build_training_set
+from torch_afm.metrics import bootstrap, frechet_distance, image_features, wasserstein
+from torch_afm.metrics.images import RandomConvolutions, content_preservation, physical_features
+from torch_afm.nn.style import StyleTranslator
 from torch_afm.style import evaluate_translation, read_stacks
 from torch_afm.train import StyleConfig, train_style
-from torch_afm.transforms import (
-    AddNoise,
-    AddPlane,
-    AddRowOffsets,
-    DoubleTip,
-    Drift,
-    NormalizeSlices,
-    TipAsymmetry,
-)
+from torch_afm.transforms import NormalizeSlices
 
-GAMMA = 1.4
-METRICS = ("physical frechet", "physical kid", "physical mmd", "random frechet", "random kid", "random mmd")
-
-
-def stand_in(stacks: Tensor, seed: int) -> Tensor:
-    """Normalised stacks ``[B, C, Z, Y, X]`` as the stand-in experiment shows them: one tip, one scanner, and
-    noise of every stack's own."""
-    count = len(stacks)
-    rng = np.random.default_rng(seed)
-    stacks = DoubleTip([0.25] * count, [[0.08, 0.05]] * count, [1] * count)(stacks)
-    stacks = TipAsymmetry([0.05] * count, [2.2] * count)(stacks)
-    stacks = Drift([[0.004, -0.003]] * count)(stacks)
-    low = stacks.amin((-2, -1), keepdim=True)
-    span = stacks.amax((-2, -1), keepdim=True) - low
-    stacks = ((stacks - low) / span) ** GAMMA * span + low
-    stacks = AddPlane([0.2] * count, rng.uniform(0, 2 * math.pi, count).tolist())(stacks)
-    stacks = AddRowOffsets([0.02] * count, rng.integers(2**53, size=count).tolist())(stacks)
-    return AddNoise([0.12] * count, rng.integers(2**53, size=count).tolist())(stacks)
-
-
-def domain(folder: Path, molecules: list, rotations: int) -> Tensor:
-    """Simulated stacks, normalised: ``[N, 1, Z, Y, X]``."""
-    scan = GraphGeneratorConfig.preset("small").scan
-    config = CacheConfig(scan=scan, rotations=rotations, candidates=max(20, rotations))
-    write_cache(folder, molecules, config)
-    return NormalizeSlices()(torch.stack(read_stacks(folder))[:, None])
-
-
-def to_scale(stacks: Tensor) -> Tensor:
-    """Stacks ``[N, 1, Z, Y, X]`` as networks and metrics see them."""
-    scaling = Scaling()
-    return scaling.apply(stacks, scaling.measure(stacks))[:, 0]
-
-
-def score(name: str, stacks: Tensor, domain_: Tensor, truth: Tensor) -> dict:
-    """Distances to a domain of other molecules, and content against the paired truth."""
-    stacks, domain_, truth = (to_scale(one) for one in (stacks, domain_, truth))
-    found = evaluate_translation(0, stacks, truth, domain_)
-    return {
-        "name": name,
-        "distances": found.distances,
-        "floors": found.floors,
-        "truth": content_preservation(stacks, truth),
-    }
+EXTRACTORS: dict[str, Callable[[Tensor], Tensor]] = {
+    "physical": physical_features,
+    "random": RandomConvolutions(seed=0),
+}
+METRICS = tuple(f"{name} {distance}" for name in EXTRACTORS for distance in ("frechet", "kid", "mmd"))
+#: Every so many pixels give a grey level.
+_STRIDE = 7
+_RESAMPLES = 200
 
 
 def main() -> None:
@@ -88,55 +49,154 @@ def main() -> None:
     parser.add_argument("--out", default="runs/standin", help="folder for stacks and training")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    count, rotations = (8, 1) if args.quick else (150, 2)
-    out = Path(args.out) / ("quick" if args.quick else f"context{args.context}")
-    source = MoleculeDataset()
-    order = np.random.default_rng(0).permutation(len(source)).tolist()
-    parts = [[source[i] for i in order[k * count : (k + 1) * count]] for k in range(3)]
-    names = ("a", "b", "test")
-    a, clean_b, clean = (domain(out / n, part, rotations) for n, part in zip(names, parts, strict=True))
+    out = Path(args.out) / "quick" if args.quick else Path(args.out)
+    a, clean_b, clean = (rendered(out / part, part, args.quick) for part in ("a", "b", "test"))
     b, styled = stand_in(clean_b, 1), stand_in(clean, 2)
+    config, choice, seconds = train(out, args.context, args.quick, a, b)
+    run = Path(config.out)
+    forward, backward = (run / name for name in ("forward", "backward"))
 
-    size = {"epochs": 1, "decay_epochs": 0, "epoch_pairs": 2, "every": 1, "crop": 32, "validation": 4}
+    kinds = {"stand-in, the truth": styled, "simulated: before": clean}
+    for kind, weights in (("handcrafted", []), ("style", [forward]), ("hybrid", [forward])):
+        folder = run / f"test-{kind}"
+        build_training_set(kind, out / "test", folder, weights)
+        kinds[kind] = NormalizeSlices()(torch.stack(read_stacks(folder))[:, None])
+    rows = score(kinds, b, clean, styled)
+    back = {
+        "simulated, the truth": clean,
+        "stand-in: before": styled,
+        "mean of 3 x 3 pixels": smoothed(styled),
+        "style, translated back": StyleTranslator.load(backward)(styled),
+    }
+    rows_back = score(back, a, styled, clean)
+    for part in (rows, rows_back):
+        print(table(part, DISTANCES) + "\n\n" + table(part, CONTENT) + "\n")
+    print(f"epoch {choice} of {config.total_epochs} chosen; training {seconds / 60:.1f} min of CPU")
     if not args.quick:
-        size = {"epochs": 8, "decay_epochs": 8, "epoch_pairs": 200, "every": 2, "crop": 64, "validation": 20}
+        settings = {"molecules": SIZES, "gamma": GAMMA, "context": args.context}
+        settings["training"] = {k: v for k, v in vars(config).items() if k in TRAINING}
+        settings |= {"chosen": choice, "train_cpu_s": seconds, "lost_below": 0.5, "resamples": _RESAMPLES}
+        command = "python -m benchmarks.style.standin" + f" --context {args.context}" * (args.context > 0)
+        name = "style_standin" + f"_context{args.context}" * (args.context > 0)
+        path = write(name, command, rows + rows_back, settings, ("torch", "lightning", "torchmetrics"))
+        print(f"wrote {path.name}")
+
+
+#: Settings of the translation's training.
+TRAINING: dict[str, Any] = {
+    "noise": True,
+    "residual": True,
+    "detail": True,
+    "epochs": 6,
+    "decay_epochs": 4,
+    "epoch_pairs": 80,
+    "every": 2,
+    "crop": 64,
+    "validation": 20,
+    "lr": 5e-4,
+    "lambda_cycle": 5.0,
+    "lambda_identity": 0.0,
+    "flip": False,
+}
+_QUICK = {"epochs": 1, "decay_epochs": 0, "epoch_pairs": 2, "every": 1, "validation": 4}
+
+
+def train(
+    out: Path, context: int, quick: bool, a: Tensor, b: Tensor
+) -> tuple[StyleConfig, int | None, float]:
+    """The translation between A and B: settings, epoch chosen, CPU seconds of its training (of the last
+    start, where it was interrupted)."""
+    guard = {"least_correlation": -1.0, "most_lost": 1.0} if quick else {}
     config = StyleConfig(
-        out=str(out / "run"),
-        context=args.context,
-        slices=2 * args.context + 1,
+        out=str(out / f"run{context}"),
+        context=context,
+        slices=2 * context + 1,
         threads=1,
         accelerator="cpu",
         progress=False,
-        **size,
+        **TRAINING | (_QUICK if quick else {}) | guard,
     )
+    kept = Path(config.out) / "cpu_seconds.json"
     start = time.process_time()
     choice = train_style(config, list(a[:, 0]), list(b[:, 0]))
-    seconds = time.process_time() - start
-    epoch = choice.epoch or max(choice.rejected)
-    networks = out / "run" / "epochs" / f"{epoch:04d}"
-    forward, backward = (StyleTranslator.load(networks / n) for n in ("forward", "backward"))
-    rows = [
-        score("simulated, to stand-in: before", clean, b, styled),
-        score("simulated, to stand-in: translated", forward(clean), b, styled),
-        score("stand-in, to simulated: before", styled, a, clean),
-        score("stand-in, to simulated: translated", backward(styled), a, clean),
-    ]
-    columns = {"": lambda row: row["name"]}
-    for metric in METRICS:
-        columns[f"{metric} (floor)"] = lambda row, m=metric: (
-            f"{row['distances'][m]:.3g} ({row['floors'][m]:.2g})"
+    if not kept.exists():
+        kept.write_text(json.dumps(time.process_time() - start))
+    if choice.epoch is None:
+        raise SystemExit("the translation destroys content; nothing to score")
+    return config, choice.epoch, json.loads(kept.read_text())
+
+
+def score(kinds: dict[str, Tensor], target: Tensor, source: Tensor, truth: Tensor) -> list[dict[str, Any]]:
+    """Each of the stacks against a domain, their source and their truth. The second of them is what the
+    others improve."""
+    stacks = {name: to_scale(one) for name, one in kinds.items()}
+    target, source, truth = (to_scale(one) for one in (target, source, truth))
+    grey = target.flatten()[::_STRIDE].numpy()
+    order = np.random.default_rng(0).permutation(len(target))
+    halves = [target[order[i::2]].flatten()[::_STRIDE].numpy() for i in range(2)]
+    before = list(stacks.values())[1]
+    rows = []
+    for name, one in stacks.items():
+        found = evaluate_translation(0, one, source, target)
+        rows.append(
+            {
+                "name": name,
+                "stacks": len(one),
+                "distances": found.distances
+                | {"grey levels": wasserstein(one.flatten()[::_STRIDE].numpy(), grey)},
+                "floors": found.floors | {"grey levels": wasserstein(*halves)},
+                "closed": {key: closed(key, one, before, target, found.floors) for key in EXTRACTORS},
+                "content": found.content,
+                "truth": content_preservation(one, truth),
+            }
         )
-    for key in ("correlation", "ssim", "lost"):
-        columns[f"{key} with truth"] = lambda row, k=key: f"{row['truth'][k]:.3f}"
-    print(table(rows, columns))
-    print(f"epoch {choice.epoch} of {config.total_epochs} chosen, rejected: {choice.rejected or 'none'}")
-    print(f"{len(clean)} test stacks; training {seconds:.0f} s of CPU in this start")
-    if not args.quick:
-        settings = {"molecules": count, "rotations": rotations, "context": args.context, "gamma": GAMMA}
-        settings |= size | {"chosen": choice.epoch, "train_cpu_s": seconds}
-        command = f"python -m benchmarks.style.standin --context {args.context}"
-        packages = ("torch", "lightning", "torchmetrics")
-        print(f"wrote {write(f'style_standin_context{args.context}', command, rows, settings, packages)}")
+    return rows
+
+
+def closed(name: str, stacks: Tensor, before: Tensor, target: Tensor, floors: dict[str, float]) -> Any:
+    """Share of the way from the Fréchet distance before to its floor, and its interval over stacks."""
+    extract, floor = EXTRACTORS[name], floors[f"{name} frechet"]
+    features = [image_features(one, extract) for one in (stacks, before, target)]
+    mean, spread = features[2].mean(0), features[2].std(0)
+    after, first, wanted = ((f - mean) / spread for f in features)
+    after, first = (f.reshape(len(stacks), -1, f.shape[1]) for f in (after, first))
+
+    def share(index: np.ndarray) -> float:
+        now, then = (frechet_distance(f[index].reshape(-1, f.shape[2]), wanted) for f in (after, first))
+        return (then - now) / (then - floor)
+
+    molecule = np.arange(len(stacks))
+    return {"value": share(molecule), "interval": bootstrap(share, molecule, _RESAMPLES)}
+
+
+def smoothed(stacks: Tensor) -> Tensor:
+    """The plainest way to denoise."""
+    filled = pad(stacks.flatten(0, 1), (1, 1, 1, 1), mode="replicate")
+    return avg_pool2d(filled, 3, 1).view_as(stacks)
+
+
+def _share(key: str) -> Callable[[Any], str]:
+    def shown(row: Any) -> str:
+        value, (low, high) = row["closed"][key]["value"], row["closed"][key]["interval"]
+        return f"{value:.0%} ({low:.0%} to {high:.0%})"
+
+    return shown
+
+
+DISTANCES: dict[str, Callable[[Any], str]] = {"stacks": lambda row: row["name"]}
+for _metric in (*METRICS, "grey levels"):
+    DISTANCES[f"{_metric} (floor)"] = lambda row, m=_metric: (
+        f"{row['distances'][m]:.3g} ({row['floors'][m]:.2g})"
+    )
+for _name in EXTRACTORS:
+    DISTANCES[f"{_name} Fréchet closed"] = _share(_name)
+CONTENT: dict[str, Callable[[Any], str]] = {"stacks": lambda row: row["name"]}
+for _part, _of in (("content", "source"), ("truth", "truth")):
+    for _key in ("correlation", "ssim", "lost"):
+        CONTENT[f"{_key} with {_of}"] = lambda row, p=_part, k=_key: f"{row[p][k]:.3f}"
+CONTENT["adjacent slices (source)"] = lambda row: (
+    f"{row['content']['adjacent']:.3f} ({row['content']['adjacent_source']:.3f})"
+)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from torch_afm.nn.style import Scaling, TranslatorConfig
 from torch_afm.style import CycleGAN
@@ -64,6 +66,16 @@ def test_with_a_context_the_critic_sees_neighbours():
     assert not torch.isclose(*(one.discriminator(one.critic_b, x, a) for x in (b, swapped)))
     plain = gan()
     torch.testing.assert_close(*(plain.discriminator(plain.critic_b, x, a) for x in (b, swapped)))
+
+
+def test_detail_that_the_critic_sees_written_out():
+    one, (a, b) = gan(detail=True), stacks()
+    scores = []
+    for stack in (a, b):
+        fine = [10 * (s - uniform_filter(s, 3, mode="nearest")) for s in stack[0].numpy()]
+        scores.append(one.critic_a(torch.stack([stack[0], torch.tensor(np.array(fine))], dim=1)))
+    expected = ((scores[0] - 1).square().mean() + scores[1].square().mean()) / 2
+    torch.testing.assert_close(one.discriminator(one.critic_a, a, b), expected)
 
 
 def test_noise_goes_into_the_translation_to_b_alone():

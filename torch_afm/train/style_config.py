@@ -25,6 +25,9 @@ class StyleConfig:
         context: neighbouring slices on either side that all networks see; 0 treats slice by slice.
         noise: show the generator from A to B noise besides, which its translations can then have; see
             :class:`~torch_afm.nn.style.TranslatorConfig`.
+        residual: generators tell what to add to a slice instead of the slice anew, likewise.
+        detail: show the discriminators the fine detail of slices besides; see
+            :class:`~torch_afm.style.CycleGAN`.
         source: scaling of A.
         target: scaling of B.
         crop: side of training crops in pixels, a multiple of 4; large stacks are translated in such tiles.
@@ -58,6 +61,8 @@ class StyleConfig:
     critic_layers: int = 2
     context: int = 0
     noise: bool = False
+    residual: bool = False
+    detail: bool = False
     source: Scaling = field(default_factory=Scaling)
     target: Scaling = field(default_factory=Scaling)
     crop: int = 192
@@ -110,4 +115,5 @@ class StyleConfig:
         """Settings of the translation from A to B."""
         tile, overlap = self.crop, self.crop // 4
         sizes = self.width, self.blocks, self.context
-        return TranslatorConfig(*sizes, self.source, self.target, tile, overlap, self.noise)
+        extras = self.noise, self.residual
+        return TranslatorConfig(*sizes, self.source, self.target, tile, overlap, *extras)

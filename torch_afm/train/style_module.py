@@ -32,6 +32,7 @@ class StyleModule(L.LightningModule):
             config.lambda_cycle,
             config.lambda_identity,
             config.seed,
+            config.detail,
         )
         self.pools = [ImagePool(config.pool, config.seed + i) for i in range(2)]
 

@@ -76,6 +76,14 @@ def test_noise_follows_from_the_seed():
     assert torch.equal(with_none(values, 3), with_none(values, 4))
 
 
+def test_residual_begins_with_no_change():
+    one, values = translator(residual=True, noise=True, context=1), stack(1, 1, 3, 33, 40)
+    torch.testing.assert_close(one(values), values, rtol=0, atol=8e-6)
+    torch.nn.init.normal_(one.generator.layers[-2].weight)
+    images = one.images(values[0], torch.Generator().manual_seed(0))[..., :32, :]
+    torch.testing.assert_close(one.network(images), images[:, 1:2] + one.generator(images))
+
+
 def test_saved_and_loaded(tmp_path):
     one = translator(context=1, source=Scaling("fixed", -9.0, 2.0))
     one.save(tmp_path / "forward")

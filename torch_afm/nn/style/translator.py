@@ -38,6 +38,9 @@ class TranslatorConfig:
         overlap: pixels that tiles share.
         noise: give the generator two channels of Gaussian noise besides, a number a pixel and a number a scan
             line. A network that sees nothing random makes regular patterns where the target has noise.
+        residual: the generator tells what to add to a slice, nothing at first, instead of the slice anew.
+            Content is then there from the beginning, and far fewer pairs are needed; published weights are
+            of generators without.
     """
 
     width: int = 16
@@ -48,6 +51,7 @@ class TranslatorConfig:
     tile: int = 192
     overlap: int = 48
     noise: bool = False
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if self.context < 0:
@@ -67,6 +71,23 @@ class StyleTranslator(Module):
         self.config = config or TranslatorConfig()
         channels = 2 * self.config.context + 1 + 2 * self.config.noise
         self.generator = ResnetGenerator(channels, self.config.width, self.config.blocks)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weights as the generator draws them, but with ``residual`` none in its last layer."""
+        self.generator.reset_parameters()
+        if self.config.residual:
+            torch.nn.init.zeros_(self.generator.layers[-2].get_parameter("weight"))
+
+    def network(self, images: Tensor) -> Tensor:
+        """Scaled slices out of :meth:`images`, with gradients.
+
+        Shapes:
+            images ``[N, channels, Y, X]``, returns ``[N, 1, Y, X]``.
+        """
+        out: Tensor = self.generator(images)
+        middle = self.config.context
+        return out + images[:, middle : middle + 1] if self.config.residual else out
 
     def images(self, scaled: Tensor, rng: torch.Generator) -> Tensor:
         """Scaled stacks as the generator sees them, with noise drawn from ``rng`` (on the CPU) if it wants
@@ -106,8 +127,7 @@ class StyleTranslator(Module):
         span = config.source.measure(stacks)
         images = self.images(config.source.apply(stacks, span), torch.Generator().manual_seed(seed))
         done = [
-            translate_tiled(self.generator, part, config.tile, config.overlap)
-            for part in images.split(_BATCH)
+            translate_tiled(self.network, part, config.tile, config.overlap) for part in images.split(_BATCH)
         ]
         scaled = torch.cat(done).view_as(stacks)
         if config.target.kind == "fixed":
