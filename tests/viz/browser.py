@@ -1,0 +1,118 @@
+"""A headless Chromium, spoken to by its DevTools protocol."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import aiohttp
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find_browser() -> str | None:
+    """The program, where there is one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Page:
+    """An open page: what it asked for, complained of, and a mouse."""
+
+    def __init__(self, socket):
+        self.socket, self.count = socket, 0
+        self.requests, self.complaints = [], []
+
+    async def call(self, method, **params):
+        self.count += 1
+        await self.socket.send_json({"id": self.count, "method": method, "params": params})
+        while True:
+            message = json.loads((await asyncio.wait_for(self.socket.receive(), 60)).data)
+            if message.get("id") == self.count:
+                if "error" in message:
+                    raise RuntimeError(message["error"])
+                return message["result"]
+            self._note(message)
+
+    def _note(self, message):
+        method, params = message.get("method"), message.get("params", {})
+        if method == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
+        elif method == "Runtime.exceptionThrown":
+            self.complaints.append(params["exceptionDetails"]["text"])
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+            self.complaints.append(str(params["args"]))
+        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(params["entry"]["text"])
+
+    async def value(self, expression):
+        result = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(result["exceptionDetails"])
+        return result["result"].get("value")
+
+    async def drag(self, start, end):
+        for kind, (x, y), buttons in (
+            ("mousePressed", start, 1),
+            ("mouseMoved", end, 1),
+            ("mouseReleased", end, 0),
+        ):
+            await self.call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button="left",
+                buttons=buttons,
+                clickCount=1,
+                pointerType="mouse",
+            )
+
+
+def visit(path: Path, profile: Path, visitor):
+    """Open a file and let ``visitor(page)`` do what it wants; its result."""
+    process = subprocess.Popen(
+        [
+            find_browser(),
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            "--window-size=1200,1000",
+            "about:blank",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        return asyncio.run(_visit(path, profile, visitor))
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def _visit(path, profile, visitor):
+    told, end = profile / "DevToolsActivePort", time.monotonic() + 60
+    while not told.exists() or len(told.read_text().splitlines()) < 2:
+        if time.monotonic() > end:
+            raise TimeoutError("the browser did not start")
+        await asyncio.sleep(0.1)
+    port = told.read_text().splitlines()[0]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+            targets = await answer.json()
+        target = next(t for t in targets if t["type"] == "page")
+        async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            page = Page(socket)
+            for domain in ("Network", "Runtime", "Log", "Page"):
+                await page.call(f"{domain}.enable")
+            await page.call("Page.navigate", url=path.resolve().as_uri())
+            while await page.value("document.readyState") != "complete" or not await page.value(
+                "location.protocol === 'file:'"
+            ):
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
+            return await visitor(page)

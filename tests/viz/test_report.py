@@ -1,0 +1,134 @@
+"""The report: what it holds, and what a browser makes of it."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from tests.viz.browser import find_browser, visit
+from torch_afm.data import AFMData
+from torch_afm.io import AFMStack
+from torch_afm.testing import benzene
+from torch_afm.utils import InputError
+from torch_afm.viz import PredictionReport, plot_report, report_html, write_report
+
+EVIL = "</script><img src=x onerror=alert(1)>\u2028 & \"quoted\" 'it'"
+
+
+@pytest.fixture(scope="module")
+def report() -> PredictionReport:
+    rng = np.random.default_rng(0)
+    axis = np.linspace(-8, 8, 32)
+    stack = AFMStack(rng.normal(size=(1, 3, 32, 32)), axis, axis, np.array([8.0, 7.9, 7.8]))
+    graph = benzene()
+    graph.pos[:, 2] -= 0.05 * torch.arange(12)
+    graph.confidence = torch.linspace(0.5, 0.99, 12)
+    graph.bond_probability = torch.full((graph.edge_index.size(1),), 0.75)
+    context = AFMData(z=torch.tensor([8]), pos=torch.tensor([[0.0, 0.0, -2.0]]), charge=torch.zeros(1))
+    context.edge_index = torch.empty(2, 0, dtype=torch.long)
+    return PredictionReport(
+        title=EVIL,
+        graph=graph,
+        context=context,
+        reference=stack,
+        simulated=stack.stack[0] * 3 + 1,
+        agrees=False,
+        headline=EVIL,
+        summary=EVIL,
+        unit="grey value",
+        warnings=[EVIL],
+        log=[("read", EVIL), (EVIL, "drift")],
+        settings={"stack": EVIL, "step": 0.1},
+        support=torch.linspace(0, 1, 12),
+    )
+
+
+def data_of(page: str) -> dict:
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(text)
+
+
+def test_the_page_holds_everything_and_no_text_is_code(report):
+    page = report_html(report)
+    assert page.count("<script") == 2 and "<img src=x" not in page
+    assert "\u2028" not in page.split("<script")[1]
+    told = data_of(page)
+    assert told["headline"] == told["warnings"][0] == told["settings"][0][1] == EVIL
+    assert len(told["atoms"]) == 13 and told["atoms"][12]["deep"] and told["atoms"][12]["element"] == "O"
+    assert len(told["bonds"]) == 12 and told["bonds"][0][3] == pytest.approx(0.75)
+    assert [a["confidence"] for a in told["atoms"][:12]] == pytest.approx(report.graph.confidence.tolist())
+    assert told["atoms"][11]["support"] == pytest.approx(1.0) and told["atoms"][12]["support"] is None
+    assert all(len(told[name]) == 3 for name in ("scan", "simulated", "residual"))
+    # The simulated stack is the scan in another unit: nothing is left of it.
+    assert told["pearson"] == pytest.approx([1.0] * 3)
+    assert not re.search(r"(src|href)=[\"'](?!data:)|url\(|@import", page)
+
+
+def test_nothing_found_is_a_report_too(report, tmp_path):
+    empty = dataclasses.replace(report, graph=AFMData.empty(), context=AFMData.empty(), support=None)
+    write_report(tmp_path / "report.html", empty)
+    assert data_of((tmp_path / "report.html").read_text("utf-8"))["atoms"] == []
+    assert plot_report(empty).axes
+
+
+def test_the_picture_shows_scan_simulation_and_difference(report):
+    figure = plot_report(dataclasses.replace(report, title="benzene"))
+    drawn = [ax for sub in figure.subfigs for ax in sub.axes]
+    assert len(drawn) == 11 and figure.get_suptitle() == "benzene"
+    residual = drawn[6].get_images()[0].get_array()
+    assert np.abs(residual).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"simulated": np.zeros((2, 32, 32))}, "simulated"),
+        ({"simulated": np.full((3, 32, 32), np.nan)}, "simulated"),
+        ({"support": torch.zeros(3)}, "support"),
+    ],
+)
+def test_bad_input(report, changes, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(report, **changes)
+    with pytest.raises(InputError, match="cannot write"):
+        write_report("/proc/none/report.html", report)
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+def test_a_browser_shows_it_and_turns_it(report, tmp_path):
+    path = tmp_path / "report.html"
+    write_report(path, report)
+    hashed = "document.getElementById('%s').toDataURL()"
+
+    async def look(page):
+        before = await page.value(hashed % "view")
+        where = await page.value(
+            "(() => { const r = document.getElementById('view').getBoundingClientRect();"
+            "return [r.left + r.width / 2, r.top + r.height / 2]; })()"
+        )
+        await page.drag(where, [where[0] + 90, where[1] + 40])
+        after = await page.value(hashed % "view")
+        slices = [await page.value(hashed % "scan")]
+        await page.value(
+            "(() => { const s = document.getElementById('slice'); s.value = 0;"
+            "s.dispatchEvent(new Event('input')); })()"
+        )
+        slices.append(await page.value(hashed % "scan"))
+        seen = await page.value("document.getElementById('headline').textContent")
+        rows = await page.value("document.querySelectorAll('#atoms tbody tr').length")
+        drawn = await page.value(
+            "(() => { const c = document.getElementById('view'); const d = c.getContext('2d')"
+            ".getImageData(0, 0, c.width, c.height).data; let n = 0;"
+            "for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })()"
+        )
+        return before, after, slices, seen, rows, drawn, page.requests, page.complaints
+
+    profile = tmp_path / "profile"
+    before, after, slices, seen, rows, drawn, requests, complaints = visit(path, profile, look)
+    assert before != after and slices[0] != slices[1]
+    assert seen == EVIL and rows == 13 and drawn > 1000
+    assert complaints == []
+    assert [r for r in requests if not r.startswith(("data:", path.resolve().as_uri()))] == []
