@@ -192,7 +192,7 @@ def _finish(
     cell = args.cell
     if cell is None and isinstance(stack.meta.get("cell"), list):
         cell = [row[:2] for row in stack.meta["cell"][:2]]
-    if cell is None:
+    if cell is None or not len(generation.graph.z):
         return ""
     write_cif(folder / "prediction.cif", with_confidence(generation, calibration), cell)
     return ", prediction.cif"

@@ -35,12 +35,14 @@ def write_cif(path: str | Path, data: AFMData, cell: Sequence[Sequence[float]]) 
         cell ``[2, 2]``.
 
     Raises:
-        InputError: for vectors that span no plane, and a file that cannot be written.
+        InputError: for vectors that span no plane, no atoms, and a file that cannot be written.
     """
     plane = _plane(cell)
     n = len(data.z)
+    if not n:
+        raise InputError("data: expected at least one atom, got none")
     pos = data.pos.detach().cpu().double().numpy()
-    height = float(np.ptp(pos[:, 2])) if n else 0.0
+    height = float(np.ptp(pos[:, 2]))
     vectors = np.zeros((3, 3))
     vectors[:2, :2] = plane
     vectors[2, 2] = height + 2 * _VACUUM
@@ -51,9 +53,8 @@ def write_cif(path: str | Path, data: AFMData, cell: Sequence[Sequence[float]]) 
         if not kept or atoms.get_distances(i, kept, mic=True).min() >= _SAME:
             kept.append(i)
     atoms = atoms[sorted(kept)]
-    if len(atoms):
-        atoms.positions[:, 2] += _VACUUM - atoms.positions[:, 2].min()
-        atoms.wrap()
+    atoms.positions[:, 2] += _VACUUM - atoms.positions[:, 2].min()
+    atoms.wrap()
     text = io.BytesIO()
     ase.io.write(text, atoms, format="cif")
     try:

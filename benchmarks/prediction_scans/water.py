@@ -1,0 +1,241 @@
+"""Experimental stacks of water on Au(111), from their pictures to structures, judged against theory. Needs
+the public data in the folder that TORCH_AFM_DATA names.
+
+    TORCH_AFM_DATA=... python -m benchmarks.prediction_scans.water [--weights spatial] [--rotations 4]
+
+For each stack: both orders of its slices and three heights of the tip are tried on the strongest window, and
+the image decides; then each rotation of the scan is predicted, refined with the tip unknown, and stitched.
+Prints
+
+- which order agrees better, and by how much; how well the image of each structure agrees with the scan, of
+  what it consists, and how far the rotations of a scan agree with each other;
+- how far the structures are from theory: exact Wasserstein distances of local features with 95 % bootstrap
+  intervals over stacks and theory structures, beside the published predictions of the same stacks.
+
+The step between slices is not known; 0.1 Å is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ase
+import torch
+
+from benchmarks.common import table, write
+from benchmarks.structure.water import load, unit
+from torch_afm.config import Tip
+from torch_afm.data import AFMData
+from torch_afm.elements import symbol
+from torch_afm.generation import (
+    RefinementSettings,
+    choose_height,
+    consistency,
+    load_calibration,
+    predict_scan,
+    turned_back,
+)
+from torch_afm.generation.confidence import mean_pearson
+from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan, turn
+from torch_afm.metrics.distributions import compare
+from torch_afm.metrics.structure import StructureSettings, structure_features
+from torch_afm.models import SpatialGenerator, load_generator
+from torch_afm.ppm import place
+
+#: Width of each stack in Å.
+STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}
+STEP = 0.1
+GUESSES = (-0.3, 0.0, 0.3)
+NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
+CONVENTIONS = {"published": StructureSettings.huang2025(), "visible": StructureSettings.visible()}
+
+
+def run_stack(
+    model: SpatialGenerator, pictures: Path, name: str, rotations: int, min_pearson: float
+) -> tuple[dict[str, Any], list[ase.Atoms]]:
+    """One stack: what came of it, and its structures."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in pictures.glob(f"{name}_*.png"):
+            if file.stem.rsplit("_", 1)[0] == name:
+                shutil.copy(file, folder)
+        width = STACKS[name]
+        count = len(list(Path(folder).iterdir()))
+        pixels = read_scan(folder, heights=range(count), pixel_size=1.0).values.shape[2]
+        stack = read_scan(folder, step=STEP, pixel_size=width / pixels)
+    settings = RefinementSettings(distance_sigma=0.3)
+    how: dict[str, Any] = {"refinement": settings, "views": 1}
+    tried = []
+    for reversed_ in (False, True):
+        prepared = prepare_scan(stack, model.config.scan, ScanPreparation(reverse=reversed_))
+        oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
+        middle = float(place(oxygen, prepared.scan, Tip()))
+        z_tops = [middle + g for g in GUESSES]
+        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, **how)
+        tried += [(r, z_top, reversed_, prepared) for z_top, r in told]
+    _, z_top, reversed_, prepared = max(tried, key=lambda t: t[0])
+    (x0, x1), (y0, y1) = prepared.scan.window
+    center = ((x0 + x1) / 2, (y0 + y1) / 2)
+    rows, graphs, structures = [], [], []
+    for turns in range(0, 4, 4 // rotations):
+        turned = turn(prepared.stack, turns)
+        pixels_ = turned.values.shape[:0:-1]
+        scan = dataclasses.replace(prepared.scan, window=turned.window, pixels=pixels_)
+        found = predict_scan(model, turned.tensor(), scan, z_top, **how)
+        r = mean_pearson(found.generation.simulated, turned.tensor())
+        back = [turned_back(g, turns, center) for g in (found.generation.graph, found.generation.context)]
+        graphs.append(back[0])
+        z, pos = (torch.cat([g[key] for g in back]) for key in ("z", "pos"))
+        elements = Counter(symbol(n) for n in z.tolist())
+        structures.append(
+            ase.Atoms(numbers=z.tolist(), positions=pos.numpy(), info={"name": f"{name}_d{90 * turns}_mol"})
+        )
+        rows.append(
+            {
+                "degrees": 90 * turns,
+                "pearson": r,
+                "agrees": r >= min_pearson,
+                "visible": len(back[0].z),
+                "atoms": len(z),
+                "elements": dict(elements),
+                "windows": len(found.tiles),
+                "refined": found.refined,
+            }
+        )
+    best = {flag: max(r for r, _, f, _ in tried if f == flag) for flag in (False, True)}
+    row = {
+        "stack": name,
+        "pearson_as_numbered": best[False],
+        "pearson_reversed": best[True],
+        "reversed": reversed_,
+        "z_top": z_top,
+        "warnings": list(prepared.warnings),
+        "rotations": rows,
+        "consistency": consistency(graphs).mean_f1 if len(graphs) > 1 else None,
+    }
+    return row, structures
+
+
+def judge(
+    theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]], draws: int
+) -> list[dict[str, Any]]:
+    """Exact distances from theory, by conventions, feature and model."""
+    rows = []
+    for conventions, settings in CONVENTIONS.items():
+        reference = structure_features(theory, settings, NAMES)
+        for model, structures in models.items():
+            found = structure_features(structures, settings, NAMES)
+            units = [unit(a) for a in structures]
+            told = compare(found, reference, ("wasserstein",), n=draws, units=units).features
+            for name in NAMES:
+                entry = told[name]
+                rows.append(
+                    {
+                        "conventions": conventions,
+                        "feature": name,
+                        "model": model,
+                        "values": entry["prediction"],
+                        **entry["distances"]["wasserstein"]["normalised"],
+                    }
+                )
+    return rows
+
+
+def report(stacks: Sequence[Mapping[str, Any]], judged: Sequence[Mapping[str, Any]], least: float) -> str:
+    """Everything as tables."""
+
+    def share(row: Mapping[str, Any]) -> str:
+        total: Counter[str] = Counter()
+        for r in row["rotations"]:
+            total.update(r["elements"])
+        water = total["H"] + total["O"]
+        return f"{water / max(total.total(), 1):.2f}, {total['H'] / max(total['O'], 1):.1f}"
+
+    def spread(row: Mapping[str, Any], key: str, form: str) -> str:
+        return " / ".join(format(r[key], form) for r in row["rotations"])
+
+    columns: dict[str, Any] = {
+        "stack": lambda r: r["stack"],
+        "r as numbered / reversed": lambda r: f"{r['pearson_as_numbered']:.2f} / {r['pearson_reversed']:.2f}",
+        "taken": lambda r: "reversed" if r["reversed"] else "as numbered",
+        "r of the rotations": lambda r: spread(r, "pearson", ".2f"),
+        "atoms": lambda r: spread(r, "atoms", "d"),
+        "share of H and O, H per O": share,
+        "refined windows": lambda r: " / ".join(f"{s['refined']} of {s['windows']}" for s in r["rotations"]),
+        "F1 between rotations": lambda r: "-" if r["consistency"] is None else f"{r['consistency']:.2f}",
+    }
+    parts = [f"Stacks (an image agrees from r = {least:.2f} on)", table(stacks, columns)]
+    models = list(dict.fromkeys(r["model"] for r in judged))
+    for conventions in CONVENTIONS:
+        lines = []
+        for name in NAMES:
+            some = [r for r in judged if r["conventions"] == conventions and r["feature"] == name]
+            lines.append({"feature": name} | {r["model"]: cell(r) for r in some})
+        heads = {key: lambda r, key=key: r[key] for key in ("feature", *models)}
+        parts += [
+            f"Exact Wasserstein distance from theory, {conventions} conventions [95 % interval] (values)",
+            table(lines, heads),
+        ]
+    return "\n\n".join(parts)
+
+
+def cell(row: Mapping[str, Any]) -> str:
+    """Distance, interval and number of values."""
+    if row["value"] is None:
+        return f"- ({row['values']})"
+    ends = "" if row["interval"] is None else " [{:.3f}, {:.3f}]".format(*row["interval"])
+    return f"{row['value']:.3f}{ends} ({row['values']})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", default="spatial", help="name or folder")
+    parser.add_argument("--rotations", type=int, default=4, choices=[1, 2, 4])
+    parser.add_argument("--draws", type=int, default=1000, help="bootstrap resamples")
+    parser.add_argument("--name", default="prediction_scans_water", help="of the file of results")
+    args = parser.parse_args()
+    if "TORCH_AFM_DATA" not in os.environ:
+        sys.exit("skipped: TORCH_AFM_DATA is not set (the folder that holds water_au111)")
+    root = Path(os.environ["TORCH_AFM_DATA"]) / "water_au111"
+    model = load_generator(args.weights)
+    if not isinstance(model, SpatialGenerator):
+        sys.exit("weights: expected those of a SpatialGenerator")
+    least = load_calibration(args.weights).min_pearson
+    rows, structures = [], []
+    for name in STACKS:
+        row, found = run_stack(model, root / "experimental_png", name, args.rotations, least)
+        rows.append(row)
+        structures += found
+        print(f"{name}: done", file=sys.stderr, flush=True)
+    theory, published = load(root)
+    label = Path(args.weights).name
+    models = {f"ours, {label}": structures}
+    models |= {
+        f"published, {model_}": [a for a in of if unit(a) in STACKS] for model_, of in published.items()
+    }
+    judged = judge(theory, models, args.draws)
+    print(report(rows, judged, least))
+    settings = {"weights": label, "rotations": args.rotations, "step": STEP, "draws": args.draws, "seed": 0}
+    settings |= {"min_pearson": least, "structures": {m: len(s) for m, s in models.items()}}
+    command = f"python -m benchmarks.prediction_scans.water --weights {label} --rotations {args.rotations}"
+    write(
+        args.name,
+        command,
+        [{"part": "stacks", **r} for r in rows] + [{"part": "theory", **r} for r in judged],
+        settings,
+        ("torch", "numpy", "scipy", "ase"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from torch_afm.io.scans import ScanStack, crop_finished
+from torch_afm.utils import InputError
+
+
+def make(gaps):
+    values = np.random.default_rng(0).normal(size=(2, 6, 4))
+    for slice_, row, column in gaps:
+        values[slice_, row, column] = np.nan
+    return ScanStack(values, np.array([1.0, 0.0]), ((0.0, 3.0), (0.0, 5.0)))
+
+
+def test_the_longest_run_of_whole_lines_is_left():
+    stack = make([(0, 1, 2), (1, 5, 0)])
+    found = crop_finished(stack)
+    np.testing.assert_array_equal(found.values, stack.values[:, 2:5])
+    assert found.window == ((0.0, 3.0), (2.0, 4.0))
+
+
+def test_a_whole_scan_stays():
+    stack = make([])
+    assert crop_finished(stack) is stack
+
+
+def test_nothing_left():
+    with pytest.raises(InputError, match="got none"):
+        crop_finished(make([(row % 2, row, 0) for row in range(6)]))
