@@ -1,0 +1,61 @@
+import math
+
+import pytest
+import torch
+
+from torch_afm.data import AFMData
+from torch_afm.generation import consistency, turned_back
+from torch_afm.utils import InputError
+
+
+def graph(*rows):
+    return AFMData(
+        z=torch.tensor([r[0] for r in rows], dtype=torch.long),
+        pos=torch.tensor([r[1:] for r in rows]).reshape(-1, 3),
+        charge=torch.zeros(len(rows)),
+    )
+
+
+A, B, C = (6, 0.0, 0.0, 0.0), (8, 2.0, 0.0, 0.0), (1, 5.0, 5.0, 0.0)
+
+
+def test_by_hand():
+    shifted = (6, 0.3, 0.0, 0.0)
+    other = (7, 2.0, 0.4, 0.0)
+    found = consistency([graph(A, B), graph(shifted, other, C), graph(A)])
+    assert found.f1.tolist() == [
+        pytest.approx([1.0, 0.8, 2 / 3]),
+        pytest.approx([0.8, 1.0, 0.5]),
+        pytest.approx([2 / 3, 0.5, 1.0]),
+    ]
+    assert found.distance[0, 1] == pytest.approx(math.sqrt((0.09 + 0.16) / 2))
+    assert [s.tolist() for s in found.support] == [[1.0, 0.5], [1.0, 0.5, 0.0], [1.0]]
+    assert [s.tolist() for s in found.same_element] == [[1.0, 0.0], [1.0, 0.0, 0.0], [1.0]]
+    assert found.mean_f1 == pytest.approx((0.8 + 2 / 3 + 0.5) / 3)
+
+
+def test_nothing_in_common_has_no_distance():
+    found = consistency([graph(A), graph(C)])
+    assert math.isnan(found.distance[0, 1]) and found.to_dict()["distance"][0][1] is None
+    assert found.mean_f1 == 0.0
+
+
+def test_one_has_nothing_to_agree_with():
+    with pytest.raises(InputError, match="two or more"):
+        consistency([graph(A)])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_turned_back_undoes_a_turn(turns):
+    centre = torch.tensor([1.0, -2.0, 0.0])
+    angle = torch.tensor(turns * math.pi / 2)
+    c, s = float(angle.cos()), float(angle.sin())
+    matrix = torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    data = graph(A, B, C)
+    turned = data.clone()
+    turned.pos = (data.pos - centre) @ matrix.T + centre
+    turned.sigma = torch.tensor([[0.1, 0.2, 0.3]] * 3)
+    back = turned_back(turned, turns, (1.0, -2.0))
+    torch.testing.assert_close(back.pos, data.pos, atol=1e-5, rtol=0)
+    expected = [0.2, 0.1, 0.3] if turns % 2 else [0.1, 0.2, 0.3]
+    assert back.sigma[0].tolist() == pytest.approx(expected)
