@@ -79,7 +79,7 @@ def run_stack(
         oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
         middle = float(place(oxygen, prepared.scan, Tip()))
         z_tops = [middle + g for g in GUESSES]
-        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, **how)
+        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, views=1)
         tried += [(r, z_top, reversed_, prepared) for z_top, r in told]
     _, z_top, reversed_, prepared = max(tried, key=lambda t: t[0])
     (x0, x1), (y0, y1) = prepared.scan.window

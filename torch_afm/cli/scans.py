@@ -105,9 +105,7 @@ def predict_files(args: Namespace, model: GraphGenerator | SpatialGenerator) -> 
             tries.append((prepared, reversed_, z_tops[0], settings, None))
             continue
         tip = setting(prepared.stack.afm_stack(), "tip", Tip())
-        told = choose_height(
-            model, prepared.stack.tensor(), prepared.scan, z_tops, tip=tip, refinement=settings, **how
-        )
+        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, tip=tip, **how)
         tries += [(prepared, reversed_, z, settings, r) for z, r in told]
     prepared, reversed_, z_top, settings, _ = max(tries, key=lambda t: -2.0 if t[4] is None else t[4])
     warnings = list(prepared.warnings)

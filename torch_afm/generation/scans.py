@@ -171,7 +171,8 @@ def choose_height(
     model: SpatialGenerator, reference: Tensor, scan: Scan, z_tops: Sequence[float], **how: Any
 ) -> list[tuple[float, float]]:
     """How well the image of the strongest window agrees, for each of several guesses of the first anchor
-    height: pairs of guess and Pearson's r, mean of the slices. Arguments as :func:`predict_scan`.
+    height: pairs of guess and Pearson's r, mean of the slices. Arguments as :func:`predict_scan`; a
+    refinement would find a height of its own, and so level out the guesses.
 
     Raises:
         InputError: for no guess, and as :func:`predict_scan`.

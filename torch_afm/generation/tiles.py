@@ -26,7 +26,7 @@ SAME, CLOSEST = 0.5, 0.6
 _BLUR = 0.5
 
 #: Share of a window that it shares with the next.
-OVERLAP = 0.5
+OVERLAP = 0.4
 
 
 class Tile(NamedTuple):

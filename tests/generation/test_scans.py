@@ -1,0 +1,143 @@
+"""A whole scan, against a network that knows the truth."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.generation.test_pipeline import Known
+from tests.generation.test_spatial import SCAN, Z_TOP, by_place
+from torch_afm.config import GraphGeneratorConfig
+from torch_afm.data import AFMData
+from torch_afm.generation import (
+    RefinementSettings,
+    choose_height,
+    generate_spatial,
+    pipeline,
+    predict_scan,
+    scans,
+    tiles,
+)
+from torch_afm.metrics import Calibration
+from torch_afm.models import GraphGenerator
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.testing import benzene
+from torch_afm.utils import InputError
+
+PITCH = 8 / 15
+WIDE = dataclasses.replace(SCAN, window=((-1.0, -1 + 47 * PITCH), (0.0, 15 * PITCH)), pixels=(48, 16))
+
+
+@pytest.fixture
+def moved():
+    """Benzene at the middle of the second of the grid's windows along x."""
+    molecule = benzene()
+    molecule.pos = molecule.pos + torch.tensor([-1 + 23.5 * PITCH, 7.5 * PITCH, 0.0])
+    return molecule
+
+
+@pytest.fixture
+def reference(moved):
+    return ProbeParticleModel(WIDE).render(moved, z_top=Z_TOP)
+
+
+@pytest.fixture(autouse=True)
+def one_island(monkeypatch):
+    """At these few pixels benzene is wider than the oracle's window."""
+
+    def find(stack, pitch):
+        mask = np.zeros(stack.shape[1:], bool)
+        if mask.shape == (16, 48):
+            mask[3:13, 19:29] = True
+        return [mask] if mask.any() else []
+
+    monkeypatch.setattr(tiles, "find_islands", find)
+
+
+def predict(reference, **how):
+    return predict_scan(Known(benzene()), reference, WIDE, Z_TOP, views=1, **how)
+
+
+def test_an_island_is_centred_and_found_where_it_is(moved, reference):
+    found = predict(reference)
+    generation = found.generation
+    (tile,) = found.tiles
+    shift = torch.tensor([*tile.tile.center, 0.0])
+    torch.testing.assert_close(shift, moved.pos.mean(0), atol=1e-4, rtol=0)
+    expected = benzene().pos + shift
+    assert by_place(generation.graph.z, generation.graph.pos) == by_place(benzene().z, expected)
+    assert generation.graph.edge_index.size(1) == 24 and generation.ended == "stop"
+    assert generation.simulated.shape == (1, 1, *WIDE.shape)
+    whole = ProbeParticleModel(WIDE).render(AFMData(z=benzene().z, pos=expected), z_top=Z_TOP)
+    torch.testing.assert_close(generation.simulated, whole, atol=1e-3, rtol=1e-3)
+    assert found.to_dict()["tiles"][0]["atoms"] == 12 and found.refined == 0 and found.fitted is None
+    assert found.calibration(Calibration(sigma=(0.5, 0.5, 0.5))).sigma == (0.5, 0.5, 0.5)
+
+
+def test_empty_windows_of_a_grid_are_left_out(reference):
+    reference = reference.clone()
+    reference[..., 30:] = reference[..., :1].mean()  # flat on the right
+    found = predict(reference, cover="grid")
+    assert found.tiles[-1].found is None and found.tiles[-1].pearson == 0.0
+    assert any(t.found is not None for t in found.tiles)
+
+
+def test_heights_that_windows_find_become_one(monkeypatch, reference):
+    """A refinement that lifts the tip by 0.2 Å lowers the atoms, for the tip stays where it was."""
+
+    def refined(data, stack, renderer, z_top, tip, context, settings, seed):
+        result = {
+            "helped": True,
+            "z_top": z_top + 0.2,
+            "tip": dataclasses.replace(renderer.tip, tilt=(0.1, 0.0)),
+        }
+        return SimpleNamespace(data=data.clone(), context=AFMData.empty(), **result)
+
+    monkeypatch.setattr(pipeline, "refine", refined)
+    plain, found = predict(reference), predict(reference, refinement=RefinementSettings())
+    down = plain.generation.graph.pos[:, 2] - found.generation.graph.pos[:, 2]
+    torch.testing.assert_close(down, torch.full((12,), 0.2), atol=1e-5, rtol=0)
+    assert (
+        found.refined == 1
+        and found.fitted == pytest.approx(0.2)
+        and found.tip.tilt == pytest.approx((0.1, 0))
+    )
+    assert found.z_top == Z_TOP and found.calibration(Calibration(sigma=(0.5, 0.5, 0.5))).sigma == (
+        1.0,
+        1.0,
+        1.0,
+    )
+    # The same distances give the same image, but for the tilt.
+    assert found.tiles[0].pearson > 0.9
+
+
+def test_the_image_tells_heights_apart(reference):
+    told = choose_height(Known(benzene()), reference, WIDE, [Z_TOP - 1, Z_TOP, Z_TOP + 1.5], views=1)
+    assert [z for z, _ in told] == [Z_TOP - 1, Z_TOP, Z_TOP + 1.5]
+    assert max(told, key=lambda t: t[1])[0] == Z_TOP
+
+
+def test_it_is_the_same_generation_as_that_of_one_window():
+    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    found = predict_scan(Known(benzene()), reference, SCAN, Z_TOP, views=1, cover="grid")
+    alone = generate_spatial(Known(benzene()), reference, ProbeParticleModel(SCAN), Z_TOP, views=1)
+    assert by_place(alone.graph.z, alone.graph.pos) == by_place(
+        found.generation.graph.z, found.generation.graph.pos
+    )
+
+
+def test_bad_input(reference):
+    with pytest.raises(InputError, match="cover"):
+        predict(reference, cover="carpet")
+    with pytest.raises(InputError, match="reference"):
+        predict(reference[..., :20])
+    with pytest.raises(InputError, match="finite"):
+        predict(reference * float("nan"))
+    with pytest.raises(InputError, match="at least one guess"):
+        choose_height(Known(benzene()), reference, WIDE, [])
+    small = GraphGenerator(GraphGeneratorConfig.preset("small"))
+    with pytest.raises(InputError, match="SpatialGenerator"):
+        predict_scan(small, reference, WIDE, Z_TOP)
+    assert scans.EMPTY < 1
