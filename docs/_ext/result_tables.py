@@ -7,7 +7,7 @@ what their rows have.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +21,19 @@ MOST_ROWS = 48
 #: Columns shown at most where none are chosen.
 MOST_COLUMNS = 9
 
-_SCORES = {
-    "weights": "weights",
-    "pipeline": "pipeline",
-    "orientation": "orientation",
-    "visible atoms": "visible_atoms",
-    "predictions": "scores.predictions",
+#: Of rows with the scores of whole predictions, besides what names the row: heading -> path of keys, joined by
+#: dots ("[.]" is a dot in a key).
+SCORES = {
     "F1 at 0.35 Å": "scores.f1.0[.]35",
     "F1 at 0.5 Å": "scores.f1.0[.]5",
+    "its interval": "intervals.f1.0[.]5",
     "F1 at 0.5 Å, element too": "scores.aware.f1.0[.]5",
+    "missing": "scores.missing",
+    "extra": "scores.extra",
 }
 
-#: File -> heading -> path of keys, joined by dots ("[.]" is a dot in a key).
+#: File -> heading -> path of keys.
 COLUMNS = {
-    "prediction_spatial": _SCORES,
-    "prediction_pipelines": _SCORES,
-    "prediction_choices": {
-        "choice": "choice",
-        "F1 at 0.35 Å": "scores.f1.0[.]35",
-        "F1 at 0.5 Å": "scores.f1.0[.]5",
-        "missing": "scores.missing",
-        "extra": "scores.extra",
-    },
     "gradients": {
         "molecule": "molecule",
         "renderer": "renderer",
@@ -102,10 +93,26 @@ def columns_of(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Headings and the keys that they stand for: the chosen ones, or all that hold a number or a word."""
     if name in COLUMNS:
         return COLUMNS[name]
-    simple = [key for row in rows for key, value in row.items() if cell(value) and key != "interval"]
-    return {
-        key.replace("_", " "): key.replace(".", "[.]") for key in list(dict.fromkeys(simple))[:MOST_COLUMNS]
-    }
+    scored = any("scores" in row for row in rows)
+    left_out = ("scores", "intervals", "confidence") if scored else ("interval",)
+    rest = [{k: v for k, v in row.items() if k not in left_out} for row in rows]
+    paths = list(dict.fromkeys(path for row in rest for path in _leaves(row)))
+    chosen = {_heading(path): path for path in paths[: 4 if scored else MOST_COLUMNS]}
+    return chosen | (SCORES if scored else {})
+
+
+def _heading(path: str) -> str:
+    return path.replace("[.]", "\0").replace(".", " ").replace("_", " ").replace("\0", ".")
+
+
+def _leaves(row: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Paths of all that a cell can show."""
+    for key, value in row.items():
+        path = prefix + key.replace(".", "[.]")
+        if cell(value):
+            yield path
+        elif isinstance(value, Mapping):
+            yield from _leaves(value, path + ".")
 
 
 def find(row: Mapping[str, Any], path: str) -> Any:
