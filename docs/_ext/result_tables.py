@@ -21,9 +21,10 @@ MOST_ROWS = 48
 #: Columns shown at most where none are chosen.
 MOST_COLUMNS = 9
 
-#: Of rows with the scores of whole predictions, besides what names the row: heading -> path of keys, joined by
-#: dots ("[.]" is a dot in a key).
+#: Of rows with the scores of whole predictions, besides what names the row: heading -> path of keys, joined
+#: by dots ("[.]" is a dot in a key).
 SCORES = {
+    "predictions": "scores.predictions",
     "F1 at 0.35 Å": "scores.f1.0[.]35",
     "F1 at 0.5 Å": "scores.f1.0[.]5",
     "its interval": "intervals.f1.0[.]5",
