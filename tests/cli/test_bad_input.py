@@ -65,7 +65,7 @@ PREDICT = [
     ("{}/nan.npz --out {}/o", "NaN"),
     ("{}/flat.npz --out {}/o", "[C, Z, Y, X]"),
     ("{}/nokey.npz --out {}/o", "missing"),
-    ("{}/small.npz --out {}/o", "the model expects 1 x 10 x 64 x 64"),
+    ("{}/small.npz --out {}/o", "expected those of a SpatialGenerator"),
     ("{}/good.npz", "out"),
     ("{}/good.npz --out {}/good.npz", "good.npz"),
     ("{}/good.npz --out {}/o --z-top nan", "--z-top"),
@@ -100,7 +100,7 @@ def test_one_line_and_exit_status_2(capsys, monkeypatch, files, weights, command
         ("simulate", "--smiles C1CC", "smiles"),
         ("simulate", "--smiles C --bogus 1", "--bogus"),
         ("predict", "{}/nan.npz --out {}/o", "NaN"),
-        ("predict", "{}/small.npz --out {}/o", "the model expects 1 x 10 x 64 x 64"),
+        ("predict", "{}/small.npz --out {}/o", "expected those of a SpatialGenerator"),
     ],
 )
 def test_the_same_in_a_process_of_its_own(cli, files, weights, command, line, message):

@@ -37,8 +37,11 @@ def test_the_nearest_heights_on_the_model_s_pixels():
     np.testing.assert_allclose(found.stack.values, expected, atol=1e-3)
     assert found.scan.window == found.stack.window and found.scan.shape == found.stack.values.shape
     assert found.scan.dz == pytest.approx(0.1) and found.scan.n_oscillation == MODEL.n_oscillation
-    # All of the scan is kept, half a pixel beyond the centres of the outermost ones, and no more.
-    assert found.scan.pixels[0] == int((12 + 12 / 59) / 0.25) + 1 and not found.warnings
+    # All of the scan is kept.
+    assert found.scan.pixels[0] == 49 and not found.warnings
+    # The outermost pixels are asked for their edges only where the model's 8 Å need it.
+    edge = prepare_scan(scan(HEIGHTS, half=3.9, n=40), MODEL, FIXED)
+    assert edge.scan.pixels == (33, 33) and edge.stack.x[0] == pytest.approx(-4.0)
     assert [name for name, _ in found.steps] == ["read", "pixels", "heights"]
 
 

@@ -245,9 +245,11 @@ def _onto_pixels(
         (w0, w1), n = scan.window[k], scan.pixels[k]
         pitch = (w1 - w0) / (n - 1)
         low, high = stack.window[k]
-        # A pixel stands for its whole area.
-        extent = high - low + stack.pixel[k]
-        count = n if center is not None else math.floor(extent / pitch + 1e-6) + 1
+        # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
+        inside, extent = high - low, high - low + stack.pixel[k]
+        count = math.floor(inside / pitch + 1e-6) + 1
+        if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
+            count = n
         if count < _LEAST_PIXELS:
             raise InputError(
                 f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å"

@@ -1,0 +1,237 @@
+"""Files of a microscope in, a report out: against a network that knows the truth."""
+
+import dataclasses
+import json
+
+import ase.io
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.generation.test_pipeline import Known
+from tests.generation.test_spatial import SCAN, by_place
+from torch_afm.cli import predict
+from torch_afm.cli.main import main
+from torch_afm.config import Tip, to_dict
+from torch_afm.data import AFMData
+from torch_afm.generation import tiles
+from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
+from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.testing import benzene
+
+PITCH = 8 / 15
+N = 32
+MIDDLE = torch.tensor([(N - 1) / 2 * PITCH, (N - 1) / 2 * PITCH, 0.0])
+PLAIN = ("--refine", "false", "--flatten", "none", "--align", "never")
+
+
+@pytest.fixture(autouse=True)
+def oracle(monkeypatch):
+    def find(stack, pitch):
+        n = stack.shape[1]
+        mask = np.zeros(stack.shape[1:], bool)
+        mask[n // 2 - 5 : n // 2 + 5, n // 2 - 5 : n // 2 + 5] = True
+        return [mask]
+
+    monkeypatch.setattr(tiles, "find_islands", find)
+    monkeypatch.setattr(predict, "load_generator", lambda weights: Known(benzene()))
+
+
+@pytest.fixture(scope="module")
+def wide() -> AFMStack:
+    """Benzene in the middle of a scan twice as wide as the window, at 13 heights, the nearest two of them
+    those that the model was made for."""
+    molecule = benzene()
+    molecule.pos = molecule.pos + MIDDLE
+    window = ((0.0, (N - 1) * PITCH),) * 2
+    scan = dataclasses.replace(SCAN, window=window, pixels=(N, N), n_slices=13)
+    height = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), scan, Tip())) + 1.1
+    stack = ProbeParticleModel(scan).render(molecule, z_top=height)[0].numpy()
+    meta = {"z_top": height, "scan": to_dict(scan), "tip": to_dict(Tip())}
+    return AFMStack(stack, scan.x, scan.y, scan.slice_heights(height), meta)
+
+
+@pytest.fixture
+def pictures(wide, tmp_path):
+    """The same in grey values of 8 bits, its slices numbered from far to near, and somebody's notes."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, image in enumerate(wide.stack[0]):
+        low, high = image.min(), image.max()
+        grey = np.round(255 * (image - low) / (high - low)).astype(np.uint8)
+        Image.fromarray(grey[::-1]).save(folder / f"water_{i}.png")
+    (folder / "notes.txt").write_text("words")
+    return folder
+
+
+def run(*arguments) -> int:
+    return main(["predict", *map(str, arguments)])
+
+
+def story(folder) -> dict:
+    return json.loads((folder / "prediction.json").read_text())
+
+
+def check_benzene(path):
+    found = read_molecule(path)
+    assert by_place(found.z, (found.pos * 50).round() / 50) == by_place(
+        benzene().z, ((benzene().pos + MIDDLE) * 50).round() / 50
+    )
+
+
+def test_a_folder_of_pictures(pictures, tmp_path, capsys):
+    out = tmp_path / "result"
+    code = run(pictures, "--out", out, "--step", 0.1, "--pixel-size", PITCH, *PLAIN, "--views", 1)
+    said = capsys.readouterr().out
+    assert code == 0 and "grey value" in said and "tried" in said and "MSE" not in said
+    told = story(out)
+    log = dict(map(tuple, told["scan"]["log"]))
+    assert f"13 slices of {N} x {N} pixels" in log["read"] and "2 slices in steps" in log["heights"]
+    assert "plane" not in log and len(told["scan"]["tried"]) == 3 and told["scan"]["views"] == 1
+    assert list(told["agreement"]) == ["pearson", "min_pearson", "agrees"]
+    assert np.mean(told["agreement"]["pearson"]) > 0.9
+    # The frame of pictures has its zero in the middle.
+    found = read_molecule(out / "prediction.xyz")
+    assert by_place(found.z, found.pos.round(decimals=2)) == by_place(
+        benzene().z, benzene().pos.round(decimals=2)
+    )
+    names = {f.name for f in out.iterdir()}
+    assert names >= {
+        "prediction.sdf",
+        "report.html",
+        "report.png",
+        "preparation.png",
+        "scan.npz",
+        "simulated.npz",
+    }
+    assert "prediction.cif" not in names
+    page = (out / "report.html").read_text("utf-8")
+    assert "images" in page and log["read"].replace("<", "") in page
+    prepared, simulated = read_stack(out / "scan.npz"), read_stack(out / "simulated.npz")
+    assert prepared.stack.shape == simulated.stack.shape == (1, 2, N, N)
+    assert "warning" not in said or "order" not in said.split("warning")[1]
+
+
+def test_the_image_tells_which_end_is_near(pictures, tmp_path, capsys):
+    for i in range(13):
+        (pictures / f"water_{i}.png").rename(pictures / f"x_{12 - i}.png")
+    where = ("--step", 0.1, "--pixel-size", PITCH, *PLAIN, "--views", 1)
+    assert run(pictures, "--out", tmp_path / "try", *where, "--reverse", "try") == 0
+    tried = story(tmp_path / "try")["scan"]["tried"]
+    assert len(tried) == 6 and max(tried, key=lambda t: t["pearson"])["reverse"] is True
+    assert "reversed: r" in capsys.readouterr().out
+    assert run(pictures, "--out", tmp_path / "yes", *where, "--reverse", "yes") == 0
+    agreement = [np.mean(story(tmp_path / n)["agreement"]["pearson"]) for n in ("try", "yes")]
+    assert agreement[0] == pytest.approx(agreement[1])
+
+
+def test_a_stack_file_that_tells_its_height_and_two_rotations(wide, tmp_path, capsys):
+    write_stack(tmp_path / "wide.npz", wide)
+    out = tmp_path / "result"
+    cell = "[[30,0],[0,30]]"
+    assert run(tmp_path / "wide.npz", "--out", out, "--rotations", 2, "--cell", cell, *PLAIN) == 0
+    told = story(out)["scan"]
+    # The nearest two of 13 slices: the first anchor height is eleven steps nearer.
+    assert told["z_top"] == pytest.approx(wide.meta["z_top"] - 1.1) and told["tried"] == []
+    assert told["rotations"]["degrees"] == [0, 180] and told["views"] == 1
+    assert told["rotations"]["mean_f1"] == 1.0 and told["rotations"]["support"] == [1.0] * 12
+    assert "F1 between them 1.00" in capsys.readouterr().out
+    check_benzene(out / "prediction.xyz")
+    assert len(ase.io.read(out / "prediction.cif")) == 12
+    assert '"support": 1.0' in (out / "report.html").read_text("utf-8")
+
+
+def test_rotations_that_disagree_are_a_warning(wide, tmp_path, capsys):
+    """The oracle sees benzene as it is, however the scan is turned: by quarter turns it is wrong."""
+    write_stack(tmp_path / "wide.npz", wide)
+    assert run(tmp_path / "wide.npz", "--out", tmp_path / "o", "--rotations", 4, *PLAIN) == 0
+    told = story(tmp_path / "o")["scan"]["rotations"]
+    assert told["degrees"] == [0, 90, 180, 270] and told["taken"] in (0, 180)
+    assert told["f1"][0][2] == told["f1"][1][3] == 1.0 and told["mean_f1"] < 0.8
+    assert min(told["support"]) == pytest.approx(1 / 3)
+    assert "give different structures" in capsys.readouterr().out
+
+
+def test_one_window_around_a_place(wide, tmp_path):
+    write_stack(tmp_path / "wide.npz", wide)
+    center = json.dumps(MIDDLE[:2].tolist())
+    assert run(tmp_path / "wide.npz", "--out", tmp_path / "o", "--center", center, "--views", 1, *PLAIN) == 0
+    told = story(tmp_path / "o")["scan"]
+    assert told["cover"] == "grid" and len(told["tiles"]) == 1
+    check_benzene(tmp_path / "o" / "prediction.xyz")
+
+
+def test_refinement_fits_the_height(pictures, tmp_path, capsys):
+    out = tmp_path / "o"
+    assert run(pictures, "--out", out, "--step", 0.1, "--pixel-size", PITCH, "--views", 1) == 0
+    told = story(out)["scan"]
+    assert "the refinement was taken in" in capsys.readouterr().out
+    assert (told["refined"] == 1) == (told["z_top_fitted"] is not None)
+
+
+SCANS = [
+    ("{}/none --out {}/o", "none: no such file or folder"),
+    ("{}/empty --out {}/o", "expected files ending in"),
+    ("{}/mixed --out {}/o", "expected files of one format"),
+    ("{}/images --out {}/o", "heights: expected the files to tell them"),
+    ("{}/images --out {}/o --step 0.1", "pixel_size: expected the files to tell it"),
+    ("{}/images --out {}/o --step 0.1 --heights [0,1,2] --pixel-size 0.5", "no heights beside it"),
+    ("{}/images --out {}/o --heights [0,1] --pixel-size 0.5", "heights: expected one for each of 13 images"),
+    ("{}/images --out {}/o --heights [0,x] --pixel-size 0.5", "--heights"),
+    ("{}/images --out {}/o --step -1 --pixel-size 0.5", "--step"),
+    ("{}/images --out {}/o --step 0.001 --pixel-size 0.5", "heights: expected 0.10 Å"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.05", "scan: expected at least"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --center [99,0]", "positions within the scanned"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --center [1]", "--center"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --window [[0,1],[9,8]]", "window: expected y0 <= y1"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --channel Z --direction backward", "direction"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --flatten sphere", "--flatten"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --reverse maybe", "--reverse"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --rotations 3", "--rotations"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --views 2", "--views"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --cell [[1,0],[2,0]]", "cell: expected two vectors"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --top 5", "heights"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --z-top nan", "--z-top"),
+    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --scale 0", "contrast"),
+    ("{}/images --out {}/images/water_0.png --step 0.1 --pixel-size 0.5", "water_0.png"),
+    ("{}/text.sxm --out {}/o", "text.sxm"),
+    ("{}/text.gwy --out {}/o", "text.gwy"),
+    ("{}/cut.png --out {}/o --step 0.1 --pixel-size 0.5", "cut.png"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), SCANS)
+def test_one_line_and_exit_status_2(pictures, tmp_path, capsys, line, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "a.png").write_bytes((pictures / "water_0.png").read_bytes())
+    (tmp_path / "mixed" / "b.sxm").write_text("x")
+    for name in ("text.sxm", "text.gwy"):
+        (tmp_path / name).write_text("not a scan")
+    (tmp_path / "cut.png").write_bytes((pictures / "water_0.png").read_bytes()[:60])
+    code = run(*line.replace("{}", str(tmp_path)).split(), "--refine", "false")
+    (said,) = [s for s in capsys.readouterr().err.splitlines() if "warning" not in s]
+    assert code == 2 and said.startswith("torch-afm predict: error: ") and message in said
+
+
+def test_only_spatial_generators_take_scans(pictures, tmp_path, capsys, weights, monkeypatch):
+    monkeypatch.undo()
+    arguments = ("--step", 0.1, "--pixel-size", 0.5, "--weights", weights)
+    assert run(pictures, "--out", tmp_path / "o", *arguments) == 2
+    assert "expected those of a SpatialGenerator" in capsys.readouterr().err
+
+
+def test_weights_of_a_folder(pictures, tmp_path, monkeypatch):
+    """Nothing found, perhaps, but a report all the same."""
+    monkeypatch.undo()
+    torch.manual_seed(0)
+    model = SpatialGenerator(SpatialGeneratorConfig(channels=(4, 4), query_channels=4))
+    model.save_pretrained(tmp_path / "weights")
+    arguments = ("--step", 0.25, "--pixel-size", 0.6, "--weights", tmp_path / "weights", "--z-top", 8.5)
+    assert run(pictures, "--out", tmp_path / "o", *arguments, "--refine", "false", "--views", 1) == 0
+    told = story(tmp_path / "o")
+    assert told["agreement"]["agrees"] in (True, False) and told["scan"]["z_top"] == 8.5
+    page = (tmp_path / "o" / "report.html").read_text("utf-8")
+    assert told["agreement"]["agrees"] or "Do not trust this structure" in page
