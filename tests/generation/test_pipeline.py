@@ -8,7 +8,7 @@ import torch
 from tests.generation.test_spatial import SCAN, Z_TOP, Oracle, by_place
 from torch_afm.data import AFMData
 from torch_afm.generation import RefinementSettings, pipeline, predict_structure
-from torch_afm.generation.pipeline import may_join
+from torch_afm.generation.pipeline import ADDED, may_join
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
@@ -24,6 +24,12 @@ def renderer():
 @pytest.fixture(scope="module")
 def reference(renderer):
     return renderer.render(benzene(), z_top=Z_TOP)
+
+
+def nothing() -> AFMData:
+    empty = AFMData.empty()
+    empty.sigma = torch.empty(0, 3)
+    return empty
 
 
 class Known(SpatialGenerator):
@@ -63,7 +69,9 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
         assert torch.equal(stack, reference) and z_top == Z_TOP and context is None
         moved = data.clone()
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
-        return SimpleNamespace(data=moved, context=AFMData.empty(), helped=settings.looks > 1)
+        return SimpleNamespace(
+            data=moved, context=AFMData.empty(), added=nothing(), helped=settings.looks > 1
+        )
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Known(off), reference, renderer, Z_TOP
@@ -90,13 +98,16 @@ def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
         graph, deep = data.clone(), context.clone()
         graph.pos[:, 2] -= 0.1 * (graph.pos[:, 2] < -0.1)
         deep.pos[:, 2] += 0.1
-        return SimpleNamespace(data=graph, context=deep, helped=True)
+        added = AFMData(z=torch.tensor([6]), pos=torch.tensor([[0.0, 0.0, -2.0]]), charge=torch.zeros(1))
+        added.sigma = torch.full((1, 3), 0.2)
+        return SimpleNamespace(data=graph, context=deep, added=added, helped=True)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Known(truth), reference, renderer, Z_TOP
     found = predict_structure(*job, refinement=RefinementSettings(), views=1).generation
-    assert len(found.graph.z) == 11 and len(found.context.z) == 1
-    assert found.context.pos[0, 2] == pytest.approx(-0.75) and found.graph.edge_index.max() < 11
+    assert len(found.graph.z) == 11 and len(found.context.z) == 2
+    assert found.context.pos[:, 2].tolist() == pytest.approx([-0.75, -2.0])
+    assert found.context.confidence[1] == pytest.approx(ADDED) and found.graph.edge_index.max() < 11
     ends = found.graph.pos[found.graph.edge_index]
     assert (ends[0] - ends[1]).norm(dim=1).max() < 1.8
 

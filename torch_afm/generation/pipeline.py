@@ -5,26 +5,28 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
-from torch_afm.generation.atoms import parted
+from torch_afm.elements import AtomClasses
+from torch_afm.generation.atoms import joined, no_atoms, parted, with_bonds
 from torch_afm.generation.beam import generate_beam
 from torch_afm.generation.chemistry import sanitise
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
 from torch_afm.generation.physics import allowed
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
-from torch_afm.generation.spatial import VIEWS, SpatialGeneration, SpatialStep, generate_spatial
+from torch_afm.generation.spatial import VIEWS, SpatialGeneration, generate_spatial, observe
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import Renderer
+from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
-Step = TypeVar("Step", GenerationStep, SpatialStep)
+#: Confidence of atoms that a refinement adds: about the share of them that is right.
+ADDED = 0.4
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def predict_structure(
     and bonds that break a valence are dropped (:func:`torch_afm.generation.chemistry.sanitise`), the least
     probable first. With settings of a ``refinement`` positions follow from the stack (:func:`refine`): tip,
     height, charges, elements and hidden atoms are fitted beside them, held by their priors; the context takes
-    part.
+    part, and atoms that the images ask for are added to it.
 
     Args:
         model: the generator.
@@ -112,7 +114,11 @@ def predict_structure(
             generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed
         )
         if result.helped:
-            generation = _refined(generation, result, model.config.z_min, renderer, z_top, tip)
+            seen = renderer, z_top, tip
+            if isinstance(generation, Generation):
+                generation = _moved(generation, result, *seen)
+            elif isinstance(model, SpatialGenerator):
+                generation = _completed(model, generation, result, reference, *seen, views)
     if physics and len(generation.graph.z):
         generation = dataclasses.replace(generation, graph=sanitise(generation.graph))
     return StructurePrediction(generation, result)
@@ -125,23 +131,33 @@ def may_join(new: AFMData, graph: AFMData) -> Tensor:
     return allowed(new.z, new.pos, graph.z, graph.pos)
 
 
-def _refined(
-    generation: Generation | SpatialGeneration,
+def _moved(
+    generation: Generation, result: RefinementResult, renderer: Renderer, z_top: float, tip: Tip | None
+) -> Generation:
+    """The generation with its atoms moved, and a last step that shows them, imaged as all steps are."""
+    graph = copy.copy(result.data)
+    # Moves of a tenth of an Å make and break no bonds.
+    graph.edge_index = generation.graph.edge_index
+    shown = AFMData(z=graph.z, pos=graph.pos, charge=torch.zeros(len(graph.z)))
+    simulated = renderer.render(shown, tip=tip, z_top=z_top).cpu()
+    last = dataclasses.replace(generation.steps[-1], graph=graph, simulated=simulated)
+    return dataclasses.replace(generation, graph=graph, steps=[*generation.steps, last])
+
+
+@torch.no_grad()
+def _completed(
+    model: SpatialGenerator,
+    generation: SpatialGeneration,
     result: RefinementResult,
-    z_min: float,
+    reference: Tensor,
     renderer: Renderer,
     z_top: float,
     tip: Tip | None,
-) -> Generation | SpatialGeneration:
-    """The generation with its atoms moved, parted again at the surface cut, and a last step that shows them,
-    imaged as all steps are."""
-    if isinstance(generation, Generation):
-        graph = copy.copy(result.data)
-        # Moves of a tenth of an Å make and break no bonds.
-        graph.edge_index = generation.graph.edge_index
-        steps = [*generation.steps, _imaged(generation.steps[-1], graph, renderer, z_top, tip)]
-        return dataclasses.replace(generation, graph=graph, steps=steps)
-    whole = copy.copy(generation.steps[-1].graph)
+    views: int,
+) -> SpatialGeneration:
+    """The generation with its atoms moved and the added ones, parted again at the surface cut, and a last
+    step that shows them, imaged as all steps are, with the bonds that the network sees there."""
+    whole, z_min = copy.copy(generation.steps[-1].graph), model.config.z_min
     deep = whole.pos[:, 2] < z_min
     for key in ("pos", "sigma", "charge"):
         moved = whole[key].clone()
@@ -149,12 +165,23 @@ def _refined(
         if len(result.context.z):
             moved[deep] = result.context[key].to(moved)
         whole[key] = moved
-    seen = _imaged(generation.steps[-1], whole, renderer, z_top, tip)
+    whole = joined(whole, _found(result.added, model.classes))
+    target = NormalizeSlices()(reference.float())
+    training = model.training
+    model.eval()
+    (simulated,), (out,) = observe(model, [whole], target, renderer, z_top, tip, views)
+    model.train(training)
+    whole = with_bonds(whole, out.graph)
+    last = dataclasses.replace(generation.steps[-1], graph=whole, simulated=simulated[None])
     graph, context = parted(whole, z_min)
-    return dataclasses.replace(generation, graph=graph, context=context, steps=[*generation.steps, seen])
+    return dataclasses.replace(generation, graph=graph, context=context, steps=[*generation.steps, last])
 
 
-def _imaged(step: Step, graph: AFMData, renderer: Renderer, z_top: float, tip: Tip | None) -> Step:
-    shown = AFMData(z=graph.z, pos=graph.pos, charge=torch.zeros(len(graph.z)))
-    simulated = renderer.render(shown, tip=tip, z_top=z_top).cpu()
-    return dataclasses.replace(step, graph=graph, simulated=simulated)
+def _found(added: AFMData, classes: AtomClasses) -> AFMData:
+    """Atoms that a refinement added, as a generation tells of them."""
+    atoms = no_atoms(classes)
+    label = classes.of(added.z) - 1
+    atoms.class_probabilities = torch.nn.functional.one_hot(label, len(classes) - 1).float()
+    atoms.z, atoms.pos, atoms.charge, atoms.sigma = added.z, added.pos, added.charge, added.sigma
+    atoms.confidence = torch.full((len(added.z),), ADDED)
+    return atoms

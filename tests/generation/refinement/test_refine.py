@@ -69,8 +69,9 @@ def test_gain_and_offset_of_each_slice_are_nothing(renderer, reference, z_top):
     gain = torch.tensor([2.0, 0.3, 5.0, 1.0])[:, None, None]
     offset = torch.tensor([-3.0, 1.0, 0.0, 7.0])[:, None, None]
     start = moved(water(), 0.2)
-    a = refine(start, reference, renderer, z_top, settings=FITTED)
-    b = refine(start, reference * gain + offset, renderer, z_top, settings=FITTED)
+    settings = dataclasses.replace(FITTED, tolerance=1e-4)  # so that both end at the minimum itself
+    a = refine(start, reference, renderer, z_top, settings=settings)
+    b = refine(start, reference * gain + offset, renderer, z_top, settings=settings)
     torch.testing.assert_close(a.data.pos, b.data.pos, atol=2e-3, rtol=0)
 
 

@@ -17,6 +17,7 @@ def test_to_dict_is_json_and_says_it_all():
     result = RefinementResult(
         data=water(),
         context=context,
+        added=context,
         start=start,
         helped=False,
         why="because",
@@ -32,6 +33,6 @@ def test_to_dict_is_json_and_says_it_all():
     )
     told = json.loads(json.dumps(result.to_dict()))
     assert [a["element"] for a in told["atoms"]] == ["O", "H", "H"]
-    assert told["atoms"][1]["sigma"] == [0.25] * 3 and told["context"] == []
+    assert told["atoms"][1]["sigma"] == [0.25] * 3 and told["context"] == told["added"] == []
     assert told["tip"]["tilt"] == [0.1, 0.0] and told["objective"] == [3.0, 2.0]
     assert len(told["trajectory"]) == 2 and not told["helped"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -69,16 +70,28 @@ class RefinementJob:
         pos = torch.cat([p.pos.detach().float() for p in parts])
         edge_index = data.edge_index if context is None and "edge_index" in data else covalent_bonds(z, pos)
         atoms = AFMData(z=z, pos=pos, charge=torch.cat([_charge(p) for p in parts]), edge_index=edge_index)
-        sites = torch.empty(0, 3)
-        if settings.hidden_sigma > 0:
-            sites = hidden_sites(pos, settings.hidden_depths, settings.hidden_spacing)
         return cls(
             given=State(atoms, TipParameters.from_tips([tip or renderer.tip]), float(z_top)),
             n=len(data.z),
             sigma=torch.cat([_sigma(p, settings) for p in parts]),
             elements=torch.cat([_doubt(p, settings) for p in parts]),
-            sites=sites,
+            sites=_sites(pos, settings),
             reference=stack[0, 0].float(),
+        )
+
+    def extended(self, atoms: AFMData, settings: RefinementSettings) -> RefinementJob:
+        """With further atoms at the end, in the form of the context; no bond of theirs is held."""
+        data = self.given.data
+        whole = AFMData(
+            **{key: torch.cat([data[key], atoms[key].to(data[key])]) for key in ("z", "pos", "charge")},
+            edge_index=data.edge_index,
+        )
+        return dataclasses.replace(
+            self,
+            given=self.given._replace(data=whole),
+            sigma=torch.cat([self.sigma, _sigma(atoms, settings)]),
+            elements=torch.cat([self.elements, _doubt(atoms, settings)]),
+            sites=_sites(whole.pos, settings),
         )
 
     @property
@@ -108,6 +121,12 @@ def _check_molecule(name: str, data: AFMData) -> None:
     if "sigma" in data:
         check_shape("sigma", data.sigma, (len(data.z), 3))
         check_finite("sigma", data.sigma)
+
+
+def _sites(pos: Tensor, settings: RefinementSettings) -> Tensor:
+    if settings.hidden_sigma == 0:
+        return torch.empty(0, 3)
+    return hidden_sites(pos, settings.hidden_depths, settings.hidden_spacing)
 
 
 def _charge(data: AFMData) -> Tensor:

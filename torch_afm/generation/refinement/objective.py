@@ -68,14 +68,7 @@ class RefinementObjective:
     def expand(self, x: Tensor) -> Expansion:
         """E, its gradient and its Gauss-Newton curvature at ``x``; held entries have neither."""
         u = self.unknowns
-        data, tip, z_top = u.state(x)
-        found = stack_jacobian(self.renderer, data, tip, z_top, self.images.pixels)
-        parts = [found.pos.flatten(2), found.charge, found.tilt, found.z_top.unsqueeze(2)]
-        columns = torch.cat(parts, dim=2) * u.scale[: sum(u.sizes[:4])].float()
-        if self.nuisance is not None:
-            columns = torch.cat([columns, self.nuisance.images], dim=2)
-        columns = columns[..., u.free]
-        image, slope = self.images.linearize(found.stack + self._missing(x), columns)
+        _, image, slope = self._linearized(x)
         residual = image - self.reference
         value, weight = self._image(residual)
         flat = slope.flatten(0, 1)
@@ -93,6 +86,12 @@ class RefinementObjective:
             curvature[: u.n_pos, : u.n_pos] += curved
         return Expansion(total, gradient * u.free, curvature)
 
+    def quadratic(self, x: Tensor) -> QuadraticModel:
+        """What E would be with other stacks than that of ``x``, near it, the geometry prior left out."""
+        stack, image, slope = self._linearized(x)
+        _, weight = self._image(image - self.reference)
+        return QuadraticModel(self, stack, slope.flatten(0, 1), weight.reshape(-1, 1), x)
+
     def shorten(self, step: Tensor) -> Tensor:
         """``step``, so short that no atom moves more than 0.3 Å."""
         pos = (step * self.unknowns.scale)[: self.unknowns.n_pos].reshape(-1, 3)
@@ -105,6 +104,19 @@ class RefinementObjective:
         top = torch.tensor([z_top], dtype=torch.float64)
         stack = self.renderer.render(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
         return self.images.normalize(stack + self._missing(x)) - self.reference
+
+    def _linearized(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Stack ``[Z, P]`` in Hz of the atoms, its normalised image with what may be missing ``[S, P]``, and
+        the slope of that in the free unknowns ``[S, P, K]``."""
+        u = self.unknowns
+        data, tip, z_top = u.state(x)
+        found = stack_jacobian(self.renderer, data, tip, z_top, self.images.pixels)
+        parts = [found.pos.flatten(2), found.charge, found.tilt, found.z_top.unsqueeze(2)]
+        columns = torch.cat(parts, dim=2) * u.scale[: sum(u.sizes[:4])].float()
+        if self.nuisance is not None:
+            columns = torch.cat([columns, self.nuisance.images], dim=2)
+        image, slope = self.images.linearize(found.stack + self._missing(x), columns[..., u.free])
+        return found.stack, image, slope
 
     def _missing(self, x: Tensor) -> Tensor | float:
         return 0.0 if self.nuisance is None else self.nuisance.stack(self.unknowns.weights(x))
@@ -124,3 +136,35 @@ class RefinementObjective:
         residuals, slope = prior.linearize(data.z, pos, data.edge_index)
         slope = slope.flatten(1) * u.scale[: u.n_pos]
         return 0.5 * float(residuals.square().sum()), slope.T @ residuals, slope.T @ slope
+
+
+class QuadraticModel:
+    """E of :class:`RefinementObjective` around a point, for stacks that differ from the one there.
+
+    Args:
+        objective: E, without its geometry prior.
+        stack: stack at the point in Hz.
+        slope: of the normalised images.
+        weight: of their squared residuals.
+        x: the point.
+
+    Shapes:
+        stack ``[Z, P]``, slope ``[S * P, K]``, weight ``[S * P, 1]``, x ``[K]``.
+    """
+
+    def __init__(
+        self, objective: RefinementObjective, stack: Tensor, slope: Tensor, weight: Tensor, x: Tensor
+    ) -> None:
+        self.objective, self.stack, self.slope = objective, stack, slope
+        self.missing, self.x = objective._missing(x), x[objective.unknowns.free]
+        self._weighted = (slope * weight).T
+        curvature = (self._weighted @ slope).double() + torch.eye(len(self.x), dtype=torch.float64)
+        self._factor = torch.linalg.cholesky(curvature)
+
+    def least(self, stack: Tensor) -> float:
+        """The least E that one step of the unknowns makes of another stack ``[Z, P]``."""
+        residual = self.objective.images.normalize(stack + self.missing) - self.objective.reference
+        gradient = (self._weighted @ residual.reshape(-1)).double() + self.x
+        step = -torch.cholesky_solve(gradient[:, None], self._factor)[:, 0]
+        moved = residual + (self.slope @ step.float()).reshape(residual.shape)
+        return float(self.objective._image(moved)[0]) + 0.5 * float((self.x + step).square().sum())

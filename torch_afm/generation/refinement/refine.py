@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.generation.physics import GeometryPrior
+from torch_afm.generation.refinement.completion import further_atoms
 from torch_afm.generation.refinement.image import SliceImages
 from torch_afm.generation.refinement.job import RefinementJob
 from torch_afm.generation.refinement.levenberg import minimize
@@ -57,8 +58,10 @@ def refine(
 
     What the graph lacks must not move what it has (Hapala et al., PRB 90, 085421 (2014), model the image of
     all atoms; a molecule without those below the surface cut cannot explain its stack). So atoms of
-    ``context`` are moved like the others; and atoms that nobody predicted, and other elements than predicted,
-    enter to first order, as weights of their images with priors of their own (:func:`nuisance_images`).
+    ``context`` are moved like the others; atoms that nobody predicted, and other elements than predicted,
+    enter to first order, as weights of their images with priors of their own (:func:`nuisance_images`); and
+    those at open bonds that explain the stack far better than that are added, round after round
+    (:func:`further_atoms`).
 
     Args:
         data: molecule to refine, with ``z`` and ``pos`` [Å], and ``charge`` [e] and ``sigma`` [Å], where
@@ -84,10 +87,20 @@ def refine(
     settings = settings or RefinementSettings()
     if starts < 1:
         raise InputError(f"starts: expected 1 or more, got {starts}")
-    job = RefinementJob.of(data, context, stack, renderer, z_top, tip, settings)
+    given = job = RefinementJob.of(data, context, stack, renderer, z_top, tip, settings)
     unknowns = job.unknowns(settings)
     origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)
     best, tried = _fit(job, unknowns, origin, renderer, prior, settings), 1
+    before = float(best.objective.residual(origin).square().mean())
+    for _ in range(settings.completions):
+        width = settings.added_sigma / settings.sigma_scale
+        further = further_atoms(best.objective, best.x, settings.added_gain, width)
+        if not len(further.z):
+            break
+        job = job.extended(further, settings)
+        unknowns = job.unknowns(settings)
+        origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)
+        best = _fit(job, unknowns, origin, renderer, prior, settings)
     if starts > 1 and _bistable(renderer, unknowns.state(best.x), best.objective.images.pixels):
         generator, tried = torch.Generator().manual_seed(seed), starts
         for _ in range(1, starts):
@@ -95,13 +108,15 @@ def refine(
             draw[: unknowns.n_pos] = _SPREAD * torch.randn(unknowns.n_pos, generator=generator)
             other = _fit(job, unknowns, draw * unknowns.free, renderer, prior, settings)
             best = min(best, other, key=lambda f: f.values[1])
-    before, after = (float(best.objective.residual(x).square().mean()) for x in (origin, best.x))
+    after = float(best.objective.residual(best.x).square().mean())
     gain = 1 - after / before if before > 0 else 0.0
     moved = best.x[: 3 * job.n][unknowns.free[: 3 * job.n]]
     shift = float(moved.square().mean().sqrt()) if len(moved) else 0.0
     fine = gain >= settings.least_gain and shift <= settings.most_shift
     helped = fine and best.values[1] < best.values[0]
-    state, sigma = (unknowns.state(best.x), _spread(best, unknowns)) if helped else (job.given, job.sigma)
+    state, sigma = (unknowns.state(best.x), _spread(best, unknowns)) if helped else (given.given, given.sigma)
+    told = len(given.sigma)
+    added = AFMData(z=state.data.z[told:])
     why = (
         f"the mean squared difference of the images fell by {100 * gain:.0f} %, where "
         f"{100 * settings.least_gain:.0f} % are asked, and the atoms moved by {shift:.2f} standard "
@@ -109,7 +124,8 @@ def refine(
     )
     return RefinementResult(
         data=_moved(data, state, sigma, slice(0, job.n)),
-        context=_moved(AFMData.empty() if context is None else context, state, sigma, slice(job.n, None)),
+        context=_moved(AFMData.empty() if context is None else context, state, sigma, slice(job.n, told)),
+        added=_moved(added, state, sigma, slice(told, None)),
         start=data,
         helped=helped,
         why=why,

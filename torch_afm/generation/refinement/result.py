@@ -20,6 +20,7 @@ class RefinementResult:
         data: the molecule: that of the fit where it helped, else the start. ``sigma`` are the standard
             deviations of the result.
         context: the atoms that took part but are not asked for, likewise.
+        added: atoms that neither had and the images ask for, likewise; carbon stands for all but hydrogen.
         start: what went in.
         helped: whether ``data`` is the fitted molecule.
         why: in words, what decided that.
@@ -41,6 +42,7 @@ class RefinementResult:
 
     data: AFMData
     context: AFMData
+    added: AFMData
     start: AFMData
     helped: bool
     why: str
@@ -59,6 +61,7 @@ class RefinementResult:
         return {
             "atoms": _listed(self.data, self.sigma),
             "context": _listed(self.context, self.context.sigma),
+            "added": _listed(self.added, self.added.sigma),
             "start": self.start.pos.tolist(),
             "helped": self.helped,
             "why": self.why,

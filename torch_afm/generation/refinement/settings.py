@@ -56,6 +56,9 @@ class RefinementSettings:
         hidden_sigma: its standard deviation.
         hidden_depths: heights of the sites in Å, with the top atom at z = 0.
         hidden_spacing: lateral distance of the sites in Å.
+        completions: rounds in which atoms may be added at open bonds, see :func:`further_atoms`.
+        added_gain: least gain in the objective that an added atom must promise.
+        added_sigma: standard deviation in Å of the position where it is added.
         looks: independent looks that the stack counts for; see :class:`RefinementObjective`.
         floor: least noise of a normalised slice.
         width: residual of a normalised slice from which on it counts linearly.
@@ -75,11 +78,14 @@ class RefinementSettings:
     tilt_sigma: float = 0.25
     distance_sigma: float = 0.145
     element_sigma: float = 0.5
-    hidden_mean: float = 0.3
-    hidden_sigma: float = 0.5
+    hidden_mean: float = 0.15
+    hidden_sigma: float = 0.25
     hidden_depths: tuple[float, ...] = (-1.3, -2.2)
     hidden_spacing: float = 1.5
-    looks: float = 300.0
+    completions: int = 4
+    added_gain: float = 4.0
+    added_sigma: float = 0.18
+    looks: float = 500.0
     floor: float = 0.02
     width: float = 1.0
     tolerance: float = 0.02
@@ -92,6 +98,8 @@ class RefinementSettings:
             "pos_sigma",
             "sigma_scale",
             "hidden_spacing",
+            "added_gain",
+            "added_sigma",
             "looks",
             "width",
             "tolerance",
@@ -102,9 +110,10 @@ class RefinementSettings:
             value = getattr(self, name)
             if not (value > 0 or (name in sigmas and value == 0)):
                 raise InputError(f"{name}: expected a positive number, got {value}")
-        if self.stride < 1 or not self.stages:
+        if self.stride < 1 or not self.stages or self.completions < 0:
             raise InputError(
-                f"stride, stages: expected 1 or more of each, got {self.stride} and {len(self.stages)}"
+                "stride, stages, completions: expected 1 or more of each, 0 or more of the last, "
+                f"got {self.stride}, {len(self.stages)} and {self.completions}"
             )
 
     @classmethod
@@ -117,6 +126,7 @@ class RefinementSettings:
             distance_sigma=0.0,
             element_sigma=0.0,
             hidden_sigma=0.0,
+            completions=0,
             floor=1e-3,
             sigma_scale=1.0,
             most_shift=3.0,
