@@ -96,7 +96,7 @@ def predict_files(args: Namespace, model: GraphGenerator | SpatialGenerator) -> 
     }
     log: list[tuple[str, str]] = []
     orders = {"no": [False], "yes": [True], "try": [False, True]}[args.reverse]
-    tries = []
+    tries: list[tuple[PreparedScan, bool, float, RefinementSettings | None, float | None]] = []
     for reversed_ in orders:
         prepared = _prepare(stack, model.config.scan, args, reversed_)
         z_tops, free = _heights(prepared, stack, args, reversed_)

@@ -215,7 +215,7 @@ def plot_report(report: PredictionReport) -> Figure:
     reference, simulated = report.reference, report.simulated
     figure = Figure(figsize=(12.5, 7.6), layout="constrained")
     figure.suptitle(textwrap.shorten(report.title, 110, placeholder="…"), fontsize=13, parse_math=False)
-    left, right = figure.subfigures(1, 2, width_ratios=(3, 2))
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))[0]
     axes = left.subplots(3, 3)
     n = len(reference.z)
     difference = _residual(report)
