@@ -35,6 +35,7 @@ SCORES = {
 
 #: File -> heading -> path of keys.
 COLUMNS = {
+    "startup": {"command": "command", "CPU s": "cpu_s"},
     "gradients": {
         "molecule": "molecule",
         "renderer": "renderer",
