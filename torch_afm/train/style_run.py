@@ -75,8 +75,8 @@ def train_style(
     train_a, val_a = _split("a", a, config.a, config)
     train_b, val_b = _split("b", b, config.b, config)
     scalings = config.source, config.target
-    sizes = config.crop, config.slices, config.epoch_pairs, config.seed, config.flip
-    crops = UnpairedCrops(train_a, train_b, *scalings, *sizes)
+    sizes = config.crop, config.slices, config.epoch_pairs, config.seed
+    crops = UnpairedCrops(train_a, train_b, *scalings, *sizes, flip=config.flip)
     L.seed_everything(config.seed, verbose=False)
     module = StyleModule(config)
     evaluation = StyleEvaluation(out, config, val_a, val_b)
