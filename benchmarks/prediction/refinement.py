@@ -112,6 +112,7 @@ def main() -> None:
         "median after, Å": lambda r: _interval(r, "median_after"),
         "worse": lambda r: _interval(r, "worse"),
         "taken": lambda r: _interval(r, "taken"),
+        "added, right / all": lambda r: f"{r['added_right']} / {r['added_in_all']}",
         "CPU s, mean / most": lambda r: f"{r['cpu_s']:.2f} / {r['cpu_s_most']:.2f}",
     }
     print(table(rows, columns))
@@ -175,6 +176,8 @@ def _row(
         "helped": result.helped,
         "loss_before": result.loss_before,
         "loss_after": result.loss_after,
+        "added": len(result.added.z),
+        "added_right": len(match_atoms(result.added.pos, truth.pos, CUTOFF).pred),
         "starts": result.starts,
         "atoms": len(result.data.z),
         "pairs": len(pred),
@@ -207,6 +210,8 @@ def summary(group: str, molecules: list[dict[str, Any]]) -> dict[str, Any]:
         "molecules": len(molecules),
         **{key: float(value) for key, value in scores(everything).items()},
         "interval": bootstrap(scores, everything),
+        "added_right": sum(m["added_right"] for m in molecules),
+        "added_in_all": sum(m["added"] for m in molecules),
         "cpu_s": float(values["cpu_s"].mean()),
         "cpu_s_most": float(values["cpu_s"].max()),
     }

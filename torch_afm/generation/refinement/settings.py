@@ -127,6 +127,7 @@ class RefinementSettings:
             element_sigma=0.0,
             hidden_sigma=0.0,
             completions=0,
+            looks=300.0,
             floor=1e-3,
             sigma_scale=1.0,
             most_shift=3.0,
