@@ -55,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
         f"{'':<10} moved {moved:.2f} Å in the mean, standard deviation now {result.sigma.mean():.2f} Å "
         "a coordinate"
     )
+    if len(result.added.z):
+        print(f"{'added':<10} {len(result.added.z)} atoms that the images ask for (added.xyz)")
     print(f"wrote      refined.xyz, .sdf, .json and .png to {folder}")
     return 0
 
@@ -94,6 +96,9 @@ def _write(folder: Path, result: RefinementResult, stack: AFMStack, settings: di
     folder.mkdir(parents=True, exist_ok=True)
     write_xyz(folder / "refined.xyz", result.data)
     write_sdf(folder / "refined.sdf", result.data)
+    (folder / "added.xyz").unlink(missing_ok=True)  # of an earlier refinement
+    if len(result.added.z):
+        write_xyz(folder / "added.xyz", result.added)
     told = {"version": __version__, **settings, **result.to_dict()}
     (folder / "refined.json").write_text(json.dumps(told, indent=2) + "\n")
     plot_refinement(result, stack).savefig(folder / "refined.png", dpi=120)
@@ -103,7 +108,8 @@ def _parser() -> Parser:
     parser = Parser(
         "refine",
         "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
-        "through the simulator; tell how sure each atom is, and return the start where it does not help.",
+        "through the simulator; tell how sure each atom is, and return the start where it does not help. Atoms that the images "
+        "ask for at open bonds are added beside it.",
     )
     parser.add_argument(
         "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
