@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.generation.test_pipeline import Known
 from tests.generation.test_spatial import SCAN, by_place
-from torch_afm.cli import predict
+from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
 from torch_afm.config import Tip, to_dict
 from torch_afm.data import AFMData
@@ -114,14 +114,24 @@ def test_a_folder_of_pictures(pictures, tmp_path, capsys):
     assert "warning" not in said or "order" not in said.split("warning")[1]
 
 
-def test_the_image_tells_which_end_is_near(pictures, tmp_path, capsys):
+def test_the_image_tells_which_end_is_near(pictures, wide, tmp_path, capsys, monkeypatch):
+    """An image that agrees with what is really the nearest slice wins, and what is tried is told."""
     for i in range(13):
         (pictures / f"water_{i}.png").rename(pictures / f"x_{12 - i}.png")
+    near = torch.from_numpy(wide.stack[0, -1].ravel())
+
+    def choose(model, reference, scan, z_tops, **how):
+        r = float(torch.corrcoef(torch.stack([reference[0, 0, -1].ravel(), near]))[0, 1])
+        return [(z_top, r - abs(z_top - z_tops[1])) for z_top in z_tops]
+
+    monkeypatch.setattr(scans, "choose_height", choose)
     where = ("--step", 0.1, "--pixel-size", PITCH, *PLAIN, "--views", 1)
     assert run(pictures, "--out", tmp_path / "try", *where, "--reverse", "try") == 0
     tried = story(tmp_path / "try")["scan"]["tried"]
     assert len(tried) == 6 and max(tried, key=lambda t: t["pearson"])["reverse"] is True
-    assert "reversed: r" in capsys.readouterr().out
+    assert story(tmp_path / "try")["scan"]["z_top"] == tried[4]["z_top"]
+    said = capsys.readouterr().out
+    assert "reversed: r 1.00" in said and "reverse order" in said
     assert run(pictures, "--out", tmp_path / "yes", *where, "--reverse", "yes") == 0
     agreement = [np.mean(story(tmp_path / n)["agreement"]["pearson"]) for n in ("try", "yes")]
     assert agreement[0] == pytest.approx(agreement[1])
