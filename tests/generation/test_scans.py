@@ -93,7 +93,9 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
             "z_top": z_top + 0.2,
             "tip": dataclasses.replace(renderer.tip, tilt=(0.1, 0.0)),
         }
-        return SimpleNamespace(data=data.clone(), context=AFMData.empty(), **result)
+        added = AFMData.empty()
+        added.sigma = torch.empty(0, 3)
+        return SimpleNamespace(data=data.clone(), context=AFMData.empty(), added=added, **result)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     plain, found = predict(reference), predict(reference, refinement=RefinementSettings())

@@ -195,8 +195,8 @@ def fitted_image(found: StructurePrediction, renderer: ProbeParticleModel, z_top
     result = found.refinement
     if result is None or not result.helped:
         return found.generation.simulated
-    both = (result.data, result.context)
-    atoms = AFMData(**{key: torch.cat([part[key] for part in both]) for key in ("z", "pos", "charge")})
+    whole = found.generation.steps[-1].graph
+    atoms = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
     return renderer.render(atoms, tip=result.tip, z_top=result.z_top).cpu()
 
 
