@@ -2,7 +2,7 @@
 simulated, perturbed by hand, translated, and both, against the stand-in's domain of other molecules; the
 content of translations against the truth; and denoising, which is translation back.
 
-    python -m benchmarks.style.standin             # ten minutes on one core; continues where it stopped
+    python -m benchmarks.style.standin             # minutes on one core; continues where it stopped
     python -m benchmarks.style.standin --quick     # a minute, writes no result
 
 What translated stacks are worth in training is told by benchmarks/style/training_sets.py.
@@ -39,7 +39,9 @@ EXTRACTORS: dict[str, Callable[[Tensor], Tensor]] = {
 METRICS = tuple(f"{name} {distance}" for name in EXTRACTORS for distance in ("frechet", "kid", "mmd"))
 #: Every so many pixels give a grey level.
 _STRIDE = 7
-_RESAMPLES = 200
+_RESAMPLES = 100
+#: Stacks of a domain that distances are taken to.
+_TARGETS = 100
 
 
 def main() -> None:
@@ -61,21 +63,21 @@ def main() -> None:
         folder = run / f"test-{kind}"
         build_training_set(kind, out / "test", folder, weights)
         kinds[kind] = NormalizeSlices()(torch.stack(read_stacks(folder))[:, None])
-    rows = score(kinds, b, clean, styled)
+    rows = score(kinds, b[:_TARGETS], clean, styled)
     back = {
         "simulated, the truth": clean,
         "stand-in: before": styled,
         "mean of 3 x 3 pixels": smoothed(styled),
         "style, translated back": StyleTranslator.load(backward)(styled),
     }
-    rows_back = score(back, a, styled, clean)
+    rows_back = score(back, a[:_TARGETS], styled, clean)
     for part in (rows, rows_back):
         print(table(part, DISTANCES) + "\n\n" + table(part, CONTENT) + "\n")
     print(f"epoch {choice} of {config.total_epochs} chosen; training {seconds / 60:.1f} min of CPU")
     if not args.quick:
         settings = {"molecules": SIZES, "gamma": GAMMA, "context": args.context}
         settings["training"] = {k: v for k, v in vars(config).items() if k in TRAINING}
-        settings |= {"chosen": choice, "train_cpu_s": seconds, "lost_below": 0.5, "resamples": _RESAMPLES}
+        settings |= {"chosen": choice, "train_cpu_s": seconds, "targets": _TARGETS}
         command = "python -m benchmarks.style.standin" + f" --context {args.context}" * (args.context > 0)
         name = "style_standin" + f"_context{args.context}" * (args.context > 0)
         path = write(name, command, rows + rows_back, settings, ("torch", "lightning", "torchmetrics"))
@@ -154,7 +156,8 @@ def score(kinds: dict[str, Tensor], target: Tensor, source: Tensor, truth: Tenso
 
 
 def closed(name: str, stacks: Tensor, before: Tensor, target: Tensor, floors: dict[str, float]) -> Any:
-    """Share of the way from the Fréchet distance before to its floor, and its interval over stacks."""
+    """Share of the way from the Fréchet distance before to its floor, and, of few features, its interval
+    over stacks."""
     extract, floor = EXTRACTORS[name], floors[f"{name} frechet"]
     features = [image_features(one, extract) for one in (stacks, before, target)]
     mean, spread = features[2].mean(0), features[2].std(0)
@@ -166,7 +169,13 @@ def closed(name: str, stacks: Tensor, before: Tensor, target: Tensor, floors: di
         return (then - now) / (then - floor)
 
     molecule = np.arange(len(stacks))
-    return {"value": share(molecule), "interval": bootstrap(share, molecule, _RESAMPLES)}
+    if stacks is before:
+        return {"value": 0.0, "interval": [0.0, 0.0]}
+    quick = after.shape[2] < 32
+    return {
+        "value": share(molecule),
+        "interval": bootstrap(share, molecule, _RESAMPLES) if quick else None,
+    }
 
 
 def smoothed(stacks: Tensor) -> Tensor:
@@ -177,8 +186,8 @@ def smoothed(stacks: Tensor) -> Tensor:
 
 def _share(key: str) -> Callable[[Any], str]:
     def shown(row: Any) -> str:
-        value, (low, high) = row["closed"][key]["value"], row["closed"][key]["interval"]
-        return f"{value:.0%} ({low:.0%} to {high:.0%})"
+        value, ends = row["closed"][key]["value"], row["closed"][key]["interval"]
+        return f"{value:.1%}" + (f" ({ends[0]:.1%} to {ends[1]:.1%})" if ends else "")
 
     return shown
 
