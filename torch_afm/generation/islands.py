@@ -13,8 +13,9 @@ _WIDTH = 0.5
 #: Share of the strongest curvature from which on something is there, and least size of it in Å and Å².
 _SHARE, _LEAST_SIDE, _LEAST_AREA = 0.25, 1.5, 4.0
 
-#: Å around an island that belong to it, over which the image then fades, and between two islands.
-_MARGIN, _FADE, _BETWEEN = 1.0, 2.5, 1.5
+#: Å around an island that its window has to hold; that are kept, for lower atoms curve images less and may
+#: lie there; over which the image then fades; and between two islands.
+_MARGIN, _KEPT, _FADE, _BETWEEN = 1.0, 3.0, 2.5, 1.5
 
 
 def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
@@ -56,7 +57,7 @@ def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
 
 
 def alone(stack: np.ndarray, islands: list[np.ndarray], index: int, pitch: float) -> np.ndarray:
-    """The stack with one island only: what lies more than 1 Å around it, or nearer to another island, fades
+    """The stack with one island only: what lies more than 3 Å around it, or nearer to another island, fades
     into the background, the median of each slice far from all islands (of its edge where nothing is).
 
     Args:
@@ -69,13 +70,13 @@ def alone(stack: np.ndarray, islands: list[np.ndarray], index: int, pitch: float
         stack ``[Z, Y, X]``, islands ``[Y, X]`` each; result as the stack.
     """
     away = np.stack([ndimage.distance_transform_edt(~mask) * pitch for mask in islands])
-    free = away.min(axis=0) > _MARGIN + _FADE
+    free = away.min(axis=0) > _KEPT + _FADE
     if not free.any():
         free[[0, -1]] = True
         free[:, [0, -1]] = True
     background = np.median(stack[:, free], axis=1)[:, None, None]
     own = away[index]
-    weight = (1 + np.cos(np.pi * np.clip((own - _MARGIN) / _FADE, 0, 1))) / 2
+    weight = (1 + np.cos(np.pi * np.clip((own - _KEPT) / _FADE, 0, 1))) / 2
     if len(islands) > 1:
         others = np.delete(away, index, axis=0).min(axis=0)
         weight *= np.clip(0.5 + (others - own) / _BETWEEN, 0, 1)

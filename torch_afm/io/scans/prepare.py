@@ -22,8 +22,8 @@ from torch_afm.utils import InputError
 _LEAST_RANGE = 0.5
 
 #: Å: drift up to this is left where it is, unless asked otherwise. Contrast changes with height, and so
-#: slices of simulated stacks without drift seem to have moved by 0.8 Å in the mean and 1.6 Å at most
-#: (``python -m benchmarks.prediction_scans.preparation``).
+#: slices of simulated stacks without drift seem to have moved by 0.6 Å in the mean and 1.3 Å at most
+#: (``python -m benchmarks.prediction_scans.preparation --molecules 15``).
 _APPARENT_DRIFT = 2.0
 
 #: Pixels of the model's size along x and y that a scan must have.
