@@ -104,5 +104,5 @@ def test_every_exported_name_exists_and_is_listed_once():
 
 
 if __name__ == "__main__":
-    SNAPSHOT.write_text(surface() + "\n", encoding="utf-8")
+    SNAPSHOT.write_text(surface(), encoding="utf-8")
     print(f"wrote {SNAPSHOT}")
