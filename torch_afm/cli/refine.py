@@ -108,8 +108,8 @@ def _parser() -> Parser:
     parser = Parser(
         "refine",
         "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
-        "through the simulator; tell how sure each atom is, and return the start where it does not help. Atoms "
-        "that the images ask for at open bonds are added beside it.",
+        "through the simulator; tell how sure each atom is, and return the start where it does not help. "
+        "Atoms that the images ask for at open bonds are added beside it.",
     )
     parser.add_argument(
         "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
