@@ -30,8 +30,13 @@ def test_by_hand():
     ]
     assert found.distance[0, 1] == pytest.approx(math.sqrt((0.09 + 0.16) / 2))
     assert [s.tolist() for s in found.support] == [[1.0, 0.5], [1.0, 0.5, 0.0], [1.0]]
-    assert [s.tolist() for s in found.same_element] == [[1.0, 0.0], [1.0, 0.0, 0.0], [1.0]]
     assert found.mean_f1 == pytest.approx((0.8 + 2 / 3 + 0.5) / 3)
+
+
+def test_the_height_of_the_tip_counts_for_nothing():
+    lifted = [graph((6, 0.0, 0.0, h), (8, 2.0, 0.0, h - 0.1), (1, 5.0, 5.0, h)) for h in (0.0, 0.8)]
+    found = consistency(lifted)
+    assert found.mean_f1 == pytest.approx(1.0) and found.distance[0, 1] == pytest.approx(0.0, abs=1e-5)
 
 
 def test_nothing_in_common_has_no_distance():

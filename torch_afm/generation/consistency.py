@@ -24,17 +24,15 @@ class Consistency:
         f1: F1 of each two, one taken for the truth of the other.
         distance: root mean square distance of their matched atoms in Å; NaN where none match.
         support: share of the other predictions that have each atom, one tensor a prediction.
-        same_element: share of the other predictions that have it with the same element.
         cutoff: Å within which two atoms match.
 
     Shapes:
-        f1 and distance ``[R, R]``, support and same_element R times ``[N]``.
+        f1 and distance ``[R, R]``, support R times ``[N]``.
     """
 
     f1: Tensor
     distance: Tensor
     support: list[Tensor]
-    same_element: list[Tensor]
     cutoff: float
 
     @property
@@ -52,6 +50,9 @@ class Consistency:
 def consistency(graphs: Sequence[AFMData], cutoff: float = 0.5) -> Consistency:
     """Compare predictions, all in one frame, each with each (:func:`torch_afm.metrics.match_atoms`).
 
+    How high the tip was is unknown, and shifts all atoms of a prediction alike: of two, the median difference
+    in height of the atoms that match laterally counts for nothing.
+
     Args:
         graphs: two or more.
         cutoff: Å within which two atoms match.
@@ -63,19 +64,26 @@ def consistency(graphs: Sequence[AFMData], cutoff: float = 0.5) -> Consistency:
     if n < 2:
         raise InputError(f"graphs: expected two or more, got {n}")
     f1, distance = torch.eye(n), torch.zeros(n, n)
-    support, same = ([torch.zeros(len(g.z)) for g in graphs] for _ in range(2))
+    support = [torch.zeros(len(g.z)) for g in graphs]
     for i, j in itertools.combinations(range(n), 2):
-        a, b = graphs[i], graphs[j]
-        matched = match_atoms(a.pos, b.pos, cutoff)
+        a, b = graphs[i].pos, graphs[j].pos
+        matched = match_atoms(a, b + _lift(a, b, cutoff), cutoff)
         f1[i, j] = f1[j, i] = matched.f1
         d = matched.distance
         distance[i, j] = distance[j, i] = d.square().mean().sqrt() if len(d) else math.nan
-        alike = (a.z[matched.pred] == b.z[matched.true]).float() / (n - 1)
         support[i][matched.pred] += 1 / (n - 1)
         support[j][matched.true] += 1 / (n - 1)
-        same[i][matched.pred] += alike
-        same[j][matched.true] += alike
-    return Consistency(f1, distance, support, same, cutoff)
+    return Consistency(f1, distance, support, cutoff)
+
+
+def _lift(a: Tensor, b: Tensor, cutoff: float) -> Tensor:
+    """What brings ``b`` to the height of ``a``, ``[3]``."""
+    flat = a.new_tensor([1.0, 1.0, 0.0])
+    matched = match_atoms(a * flat, b * flat, cutoff)
+    lift = torch.zeros_like(flat)
+    if len(matched.pred):
+        lift[2] = (a[matched.pred, 2] - b[matched.true, 2]).median()
+    return lift
 
 
 def turned_back(graph: AFMData, turns: int, center: tuple[float, float]) -> AFMData:
