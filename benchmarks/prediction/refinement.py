@@ -147,7 +147,7 @@ def real(
     if not len(found.graph.z):
         return {"before": None, "visible": int((truth.pos[:, 2] >= Z_MIN).sum())}
     begun = time.process_time()
-    result = refine(found.graph, stack, ppm, z_top, context=found.context, seed=index)
+    result = refine(found.graph, stack, ppm, z_top, context=found.context, seed=index, top=0.0)
     cpu = time.process_time() - begun
     visible = (truth.pos[:, 2] >= Z_MIN).nonzero().flatten()
     match = match_atoms(found.graph.pos, truth.pos[visible], CUTOFF)

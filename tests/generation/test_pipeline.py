@@ -65,8 +65,8 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
     truth, off = benzene(), benzene()
     off.pos = off.pos + torch.tensor([0.15, -0.1, 0.0])
 
-    def refined(data, stack, simulator, z_top, tip, context, settings, seed):
-        assert torch.equal(stack, reference) and z_top == Z_TOP and context is None
+    def refined(data, stack, simulator, z_top, tip, context, settings, seed, top):
+        assert torch.equal(stack, reference) and z_top == Z_TOP and context is None and top == 0.0
         moved = data.clone()
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
         return SimpleNamespace(
@@ -93,7 +93,7 @@ def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
     truth = benzene()
     truth.pos[:, 2] = torch.tensor([0.0] * 10 + [-0.65, -0.75])
 
-    def refined(data, stack, simulator, z_top, tip, context, settings, seed):
+    def refined(data, stack, simulator, z_top, tip, context, settings, seed, top):
         assert len(context.z) == 1
         graph, deep = data.clone(), context.clone()
         graph.pos[:, 2] -= 0.1 * (graph.pos[:, 2] < -0.1)

@@ -44,8 +44,9 @@ def main(argv: Sequence[str]) -> int:
     # The standard deviations of a prediction file are corrected already.
     settings = RefinementSettings.known() if args.known else RefinementSettings(sigma_scale=1.0)
     prior = {"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}[args.prior]
+    top = None if args.known else 0.0
     result = refine(
-        graph, reference, renderer, float(height), None, context, prior, settings, args.starts, args.seed
+        graph, reference, renderer, float(height), None, context, prior, settings, args.starts, args.seed, top
     )
     folder = Path(args.out)
     _write(folder, result, stack, {"prediction": args.prediction, "stack": args.stack})

@@ -111,7 +111,7 @@ def predict_structure(
     if refinement is not None and len(generation.graph.z):
         deep = generation.context if len(generation.context.z) else None
         result = refine(
-            generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed
+            generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed, top=0.0
         )
         if result.helped:
             seen = renderer, z_top, tip

@@ -86,6 +86,23 @@ def test_tip_is_fitted_within_its_prior(renderer, z_top):
     assert result.z_top == pytest.approx(z_top + 0.1, abs=0.06)
 
 
+def test_atoms_and_tip_come_back_to_the_height_of_the_top_atom(renderer, z_top):
+    """All of it started too low, the tip with it: the image agrees, and says nothing of it."""
+    stack = renderer.render(water(), z_top=z_top)
+    start = water()
+    start.pos = start.pos - torch.tensor([0.0, 0.0, 0.3])
+    free, back = (
+        refine(start, stack, renderer, z_top - 0.2, settings=FITTED, top=top)
+        for top in (None, float(water().pos[:, 2].max()))
+    )
+    lift = back.z_top - free.z_top
+    assert lift > 0.1
+    torch.testing.assert_close(back.data.pos[:, 2], free.data.pos[:, 2] + lift)
+    torch.testing.assert_close(back.residual, free.residual, atol=2e-3, rtol=0)
+    assert back.trajectory[-1].equal(back.data.pos)
+    assert float(back.data.pos[:, 2].max()) == pytest.approx(float(water().pos[:, 2].max()), abs=1e-5)
+
+
 def test_atoms_of_the_context_take_part_and_hidden_ones_do_no_harm(renderer):
     """An atom below is left out: told nothing of it, the fit with images of hidden atoms errs less than the
     one without."""

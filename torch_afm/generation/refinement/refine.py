@@ -47,6 +47,7 @@ def refine(
     settings: RefinementSettings | None = None,
     starts: int = 1,
     seed: int = 0,
+    top: float | None = None,
 ) -> RefinementResult:
     r"""Move the atoms of a molecule until its simulated stack agrees with the reference.
 
@@ -76,6 +77,9 @@ def refine(
         settings: what is fitted and how.
         starts: starts tried where the probe is bistable somewhere, the given one and draws around it.
         seed: of these draws.
+        top: height in Å that the highest atom of the result is to have. The image tells how far the tip is
+            from the atoms and not how high both are: where the height of the tip is fitted, they drift
+            together, and this brings them back. By default they stay where they are.
 
     Shapes:
         stack ``[1, 1, Z, Y, X]``.
@@ -115,6 +119,9 @@ def refine(
     fine = gain >= settings.least_gain and shift <= settings.most_shift
     helped = fine and best.values[1] < best.values[0]
     state, sigma = (unknowns.state(best.x), _spread(best, unknowns)) if helped else (given.given, given.sigma)
+    if helped and top is not None:
+        state = _lifted(state, top - float(state.data.pos[: job.n, 2].max()))
+        best.trajectory.append(state.data.pos[: job.n])
     told = len(given.sigma)
     added = AFMData(z=state.data.z[told:])
     why = (
@@ -179,6 +186,13 @@ def _spread(fit: _Fit, unknowns: Unknowns) -> Tensor:
     spread = torch.zeros_like(fit.x)
     spread[free] = torch.linalg.inv(curvature).diagonal().clamp(min=0).sqrt()
     return (spread * unknowns.scale)[: unknowns.n_pos].reshape(-1, 3).float()
+
+
+def _lifted(state: State, by: float) -> State:
+    """Atoms and tip ``by`` Å higher."""
+    data = copy.copy(state.data)
+    data.pos = data.pos + data.pos.new_tensor([0.0, 0.0, by])
+    return state._replace(data=data, z_top=state.z_top + by)
 
 
 def _moved(data: AFMData, state: State, sigma: Tensor, part: slice) -> AFMData:
