@@ -178,7 +178,7 @@ def test_refinement_fits_the_height(pictures, tmp_path, capsys):
     assert run(pictures, "--out", out, "--step", 0.1, "--pixel-size", PITCH, "--views", 1) == 0
     told = story(out)["scan"]
     assert "the refinement was taken in" in capsys.readouterr().out
-    assert (told["refined"] == 1) == (told["z_top_fitted"] is not None)
+    assert (told["refined"] == 1) == (told["z_top_shift"] is not None)
 
 
 SCANS = [

@@ -85,9 +85,9 @@ def test_empty_windows_of_a_grid_are_left_out(reference):
 
 
 def test_heights_that_windows_find_become_one(monkeypatch, reference):
-    """A refinement that lifts the tip by 0.2 Å lowers the atoms, for the tip stays where it was."""
+    """A refinement that lifts the tip by 0.2 Å lifts that of the scan; the highest atom stays at 0."""
 
-    def refined(data, stack, renderer, z_top, tip, context, settings, seed):
+    def refined(data, stack, renderer, z_top, tip, context, settings, seed, top):
         result = {
             "helped": True,
             "z_top": z_top + 0.2,
@@ -99,14 +99,17 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
 
     monkeypatch.setattr(pipeline, "refine", refined)
     plain, found = predict(reference), predict(reference, refinement=RefinementSettings())
-    down = plain.generation.graph.pos[:, 2] - found.generation.graph.pos[:, 2]
-    torch.testing.assert_close(down, torch.full((12,), 0.2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        found.generation.graph.pos[:, 2], plain.generation.graph.pos[:, 2], atol=1e-5, rtol=0
+    )
     assert (
         found.refined == 1
         and found.fitted == pytest.approx(0.2)
         and found.tip.tilt == pytest.approx((0.1, 0))
     )
-    assert found.z_top == Z_TOP and found.calibration(Calibration(sigma=(0.5, 0.5, 0.5))).sigma == (
+    assert found.z_top == pytest.approx(Z_TOP + 0.2) and found.calibration(
+        Calibration(sigma=(0.5, 0.5, 0.5))
+    ).sigma == (
         1.0,
         1.0,
         1.0,

@@ -50,9 +50,10 @@ class ScanPrediction:
 
     Args:
         generation: the stitched structure in the frame of the scan, with its image over all of the scan; z
-            is 0 at the height of the tip ``z_top`` below the first anchor.
+            is 0 at the height of the tip ``z_top`` below the first anchor: that of the highest atom, where a
+            refinement helped.
         tiles: what it was stitched of.
-        z_top: first anchor height in Å.
+        z_top: first anchor height in Å, the fitted one where a refinement helped.
         tip: the tip that ``generation`` is imaged with: the mean of those fitted.
         fitted: mean over the tiles of the fitted less the given first anchor height in Å; ``None`` where no
             refinement helped.
@@ -78,7 +79,7 @@ class ScanPrediction:
         """Plain numbers for JSON, without the structure."""
         return {
             "z_top": self.z_top,
-            "z_top_fitted": None if self.fitted is None else self.z_top + self.fitted,
+            "z_top_shift": self.fitted,
             "tilt_fitted": list(self.tip.tilt),
             "refined": self.refined,
             "tiles": [
@@ -156,6 +157,10 @@ def predict_scan(
         x, y = torch.tensor(tilt).mean(dim=0).tolist()
         tip = dataclasses.replace(tip, tilt=(x, y))
     whole = stitch(tiles, [_whole(model, t, window, z_top) for t in predictions])
+    if shifts and len(whole.z):
+        rise = -float(whole.pos[:, 2].max())
+        whole.pos = whole.pos + whole.pos.new_tensor([0.0, 0.0, rise])
+        z_top += rise
     graph, context = parted(whole, model.config.z_min)
     if how.get("physics", True) and len(graph.z):
         graph = sanitise(graph)
