@@ -23,6 +23,9 @@ from torch_afm.generation.refinement.unknowns import State, Unknowns, fitted_tip
 from torch_afm.ppm import Renderer
 from torch_afm.utils import InputError
 
+#: Å: deviation of what the curvature cannot tell, atoms that hide; with it errors of validation molecules are
+#: as large as their deviations, root mean square over all coordinates.
+_UNTOLD = 0.03
 #: Spread of further starts, in standard deviations of the prior.
 _SPREAD = 0.7
 #: A nudge in Å, and how much of the contrast of a slice a pixel may change by it where the probe is stable.
@@ -118,10 +121,15 @@ def refine(
     shift = float(moved.square().mean().sqrt()) if len(moved) else 0.0
     fine = gain >= settings.least_gain and shift <= settings.most_shift
     helped = fine and best.values[1] < best.values[0]
-    state, sigma = (unknowns.state(best.x), _spread(best, unknowns)) if helped else (given.given, given.sigma)
-    if helped and top is not None:
-        state = _lifted(state, top - float(state.data.pos[: job.n, 2].max()))
-        best.trajectory.append(state.data.pos[: job.n])
+    state, sigma = given.given, given.sigma
+    if helped:
+        state = unknowns.state(best.x)
+        highest = int(state.data.pos[: job.n, 2].argmax())
+        untold = _UNTOLD if job.has_nuisance else 0.0
+        sigma = _spread(best, unknowns, None if top is None else highest).square().add(untold**2).sqrt()
+        if top is not None:
+            state = _lifted(state, top - float(state.data.pos[highest, 2]))
+            best.trajectory.append(state.data.pos[: job.n])
     told = len(given.sigma)
     added = AFMData(z=state.data.z[told:])
     why = (
@@ -178,14 +186,20 @@ def _fit(
     return _Fit(x, objective, values, trajectory)
 
 
-def _spread(fit: _Fit, unknowns: Unknowns) -> Tensor:
+def _spread(fit: _Fit, unknowns: Unknowns, top: int | None) -> Tensor:
     """Standard deviations of the positions, ``[N, 3]`` Å: of a Gaussian with the curvature of the objective,
-    all other unknowns left free."""
+    all other unknowns left free; with heights as differences to that of the atom ``top``, if there is one."""
     free = unknowns.free
     curvature = fit.objective.expand(fit.x).curvature[free][:, free]
-    spread = torch.zeros_like(fit.x)
-    spread[free] = torch.linalg.inv(curvature).diagonal().clamp(min=0).sqrt()
-    return (spread * unknowns.scale)[: unknowns.n_pos].reshape(-1, 3).float()
+    covariance = torch.zeros(len(free), len(free), dtype=torch.float64)
+    covariance[free.outer(free)] = torch.linalg.inv(curvature).reshape(-1)
+    n = unknowns.n_pos
+    covariance = covariance[:n, :n] * unknowns.scale[:n].outer(unknowns.scale[:n])
+    if top is not None:
+        change = torch.eye(n, dtype=torch.float64)
+        change[2::3, 3 * top + 2] -= 1
+        covariance = change @ covariance @ change.T
+    return covariance.diagonal().clamp(min=0).sqrt().reshape(-1, 3).float()
 
 
 def _lifted(state: State, by: float) -> State:
