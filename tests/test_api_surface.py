@@ -50,7 +50,8 @@ def _member(name: str, value: object) -> list[str]:
 
 
 def _class_members(value: type) -> list[str]:
-    """Public methods and properties of the class itself, without those that it inherits."""
+    """Public methods and properties of the class itself, without those that it inherits and those that PyG
+    writes for a layer once one is made."""
     lines = []
     for name, member in sorted(vars(value).items()):
         if name.startswith("_"):
@@ -59,7 +60,7 @@ def _class_members(value: type) -> list[str]:
             lines.append(f"    {name}: property")
         elif isinstance(member, classmethod | staticmethod):
             lines.append(f"    {type(member).__name__} {name}{_signature(member.__func__)}")
-        elif inspect.isfunction(member):
+        elif inspect.isfunction(member) and member.__module__ == value.__module__:
             lines.append(f"    def {name}{_signature(member)}")
     return lines
 
