@@ -115,15 +115,20 @@ def setting(stack: AFMStack, key: str, default: T) -> T:
         raise InputError(f"stack: meta: cannot read {key!r}: {error}") from error
 
 
+def fits(stack: AFMStack, scan: Scan) -> bool:
+    """Whether ``stack`` has the slices, pixels and window (to half a pixel) of ``scan``."""
+    pixel = min((b - a) / (n - 1) for (a, b), n in zip(scan.window, scan.pixels, strict=True))
+    window = np.array([[axis[0], axis[-1]] for axis in (stack.x, stack.y)])
+    return bool(stack.stack.shape == (1, *scan.shape) and np.abs(window - scan.window).max() <= pixel / 2)
+
+
 def check_fits(stack: AFMStack, scan: Scan) -> None:
     """Raise :class:`InputError` unless ``stack`` has the model's slices, pixels and window (to half a
     pixel), telling how to simulate one that has."""
+    if fits(stack, scan):
+        return
     nz, ny, nx = scan.shape
     window = [[float(axis[0]), float(axis[-1])] for axis in (stack.x, stack.y)]
-    pixel = min((w[1] - w[0]) / (n - 1) for w, n in zip(scan.window, scan.pixels, strict=True))
-    same_window = np.abs(np.array(window) - np.array(scan.window)).max() <= pixel / 2
-    if stack.stack.shape == (1, nz, ny, nx) and same_window:
-        return
     wanted = json.dumps(scan.window).replace(" ", "")
     raise InputError(
         f"stack: the model expects 1 x {nz} x {ny} x {nx} (channel, z, y, x) over {wanted} Å, "

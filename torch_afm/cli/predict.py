@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jsonargparse.typing import NonNegativeInt, PositiveFloat
 
-from torch_afm.cli.jobs import describe, predict, write_prediction
+from torch_afm.cli.jobs import describe, fits, predict, write_prediction
 from torch_afm.cli.parser import Parser, Seed
 from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
 from torch_afm.config import Scan
@@ -55,10 +55,7 @@ def _plain(args: Namespace) -> AFMStack | None:
 
 def _as_it_is(stack: AFMStack, scan: Scan, z_top: float | None) -> bool:
     """Whether a stack lies on the model's grid, at a height that is known."""
-    pixel = min((b - a) / (n - 1) for (a, b), n in zip(scan.window, scan.pixels, strict=True))
-    window = np.array([[axis[0], axis[-1]] for axis in (stack.x, stack.y)])
-    fits = stack.stack.shape == (1, *scan.shape) and np.abs(window - scan.window).max() <= pixel / 2
-    return bool(fits) and (z_top is not None or "z_top" in stack.meta)
+    return fits(stack, scan) and (z_top is not None or "z_top" in stack.meta)
 
 
 def _of_stack(

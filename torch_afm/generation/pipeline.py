@@ -26,7 +26,7 @@ from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
 #: Confidence of atoms that a refinement adds: about the share of them that is right.
-ADDED = 0.4
+ADDED = 0.33
 
 
 @dataclass(frozen=True)

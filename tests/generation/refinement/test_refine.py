@@ -149,6 +149,16 @@ def test_a_move_beyond_belief_returns_the_start(renderer, reference, z_top):
     assert not result.helped and result.data.pos.equal(start.pos) and result.sigma.equal(start.sigma)
 
 
+def test_held_atoms_stay_known_where_the_rest_is_not(renderer, reference, z_top):
+    start = moved(water(), 0.1)
+    start.sigma = torch.full((3, 3), 0.1)
+    start.sigma[0] = 0.0
+    result = refine(start, reference, renderer, z_top, settings=FITTED)
+    assert result.helped
+    assert result.data.pos[0].equal(start.pos[0]) and (result.sigma[0] == 0).all()
+    assert (result.sigma[1:] >= 0.03).all()
+
+
 def test_held_atoms_do_not_move(renderer, reference, z_top):
     start = moved(water(), 0.2)
     start.sigma = torch.tensor([[0.0] * 3, [0.3] * 3, [0.3, 0.0, 0.3]])

@@ -10,7 +10,7 @@ from torch_afm.elements import max_valence
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
-_RADIUS = torch.tensor(covalent_radii, dtype=torch.float64)
+RADIUS = torch.tensor(covalent_radii, dtype=torch.float64)
 
 #: Most neighbours of an atom, whatever its valence: sulfur has six bonds, but four neighbours in a molecule.
 _NEIGHBOURS = 4
@@ -56,11 +56,11 @@ def allowed(
     if not tolerance >= 0:
         raise InputError(f"tolerance: expected a length in Å, 0 or more, got {tolerance}")
     distance = torch.cdist(candidate_pos.double(), pos.double())
-    touching = _RADIUS[candidate_z][:, None] + _RADIUS[z]
+    touching = RADIUS[candidate_z][:, None] + RADIUS[z]
     fine = (distance >= touching - tolerance).all(dim=1)
     if not coordination:
         return fine
-    within = torch.cdist(pos.double(), pos.double()) < _RADIUS[z][:, None] + _RADIUS[z] + tolerance
+    within = torch.cdist(pos.double(), pos.double()) < RADIUS[z][:, None] + RADIUS[z] + tolerance
     taken = within.sum(dim=1) - 1  # not itself
     bonds = distance < touching + tolerance
     full = taken >= _most(z)

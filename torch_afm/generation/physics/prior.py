@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
-from ase.data import covalent_radii
 from torch import Tensor
 
+from torch_afm.generation.physics.candidates import RADIUS
 from torch_afm.utils import InputError, check_finite, check_shape
-
-#: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
-_RADIUS = torch.tensor(covalent_radii, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class GeometryPrior:
         return residuals.detach()[used], jacobian
 
     def _of(self, z: Tensor, distance: Tensor, i: Tensor, j: Tensor, kind: Tensor) -> Tensor:
-        radius = _RADIUS.to(distance)[z]
+        radius = RADIUS.to(distance)[z]
         excess = distance - radius[i] - radius[j]
         heavy = (z[i] > 1).long() + (z[j] > 1).long()
         out = torch.zeros_like(excess)

@@ -127,6 +127,7 @@ def refine(
         highest = int(state.data.pos[: job.n, 2].argmax())
         untold = _UNTOLD if job.has_nuisance else 0.0
         sigma = _spread(best, unknowns, None if top is None else highest).square().add(untold**2).sqrt()
+        sigma = sigma.masked_fill(job.sigma == 0, 0.0)  # held
         if top is not None:
             state = _lifted(state, top - float(state.data.pos[highest, 2]))
             best.trajectory.append(state.data.pos[: job.n])
