@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.utils import InputError, check_finite, check_shape
+from torch_afm.utils import InputError, cache_dir, check_finite, check_shape
 
 
 @pytest.mark.parametrize("make", [np.array, torch.tensor])
@@ -19,3 +19,11 @@ def test_shape():
         check_shape("pos", np.zeros((4, 2)), (None, 3))
     with pytest.raises(InputError, match="pos"):
         check_shape("pos", np.zeros(3), (None, 3))
+
+
+def test_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "torch_afm"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / ".cache" / "torch_afm"

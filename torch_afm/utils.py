@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 
 class InputError(ValueError):
@@ -13,8 +14,16 @@ class InputError(ValueError):
     and what came. The command line prints it as it is and exits with status 2."""
 
 
+def cache_dir() -> Path:
+    """``$XDG_CACHE_HOME/torch_afm``, by default ``~/.cache/torch_afm``; not created yet."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base if base else os.path.expanduser("~/.cache")) / "torch_afm"
+
+
 def check_finite(name: str, values: Any) -> None:
     """Raise :class:`InputError` if ``values`` (array or tensor) holds a NaN or an infinity."""
+    import torch  # not at the top: the command line tells its options without it
+
     if torch.is_tensor(values):
         bad = int((~torch.isfinite(values)).sum()) if values.is_floating_point() else 0
     else:

@@ -3,7 +3,7 @@ import errno
 import numpy as np
 import pytest
 
-from torch_afm.datasets.cache import cache_dir, read_arrays, write_arrays
+from torch_afm.datasets.cache import read_arrays, write_arrays
 
 
 def test_round_trip_leaves_nothing_else(tmp_path):
@@ -67,8 +67,3 @@ def test_full_disk(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
     stored = read_arrays(tmp_path / "a.npz")
     assert stored is not None and stored["z"].tolist() == [1]
-
-
-def test_default_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_dir() == tmp_path / "torch_afm"

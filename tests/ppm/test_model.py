@@ -49,6 +49,21 @@ def test_auto_falls_back_to_torch_and_says_why(monkeypatch):
         ProbeParticleModel(SCAN, backend="opencl")
 
 
+def test_auto_tries_a_pixel_before_it_takes_opencl(monkeypatch):
+    """A driver that lists a device and cannot render, whatever it raises."""
+
+    def broken(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    model._fault.cache_clear()
+    monkeypatch.setattr(OpenCLRenderer, "render", broken)
+    with pytest.warns(UserWarning, match="No space left on device"):
+        fallback = ProbeParticleModel(SCAN)
+    model._fault.cache_clear()
+    assert fallback.backend == "torch"
+    assert fallback(water()).isfinite().all()
+
+
 def test_unknown_backend():
     with pytest.raises(InputError, match="backend"):
         ProbeParticleModel(backend="vulkan")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,11 +20,13 @@ from torch_afm import __version__
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.datasets.cache import cache_dir
 from torch_afm.models import load_generator
-from torch_afm.ppm import CUDARenderer, OpenCLRenderer, Renderer, TorchRenderer
+from torch_afm.ppm import CUDARenderer, OpenCLRenderer, ProbeParticleModel, Renderer, TorchRenderer
+from torch_afm.ppm.context import import_pyopencl
 from torch_afm.ppm.cuda import CUDAUnavailable, check_cuda
+from torch_afm.ppm.kernel_cache import set_pocl_folder
 from torch_afm.transforms import Orient
+from torch_afm.utils import cache_dir
 
 #: Packages whose versions matter; this module could not have been imported without them.
 _PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "rdkit", "ase", "matplotlib", "safetensors")
@@ -84,8 +86,7 @@ def _opencl() -> Iterator[Check]:
         yield Check("warning", "pyopencl not installed", advice)
         return
     yield Check("ok", f"pyopencl {found}")
-    import pyopencl as cl  # after the check that it is there
-
+    cl = import_pyopencl()
     try:
         platforms = cl.get_platforms()
     except cl.Error as error:
@@ -115,21 +116,14 @@ def _cuda() -> Iterator[Check]:
 
 
 def _folders() -> Iterator[Check]:
-    cache = cache_dir().parent
-    folders = {
-        "PoCL's kernel cache": Path(os.environ.get("POCL_CACHE_DIR") or cache / "pocl"),
-        "pyopencl's cache": cache / "pyopencl",
-        "molecule cache": cache_dir(),
-    }
-    for name, folder in folders.items():
-        if _writable(folder):
-            yield Check("ok", f"{name} {folder} is writable")
-        else:
-            yield Check(
-                "warning",
-                f"{name} {folder} is not writable",
-                "set XDG_CACHE_HOME to a folder that is",
-            )
+    folder = cache_dir()
+    if _writable(folder):
+        yield Check("ok", f"cache of kernels and molecules {folder} is writable")
+    else:
+        text = f"cache of kernels and molecules {folder} is not writable: made anew each time, in seconds"
+        yield Check("warning", text, "set XDG_CACHE_HOME to a folder that is")
+    if set_pocl_folder() is None:
+        yield Check("warning", "no folder with room for PoCL's files", "set POCL_CACHE_DIR to one")
 
 
 def _writable(folder: Path) -> bool:
@@ -169,8 +163,16 @@ def _renders() -> Iterator[Check]:
         else:
             yield Check("ok", f"{name} renderer: 64 x 64 x 10 of phenol in {seconds * 1e3:.0f} ms")
     yield from problems
-    if not stacks:
-        yield Check("missing", "no working renderer", "see the warnings above")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch renders in its place is told above
+        try:
+            renderer = ProbeParticleModel(scan)
+            renderer(molecule)
+        except Exception as error:  # likewise
+            text = f"--backend auto fails: {' '.join(str(error).split())}"
+            yield Check("missing", text, "see the warnings above")
+        else:
+            yield Check("ok", f"--backend auto renders by {renderer.backend}")
     for name in stacks.keys() - {"torch"} if "torch" in stacks else ():
         difference = (stacks[name] - stacks["torch"]).square().mean().sqrt() / stacks["torch"].std()
         text = f"{name} and torch differ by {float(difference):.1e} of the stack's standard deviation (rms)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -15,12 +14,6 @@ from torch_afm.io.npz import load_npz
 from torch_afm.utils import InputError
 
 _CHECKSUM = "sha256"
-
-
-def cache_dir() -> Path:
-    """``$XDG_CACHE_HOME/torch_afm``, by default ``~/.cache/torch_afm``; not created yet."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base if base else Path.home() / ".cache") / "torch_afm"
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:

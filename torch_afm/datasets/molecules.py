@@ -15,10 +15,9 @@ from torch_geometric.data import Data
 
 from torch_afm.data import AFMData
 from torch_afm.datasets import readers
-from torch_afm.datasets.cache import cache_dir
 from torch_afm.datasets.splits import published_split, split_by_molecule
 from torch_afm.datasets.store import failures, load_or_compute, unpack
-from torch_afm.utils import InputError
+from torch_afm.utils import InputError, cache_dir
 
 #: Where to keep the result: the user's cache folder, nowhere, or in this folder.
 Cache = bool | str | Path

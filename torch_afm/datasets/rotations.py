@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from torch_afm.data import AFMData
-from torch_afm.datasets.cache import cache_dir, read_arrays, write_arrays
+from torch_afm.datasets.cache import read_arrays, write_arrays
 from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations
+from torch_afm.utils import cache_dir
 
 #: Fewer molecules are judged in a moment, so no file is written for them.
 _MIN_STORED = 100

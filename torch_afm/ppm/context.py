@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from torch_afm.ppm.device import BackendUnavailable, kernel_source
+from torch_afm.ppm.kernel_cache import set_pocl_folder
 from torch_afm.utils import InputError
 
 
@@ -15,22 +16,33 @@ class OpenCLUnavailable(BackendUnavailable):
     """OpenCL cannot be used here; the message says why and what to do."""
 
 
-_INSTALL = (
-    "on Linux install pocl-binary-distribution, which also needs a writable cache folder (POCL_CACHE_DIR)"
-)
+_INSTALL = "on Linux install pocl-binary-distribution"
+_ROOM = "PoCL needs a folder with room for programs; set POCL_CACHE_DIR to one"
 _owner: int | None = None
+
+
+def import_pyopencl() -> Any:
+    """pyopencl, with caches that cannot stop it; to be used before anything else imports it."""
+    # Its own cache saves nothing here, and stops a render where its database is locked or damaged.
+    os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
+    set_pocl_folder()
+    import pyopencl
+
+    return pyopencl
 
 
 @cache
 def _create() -> tuple[Any, Any]:
     try:
-        import pyopencl as cl
+        cl = import_pyopencl()
     except ImportError as error:
         raise OpenCLUnavailable(f"pyopencl cannot be imported ({error}); install pyopencl") from error
+    folder = set_pocl_folder()
     try:
         devices = [d for p in cl.get_platforms() for d in p.get_devices()]
     except cl.Error as error:
-        raise OpenCLUnavailable(f"no OpenCL platform ({error}); {_INSTALL}") from error
+        advice = _INSTALL if folder is not None else _ROOM
+        raise OpenCLUnavailable(f"no OpenCL platform ({error}); {advice}") from error
     if not devices:
         raise OpenCLUnavailable(f"no OpenCL device; {_INSTALL}")
     devices.sort(key=lambda d: not d.type & cl.device_type.GPU)
@@ -39,9 +51,12 @@ def _create() -> tuple[Any, Any]:
         devices = [d for d in devices if choice.lower() in d.name.lower()]
         if not devices:
             raise InputError(f"TORCH_AFM_OPENCL_DEVICE: no OpenCL device has {choice!r} in its name")
-    if "Portable Computing Language" in devices[0].platform.name and shutil.which("ld") is None:
-        # Without it PoCL aborts the whole process when it links the first kernel.
-        raise OpenCLUnavailable("PoCL needs the linker `ld` on the PATH; install binutils or gcc")
+    if "Portable Computing Language" in devices[0].platform.name:
+        # Without either PoCL aborts the whole process when it links the first kernel.
+        if shutil.which("ld") is None:
+            raise OpenCLUnavailable("PoCL needs the linker `ld` on the PATH; install binutils or gcc")
+        if folder is None:
+            raise OpenCLUnavailable(_ROOM)
     context = cl.Context(devices[:1])
     return context, cl.CommandQueue(context)
 

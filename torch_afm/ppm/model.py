@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 
+import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
@@ -27,10 +29,24 @@ def _choose() -> str:
         pass
     try:
         get_queue()
-        return "opencl"
+        fault = _fault()
     except OpenCLUnavailable as error:
-        warnings.warn(f"rendering with torch, which is slower: {error}", stacklevel=3)
-        return "torch"
+        fault = str(error)
+    if fault is None:
+        return "opencl"
+    warnings.warn(f"rendering with torch, which is slower: {fault}", stacklevel=3)
+    return "torch"
+
+
+@cache
+def _fault() -> str | None:
+    """Why OpenCL cannot render here; ``None`` where it can: one pixel is tried, once a process."""
+    atom = AFMData(z=torch.tensor([6]), pos=torch.zeros(1, 3), charge=torch.ones(1))
+    try:
+        stack = OpenCLRenderer(Scan()).render(atom, pixels=torch.tensor([[0, 0]]))
+    except Exception as error:  # a broken driver raises anything
+        return f"OpenCL renders nothing ({type(error).__name__}: {' '.join(str(error).split())})"
+    return None if bool(stack.isfinite().all()) else "OpenCL renders NaN"
 
 
 class ProbeParticleModel:
