@@ -4,17 +4,20 @@ classes a graph model predicts."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from ase.data import atomic_numbers as _NUMBERS
 from ase.data import chemical_symbols as _SYMBOLS
 from ase.data import covalent_radii as _RADII
-from torch import Tensor
 
 from torch_afm.units import KCAL_PER_MOL
 from torch_afm.utils import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Radius R [Å] and well depth ε [eV] of the Probe Particle Model (Hapala et al., PRB 90, 085421 (2014) and
 #: its later releases): E = ε[(R/r)¹² − 2(R/r)⁶] with R = R_i + R_p and ε = √(ε_i ε_p).
@@ -167,19 +170,26 @@ class AtomClasses:
     """
 
     groups: tuple[tuple[str, ...], ...] = (("H",), ORGANIC[1:])
-    _lookup: Tensor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         groups = tuple(tuple(g) for g in self.groups)
         flat = [s for g in groups for s in g]
         if not flat or any(not g for g in groups) or len(set(flat)) != len(flat):
             raise InputError(f"groups: expected disjoint, non-empty groups of symbols, got {self.groups!r}")
+        for s in flat:
+            atomic_number(s)
+        object.__setattr__(self, "groups", groups)
+
+    @cached_property
+    def _lookup(self) -> Tensor:
+        """Class of each atomic number, 0 for none."""
+        import torch  # not at the top: settings are read and told without it
+
         lookup = torch.zeros(len(_SYMBOLS), dtype=torch.long)
-        for i, group in enumerate(groups, start=1):
+        for i, group in enumerate(self.groups, start=1):
             for s in group:
                 lookup[atomic_number(s)] = i
-        object.__setattr__(self, "groups", groups)
-        object.__setattr__(self, "_lookup", lookup)
+        return lookup
 
     def __len__(self) -> int:
         return len(self.groups) + 1
@@ -206,5 +216,4 @@ class AtomClasses:
 
     def representative(self, classes: Tensor) -> Tensor:
         """Atomic number that stands for each class ≥ 1."""
-        table = torch.tensor([0] + [atomic_number(g[0]) for g in self.groups], device=classes.device)
-        return table[classes]
+        return classes.new_tensor([0] + [atomic_number(g[0]) for g in self.groups])[classes]

@@ -19,9 +19,10 @@ import torch
 
 from benchmarks.common import spread, table, write
 from torch_afm.config import Scan, to_dict
+from torch_afm.config.cache import COMPRESSION, STORAGE
 from torch_afm.datasets import AFMDataset, CacheConfig, CachedAFMDataset, MoleculeDataset, write_cache
 from torch_afm.datasets.smi import embedded_smiles
-from torch_afm.io.hdf5 import COMPRESSION, STORAGE, SampleFile, StoredSample, pack_samples
+from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
 
 SIZES = (128, 64)
 _BATCH = 16

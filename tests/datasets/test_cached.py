@@ -10,6 +10,7 @@ import torch
 from torch_geometric.loader import DataLoader
 
 from torch_afm.config import Scan, Tip
+from torch_afm.config.cache import STORAGE
 from torch_afm.data import from_smiles
 from torch_afm.datasets import (
     AFMDataset,
@@ -21,7 +22,6 @@ from torch_afm.datasets import (
     write_cache,
 )
 from torch_afm.elements import AtomClasses
-from torch_afm.io.hdf5 import STORAGE
 from torch_afm.ppm import TorchRenderer
 from torch_afm.testing import assert_same_graph
 from torch_afm.utils import InputError

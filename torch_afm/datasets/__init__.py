@@ -1,11 +1,12 @@
 """Data sets: molecules in three dimensions, AFM training steps, samplers, splits."""
 
+from torch_afm.config.cache import CacheConfig
 from torch_afm.datasets.afm import AFMDataset
 from torch_afm.datasets.cached import CachedAFMDataset
 from torch_afm.datasets.deferred import DeferredSteps
 from torch_afm.datasets.ledger import Shard
 from torch_afm.datasets.loader import step_loader
-from torch_afm.datasets.manifest import CacheConfig, Manifest
+from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.molecules import MoleculeDataset
 from torch_afm.datasets.sampler import EpochSampler
 from torch_afm.datasets.slab import SlabDataset, read_slabs, slab_from_ase

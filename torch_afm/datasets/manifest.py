@@ -6,62 +6,22 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from torch_afm import __version__
-from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.config import from_dict, to_dict
+from torch_afm.config.cache import CacheConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets.ledger import write_json
-from torch_afm.io.hdf5 import COMPRESSION, STORAGE
 from torch_afm.utils import InputError
 
 _FORMAT = 1
 _NAME = "manifest.json"
 _PACKAGES = ("torch", "numpy", "scipy", "rdkit", "h5py")
-
-
-@dataclass(frozen=True)
-class CacheConfig:
-    """Settings of rendered training data.
-
-    Args:
-        scan: the scan of every stack.
-        tip: the tip that draws start from.
-        rotations: best rotations of each molecule, or windows of each surface
-            (:class:`~torch_afm.datasets.SlabDataset`).
-        candidates: orientations these are chosen from.
-        draws: reference stacks of each rotation, each under a tip of its own.
-        storage: ``float16``, or ``uint8`` for half the space; see :func:`torch_afm.io.hdf5.quantize`.
-        compression: ``gzip``, ``lzf`` or ``none``.
-        file_samples: stacks in one file; an interruption loses the unfinished file.
-        seed: seed of everything drawn.
-    """
-
-    scan: Scan = field(default_factory=Scan)
-    tip: Tip = field(default_factory=Tip)
-    rotations: int = 30
-    candidates: int = 500
-    draws: int = 1
-    storage: str = "float16"
-    compression: str = "gzip"
-    file_samples: int = 256
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("rotations", "draws", "file_samples"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if self.candidates < self.rotations:
-            raise InputError(
-                f"candidates: expected at least {self.rotations} (rotations), got {self.candidates}"
-            )
-        for name, known in (("storage", STORAGE), ("compression", COMPRESSION)):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

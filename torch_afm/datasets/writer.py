@@ -19,6 +19,7 @@ import torch
 from torch_geometric.data import Batch
 from tqdm import tqdm
 
+from torch_afm.config.cache import CacheConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets.afm import AFMDataset
 from torch_afm.datasets.ledger import (
@@ -30,7 +31,7 @@ from torch_afm.datasets.ledger import (
     write_ledger,
     write_whole,
 )
-from torch_afm.datasets.manifest import CacheConfig, Manifest
+from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.slab import SlabDataset
 from torch_afm.datasets.steps import StepDataset
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples

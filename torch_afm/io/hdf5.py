@@ -22,14 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_afm.config.cache import COMPRESSION, STORAGE
 from torch_afm.data import AFMData
 from torch_afm.utils import InputError, check_finite
-
-#: Number types of stored stacks.
-STORAGE = ("float16", "uint8")
-
-#: HDF5 filters: gzip of level 1, which every HDF5 library reads; lzf, faster and larger, for h5py alone.
-COMPRESSION = ("gzip", "lzf", "none")
 
 #: Indices of molecule, rotation and tip draw; offset of the probe and change of the anchor heights, both in
 #: Å; first anchor height without that change, in Å; first and last + 1 row in the tables.

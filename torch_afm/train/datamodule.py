@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import (
     AFMDataset,
@@ -28,7 +29,6 @@ from torch_afm.datasets import (
 )
 from torch_afm.elements import AtomClasses
 from torch_afm.models import SpatialGeneratorConfig
-from torch_afm.train.config import TrainConfig
 from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 

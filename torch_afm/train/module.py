@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import Batch
 
+from torch_afm.config.training import TrainConfig
 from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.nn import GeneratorLoss, SpatialLoss
-from torch_afm.train.config import TrainConfig
 
 
 class StepModule(L.LightningModule):

@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from torch_afm.config import GraphGeneratorConfig, to_dict
+from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.models import (
     GraphGenerator,
@@ -28,7 +29,6 @@ from torch_afm.models import (
     generator_config,
     generator_of,
 )
-from torch_afm.train.config import TrainConfig
 from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.memory import keep_memory
 from torch_afm.train.module import GeneratorModule, SpatialModule

@@ -8,8 +8,8 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from torch_afm.config.style import StyleConfig
 from torch_afm.style import CycleGAN, ImagePool
-from torch_afm.train.style_config import StyleConfig
 
 
 class StyleModule(L.LightningModule):

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from torch_afm.config.style import StyleConfig
 from torch_afm.datasets import EpochSampler
 from torch_afm.metrics.images import content_preservation
 from torch_afm.nn.style import Scaling, StyleTranslator
@@ -31,7 +32,6 @@ from torch_afm.style import (
     read_stacks,
 )
 from torch_afm.train.run import check_same_run
-from torch_afm.train.style_config import StyleConfig
 from torch_afm.train.style_module import StyleModule
 from torch_afm.utils import InputError
 from torch_afm.viz.style import plot_checkpoints, plot_translations

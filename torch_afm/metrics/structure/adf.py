@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import ase
 import numpy as np
 
+from torch_afm.config.structure import StructureSettings
 from torch_afm.metrics.structure.geometry import angle
 from torch_afm.metrics.structure.prepared import Prepared
-from torch_afm.metrics.structure.settings import StructureSettings
 from torch_afm.utils import InputError
 
 _DEFAULT = StructureSettings()

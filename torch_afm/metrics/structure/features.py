@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import ase
 import numpy as np
 
+from torch_afm.config.features import FEATURES, split_name
+from torch_afm.config.structure import StructureSettings
 from torch_afm.elements import atomic_number
 from torch_afm.metrics.structure.bonds import bond_lengths, once, valence_angles
 from torch_afm.metrics.structure.geometry import angle
@@ -17,8 +19,6 @@ from torch_afm.metrics.structure.hydrogen import (
 )
 from torch_afm.metrics.structure.orders import fifth_distance, local_structure_index, tetrahedral_orders
 from torch_afm.metrics.structure.prepared import Prepared
-from torch_afm.metrics.structure.settings import StructureSettings
-from torch_afm.metrics.structure.table import FEATURES, split_name
 from torch_afm.utils import InputError
 
 _DEFAULT = StructureSettings()

@@ -9,11 +9,11 @@ import ase
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 
+from torch_afm.config.structure import StructureSettings
 from torch_afm.elements import atomic_number
 from torch_afm.metrics.structure.geometry import angle
 from torch_afm.metrics.structure.masks import substrate_height, visible_mask
 from torch_afm.metrics.structure.neighbors import Pairs, neighbors, wrap
-from torch_afm.metrics.structure.settings import StructureSettings
 from torch_afm.utils import InputError, check_finite
 
 

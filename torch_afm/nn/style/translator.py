@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
@@ -13,49 +13,14 @@ from torch import Tensor
 from torch.nn import Module
 
 from torch_afm.config import from_dict
+from torch_afm.config.style import TranslatorConfig
 from torch_afm.nn.style.resnet_generator import ResnetGenerator
-from torch_afm.nn.style.scaling import Scaling
 from torch_afm.nn.style.slice_windows import slice_windows
 from torch_afm.nn.style.tiling import translate_tiled
 from torch_afm.utils import InputError, check_finite
 
 #: Slices that go through the network at once.
 _BATCH = 16
-
-
-@dataclass(frozen=True)
-class TranslatorConfig:
-    """A translation of stacks.
-
-    Args:
-        width: channels of the generator at full size.
-        blocks: residual blocks of the generator.
-        context: neighbouring slices on either side that the generator sees; 0 translates slice by slice.
-        source: scaling of stacks to be translated.
-        target: scaling of translated ones. A fixed range is their own; any other is the one measured on the
-            source, so that a slice (or stack) keeps its range.
-        tile: side in pixels of the tiles of large images.
-        overlap: pixels that tiles share.
-        noise: give the generator two channels of Gaussian noise besides, a number a pixel and a number a scan
-            line. A network that sees nothing random makes regular patterns where the target has noise.
-        residual: the generator tells what to add to a slice, nothing at first, instead of the slice anew.
-            Content is then there from the beginning, and far fewer pairs are needed; published weights are
-            of generators without.
-    """
-
-    width: int = 16
-    blocks: int = 6
-    context: int = 0
-    source: Scaling = field(default_factory=Scaling)
-    target: Scaling = field(default_factory=Scaling)
-    tile: int = 192
-    overlap: int = 48
-    noise: bool = False
-    residual: bool = False
-
-    def __post_init__(self) -> None:
-        if self.context < 0:
-            raise InputError(f"context: expected at least 0, got {self.context}")
 
 
 class StyleTranslator(Module):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch_afm.utils import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Range(NamedTuple):
@@ -58,7 +58,7 @@ class Scaling:
             over = (-2, -1) if self.kind == "slice" else (-3, -2, -1)
             low, high = stack.amin(over, keepdim=True), stack.amax(over, keepdim=True)
         half = (high - low) / 2
-        return Range(low + half, torch.where(half > 0, half, 1.0))
+        return Range(low + half, half.where(half > 0, half.new_ones(())))
 
     def apply(self, stack: Tensor, span: Range) -> Tensor:
         """``stack`` scaled by a range of :meth:`measure`."""
