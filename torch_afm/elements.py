@@ -3,7 +3,7 @@ classes a graph model predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 from ase.data import atomic_numbers as _NUMBERS
 from ase.data import chemical_symbols as _SYMBOLS
 from ase.data import covalent_radii as _RADII
+from numpy.typing import ArrayLike
 
 from torch_afm.units import KCAL_PER_MOL
 from torch_afm.utils import InputError
@@ -140,7 +141,7 @@ def max_valence(z: int) -> int | None:
 
 
 def lj_parameters(
-    z: Sequence[int] | np.ndarray | Tensor, table: Mapping[str, tuple[float, float]] = LJ_TABLE
+    z: ArrayLike, table: Mapping[str, tuple[float, float]] = LJ_TABLE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lennard-Jones radius R [Å] and depth ε [eV] of each atomic number.
 

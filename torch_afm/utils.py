@@ -14,6 +14,10 @@ class InputError(ValueError):
     and what came. The command line prints it as it is and exits with status 2."""
 
 
+class BackendUnavailable(RuntimeError):
+    """A backend cannot be used here; the message says why and what to do."""
+
+
 def cache_dir() -> Path:
     """``$XDG_CACHE_HOME/torch_afm``, by default ``~/.cache/torch_afm``; not created yet."""
     base = os.environ.get("XDG_CACHE_HOME")

@@ -1,6 +1,7 @@
 """The report on this machine, and on worse ones."""
 
 import pytest
+from jsonargparse import Namespace
 
 from torch_afm.cli import doctor
 from torch_afm.cli.doctor import Check
@@ -32,7 +33,7 @@ def test_only_what_is_missing_fails(monkeypatch, capsys, statuses, code):
     for name in ("_packages", "_opencl", "_folders", "_weights"):
         monkeypatch.setattr(doctor, name, lambda: [])
     monkeypatch.setattr(doctor, "_renders", lambda: [Check(s, "a line") for s in statuses])
-    assert doctor.main([]) == code
+    assert doctor.main(Namespace()) == code
     capsys.readouterr()
 
 

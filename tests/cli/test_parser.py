@@ -64,18 +64,23 @@ def test_a_yaml_file_does_the_same_and_flags_win(parser, tmp_path):
     assert args.tip == Tip(probe="Xe")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--bogus", "1"], "unrecognized arguments: --bogus"),
-        (["--scan.dz", "a"], "--scan.dz: Expected a float. Got value: a"),
-        (["--scan.pixels", "64"], "--scan.pixels: Expected a tuple"),
-        (["--config", "none.yaml"], "none.yaml"),
-    ],
-)
-def test_errors_are_one_line_and_point_to_the_help(parser, arguments, message):
-    with pytest.raises(InputError) as caught:
-        parser.parse_args(arguments)
-    text = " ".join(str(caught.value).split())
-    assert message in text
-    assert text.endswith("see torch-afm simulate --help")
+#: Arguments -> what the error says.
+BAD = [
+    (["--bogus", "1"], "unrecognized arguments: --bogus"),
+    (["--scan.pixel", "[64,64]"], "unrecognized arguments: --scan.pixel"),  # not taken for --scan.pixels
+    (["--scan.dz", "a"], "--scan.dz: Expected a float. Got value: a"),
+    (["--scan.pixels", "64"], "--scan.pixels: Expected a tuple"),
+    (["--config", "none.yaml"], "none.yaml"),
+    (["--config", "latin.yaml"], "--config: expected text in UTF-8, got the byte 0xe5 at position 18"),
+]
+
+
+def test_errors_are_one_line_and_point_to_the_help(parser, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"scan:\n  dz: 0.1 # \xe5\n")
+    for arguments, message in BAD:
+        with pytest.raises(InputError) as caught:
+            parser.parse_args(arguments)
+        text = " ".join(str(caught.value).split())
+        assert message in text
+        assert "latin.yaml" in arguments or text.endswith("see torch-afm simulate --help")

@@ -5,7 +5,8 @@ import pytest
 
 from torch_afm.ppm.context import OpenCLUnavailable
 from torch_afm.ppm.cuda import CUDAUnavailable
-from torch_afm.ppm.device import BackendUnavailable, kernel_source
+from torch_afm.ppm.device import kernel_source
+from torch_afm.utils import BackendUnavailable
 
 
 def test_sources_follow_each_other_in_order():

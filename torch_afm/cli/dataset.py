@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt
 
 from torch_afm import __version__
-from torch_afm.cli.parser import Parser
-from torch_afm.config import Scan, Tip
+from torch_afm.cli.parsers.dataset import PARTS
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.datasets import (
     AFMDataset,
@@ -44,8 +42,6 @@ from torch_afm.transforms import (
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_augmentations, plot_sample, plot_statistics
 
-_PARTS = ("train", "val", "test")
-
 #: Draws of each augmentation on the contact sheet.
 _DRAWS = 6
 
@@ -60,10 +56,8 @@ _READERS: dict[str, Callable[[Path], MoleculeDataset]] = {
 }
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the sub-command."""
-    parser = _parser()
-    args = parser.instantiate(parser.parse_args(list(argv)))
+def main(args: Namespace) -> int:
+    """Run the sub-command as :func:`torch_afm.cli.parsers.dataset.parse` understood it."""
     fields = (field.name for field in dataclasses.fields(CacheConfig))
     config = CacheConfig(**{name: args[name] for name in fields})
     shard = _shard(args.shard)
@@ -166,7 +160,7 @@ def _structures(args: Namespace, seed: int) -> tuple[list[AFMData], str]:
 def _part(
     source: MoleculeDataset | Sequence[AFMData], split: Sequence[np.ndarray], part: str, what: str, name: str
 ) -> tuple[list[AFMData], str]:
-    chosen = range(len(source)) if part == "all" else split[_PARTS.index(part)]
+    chosen = range(len(source)) if part == "all" else split[PARTS.index(part)]
     if len(chosen) == 0:
         raise InputError(f"--part: expected enough {what} for a {part} part, got {len(source)}")
     of = "" if part == "all" else f" ({part}) of {len(source):,}"
@@ -178,51 +172,3 @@ def _shard(text: str) -> Shard:
     if not match:
         raise InputError(f"--shard: expected i/n, as in 3/16, got {text!r}")
     return Shard(int(match[1]), int(match[2]))
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "dataset",
-        "Render the reference stacks of training steps to HDF5 files, for CachedAFMDataset. Run again after "
-        "an interruption, the same command checks what is there and goes on. Jobs that share a folder take a "
-        "--shard each. With --stats nothing is rendered to files: it tells and draws what the data show.",
-    )
-    parser.add_argument("--out", metavar="FOLDER", default="training_data", help="folder to write to")
-    parser.add_argument(
-        "--molecules",
-        metavar="FILE",
-        help=f"molecules ({', '.join(_READERS)}; see MoleculeDataset). Default: the list in the package",
-    )
-    parser.add_argument(
-        "--structures",
-        metavar="FILE",
-        help="periodic surfaces in place of molecules: a file or folder of extended xyz, or water for "
-        "generated layers of it (see WaterBilayers)",
-    )
-    parser.add_argument(
-        "--part",
-        choices=["all", *_PARTS],
-        default="train",
-        help="part of the split by molecules; the package's list has a split of its own, others are split by "
-        "--seed",
-    )
-    parser.add_argument(
-        "--stats",
-        action="store_true",
-        help="print which elements the rotations show and how large the molecules are, beside the thesis' "
-        "data; write that, a training sample and a contact sheet of augmentations as pictures",
-    )
-    parser.add_argument("--shard", metavar="i/n", default="1/1", help="render this share of the files only")
-    parser.add_argument(
-        "--workers",
-        type=NonNegativeInt,
-        default=0,
-        metavar="N",
-        help="processes that render on a core each; 0 renders in the main process",
-    )
-    parser.add_backend()
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_settings(CacheConfig, "data", skip=("scan", "tip"))
-    parser.add_settings(Scan, "scan", name="scan")
-    parser.add_settings(Tip, "tip", name="tip")
-    return parser

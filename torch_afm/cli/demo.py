@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from rdkit import Chem, rdBase
 
 from torch_afm.cli.jobs import (
@@ -17,7 +17,7 @@ from torch_afm.cli.jobs import (
     simulate,
     write_prediction,
 )
-from torch_afm.cli.parser import Parser
+from torch_afm.cli.parsers.demo import MOLECULE
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses
@@ -28,16 +28,12 @@ from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.viz import plot_generation
 
-#: Paracetamol: flat, of the usual size, and in no list that weights of the package were trained on.
-MOLECULE = "CC(=O)Nc1ccc(O)cc1"
-
 #: Distances in Å up to which a predicted atom may stand for a true one.
 CUTOFFS = (0.5, 1.0)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the sub-command."""
-    args = _parser().parse_args(list(argv))
+def main(args: Namespace) -> int:
+    """Run the sub-command as :func:`torch_afm.cli.parsers.demo.parse` understood it."""
     model = load_generator(args.weights)
     smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
@@ -110,18 +106,3 @@ def _scores(predicted: AFMData, true: AFMData, classes: AtomClasses, cutoff: flo
         "f1": matching.f1,
         "mean_distance": float(matching.distance.mean()) if matching.distance.numel() else None,
     }
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "demo",
-        "Simulate the AFM stack of a molecule, generate a molecule graph from the stack alone, and compare "
-        f"the two. Default molecule: {MOLECULE} (paracetamol), which the weights in the package never saw.",
-    )
-    parser.add_argument("--smiles", metavar="S", help="another molecule, in its best orientation")
-    parser.add_argument("--xyz", metavar="FILE", help="a molecule file (xyz or SDF), oriented as it is")
-    parser.add_argument("--out", metavar="FOLDER", default="demo", help="folder to write the report to")
-    parser.add_weights()
-    parser.add_seed()
-    parser.add_backend()
-    return parser

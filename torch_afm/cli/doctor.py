@@ -8,16 +8,16 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
 import torch
+from jsonargparse import Namespace
 
 from torch_afm import __version__
-from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.models import load_generator
@@ -50,13 +50,8 @@ class Check:
         return f"{self.status:<8} {self.text}" + (f"\n{'':<8} -> {self.advice}" if self.advice else "")
 
 
-def main(argv: Sequence[str]) -> int:
+def main(args: Namespace) -> int:
     """Run the sub-command; 0 if ``torch-afm predict`` would work here, else 1."""
-    Parser(
-        "doctor",
-        "Check versions, OpenCL, CUDA, compiler, caches and weights, and render one molecule with each "
-        "backend. Exit status 0 if torch-afm predict would work, 1 if not.",
-    ).parse_args(list(argv))
     fine = True
     for part in (_packages, _opencl, _cuda, _folders, _weights, _renders):
         for check in part():

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse import Namespace
 
 from torch_afm import __version__
-from torch_afm.cli.parser import Parser, Seed
+from torch_afm.cli.parsers.evaluate import SPLITS
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
@@ -40,12 +39,9 @@ from torch_afm.viz import (
 #: Name of the network among the generators that are scored.
 MODEL = "model"
 
-_SPLITS = ("train", "validation", "test")
 
-
-def main(argv: Sequence[str]) -> int:
-    """Run the sub-command."""
-    args = _parser().parse_args(list(argv))
+def main(args: Namespace) -> int:
+    """Run the sub-command as :func:`torch_afm.cli.parsers.evaluate.parse` understood it."""
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)  # now rather than after the work
     model = load_generator(args.weights)
@@ -151,53 +147,7 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
 
 def _molecules(file: str | None, split: str, seed: int) -> list[AFMData]:
     source = MoleculeDataset(file)
-    part = source.split(seed)[_SPLITS.index(split)]
+    part = source.split(seed)[SPLITS.index(split)]
     if len(part) == 0:
         raise InputError(f"--molecules: expected enough molecules for a {split} split, got {len(source)}")
     return [source[int(i)] for i in part]
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "evaluate",
-        "Score a generator on the test molecules of the split it was trained with: whole predictions of "
-        "simulated stacks, imaged by tips that it does not know of, by number of visible atoms, beside "
-        "baselines; their confidence; and, of a network that places one atom at a time, single steps, drawn "
-        "and augmented as in training, beside the thesis' numbers in brackets. In parentheses: 95 % "
-        "bootstrap intervals over molecules.",
-    )
-    parser.add_weights()
-    parser.add_argument(
-        "--molecules", metavar="FILE.smi", help="SMILES, one a line. Default: the list in the package"
-    )
-    parser.add_argument(
-        "--split",
-        choices=_SPLITS,
-        default="test",
-        help="molecules to score; of validation, the calibration of confidences is fitted too",
-    )
-    parser.add_argument(
-        "--predictions", type=NonNegativeInt, default=200, metavar="N", help="whole predictions, at most"
-    )
-    parser.add_argument(
-        "--orientation",
-        choices=["best", "any"],
-        default="best",
-        help="the orientation that shows the most atoms, or any of the 30 best",
-    )
-    parser.add_argument(
-        "--samples", type=NonNegativeInt, default=2000, metavar="N", help="single steps to score, at most"
-    )
-    parser.add_argument("--batch-size", type=PositiveInt, default=32, metavar="N", help="steps in one batch")
-    parser.add_argument(
-        "--seed",
-        type=Seed,
-        default=0,
-        help="seed of the draws and, for --molecules, of the split (that of the training run)",
-    )
-    parser.add_argument(
-        "--resamples", type=PositiveInt, default=1000, metavar="N", help="of the bootstrap of intervals"
-    )
-    parser.add_argument("--out", metavar="FOLDER", default="evaluation", help="folder to write to")
-    parser.add_backend()
-    return parser

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch_afm import __version__
 
-#: Sub-command -> one line of help; its module is ``torch_afm.cli.<name>``, with ``main(argv) -> exit code``.
+#: Sub-command -> one line of help. ``torch_afm.cli.parsers.<name>`` has ``parse(argv)``, which needs no
+#: torch, and ``torch_afm.cli.<name>`` has ``main(arguments) -> exit code``.
 COMMANDS = {
     "doctor": "check that this machine can simulate and predict, and say what to do where it cannot",
     "demo": "one molecule through the whole job: simulate, predict, compare with the truth",
@@ -25,15 +27,38 @@ COMMANDS = {
 }
 
 
+#: Set to anything but nothing, it lets errors through as Python raises them.
+DEBUG = "TORCH_AFM_DEBUG"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``torch-afm`` with ``argv`` (default: the process' arguments).
+    """Run ``torch-afm`` with ``argv`` (default: the process' arguments). No error leaves a traceback, unless
+    the environment has ``TORCH_AFM_DEBUG``.
 
     Returns:
-        exit status: that of the sub-command; 2 for wrong usage or input; 130 when interrupted.
+        exit status: that of the sub-command; 2 for wrong usage or input; 1 where memory or torch_afm itself
+        fails; 130 when interrupted, 141 when nobody reads the output any more.
     """
     # Before torch comes: its idle threads would otherwise burn the cores that render.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Å shows ?
+    try:
+        try:
+            return _dispatch(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0 if arguments else 2
@@ -44,43 +69,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"torch-afm: error: unknown command {name!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    try:
-        return _run(name, rest)
-    except KeyboardInterrupt:
-        return 130
-
-
-def _run(name: str, arguments: list[str]) -> int:
-    try:
-        command = importlib.import_module(f"torch_afm.cli.{name}").main
-    except ImportError as error:
-        extra = "[train]" if name in ("train", "translate") else ""
-        print(f"torch-afm {name}: error: {error}; pip install 'torch_afm{extra}'", file=sys.stderr)
-        return 2
     usual = warnings.formatwarning
     # One line of text: where in the code it was raised is for programmers.
     warnings.formatwarning = lambda message, *_, **__: f"torch-afm {name}: warning: {message}\n"
     try:
-        return _guarded(name, command, arguments)
+        # Options first: help and wrong ones need no torch.
+        options = importlib.import_module(f"torch_afm.cli.parsers.{name}").parse(rest)
+        return int(importlib.import_module(f"torch_afm.cli.{name}").main(options))
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        message, code = _explain(name, error)
+        print(f"torch-afm {name}: error: {' '.join(message.split())}", file=sys.stderr)
+        return code
     finally:
         warnings.formatwarning = usual
 
 
-def _guarded(name: str, command: Callable[[list[str]], int], arguments: list[str]) -> int:
-    # Not at the top: torch comes with them, which `torch-afm --help` can do without.
-    from torch_afm.ppm.device import BackendUnavailable
-    from torch_afm.utils import InputError
+def _explain(name: str, error: Exception) -> tuple[str, int]:
+    """One line on what went wrong, and the exit status."""
+    from torch_afm.utils import BackendUnavailable, InputError  # NumPy comes with them
 
-    try:
-        return int(command(arguments))
-    except InputError as error:
-        message = str(error)
-    except BackendUnavailable as error:
-        message = f"--backend: {error}; see torch-afm doctor"
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    print(f"torch-afm {name}: error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    if isinstance(error, InputError):
+        return str(error), 2
+    if isinstance(error, BackendUnavailable):
+        return f"--backend: {error}; see torch-afm doctor", 2
+    if isinstance(error, ImportError):
+        extra = "[train]" if name in ("train", "translate") else ""
+        return f"{error}; pip install 'torch_afm{extra}'", 2
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error), 2
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error or 'no more is told'}); ask for less at once", 1
+    told = f"this is a fault of torch_afm: please report it, with what {DEBUG}=1 makes the command print"
+    return f"{type(error).__name__}: {error}; {told}", 1
 
 
 def _help() -> str:

@@ -6,7 +6,7 @@ import argparse
 import inspect
 import re
 from collections.abc import Collection
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jsonargparse
 from jsonargparse.typing import restricted_number_type
@@ -34,7 +34,20 @@ class Parser(jsonargparse.ArgumentParser):
     """
 
     def __init__(self, name: str, description: str) -> None:
-        super().__init__(prog=f"torch-afm {name}", description=description, formatter_class=_Formatter)
+        super().__init__(
+            prog=f"torch-afm {name}",
+            description=description,
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+        )
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:
+        """Likewise for a ``--config`` that is no text."""
+        try:
+            return super().parse_args(*args, **kwargs)
+        except UnicodeDecodeError as error:
+            byte = f"{error.object[error.start]:#04x} at position {error.start}"
+            raise InputError(f"--config: expected text in UTF-8, got the byte {byte}") from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         message = re.sub(r'Parser key "(\S+)":', lambda match: f"{self._option(match[1])}:", message)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jsonargparse.typing import PositiveInt
+from jsonargparse import Namespace
 
 from torch_afm import __version__
 from torch_afm.cli.jobs import setting
-from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import atomic_number
@@ -24,9 +22,8 @@ from torch_afm.utils import InputError
 from torch_afm.viz import plot_refinement
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the sub-command."""
-    args = _parser().parse_args(list(argv))
+def main(args: Namespace) -> int:
+    """Run the sub-command as :func:`torch_afm.cli.parsers.refine.parse` understood it."""
     stack = read_stack(Path(args.stack))
     graph, context = _prediction(Path(args.prediction))
     height = stack.meta.get("z_top") if args.z_top is None else args.z_top
@@ -103,40 +100,3 @@ def _write(folder: Path, result: RefinementResult, stack: AFMStack, settings: di
     told = {"version": __version__, **settings, **result.to_dict()}
     (folder / "refined.json").write_text(json.dumps(told, indent=2) + "\n")
     plot_refinement(result, stack).savefig(folder / "refined.png", dpi=120)
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "refine",
-        "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
-        "through the simulator; tell how sure each atom is, and return the start where it does not help. "
-        "Atoms that the images ask for at open bonds are added beside it.",
-    )
-    parser.add_argument(
-        "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
-    )
-    parser.add_argument("stack", help="stack file (.npz) that the prediction was made from")
-    parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the result to")
-    parser.add_argument(
-        "--z-top",
-        type=float,
-        metavar="Å",
-        help="farthest anchor height of the scan above the top atom. Default: what the stack file says",
-    )
-    parser.add_argument(
-        "--known",
-        action="store_true",
-        help="tip, charges, elements and all atoms are known: fit the positions alone",
-    )
-    parser.add_argument(
-        "--prior",
-        choices=["none", "known", "unknown"],
-        default="none",
-        help="hold distances between atoms: by their elements (known), or where C stands for any (unknown)",
-    )
-    parser.add_argument(
-        "--starts", type=PositiveInt, default=1, help="starts tried where the probe is bistable"
-    )
-    parser.add_seed()
-    parser.add_backend()
-    return parser

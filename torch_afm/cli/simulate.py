@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from jsonargparse import Namespace
+
 from torch_afm.cli.jobs import load_molecule, orient, simulate
-from torch_afm.cli.parser import Parser
-from torch_afm.config import Scan, Tip
 from torch_afm.io import write_stack
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_stack
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the sub-command."""
-    parser = _parser()
-    args = parser.instantiate(parser.parse_args(list(argv)))
+def main(args: Namespace) -> int:
+    """Run the sub-command as :func:`torch_afm.cli.parsers.simulate.parse` understood it."""
     out = Path(args.out)
     if out.suffix != ".npz":
         raise InputError(f"--out: expected a file name ending in .npz, got {args.out!r}")
@@ -39,28 +36,3 @@ def main(argv: Sequence[str]) -> int:
         plot_stack(stack).savefig(picture, dpi=120)
         print(f"wrote {picture}")
     return 0
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        "simulate",
-        "Simulate the AFM stack of a molecule with the Probe Particle Model. The molecule is centred in the "
-        "scan window, its top atom at z = 0. Lists are written without spaces, as in "
-        "--scan.pixels [64,64] --tip.tilt [0.1,0].",
-    )
-    parser.add_argument("file", nargs="?", help="molecule file: xyz (charges in a fifth column) or SDF")
-    parser.add_argument("--smiles", metavar="S", help="molecule as SMILES, in place of a file")
-    parser.add_argument("--out", metavar="STACK.npz", default="stack.npz", help="file to write")
-    parser.add_argument("--png", action="store_true", help="write a picture of the slices beside it")
-    parser.add_argument(
-        "--rotation",
-        choices=["best", "as-is"],
-        help="best: of 500 random orientations the one that shows the most atoms; as-is: as in the file. "
-        "Default: best for a SMILES, as-is for a file",
-    )
-    parser.add_seed()
-    parser.add_backend()
-    parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_settings(Scan, "scan", name="scan")
-    parser.add_settings(Tip, "tip", name="tip")
-    return parser

@@ -6,17 +6,18 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from torch_afm.elements import LJ_TABLE, AtomClasses, atomic_number, lj_parameters, symbol
 from torch_afm.utils import InputError
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 T = TypeVar("T")
+
+#: Atoms at which a generation is cut off: twice the visible atoms of the largest molecules of the thesis.
+MAX_ATOMS = 60
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ class ForceField:
         """R [Å] and ε [eV] by element."""
         return LJ_TABLE | {element: (radius, depth) for element, radius, depth in self.lennard_jones}
 
-    def lj_parameters(self, z: Sequence[int] | np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def lj_parameters(self, z: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """R [Å] and ε [eV] of each atom, as :func:`torch_afm.elements.lj_parameters`."""
         return lj_parameters(z, self.table)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch_afm.utils import InputError
 
-if TYPE_CHECKING:
+#: True for mypy. Not ``TYPE_CHECKING``: what is imported there, jsonargparse imports too.
+MYPY = False
+
+if MYPY:
     from torch import Tensor
 
 

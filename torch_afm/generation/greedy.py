@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from torch_afm.config import MAX_ATOMS as MAX_ATOMS
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, append_atom
 from torch_afm.elements import AtomClasses, symbol
@@ -19,9 +20,6 @@ from torch_afm.utils import InputError, check_finite, check_shape
 
 #: A bond is drawn where its predicted probability exceeds this (thesis, section 4.2).
 BOND_THRESHOLD = 0.5
-
-#: Atoms at which a generation is cut off: twice the visible atoms of the largest molecules of the thesis.
-MAX_ATOMS = 60
 
 
 @dataclass(frozen=True)

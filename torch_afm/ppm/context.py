@@ -7,9 +7,9 @@ import shutil
 from functools import cache
 from typing import Any
 
-from torch_afm.ppm.device import BackendUnavailable, kernel_source
+from torch_afm.ppm.device import kernel_source
 from torch_afm.ppm.kernel_cache import set_pocl_folder
-from torch_afm.utils import InputError
+from torch_afm.utils import BackendUnavailable, InputError
 
 
 class OpenCLUnavailable(BackendUnavailable):

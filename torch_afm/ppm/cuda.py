@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import ForceField, Scan, Tip
-from torch_afm.ppm.device import BackendUnavailable, kernel_source
+from torch_afm.ppm.device import kernel_source
 from torch_afm.ppm.kernel_renderer import KernelRenderer
+from torch_afm.utils import BackendUnavailable
 
 #: Threads a block: a molecule's pixels in one block read the same atoms, through the cache.
 _THREADS = 128

@@ -11,10 +11,6 @@ import numpy as np
 from torch import Tensor
 
 
-class BackendUnavailable(RuntimeError):
-    """A backend cannot be used here; the message says why and what to do."""
-
-
 class KernelDevice(Protocol):
     """A processor that runs the kernels of ``torch_afm/ppm/kernels``."""
 

@@ -1,0 +1,41 @@
+"""Options of ``torch-afm simulate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonargparse import Namespace
+
+from torch_afm.cli.parser import Parser
+from torch_afm.config import Scan, Tip
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """What was asked for."""
+    parser = _parser()
+    return parser.instantiate(parser.parse_args(list(argv)))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "simulate",
+        "Simulate the AFM stack of a molecule with the Probe Particle Model. The molecule is centred in the "
+        "scan window, its top atom at z = 0. Lists are written without spaces, as in "
+        "--scan.pixels [64,64] --tip.tilt [0.1,0].",
+    )
+    parser.add_argument("file", nargs="?", help="molecule file: xyz (charges in a fifth column) or SDF")
+    parser.add_argument("--smiles", metavar="S", help="molecule as SMILES, in place of a file")
+    parser.add_argument("--out", metavar="STACK.npz", default="stack.npz", help="file to write")
+    parser.add_argument("--png", action="store_true", help="write a picture of the slices beside it")
+    parser.add_argument(
+        "--rotation",
+        choices=["best", "as-is"],
+        help="best: of 500 random orientations the one that shows the most atoms; as-is: as in the file. "
+        "Default: best for a SMILES, as-is for a file",
+    )
+    parser.add_seed()
+    parser.add_backend()
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    parser.add_settings(Scan, "scan", name="scan")
+    parser.add_settings(Tip, "tip", name="tip")
+    return parser
