@@ -37,10 +37,9 @@ api: $(STAMP)
 docs: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
-# The same without the pages of source code, and the code in the pages run: what `make test` asks.
+# The same without the pages of source code: what `make test` asks. tests/examples runs the code in the pages.
 test-docs: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -t quick -b html -d docs/_build/quick docs docs/_build/test
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W -t quick -b doctest -d docs/_build/quick docs docs/_build/doctest
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -44,14 +44,3 @@ autodoc_class_signature = "mixed"
 # Links into the package have to lead somewhere; those into other projects are left as text.
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!torch_afm).*")]
-
-doctest_global_setup = """
-import tempfile
-from pathlib import Path
-
-import torch
-
-_temporary = tempfile.TemporaryDirectory()
-folder = Path(_temporary.name)
-"""
-doctest_global_cleanup = "_temporary.cleanup()"

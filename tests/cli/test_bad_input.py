@@ -81,25 +81,18 @@ def _arguments(command, line, files, weights):
     return [command, *arguments, *extra]
 
 
-CASES = [("simulate", *case) for case in SIMULATE] + [("predict", *case) for case in PREDICT]
-
-
-@pytest.mark.parametrize(("command", "line", "message"), CASES)
-def test_one_line_and_exit_status_2(capsys, monkeypatch, files, weights, command, line, message):
+def test_one_line_and_exit_status_2(capsys, monkeypatch, files, weights):
     monkeypatch.chdir(files)
-    code = main(_arguments(command, line, files, weights))
-    check(code, capsys.readouterr().err, command, message)
+    for command, cases in (("simulate", SIMULATE), ("predict", PREDICT)):
+        for line, message in cases:
+            code = main(_arguments(command, line, files, weights))
+            check(code, capsys.readouterr().err, command, message)
 
 
 @pytest.mark.parametrize(
     ("command", "line", "message"),
     [
-        ("simulate", "{}/none.xyz", "none.xyz: no such file"),
-        ("simulate", "{}/unobtainium.xyz", "got 'Uo'"),
-        ("simulate", "{}/empty.xyz", "expected at least one atom"),
         ("simulate", "--smiles C1CC", "smiles"),
-        ("simulate", "--smiles C --bogus 1", "--bogus"),
-        ("predict", "{}/nan.npz --out {}/o", "NaN"),
         ("predict", "{}/small.npz --out {}/o", "expected those of a SpatialGenerator"),
     ],
 )
@@ -110,11 +103,7 @@ def test_the_same_in_a_process_of_its_own(cli, files, weights, command, line, me
     check(result.returncode, result.stderr, command, message)
 
 
-@pytest.mark.parametrize("command", list(COMMANDS))
-def test_every_command_has_help_and_refuses_unknown_options(capsys, command):
-    with pytest.raises(SystemExit) as exit_:
-        main([command, "--help"])
-    assert exit_.value.code == 0
-    assert f"usage: torch-afm {command}" in capsys.readouterr().out
-    assert main([command, "--bogus"]) == 2
-    assert "--bogus" in capsys.readouterr().err
+def test_every_command_refuses_unknown_options(capsys):
+    for command in COMMANDS:
+        assert main([command, "--bogus"]) == 2
+        assert "--bogus" in capsys.readouterr().err

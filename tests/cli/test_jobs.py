@@ -83,7 +83,7 @@ def test_a_simulated_stack_is_the_renderer_s_and_tells_everything():
 def test_a_stack_on_another_grid_is_refused_and_the_remedy_told(scan):
     with pytest.raises(InputError) as caught:
         jobs.check_fits(stack_like(scan), SCAN)
-    assert "--scan.n_slices 10 --scan.pixels [64,64] --scan.window [[-8.0,8.0],[-8.0,8.0]]" in str(
+    assert "--scan.n_slices 10 --scan.pixels '[64,64]' --scan.window '[[-8.0,8.0],[-8.0,8.0]]'" in str(
         caught.value
     )
 

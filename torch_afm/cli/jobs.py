@@ -133,7 +133,7 @@ def check_fits(stack: AFMStack, scan: Scan) -> None:
     raise InputError(
         f"stack: the model expects 1 x {nz} x {ny} x {nx} (channel, z, y, x) over {wanted} Å, "
         f"got {' x '.join(map(str, stack.stack.shape))} over {json.dumps(window).replace(' ', '')} Å; "
-        f"simulate with --scan.n_slices {nz} --scan.pixels [{nx},{ny}] --scan.window {wanted}"
+        f"simulate with --scan.n_slices {nz} --scan.pixels '[{nx},{ny}]' --scan.window '{wanted}'"
     )
 
 

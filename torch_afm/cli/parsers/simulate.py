@@ -21,7 +21,7 @@ def _parser() -> Parser:
         "simulate",
         "Simulate the AFM stack of a molecule with the Probe Particle Model. The molecule is centred in the "
         "scan window, its top atom at z = 0. Lists are written without spaces, as in "
-        "--scan.pixels [64,64] --tip.tilt [0.1,0].",
+        '--scan.pixels "[64,64]" --tip.tilt "[0.1,0]".',
     )
     parser.add_argument("file", nargs="?", help="molecule file: xyz (charges in a fifth column) or SDF")
     parser.add_argument("--smiles", metavar="S", help="molecule as SMILES, in place of a file")

@@ -1,0 +1,58 @@
+"""The code of the documentation runs as pasted: block after block of a page, in an empty folder."""
+
+import doctest
+import re
+import shlex
+import warnings
+from pathlib import Path
+
+import pytest
+
+from torch_afm.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_BLOCK = re.compile(r"^```(python|sh|\{doctest\})\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return _BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+PAGES = [
+    page
+    for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("examples/*.md")))
+    if any(language != "sh" for language, _ in blocks(page))
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    """Of the commands those that make what the Python below them reads."""
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for language, code in blocks(page):
+        if language == "sh":
+            for line in code.splitlines():
+                if line.startswith("torch-afm simulate --smiles"):
+                    assert main(shlex.split(line)[1:]) == 0
+        elif language == "python":
+            exec(compile(code, page.name, "exec"), names)
+        else:
+            test = doctest.DocTestParser().get_doctest(code, names, page.name, str(page), 0)
+            test.globs = names  # not a copy: the next block goes on with it
+            said: list[str] = []
+            with warnings.catch_warnings():
+                failed, _ = doctest.DocTestRunner().run(test, out=said.append, clear_globs=False)
+            assert not failed, "".join(said)
+
+
+def test_most_of_the_documentation_is_run():
+    assert {page.name for page in PAGES} >= {
+        "README.md",
+        "tutorial.md",
+        "scan.md",
+        "molecules.md",
+        "layer.md",
+    }
+    assert not any("```{testcode}" in page.read_text() for page in ROOT.glob("docs/**/*.md"))
