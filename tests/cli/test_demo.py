@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
+from torch_afm.cli import demo
 from torch_afm.cli.demo import MOLECULE, in_embedded_list
 from torch_afm.cli.main import main
 from torch_afm.data import from_smiles
@@ -67,5 +68,16 @@ def test_a_file_is_taken_as_it_lies(weights, tmp_path):
     assert read_stack(tmp_path / "stack.npz").meta["molecule"] == "m.sdf"
 
 
-def test_two_molecules_are_one_too_many(capsys):
-    assert main(["demo", "--xyz", "a.xyz", "--smiles", "C", "--weights", "small"]) == 2
+#: Options -> what the error names.
+BAD = [
+    (["--xyz", "a.xyz", "--smiles", "C"], "molecule: expected a file or --smiles, got both"),
+    (["--smiles", "CCI"], "molecule: expected visible atoms of elements that the weights 'small' know"),
+]
+
+
+def test_what_cannot_be_scored_is_refused_before_the_work(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "simulate", None)
+    for options, message in BAD:
+        assert main(["demo", *options, "--weights", "small", "--out", str(tmp_path / "out")]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -20,12 +20,13 @@ from torch_afm.cli.jobs import (
 from torch_afm.cli.parsers.demo import MOLECULE
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.datasets.smi import embedded_smiles
-from torch_afm.elements import AtomClasses
+from torch_afm.elements import AtomClasses, symbol
 from torch_afm.generation import MAX_ATOMS, RefinementSettings, load_calibration
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.utils import InputError
 from torch_afm.viz import plot_generation
 
 #: Distances in Å up to which a predicted atom may stand for a true one.
@@ -39,11 +40,12 @@ def main(args: Namespace) -> int:
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
     known = in_embedded_list(molecule)
     truth = orient(molecule, "best" if smiles else "as-is", args.seed)
+    visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
+    _check_classes(visible, model.classes, args.weights)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
     found = predict(stack, model, args.backend, MAX_ATOMS, refinement=RefinementSettings())
     generation = found.generation
 
-    visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
     folder = Path(args.out)
     settings = {
         "molecule": name,
@@ -74,6 +76,15 @@ def main(args: Namespace) -> int:
         )
     print(f"wrote      report.png, prediction.xyz, .sdf, .json, truth.xyz and stack.npz to {folder}")
     return 0
+
+
+def _check_classes(visible: AFMData, classes: AtomClasses, weights: str) -> None:
+    """Refuse, before the work, a molecule that cannot be scored."""
+    others = visible.z[~classes.has(visible.z)].unique().tolist()
+    if others:
+        known = f"the weights {weights!r} know ({', '.join(classes.names[1:])})"
+        got = ", ".join(map(symbol, others))
+        raise InputError(f"molecule: expected visible atoms of elements that {known}, got {got}")
 
 
 def in_embedded_list(molecule: AFMData) -> bool:

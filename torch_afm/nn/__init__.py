@@ -1,5 +1,6 @@
 """Layers, heads and losses of the generators."""
 
+import torch_afm.nn.templates  # noqa: F401 - it cleans up when the process ends
 from torch_afm.nn.aggr import GatedAggregation
 from torch_afm.nn.conv import RecurrentRelationalConv
 from torch_afm.nn.graph_head import GraphHead, GraphOutput
