@@ -6,7 +6,6 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import CropSlices, RandomCropSlices
-from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(6, 5), n_slices=7, n_oscillation=3)
 
@@ -37,12 +36,3 @@ def test_draw():
     assert {d["start"] for d in drawn} == {0, 1, 2, 3} and {d["count"] for d in drawn} == {2, 3, 4}
     assert {RandomCropSlices(4).draw(SCAN, np.zeros((1, 3)), rng)["count"] for _ in range(50)} == {4}
     assert RandomCropSlices(4).scan(SCAN).shape == (4, 5, 6)
-
-
-def test_bad_input():
-    with pytest.raises(InputError, match="expected 1 to 7 to keep, got 8"):
-        RandomCropSlices(8).scan(SCAN)
-    with pytest.raises(InputError, match="fewest"):
-        RandomCropSlices(4, 5)
-    with pytest.raises(InputError, match="the same for all"):
-        CropSlices([0, 0], [1, 1], [1, 2])

@@ -1,12 +1,10 @@
 import numpy as np
-import pytest
 import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import CropWindow, RandomCropWindow
-from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 8.0)), pixels=(21, 17), n_slices=2, n_oscillation=3)
 
@@ -44,11 +42,3 @@ def test_too_large_a_molecule_is_centred():
     pos = np.array([[-3.5, 1.0, 0.0], [4.5, 7.0, 0.0]])
     drawn = RandomCropWindow((9, 9)).draw(SCAN, pos, np.random.default_rng(0))
     assert drawn == {"corner": [5, 4], "pixels": [9, 9]}
-
-
-def test_bad_sizes():
-    for pixels in ((22, 9), (9, 1)):
-        with pytest.raises(InputError, match=r"expected 2 x 2 to \(21, 17\)"):
-            RandomCropWindow(pixels).scan(SCAN)
-    with pytest.raises(InputError, match="the same for all"):
-        CropWindow([(0, 0), (0, 0)], [(5, 5), (6, 6)])

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from torch_afm.transforms import Augment, change_stacks, handcrafted
-from torch_afm.utils import InputError
 
 
 @pytest.mark.parametrize(("which", "count"), [("published", 4), ("complete", 9)])
@@ -20,8 +19,3 @@ def test_a_batch_replays_from_json_sample_by_sample(which, count):
     assert torch.equal(together, torch.cat(alone)) and torch.isfinite(together).all()
     plain = change_stacks(stack, [[]] * 3, [[]] * 3)
     assert all(not torch.equal(plain[i], together[i]) for i in range(3))
-
-
-def test_another_name():
-    with pytest.raises(InputError, match="published, complete, got 'all'"):
-        handcrafted("all")

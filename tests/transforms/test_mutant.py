@@ -84,12 +84,6 @@ def test_count_is_uniform_from_none_to_all_and_so_is_the_choice():
         assert chi2 < size + 5 * np.sqrt(2 * size)
 
 
-@pytest.mark.parametrize("index", [99, -1])
-def test_index_out_of_range(index):
-    with pytest.raises(InputError, match="removed"):
-        MakeMutant([index])(_molecule())
-
-
 def test_a_share_of_graphs_is_empty_besides_those_drawn_so():
     rng, n = np.random.default_rng(0), 9
     transform = RandomMutant(empty=0.3)

@@ -4,7 +4,6 @@ from scipy.spatial.transform import Rotation
 
 from torch_afm.transforms import best_rotations, visibility_entropy
 from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations
-from torch_afm.utils import InputError
 
 
 def _by_loops(pos, rotations, beta):
@@ -49,16 +48,3 @@ def test_many_molecules_at_once_are_each_alone():
     assert best_rotation_ids([], n=3).shape == (0, 3)
     # One atom: all rotations are equal, and the first are taken.
     assert ids[0].tolist() == list(range(9))
-
-
-def test_bad_molecule_among_many():
-    good = np.zeros((2, 3))
-    for bad, words in [(np.zeros((0, 3)), "at least one"), (good[:, :2], "shape"), (good + np.nan, "finite")]:
-        with pytest.raises(InputError, match=f"pos of molecule 1: expected .*{words}"):
-            best_rotation_ids([good, bad], n=3)
-
-
-@pytest.mark.parametrize(("n", "pos"), [(0, np.zeros((1, 3))), (11, np.zeros((1, 3))), (3, np.zeros((0, 3)))])
-def test_bad_input(n, pos):
-    with pytest.raises(InputError, match=r"n:|pos:"):
-        best_rotations(pos, n=n, candidates=10)

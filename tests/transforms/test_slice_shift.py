@@ -1,10 +1,8 @@
 import numpy as np
-import pytest
 import torch
 from scipy import ndimage
 
 from torch_afm.transforms import RandomSliceShift, ShiftSlices
-from torch_afm.utils import InputError
 
 SHIFTS = [
     [[0.1, 0.0], [-0.05, 0.15], [0.02, -0.03], [0.0, 0.0]],
@@ -41,8 +39,3 @@ def test_limits():
     # The slice next to the nearest one: uniform within the step.
     assert np.allclose(drawn[:, -2].std(axis=0), 0.02 / np.sqrt(3), rtol=0.1)
     assert str(shift) == "RandomSliceShift(step=0.02, total=0.04)"
-
-
-def test_as_many_shifts_as_slices():
-    with pytest.raises(InputError, match=r"shifts: expected shape \(2, 3, 2\)"):
-        ShiftSlices(SHIFTS)(torch.zeros(2, 1, 3, 8, 8))

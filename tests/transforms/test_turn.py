@@ -8,7 +8,6 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import RandomTurn, Turn
-from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 10.0)), pixels=(12, 12), n_slices=2, n_oscillation=3)
 KINDS = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
@@ -65,10 +64,3 @@ def test_draws_all_equally():
     counts = [drawn.count({"turns": turns, "mirror": mirror}) for turns, mirror in KINDS]
     assert sum(counts) == 1600 and min(counts) > 150
     assert not any(RandomTurn(mirror=False).draw(SCAN, np.zeros((1, 3)), rng)["mirror"] for _ in range(50))
-
-
-def test_only_squares_turn():
-    for scan in (Scan(pixels=(8, 9)), Scan(window=((-8.0, 8.0), (-7.0, 7.0)))):
-        with pytest.raises(InputError, match="square"):
-            RandomTurn().scan(scan)
-    assert RandomTurn().scan(SCAN) == SCAN

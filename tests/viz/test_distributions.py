@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from torch_afm.utils import InputError
 from torch_afm.viz import plot_distributions
 
 
@@ -23,8 +22,3 @@ def test_panels_hold_the_values():
     bars = [p for p in line.patches if p.get_label() != "model" and hasattr(p, "get_width")]
     assert sum(p.get_width() * p.get_height() for p in bars) == pytest.approx(1)
     assert not empty.patches and empty.get_title() == "local structure index"
-
-
-def test_nothing_to_draw():
-    with pytest.raises(InputError, match="reference: expected at least one structure"):
-        plot_distributions({}, [])

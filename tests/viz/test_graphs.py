@@ -7,7 +7,6 @@ from matplotlib.collections import EllipseCollection, PatchCollection, PolyColle
 from matplotlib.colors import to_rgb
 
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.utils import InputError
 from torch_afm.viz import plot_graph
 from torch_afm.viz.graphs import COLOURS
 
@@ -107,10 +106,3 @@ def test_window():
 )
 def test_draws_without_complaint(data):
     assert _render(plot_graph(data)) == _render(plot_graph(data))
-
-
-def test_bad_input():
-    with pytest.raises(InputError, match="pos"):
-        plot_graph(_graph([6], [[0, 0, float("nan")]]))
-    with pytest.raises(InputError, match="pos"):
-        plot_graph(_graph([6, 6], [[0, 0, 0]]))

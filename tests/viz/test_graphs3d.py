@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from torch_afm.data import AFMData
-from torch_afm.utils import InputError
 from torch_afm.viz import plot_graphs_3d
 
 
@@ -32,12 +31,3 @@ def test_atoms_bonds_and_one_frame_for_all():
 def test_nearer_to_the_eye_is_drawn_over():
     low, high = plot_graphs_3d({"": _pair()}, elevation=90.0).axes[0].lines[1:]
     assert low.get_zorder() < high.get_zorder()
-
-
-def test_bad_input():
-    with pytest.raises(InputError, match="at least one"):
-        plot_graphs_3d({})
-    data = _pair()
-    data.pos[0, 0] = torch.nan
-    with pytest.raises(InputError, match="pos"):
-        plot_graphs_3d({"a": data})

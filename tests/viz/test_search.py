@@ -1,8 +1,5 @@
 from types import SimpleNamespace
 
-import pytest
-
-from torch_afm.utils import InputError
 from torch_afm.viz import plot_search
 
 
@@ -29,10 +26,3 @@ def test_every_graph_is_shown_and_the_path_named():
 
 def test_one_graph():
     assert len(plot_search([node(-1, -3.0, "start", 0)], 0).axes[0].texts) == 1
-
-
-def test_no_tree():
-    with pytest.raises(InputError, match="tree, best"):
-        plot_search([node(-1, 0.0)], 1)
-    with pytest.raises(InputError, match="tree, best"):
-        plot_search([node(-1, 0.0), node(1, 0.0)], 0)

@@ -7,7 +7,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from torch_afm.io import AFMStack
-from torch_afm.utils import InputError
 from torch_afm.viz import draw_slice, plot_stack
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -80,18 +79,3 @@ def test_label_gives_the_ends_of_the_grey_scale():
     assert sloped.get_clim() == pytest.approx((-3.456, 2))
     assert np.allclose(flat.norm(flat.get_array()), 0.5)
     _render(figure)
-
-
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        ((np.zeros((4, 5)),), "stack"),
-        ((np.full((1, 4, 5), np.nan),), "stack"),
-        ((_stack(), X), "x, y"),
-        ((_stack(), Y, X), "x"),
-        ((_stack(), X, Y, [7]), "slices"),
-    ],
-)
-def test_bad_input(args, message):
-    with pytest.raises(InputError, match=message):
-        plot_stack(*args)

@@ -41,7 +41,7 @@ class Parser(jsonargparse.ArgumentParser):
             allow_abbrev=False,
         )
 
-    def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:
+    def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:  # type: ignore[override]
         """Likewise for a ``--config`` that is no text."""
         try:
             return super().parse_args(*args, **kwargs)
