@@ -17,7 +17,7 @@ import torch_afm
 SNAPSHOT = Path(__file__).with_name("api_surface.txt")
 
 #: Public modules that are not packages.
-MODULES = ("config", "elements", "units", "utils")
+MODULES = ("elements", "units", "utils")
 
 
 def surface() -> str:

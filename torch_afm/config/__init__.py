@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from torch_afm.elements import LJ_TABLE, AtomClasses, atomic_number, lj_parameters, symbol
 from torch_afm.utils import InputError
 
+__all__ = ["ForceField", "GraphGeneratorConfig", "Scan", "Tip", "from_dict", "to_dict"]
+
 T = TypeVar("T")
 
 #: Atoms at which a generation is cut off: twice the visible atoms of the largest molecules of the thesis.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch_afm.utils import InputError
 
-#: True for mypy. Not ``TYPE_CHECKING``: what is imported there, jsonargparse imports too.
+# True for mypy. Not ``TYPE_CHECKING``: what is imported there, jsonargparse imports too.
 MYPY = False
 
 if MYPY:
