@@ -97,7 +97,7 @@ class RenderInput:
 
     Shapes:
         pos ``[N, 3]`` Å, in each entry's render frame (:attr:`Scan.window` centre at x = y = 0, the free
-        probe of the first height at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and
+        probe of ``z_top`` at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and
         depth ``[N]`` = √(ε_i ε_p) in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render
         frame in the graph's; tips and parameters: the same tips, an entry each, as arrays and as tensors.
         Tensors are differentiable, float64. fields: of each entry, where potentials on a grid take the place
@@ -140,7 +140,7 @@ class RenderInput:
         )
 
     def free(self, entry: int) -> Tensor:
-        """Free probe of the first height above the centre of the window, in the graph's frame, ``[3]`` Å."""
+        """Free probe of ``z_top`` above the centre of the window, in the graph's frame, ``[3]`` Å."""
         aside = self.parameters.free[entry, :2].to(self.origin.device)
         return torch.cat([self.origin[entry, :2] + aside, self.origin[entry, 2:]])
 
