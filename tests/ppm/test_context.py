@@ -70,7 +70,7 @@ def test_kernel_that_does_not_build_is_a_clear_error():
 
 
 def test_queue_and_programs_are_made_once():
-    options = ("-DWIDTH=1", "-DHEIGHTS=2", "-DSLICES=1", "-DSAMPLES=2")
+    options = ("-DWIDTH=1", "-DHEIGHTS=2", "-DSLICES=1", "-DSAMPLES=2", "-DSUBSTEPS=1")
     assert context.get_queue() is context.get_queue()
     assert context.get_program("probe_particle.cl", options) is context.get_program(
         "probe_particle.cl", options

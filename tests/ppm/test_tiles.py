@@ -129,7 +129,7 @@ def test_near_and_far_atoms_by_brute_force():
     positions = pixel_positions(SCAN)
     _, slot, tile_of = pixel_tiles(positions, 8)
     tile = np.repeat(tile_of, 8)[slot]
-    found = neighbours(batch, positions, tile, 0.9)
+    found = neighbours(batch, positions, tile, np.linspace(0.0, -0.9, 10))
     pos = batch.pos.numpy()
     for entry, t in itertools.product(range(2), range(tile.max() + 1)):
         box = entry * (tile.max() + 1) + t

@@ -20,26 +20,44 @@ T = TypeVar("T")
 
 #: Atoms at which a generation is cut off: twice the visible atoms of the largest molecules of the thesis.
 MAX_ATOMS = 60
+#: Heights in one scan, for the kernels keep the forces of all; edges of a window, farther ones are not in Å.
+_MAX_HEIGHTS, _MAX_EDGE = 4096, 5000.0
+#: Least and greatest value of the numbers of a scan, and their unit.
+_SCAN_LIMITS: dict[str, tuple[float, float, str]] = {
+    "n_slices": (1, _MAX_HEIGHTS, "slices"),
+    "n_oscillation": (2, _MAX_HEIGHTS, "steps"),
+    "substeps": (1, _MAX_HEIGHTS, "samples"),
+    "dz": (1e-3, 10.0, "Å"),
+    "distance": (0.0, 100.0, "Å"),
+    "f0": (1e-3, 1e12, "Hz"),
+    "k": (1e-3, 1e12, "N/m"),
+}
+#: N/m: a bond of this stiffness changes an image by less than 3e-4 of its standard deviation from that of a
+#: rigid one, and float32 resolves it.
+MAX_RADIAL_STIFFNESS = 3000.0
+RADIAL_STIFFNESS_RANGE = "radial_stiffness: expected more than 0 N/m and at most 3000, as good as rigid"
 
 
 @dataclass(frozen=True)
 class Scan:
     """A constant-height scan: where, on which pixels, at which heights, and how the cantilever oscillates.
 
-    Anchor heights are ``z_j = z_top - j dz``, far to near; Δf slice ``s`` uses heights ``s`` to
-    ``s + n_oscillation - 1``, so the peak-to-peak oscillation amplitude is ``n_oscillation * dz``.
+    In Δf slice ``s`` the anchor swings by ``n_oscillation * dz`` peak to peak about
+    ``z_top - dz (s + (n_oscillation - 1)/2)``. Forces are taken in the middle of ``n_oscillation * substeps``
+    equal steps of that, with one substep at ``z_top - j dz``; more change neither slices nor amplitude.
 
     Args:
         window: ``((x0, x1), (y0, y1))`` scan window in Å; pixels include both ends.
         pixels: ``(nx, ny)``.
         n_slices: Δf slices, slice 0 the farthest.
-        dz: height step in Å.
-        n_oscillation: force samples in one oscillation.
+        dz: height step from slice to slice in Å.
+        n_oscillation: height steps in one oscillation.
         distance: gap in Å between the spheres of the probe at the first anchor height and of the highest
             atom: ``z_top = max(z_i + R_i) + distance + R_probe``.
         f0: resonance frequency in Hz.
         k: cantilever stiffness in N/m.
         weights: ``"giessibl"``, the exact quadrature, or ``"ppafm"``, the weights of ppafm's GPU code.
+        substeps: force samples in one height step; the cost of a stack grows with it.
     """
 
     window: tuple[tuple[float, float], tuple[float, float]] = ((-8.0, 8.0), (-8.0, 8.0))
@@ -51,28 +69,34 @@ class Scan:
     f0: float = 30300.0
     k: float = 1800.0
     weights: str = "giessibl"
+    substeps: int = 1
 
     def __post_init__(self) -> None:
-        if any(n < 2 for n in self.pixels):
-            raise InputError(f"pixels: expected at least 2 x 2, got {self.pixels}")
-        if any(not (math.isfinite(a) and math.isfinite(b) and a < b) for a, b in self.window):
-            raise InputError(
-                f"window: expected ((x0, x1), (y0, y1)) with x0 < x1 and y0 < y1, got {self.window}"
-            )
-        if self.n_slices < 1 or self.n_oscillation < 2:
-            raise InputError(
-                "n_slices, n_oscillation: expected at least 1 and 2, "
-                f"got {self.n_slices} and {self.n_oscillation}"
-            )
-        if not (self.dz > 0 and self.f0 > 0 and self.k > 0):
-            raise InputError(f"dz, f0, k: expected positive numbers, got {self.dz}, {self.f0}, {self.k}")
+        if len(self.pixels) != 2 or not all(_is_whole(n) and n >= 2 for n in self.pixels):
+            raise InputError(f"pixels: expected two whole numbers of at least 2, got {self.pixels}")
+        edges = [len(axis) == 2 and -_MAX_EDGE <= axis[0] < axis[1] <= _MAX_EDGE for axis in self.window]
+        if edges != [True, True]:
+            expected = f"((x0, x1), (y0, y1)), x0 < x1 and y0 < y1, within {_MAX_EDGE:g} Å of 0"
+            raise InputError(f"window: expected {expected}, got {self.window}")
+        for name, (low, high, unit) in _SCAN_LIMITS.items():
+            value, whole = getattr(self, name), isinstance(low, int)
+            if not low <= value <= high or (whole and not _is_whole(value)):
+                raise InputError(f"{name}: expected {low:g} to {high:g} {unit}, got {value}")
+        if self.n_heights > _MAX_HEIGHTS:
+            heights = f"at most {_MAX_HEIGHTS} heights of the probe, got {self.n_heights}"
+            raise InputError(f"n_slices, n_oscillation, substeps: expected {heights}; take larger steps dz")
         if self.weights not in ("giessibl", "ppafm"):
             raise InputError(f"weights: expected 'giessibl' or 'ppafm', got {self.weights!r}")
 
     @property
     def n_heights(self) -> int:
         """Heights at which the probe is relaxed."""
-        return self.n_slices + self.n_oscillation - 1
+        return (self.n_slices - 1) * self.substeps + self.n_samples
+
+    @property
+    def n_samples(self) -> int:
+        """Force samples in one oscillation, slice ``s`` from height ``s * substeps`` on."""
+        return self.n_oscillation * self.substeps
 
     @property
     def amplitude(self) -> float:
@@ -95,8 +119,9 @@ class Scan:
         return np.linspace(*self.window[1], self.pixels[1])
 
     def heights(self, z_top: float) -> np.ndarray:
-        """Anchor heights in Å, far to near."""
-        return z_top - self.dz * np.arange(self.n_heights)
+        """Anchor heights at which the probe is relaxed, in Å, far to near."""
+        step = self.dz / self.substeps
+        return z_top + (self.dz - step) / 2 - step * np.arange(self.n_heights)
 
     def slice_heights(self, z_top: float) -> np.ndarray:
         """Anchor height at the middle of the oscillation of each Δf slice, in Å."""
@@ -115,7 +140,7 @@ class Tip:
         charges: point charges in e on the vertical axis of the probe.
         charge_heights: their heights above the probe in Å.
         stiffness: lateral and vertical stiffness ``k`` in N/m.
-        radial_stiffness: ``k_r`` in N/m.
+        radial_stiffness: ``k_r`` in N/m, 3000 at most, which is as good as rigid.
         bond_length: ``R0``, anchor to probe, in Å.
         tilt: equilibrium offset ``(x0, y0)`` of the probe in Å.
         radius: Lennard-Jones radius R of the probe in Å; that of ``probe`` where ``None``.
@@ -142,8 +167,10 @@ class Tip:
                 f"charges, charge_heights: expected equal lengths, "
                 f"got {len(self.charges)} and {len(self.charge_heights)}"
             )
-        if min(self.stiffness) < 0 or self.radial_stiffness <= 0 or self.bond_length <= 0:
-            raise InputError("stiffness, radial_stiffness, bond_length: expected positive springs and length")
+        if min(self.stiffness) < 0 or self.bond_length <= 0:
+            raise InputError("stiffness, bond_length: expected positive springs and length")
+        if not 0 < self.radial_stiffness <= MAX_RADIAL_STIFFNESS:
+            raise InputError(f"{RADIAL_STIFFNESS_RANGE}, got {self.radial_stiffness}")
         if math.hypot(*self.tilt) >= self.bond_length:
             raise InputError(f"tilt: expected less than bond_length {self.bond_length} Å, got {self.tilt}")
         _check_lj("radius, depth", self.radius, self.depth)
@@ -227,6 +254,10 @@ class ForceField:
         of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
         values[lacking] = np.where(np.isnan(values[lacking]), np.stack(of_element, axis=1), values[lacking])
         return values[:, 0], values[:, 1]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _check_symbol(name: str, element: str) -> None:

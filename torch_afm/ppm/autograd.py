@@ -20,8 +20,8 @@ PAIRS = 1 << 17
 
 
 class Scene(NamedTuple):
-    """What the probe of one entry of a batch sees, from the free probe of the first height above the centre
-    of the window, differentiable.
+    """What the probe of one entry of a batch sees, from the free probe of ``z_top`` above the centre of the
+    window, differentiable.
 
     Shapes:
         free ``[H, P, 3]``: the free probe of every height and pixel, Å.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from torch import Tensor
 
 from torch_afm.config import Scan
 from torch_afm.units import N_PER_M
 
-#: Largest ‖w‖₂ A allowed to the quadrature: bounds how much it amplifies noise in the forces.
-_MAX_NORM = 2.0
+#: Largest ‖w‖₂ A allowed to the quadrature, with one force sample a height step and with more: bounds how
+#: much it amplifies noise in the forces, and kinks, where the probe slides off an atom. The first is larger
+#: than is best for kinks; it is the one that networks were trained with.
+_MAX_NORM, _MAX_NORM_SUBSTEPS = 2.0, 0.5
 
 
 def frequency_shift_weights(scan: Scan) -> np.ndarray:
@@ -21,13 +25,16 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
         \Delta f(z) = -\frac{f_0}{\pi k A^2} \int_{-A}^{A} F_z(z + q) \frac{q}{\sqrt{A^2 - q^2}} \, dq
                     \approx \sum_j w_j F_z(z + q_j)
 
-    with ``A`` half the peak-to-peak amplitude (Giessibl, APL 78, 123 (2001)) and samples at the midpoints
-    :math:`q_j = ((n - 1)/2 - j)\, dz`.
+    with ``A`` half the peak-to-peak amplitude (Giessibl, APL 78, 123 (2001)) and N = ``scan.n_samples``
+    samples at the midpoints :math:`q_j = A (1 - (2j + 1)/N)`, which are ``dz / substeps`` apart.
 
-    ``scan.weights`` chooses: ``"giessibl"``, the weights of smallest norm that integrate the odd powers
-    :math:`q, q^3, \dots, q^{2m-1}` exactly (even powers integrate to 0 by symmetry), with the largest ``m``
-    that keeps the amplification of noise bounded; or ``"ppafm"``, the weights of ppafm's GPU code
+    ``scan.weights`` chooses: ``"giessibl"``, the weights of smallest norm that integrate the odd polynomials
+    up to degree :math:`2m - 1` exactly (even ones integrate to 0 by symmetry), with the largest ``m`` that
+    keeps the amplification of noise and kinks bounded; or ``"ppafm"``, the weights of ppafm's GPU code
     (Oinonen et al., CPC 305, 109341 (2024)), about 0.9 of the integral.
+
+    In the Chebyshev polynomials the conditions are as simple as can be, for
+    :math:`\frac1π \int_{-1}^{1} T_k(x) \frac{x}{\sqrt{1 - x^2}} dx` is 1/2 for k = 1 and 0 for all others.
 
     The small-amplitude limit (Giessibl, RMP 75, 949 (2003)),
 
@@ -39,10 +46,13 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
     decays as :math:`e^{-κz}` (3e-3 of Pauli repulsion, κ = 2.5 / Å, at dz = 0.1 Å).
 
     Shapes:
-        returns ``[n_oscillation]``, Hz per eV/Å.
+        returns ``[n_samples]``, Hz per eV/Å.
     """
-    n, dz = scan.n_oscillation, scan.dz
-    unit = _ppafm(n) / (n * dz) if scan.weights == "ppafm" else _giessibl(n) / (n * dz / 2)
+    n, amplitude = scan.n_samples, scan.amplitude
+    if scan.weights == "ppafm":
+        unit = _ppafm(n) / amplitude
+    else:
+        unit = _giessibl(n, _MAX_NORM if scan.substeps == 1 else _MAX_NORM_SUBSTEPS) / (amplitude / 2)
     return unit * N_PER_M * scan.f0 / scan.k
 
 
@@ -53,22 +63,22 @@ def frequency_shift(force: Tensor, scan: Scan) -> Tensor:
         force ``[B, C, H, ...]`` eV/Å, returns ``[B, C, Z, ...]`` Hz.
     """
     band = force.new_zeros(scan.n_slices, scan.n_heights)
+    weights = force.new_tensor(frequency_shift_weights(scan))
     for row, own in enumerate(band):
-        own[row : row + scan.n_oscillation] = force.new_tensor(frequency_shift_weights(scan))
+        own[row * scan.substeps :][: scan.n_samples] = weights
     return (band @ force.flatten(3)).unflatten(3, force.shape[3:]) if force.dim() > 4 else band @ force
 
 
-def _giessibl(n: int) -> np.ndarray:
+@cache
+def _giessibl(n: int, most_norm: float) -> np.ndarray:
     x = 1 - (2 * np.arange(n) + 1) / n
-    best = np.empty(0)
-    for m in range(1, n // 2 + 1):
-        power = 2 * np.arange(m) + 1
-        moment = [math.gamma(p / 2 + 1) / math.gamma(p / 2 + 1.5) / math.sqrt(math.pi) for p in power]
-        w, *_ = np.linalg.lstsq(x[None, :] ** power[:, None], -np.array(moment), rcond=None)
-        if m > 1 and np.linalg.norm(w) > _MAX_NORM:
-            break
-        best = w
-    return best
+    most = min(n // 2, 4 * math.isqrt(n) + 4)
+    odd = np.cos(np.outer(np.arccos(x), 2 * np.arange(most) + 1))
+    # Of w = Q y, exact for the first m polynomials, y has the first m entries and the norm of these.
+    q, r = np.linalg.qr(odd)
+    y = solve_triangular(r.T, -np.eye(most)[0] / 2, lower=True)
+    m = max(1, int(np.searchsorted(np.sqrt(np.cumsum(y**2)), most_norm)))
+    return np.asarray(q[:, :m] @ y[:m])
 
 
 def _ppafm(n: int) -> np.ndarray:

@@ -133,7 +133,8 @@ class KernelInput:
     ) -> tuple[Tensor, bool]:
         """Rows at ``positions``, and whether tiles were used, which makes one row more."""
         device, scan, batch = self.device, self.scan, self.batch
-        options = [*self.options, *options, f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_oscillation}"]
+        options = [*self.options, *options, f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_samples}"]
+        options += [f"-DSUBSTEPS={scan.substeps}"]
         options += self.electrostatics if bool(batch.charge.any()) else []
         slots, slot, tile_of, found = _tiling(batch, positions, device.width, scan, tiles)
         n_tiles, index, ptr, far = 1, np.empty(0, np.int32), self.ptr, np.empty(0)
@@ -181,4 +182,4 @@ def _neighbours(
     """Slots as from :func:`pixel_tiles`, the tile of each pixel, and the neighbours of every tile."""
     slots = pixel_tiles(positions, width)
     tile = np.repeat(slots[2], width)[slots[1]]
-    return slots, tile, neighbours(batch, positions, tile, (scan.n_heights - 1) * scan.dz)
+    return slots, tile, neighbours(batch, positions, tile, scan.heights(0.0))

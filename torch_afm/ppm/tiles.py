@@ -96,24 +96,26 @@ class Neighbours:
         return np.hstack([self.centre.reshape(-1, 3), 1 / half, np.stack(hessian, 1), flat])
 
 
-def neighbours(batch: RenderInput, positions: np.ndarray, tile: np.ndarray, depth: float) -> Neighbours:
+def neighbours(
+    batch: RenderInput, positions: np.ndarray, tile: np.ndarray, heights: np.ndarray
+) -> Neighbours:
     """Near and far atoms of every tile.
 
     Args:
         batch: entries and atoms.
         positions: of the pixels, Å, relative to the centre of the window.
         tile: the tile of each pixel.
-        depth: between the farthest and the nearest height, Å.
+        heights: of the free probe in the render frame, far to near, Å.
 
     Shapes:
-        positions ``[P, 2]``, tile ``[P]``.
+        positions ``[P, 2]``, tile ``[P]``, heights ``[H]``.
     """
     order = np.argsort(tile, kind="stable")
     starts = np.searchsorted(tile[order], np.arange(tile.max() + 1))
     low, high = (f.reduceat(positions[order], starts) for f in (np.minimum, np.maximum))
     flat = np.zeros((len(starts), 1))
-    half = np.hstack([(high - low) / 2, flat + depth / 2]) + _MARGIN
-    middle = np.hstack([(high + low) / 2, flat - depth / 2])
+    half = np.hstack([(high - low) / 2, flat + (heights[0] - heights[-1]) / 2]) + _MARGIN
+    middle = np.hstack([(high + low) / 2, flat + (heights[0] + heights[-1]) / 2])
     centre = middle + batch.tips.springs[:, None, 5:] * (1, 1, 0)
     pos = batch.pos.detach().cpu().numpy()
     counts, lists = [], []

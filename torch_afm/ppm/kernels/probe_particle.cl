@@ -4,6 +4,7 @@
    Set by -D:
      WIDTH           pixels a work-item: 8 on CPUs (explicit vectors), 1 on GPUs. Never 16: PoCL 3.0 aborts.
      HEIGHTS, SLICES, SAMPLES   probe heights, frequency-shift slices, force samples an oscillation
+     SUBSTEPS        heights from one slice to the next
      M0 ... M4       where the tip has an axial multipole moment of that order about the probe
      SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
      TILED, DEGREE   where far atoms act through a polynomial of that degree on each tile of pixels
@@ -356,7 +357,7 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
     }
     for (int s = 0; s < SLICES; s++) {
         real df = zero;
-        for (int j = 0; j < SAMPLES; j++) df += weights[j] * force[s + j];
+        for (int j = 0; j < SAMPLES; j++) df += weights[j] * force[s * SUBSTEPS + j];
         STORE(df, row, item);
         row += vectors * WIDTH;
     }
