@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -198,8 +197,8 @@ def prepare(
 
 
 def _reach(scan: Scan, tips: TipArrays, origin: Tensor) -> np.ndarray:
-    """Two corners of the box that holds the charges of each tip at all pixels and heights, for probes that bend
-    by up to ``_BEND``, ``[E, 2, 3]`` Å."""
+    """Two corners of the box that holds the charges of each tip at all pixels and heights, for probes that
+    bend by up to ``_BEND``, ``[E, 2, 3]`` Å."""
     half = np.array([np.ptp(axis) / 2 for axis in scan.window])
     high = origin.detach().cpu().numpy().copy()
     high[:, :2] += tips.springs[:, 5:7]

@@ -72,18 +72,19 @@ def far_charges(
 
 @lru_cache(maxsize=16)
 def _box(*half: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Places of the charges ``[K, 3]``, points ``[J, 3]``, and the matrix from potentials to charges, of a box
-    around 0."""
-    sources = _faces(*([h + _DISTANCE, math.ceil(2 * (h + _DISTANCE) / _SPACING), False] for h in half))
-    points = _faces(*([h, max(math.ceil(2 * h / _POINTS) + 1, 3), True] for h in half))
+    """Places of the charges ``[K, 3]``, points ``[J, 3]``, and the matrix from potentials to charges, of a
+    box around 0."""
+    wide = [h + _DISTANCE for h in half]
+    sources = _faces(*((h, math.ceil(2 * h / _SPACING), False) for h in wide))
+    points = _faces(*((h, max(math.ceil(2 * h / _POINTS) + 1, 3), True) for h in half))
     matrix = 1 / np.linalg.norm(points[:, None] - sources, axis=2)
     matrix = np.hstack([matrix, np.full((len(points), 1), matrix.mean())])
     solution = np.linalg.pinv(matrix, rcond=_CUT)[:-1]
-    return tuple(torch.from_numpy(v) for v in (sources, points, solution))
+    return torch.from_numpy(sources), torch.from_numpy(points), torch.from_numpy(solution)
 
 
-def _faces(*axes: list) -> np.ndarray:
-    """Points on the faces of a box: along each axis half an edge, how many, and whether denser at the edges."""
+def _faces(*axes: tuple[float, int, bool]) -> np.ndarray:
+    """Points on the faces of a box: half an edge along each axis, how many, and whether denser at the ends."""
     lines = []
     for half, count, dense in axes:
         middle = (np.arange(count) + 0.5) / count

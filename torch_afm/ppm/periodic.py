@@ -64,8 +64,8 @@ def cell_shifts(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) 
     most = float(np.prod(last - first + 1.0)) * len(pos)
     if most > MAX_IMAGES:
         raise InputError(
-            f"cell: expected at most {MAX_IMAGES} atoms with the images around the window, got {most:.1g}; scan a "
-            "smaller window"
+            f"cell: expected at most {MAX_IMAGES} atoms with the images around the window, got {most:.1g}; "
+            "scan a smaller window"
         )
     counts = np.array(list(itertools.product(*(range(a, b + 1) for a, b in zip(first, last, strict=True)))))
     shifts = counts @ vectors
@@ -115,8 +115,8 @@ def repeat_atoms(
         ``[E, 2, 3]``, tip_charge ``[E]``.
 
     Raises:
-        InputError: for a cell without pbc or the other way round, wrong shapes, a bad lattice, too many images,
-            and a cell with a net charge under a charged tip.
+        InputError: for a cell without pbc or the other way round, wrong shapes, a bad lattice, too many
+            images, and a cell with a net charge under a charged tip.
     """
     graphs = [np.arange(a, b) for a, b in itertools.pairwise(ptr)]
     images = [np.zeros((1, 3)) for _ in graphs]
@@ -152,8 +152,8 @@ def repeat_atoms(
 
 
 def check_cell(cell: object, pbc: object, n_graphs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64 and bool arrays; raises :class:`InputError` unless ``cell`` is ``[B, 3, 3]``, finite, and
-    ``pbc`` ``[B, 3]``."""
+    """Both as float64 and bool arrays; raises :class:`InputError` unless ``cell`` is ``[B, 3, 3]``, finite,
+    and ``pbc`` ``[B, 3]``."""
     for name, value, shape in (("pbc", pbc, (n_graphs, 3)), ("cell", cell, (n_graphs, 3, 3))):
         if value is None:
             raise InputError(f"{name}: expected a tensor of shape {shape} beside the other of cell and pbc")

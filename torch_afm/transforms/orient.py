@@ -65,8 +65,8 @@ class Orient(BaseTransform):
             lateral = cell.reshape(3, 3)[:2][pbc.reshape(3)[:2].bool()]
             if len(lateral) and np.abs(lateral.cpu().double().numpy() @ matrix[2]).max() > _LEVEL:
                 raise InputError(
-                    f"rotation: expected a periodic sample to stay in the plane of x and y, got {turn}; turn it "
-                    "about z, or delete cell and pbc to turn the atoms of one cell as an island"
+                    f"rotation: expected a periodic sample to stay in the plane of x and y, got {turn}; turn "
+                    "it about z, or delete cell and pbc to turn the atoms of one cell as an island"
                 )
         if data.get("z_top") is not None and matrix[2, 2] < 1 - 1e-6:
             raise InputError(
