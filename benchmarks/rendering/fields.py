@@ -1,8 +1,8 @@
 """How exact electrostatics is where it is not a sum over a few atoms, in standard deviations of the stack.
 
-* Periodic samples: stacks of point charges against those of the same charges as a potential on a grid, which is
-  summed over plane waves (over Bessel functions for a ribbon): layers with a perpendicular dipole, cells of 4 to
-  25 Å, under CO, Xe and Cl tips.
+* Periodic samples: stacks of point charges against those of the same charges as a potential on a grid, which
+  is summed over plane waves (over Bessel functions for a ribbon): layers with a perpendicular dipole, cells
+  of 4 to 25 Å, under CO, Xe and Cl tips.
 * Nuclei: stacks of a potential with the peaks of screened nuclei, on grids of 0.15 to 0.3 Å, against one of
   0.06 Å that begins 1.2 Å above the nuclei.
 * ppafm's Gaussian tip: stacks of ``tip_on_grid`` against those of the potential convolved with the Gaussian
@@ -31,11 +31,11 @@ from torch_afm.ppm import OpenCLRenderer, TorchRenderer
 from torch_afm.testing import benzene
 from torch_afm.units import COULOMB
 
-SCAN = Scan(window=((-3.0, 4.0), (-2.5, 3.5)), pixels=(11, 10))
+SCAN = Scan(window=((-3.0, 4.0), (-2.5, 3.5)), pixels=(7, 6))
 TIPS = {name: Tip.preset(name) for name in ("CO", "Xe", "Cl")}
-#: First anchor height above flat samples with their top at 0.
-HEIGHT = 9.0
-#: Of the electron densities that screen the nuclei, 1/Å: twice the exponents of Slater's rules, 1 and 1.625/a0.
+#: First anchor heights above layers and the molecule, whose top is at 0.
+HEIGHT, NEARER = 9.8, 8.9
+#: Of the electron densities that screen the nuclei, 1/Å: twice those of Slater's rules, 1 and 1.625 over a0.
 EXPONENTS = {1: 3.78, 6: 6.14}
 
 
@@ -49,7 +49,7 @@ def layer(edge: float, skew: float = 0.0, ribbon: bool = False, seed: int = 0) -
     pos = np.hstack([places @ cell[:2, :2], np.repeat([0.0, -1.0], n * n)[:, None]])
     pos += rng.uniform(-0.3, 0, pos.shape)
     pos[:, 2] -= pos[:, 2].max()
-    charge = np.repeat([0.8, -0.8], n * n) + rng.uniform(-0.2, 0.2, 2 * n * n)
+    charge = np.repeat([0.4, -0.4], n * n) + rng.uniform(-0.05, 0.05, 2 * n * n)
     return AFMData(
         z=torch.tensor([11] * n * n + [17] * n * n),
         pos=torch.from_numpy(pos),
@@ -60,7 +60,7 @@ def layer(edge: float, skew: float = 0.0, ribbon: bool = False, seed: int = 0) -
     )
 
 
-def plane_waves(data: AFMData, spacing: float = 0.12) -> PotentialGrid:
+def plane_waves(data: AFMData, spacing: float = 0.2) -> PotentialGrid:
     r"""The potential :math:`\frac{2πK}{A} \sum_{G \neq 0} \sum_i q_i e^{iG(r - r_i) - |G|(z - z_i)}/|G|` of a
     neutral layer, above it."""
     cell, q, pos = data.cell[0].numpy(), data.charge.numpy(), data.pos.numpy()
@@ -81,7 +81,7 @@ def plane_waves(data: AFMData, spacing: float = 0.12) -> PotentialGrid:
     return PotentialGrid(values, np.array([0, 0, low]), box)
 
 
-def bessel_sum(data: AFMData, spacing: float = 0.12) -> PotentialGrid:
+def bessel_sum(data: AFMData, spacing: float = 0.2) -> PotentialGrid:
     r"""The potential :math:`\frac{K}{L} \sum_i q_i [4 \sum_m K_0(2πmρ_i/L) \cos(2πm(x - x_i)/L) - 2 \ln ρ_i]`
     of a neutral ribbon along x (Lekner, Physica A 176, 485 (1991)), above it."""
     length = float(data.cell[0, 0, 0])
@@ -104,7 +104,7 @@ def molecule() -> AFMData:
     """Benzene with uneven charges."""
     data = benzene()
     data.charge = data.charge + 0.05 * torch.sin(torch.arange(12.0))
-    data.z_top = torch.tensor([HEIGHT])
+    data.z_top = torch.tensor([NEARER])
     return data
 
 
@@ -190,7 +190,7 @@ def gaussian_errors() -> Iterator[dict[str, Any]]:
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
     rows = [*periodic_errors(), *nuclear_errors(), *gaussian_errors()]
-    settings = {"scan": to_dict(SCAN), "z_top": HEIGHT, "seed": 0}
+    settings = {"scan": to_dict(SCAN), "z_top": [HEIGHT, NEARER], "seed": 0}
     write("fields", "python -m benchmarks.rendering.fields", rows, settings, ["torch", "numpy", "scipy"])
     columns = {key: lambda r, key=key: str(r[key]) for key in ("part", "case", "tip")}
     columns["rms / std"] = lambda r: f"{r['float64']['rms']:.1e}"
