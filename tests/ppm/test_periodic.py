@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from scipy.special import erf, erfc, erfcx, k0, k1
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
@@ -52,26 +53,101 @@ def test_neutral_surface_equals_a_wide_sheet():
     assert rms(OpenCLRenderer(SCAN).render(neutral), wide) > 0.1
 
 
-@pytest.mark.parametrize("shift", [0, 3])
-def test_field_of_the_ions_equals_the_sum_of_plane_waves(shift):
-    # A layer of charges q at r_i has the potential (2π/a²) Σ_G q e^{iG(r - r_i) - |G| h} / |G| at height h.
-    data = salt()
-    data.pos[1, 0] += shift * A  # in whichever cell an ion is written
-    batch = prepare(data, SCAN, Tip(), 9.0)
-    points = np.random.default_rng(0).uniform([-3, -2, 3.0], [5, 4, 5.0], (10, 3))
+def ewald_field(points, pos, charge, vectors, screening):
+    """Field over Coulomb's constant of charges that repeat along two vectors: both of Ewald's sums (Parry,
+    Surf. Sci. 49, 433 (1975)), for any screening."""
+    area = abs(np.linalg.det(vectors[:, :2]))
+    counts = np.array(list(itertools.product(range(-14, 15), repeat=2)))
+    shifts = counts @ vectors
+    waves = counts[counts.any(1)] @ (2 * np.pi * np.linalg.inv(vectors[:, :2]).T)
+    size = np.linalg.norm(waves, axis=1)
+    field = np.zeros((len(points), 3))
+    for q, at in zip(charge, pos, strict=True):
+        d = (points - at)[:, None] - shifts
+        r = np.linalg.norm(d, axis=2)
+        gauss = 2 * screening / np.sqrt(np.pi) * np.exp(-((screening * r) ** 2)) / r**2
+        field += q * (d * (erfc(screening * r) / r**3 + gauss)[..., None]).sum(1)
+        z = (points - at)[:, 2:]
+        field[:, 2] += q * 2 * np.pi / area * erf(screening * z[:, 0])
+        phase = np.exp(1j * (points - at)[:, :2] @ waves.T)
+        # e^{Gz} erfc(G/2α + αz), which would overflow as it stands.
+        half = [size / (2 * screening) + s * screening * z for s in (1, -1)]
+        up, down = (
+            np.exp(s * size * z - np.maximum(h, 0) ** 2) * np.where(h > 0, erfcx(np.maximum(h, 0)), 0)
+            + np.where(h > 0, 0, np.exp(s * size * z) * erfc(np.minimum(h, 0)))
+            for s, h in zip((1, -1), half, strict=True)
+        )
+        factor = q * np.pi / area / size
+        field[:, :2] -= (factor * (1j * phase) * (up + down)).real @ waves
+        field[:, 2] -= (factor * size * phase * (up - down)).real.sum(1)
+    return field
+
+
+def rendered_field(data, scan, points):
+    """The field that renderers make of ``data``: that of the charges they sum over."""
+    batch = prepare(data, scan, Tip.preset("Xe"), 9.0)
     d = points[:, None] - (batch.pos + batch.origin).numpy()
-    field = np.einsum("j,ijk,ij->ik", batch.charge.numpy(), d, np.linalg.norm(d, axis=2) ** -3)
-    exact = np.zeros_like(field)
-    for i, j in itertools.product(range(-8, 9), repeat=2):
-        wave = 2 * np.pi / A * np.array([i, j])
-        if not (size := np.linalg.norm(wave)):
-            continue
-        for q, ion in zip(data.charge.numpy(), data.pos.numpy(), strict=True):
-            r = points - ion
-            term = q * np.exp(1j * r[:, :2] @ wave - size * r[:, 2])
-            slope = np.array([*(1j * wave), -size])
-            exact -= 2 * np.pi / A**2 * (term[:, None] * slope / size).real
-    np.testing.assert_allclose(field, exact, rtol=0, atol=2e-3 * np.abs(exact).max())
+    return np.einsum("j,ijk,ij->ik", batch.charge.numpy(), d, np.linalg.norm(d, axis=2) ** -3)
+
+
+def polar(edge, skew=0.0, seed=0) -> AFMData:
+    """Charges of no symmetry and a dipole of 1 e Å along z a 16 Å²."""
+    rng = np.random.default_rng(seed)
+    cell = np.array([[edge, 0, 0], [skew * edge, 1.1 * edge, 0], [0, 0, 30.0]])
+    n = 2 * max(round(edge / 4) ** 2, 1)
+    pos = rng.random((n, 2)) @ cell[:2, :2]
+    charge = np.repeat([0.5, -0.5], n // 2) + rng.uniform(-0.1, 0.1, n)
+    return AFMData(
+        z=torch.full((n,), 8),
+        pos=torch.from_numpy(np.hstack([pos, np.repeat([0.0, -2.0], n // 2)[:, None]])),
+        charge=torch.from_numpy(charge - charge.mean()),
+        cell=torch.from_numpy(cell)[None],
+        pbc=torch.tensor([[True, True, False]]),
+    )
+
+
+@pytest.mark.parametrize(("edge", "skew"), [(4.0, 0.0), (4.0, 0.45), (8.0, 0.3), (25.0, 0.1), (40.0, 0.0)])
+def test_field_of_a_polar_layer_is_that_of_ewald(edge, skew):
+    data = polar(edge, skew)
+    if edge == 25.0:  # in whichever cell a charge is written
+        data.pos[1] += 2 * data.cell[0, 0] - data.cell[0, 1]
+    vectors = data.cell[0, :2].numpy()
+    points = np.random.default_rng(1).uniform([-3, -2, 3.2], [5, 4, 5.0], (20, 3))
+    parts = points, data.pos.numpy(), data.charge.numpy(), vectors
+    exact, again = (ewald_field(*parts, s / edge) for s in (2.2, 3.0))
+    np.testing.assert_allclose(exact, again, rtol=0, atol=1e-7 * np.abs(exact).max())
+    found = rendered_field(data, SCAN, points)
+    assert np.sqrt(np.mean((found - exact) ** 2)) < 5e-4 * np.sqrt(np.mean(exact**2))
+
+
+def test_field_beside_atoms_that_stand_out_is_that_of_ewald():
+    data = polar(12.0)
+    data.pos[0] = torch.tensor([8.0, 7.0, 4.5])
+    points = np.random.default_rng(2).uniform([-3, -2, 3.2], [5, 4, 5.0], (20, 3))
+    exact = ewald_field(points, data.pos.numpy(), data.charge.numpy(), data.cell[0, :2].numpy(), 0.2)
+    found = rendered_field(data, SCAN, points)
+    assert np.sqrt(np.mean((found - exact) ** 2)) < 5e-4 * np.sqrt(np.mean(exact**2))
+
+
+@pytest.mark.parametrize("edge", [4.0, 15.0])
+def test_field_of_a_polar_ribbon_is_a_sum_of_bessel_functions(edge):
+    # Of a line of charges: (2/L) ρ/ρ² + (8π/L²) Σ_m m [K1(gρ) cos(gx) ρ/ρ + K0(gρ) sin(gx) x], g = 2πm/L.
+    data = polar(edge)
+    data.pbc = torch.tensor([[False, True, False]])
+    length = float(data.cell[0, 1, 1])
+    points = np.random.default_rng(3).uniform([-3, -2, 3.2], [5, 4, 5.0], (20, 3))
+    exact = np.zeros_like(points)
+    for q, at in zip(data.charge.numpy(), data.pos.numpy(), strict=True):
+        d = points - at
+        rho = np.hypot(d[:, 0], d[:, 2])
+        radial, along = 2 / length / rho, np.zeros_like(rho)
+        for m in range(1, 60):
+            g = 2 * np.pi * m / length
+            radial += 4 / length * g * k1(g * rho) * np.cos(g * d[:, 1])
+            along += 4 / length * g * k0(g * rho) * np.sin(g * d[:, 1])
+        exact += q * np.stack([radial * d[:, 0] / rho, along, radial * d[:, 2] / rho], 1)
+    found = rendered_field(data, SCAN, points)
+    assert np.sqrt(np.mean((found - exact) ** 2)) < 5e-4 * np.sqrt(np.mean(exact**2))
 
 
 def test_backends_repeat_the_same_way():
@@ -139,26 +215,68 @@ def test_gradients_sum_over_the_images():
     assert torch.autograd.gradcheck(total, [height], eps=1e-4, atol=1e-6)
 
 
-def bad_cells():
-    yield "cell: expected a tensor", {"cell": None}
-    yield "pbc: expected a tensor", {"pbc": None}
-    yield "cell: expected shape", {"cell": torch.eye(3)}
-    yield "cell: expected finite", {"cell": torch.full((1, 3, 3), float("nan"))}
-    yield "cell: expected periodic vectors", {"cell": torch.ones(1, 3, 3)}
-    yield "cell: expected periodic vectors", {"cell": torch.zeros(1, 3, 3)}
-    yield "cell: expected periodic vectors", {"cell": torch.tensor([[[4, 0, 1], [0, 4, 0], [0, 0, 9.0]]])}
+def test_gradients_reach_the_charges_beyond_the_images():
+    data = polar(4.0)
+    points = np.random.default_rng(4).uniform([-3, -2, 3.2], [5, 4, 5.0], (6, 3))
+
+    def field(pos, charge):
+        given = data.clone()
+        given.pos, given.charge = pos, charge - charge.mean()
+        batch = prepare(given, SCAN, Tip.preset("Xe"), 9.0)
+        d = torch.from_numpy(points)[:, None] - batch.pos - batch.origin
+        return (batch.charge[:, None] * d / d.norm(dim=2, keepdim=True) ** 3).sum(1)
+
+    leaves = [data.pos.clone().requires_grad_(), data.charge.clone().requires_grad_()]
+    assert torch.autograd.gradcheck(field, leaves, eps=1e-4, atol=1e-7)
+    ribbon = torch.tensor([[True, False, False]])
+    data.pbc = ribbon
+    assert torch.autograd.gradcheck(field, leaves, eps=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize(("message", "keys"), list(bad_cells()))
-def test_bad_cells_are_one_clear_line(message, keys):
-    data = salt()
-    for key, value in keys.items():
-        if value is None:
-            del data[key]
-        else:
-            data[key] = value
-    with pytest.raises(InputError, match=message):
-        OpenCLRenderer(SCAN).render(data)
+@pytest.mark.parametrize("tip", ["CO", "Xe", "Cl"])
+def test_kernels_and_gradients_under_every_tip_equal_float64(tip):
+    scan = Scan(window=((-3.0, 5.0), (-2.0, 4.0)), pixels=(5, 4), n_slices=2, n_oscillation=4, distance=5.9)
+    stacks, gradients = [], []
+    for renderer in (OpenCLRenderer(scan), TorchRenderer(scan, dtype=torch.float64)):
+        data = polar(8.0)
+        data.pos.requires_grad_()
+        data.charge.requires_grad_()
+        stack = renderer.render(data, Tip.preset(tip))
+        gradients.append(
+            torch.cat(
+                [
+                    g.flatten()
+                    for g in torch.autograd.grad(stack.double().square().sum(), (data.pos, data.charge))
+                ]
+            )
+        )
+        stacks.append(stack.detach())
+    assert rms(stacks[0], stacks[1]) < 5e-4
+    assert (gradients[0] - gradients[1]).norm() < 2e-3 * gradients[1].norm()
+
+
+BAD = [
+    ("cell", {"cell": None}),
+    ("pbc", {"pbc": None}),
+    ("cell", {"cell": torch.eye(3)}),
+    ("cell", {"cell": torch.full((1, 3, 3), float("nan"))}),
+    ("cell", {"cell": torch.ones(1, 3, 3)}),
+    ("cell", {"cell": torch.zeros(1, 3, 3)}),
+    ("cell", {"cell": torch.tensor([[[4, 0, 1], [0, 4, 0], [0, 0, 9.0]]])}),
+    ("cell", {"cell": 1e-3 * torch.eye(3)[None]}),
+]
+
+
+def test_bad_cells_name_the_argument():
+    for name, keys in BAD:
+        data = salt()
+        for key, value in keys.items():
+            if value is None:
+                del data[key]
+            else:
+                data[key] = value
+        with pytest.raises(InputError, match=f"^{name}: "):
+            OpenCLRenderer(SCAN).render(data)
 
 
 def test_charged_cell_under_a_charged_tip_is_refused():

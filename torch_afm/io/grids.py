@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import io
+import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import ase.io.cube
 import ase.io.xsf
 import numpy as np
 from ase import Atoms
-from ase.units import Hartree
+from ase.units import Bohr, Hartree, Rydberg
 
 from torch_afm.data import PotentialGrid
+from torch_afm.io.text import read_text
 from torch_afm.utils import InputError
 
+#: Points that a grid may have: ASE takes some 100 bytes for each while it reads.
+MAX_POINTS = 1 << 25
+#: eV in the units that values may have.
+_UNITS = {"hartree": Hartree, "rydberg": Rydberg, "ev": 1.0}
 
-def read_potential(path: str | Path, electron: bool = False) -> PotentialGrid:
+
+def read_potential(path: str | Path, electron: bool = False, unit: str | None = None) -> PotentialGrid:
     """The electrostatic potential in a ``.cube`` or ``.xsf`` file, read by ASE.
 
-    Neither format keeps a unit of the values. As in ppafm, they are taken to be in Hartree in a cube and in
-    eV in an xsf file; lengths are in Bohr and in Å. In an xsf file the last point along an edge belongs to
-    the far face; where it repeats the first, as in a periodic system, it is left out.
+    Lengths of an xsf file are in Å, those of a cube in Bohr, or in Å where its numbers of points are
+    negative, as the format has it. Neither format keeps the unit of the values. Where a comment or the name
+    of the grid says eV, Ry or Rydberg, that is taken; else, as in ppafm, Hartree in a cube and eV in an xsf
+    file. In an xsf file the last point along an edge belongs to the far face; where it repeats the first, as
+    in a periodic system, it is left out. Exponents may be Fortran's (``1.0D-03``).
 
     Args:
         path: the file, holding one grid and the atoms.
@@ -28,25 +39,34 @@ def read_potential(path: str | Path, electron: bool = False) -> PotentialGrid:
             codes do (VASP, CP2K, Quantum ESPRESSO), and is multiplied by −1. The potential of a positive
             charge, as quantum chemistry writes it (Gaussian's ``cubegen``), is taken as it stands. A warning
             says so where the values at the nuclei speak for the other sign.
+        unit: of the values, "Hartree", "Rydberg" or "eV", whatever the file says.
 
     Raises:
-        InputError: for a missing file, another suffix, one that ASE cannot read, several grids in one, or
-            anything :class:`PotentialGrid` refuses, naming the file.
+        InputError: for a missing file, another suffix or unit, one that ASE cannot read, more than 33 million
+            points, several grids in one, two units, or anything :class:`PotentialGrid` refuses, naming the
+            file.
     """
     path = Path(path)
-    readers = {".cube": _read_cube, ".xsf": _read_xsf}
-    if path.suffix.lower() not in readers:
+    readers: dict[str, tuple[Callable[[str], _Grid], str]] = {
+        ".cube": (_read_cube, "hartree"),
+        ".xsf": (_read_xsf, "ev"),
+    }
+    suffix = path.suffix.lower()
+    if suffix not in readers:
         raise InputError(f"{path}: expected a file ending in {', '.join(readers)}, got {path.suffix!r}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    if unit is not None and unit.lower() not in _UNITS:
+        raise InputError(f"unit: expected 'Hartree', 'Rydberg' or 'eV', got {unit!r}")
+    text = re.sub(r"(?<=[0-9.])[dD](?=[+-]?[0-9])", "e", read_text(path))
+    read, usual = readers[suffix]
     try:
-        values, origin, cell, atoms = readers[path.suffix.lower()](path)
-        grid = PotentialGrid(-values if electron else values, origin, cell)
+        values, origin, cell, atoms = read(text)
+        scale = _UNITS[unit.lower() if unit else _stated_unit(text) or usual]
+        grid = PotentialGrid((-scale if electron else scale) * values, origin, cell)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # ASE raises whatever its parsers trip over
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: ASE cannot read it as {path.suffix.lower()[1:]} ({reason})") from None
+        raise InputError(f"{path}: ASE cannot read it as {suffix[1:]} ({reason})") from None
     near = _at(grid, atoms.positions)
     if len(near) and near.mean() < grid.values.mean():
         warnings.warn(
@@ -57,19 +77,33 @@ def read_potential(path: str | Path, electron: bool = False) -> PotentialGrid:
     return grid
 
 
-def _read_cube(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, Atoms]:
-    with open(path, encoding="utf-8") as file:
-        content = ase.io.cube.read_cube(file)
+#: Values, origin, edges of the box, atoms.
+_Grid = tuple[np.ndarray, np.ndarray, np.ndarray, Atoms]
+
+
+def _read_cube(text: str) -> _Grid:
+    lines = text.splitlines()
+    rows = [line.split() for line in lines[3:6]]
+    counts = [int(row[0]) for row in rows]
+    if len({n < 0 for n in counts}) > 1:
+        raise InputError(f"expected numbers of points all positive (Bohr) or all negative (Å), got {counts}")
+    _check_size(counts)
+    lines[3:6] = [" ".join([str(abs(n)), *row[1:]]) for n, row in zip(counts, rows, strict=True)]
+    content = ase.io.cube.read_cube(io.StringIO("\n".join(lines)))
     if len(content["datas"]) != 1:
         raise InputError(f"expected one value a point, got {len(content['datas'])}")
-    values = content["data"]
-    cell = content["spacing"] * np.array(values.shape)[:, None]
-    return values * Hartree, content["origin"], cell, content["atoms"]
+    values, atoms, length = content["data"], content["atoms"], 1 / Bohr if counts[0] < 0 else 1.0
+    atoms.positions *= length
+    cell = length * content["spacing"] * np.array(values.shape)[:, None]
+    return values, length * content["origin"], cell, atoms
 
 
-def _read_xsf(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, Atoms]:
-    with open(path, encoding="utf-8") as file:
-        values, origin, edges, atoms = ase.io.xsf.read_xsf(file, read_data=True)
+def _read_xsf(text: str) -> _Grid:
+    grids = re.findall(r"BEGIN_DATAGRID_3D\S*\s+(\d+)\s+(\d+)\s+(\d+)", text)
+    if len(grids) > 1:
+        raise InputError(f"expected one grid, got {len(grids)}")
+    _check_size([int(n) for counts in grids for n in counts])
+    values, origin, edges, atoms = ase.io.xsf.read_xsf(io.StringIO(text), read_data=True)
     if min(values.shape) < 2:
         raise InputError(f"expected at least 2 points along each edge, got {values.shape}")
     spacing = edges / (np.array(values.shape) - 1)[:, None]
@@ -79,6 +113,22 @@ def _read_xsf(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, Atoms]:
         if np.abs(first - last).max() <= 1e-5 * scale:
             values = values.take(range(values.shape[axis] - 1), axis)
     return values, origin, spacing * np.array(values.shape)[:, None], atoms
+
+
+def _check_size(counts: list[int]) -> None:
+    if np.prod(counts, dtype=float) > MAX_POINTS or not all(counts):
+        raise InputError(f"expected a grid of 1 to {MAX_POINTS} points, got {' x '.join(map(str, counts))}")
+
+
+def _stated_unit(text: str) -> str | None:
+    """The unit that the words of the file name: its first two lines, comments and the lines of an xsf grid's
+    head. "Hartree" is no unit, but a kind of potential."""
+    words = [line for i, line in enumerate(text.splitlines()) if i < 2 or "#" in line or "GRID" in line]
+    named = re.findall(r"(?<![a-z])(ev|ry|rydberg)(?![a-z])", " ".join(words).lower())
+    units = {"ev" if name == "ev" else "rydberg" for name in named}
+    if len(units) > 1:
+        raise InputError("expected one unit in its comments, got eV and Rydberg; give unit")
+    return next(iter(units), None)
 
 
 def _at(grid: PotentialGrid, pos: np.ndarray) -> np.ndarray:

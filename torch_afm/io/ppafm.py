@@ -6,6 +6,7 @@ releases before it.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Callable
@@ -25,14 +26,16 @@ class PpafmParams(NamedTuple):
 
     Attributes:
         scan: pixels, height steps and cantilever.
-        tip: probe, charges and springs.
+        tip: probe, charges and springs, for samples whose atoms have point charges.
+        tip_on_grid: the same for samples with a potential on a grid, where ppafm's tip has other charges.
         z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.render`.
-        cell: lattice of the sample in Å, rows ``[3, 3]``; ``None`` where the file says nothing of it or turns
-            periodicity off.
+        cell: lattice of the sample in Å, rows ``[3, 3]``, along both lateral vectors of which it repeats;
+            ``None`` where the file says nothing of it or turns periodicity off.
     """
 
     scan: Scan
     tip: Tip
+    tip_on_grid: Tip
     z_top: float
     cell: np.ndarray | None
 
@@ -79,9 +82,16 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     * ``probeType``: symbol or atomic number; ``r0Probe`` [Å]: equilibrium offset x, y and bond length.
     * ``stiffness`` [N/m]: x, y and radial; where one of them is negative, as by default, ``klat``, ``klat``
       and ``krad``, as the command line has it.
-    * ``tip`` and ``charge`` q: ``s``, q [e]; ``pz``, 10 q and −10 q at 0.1 and −0.1 Å; ``dz2``, 100 q, −200 q
-      and 100 q at 0.1, 0 and −0.1 Å: what ppafm does where atoms have point charges.
-    * ``gridA``, ``gridB``, ``gridC`` [Å]: the lattice, unless ``PBC`` is false.
+    * ``tip``, ``charge`` q [e] and ``sigma`` σ [Å], a width, whatever the file calls it. ppafm has two tips.
+      On point charges it is q (``s``); 10 q and −10 q at 0.1 and −0.1 Å (``pz``, 2 q e Å); 100 q, −200 q and
+      100 q at 0.1, 0 and −0.1 Å (``dz2``, Θ = 2 q e Å²). On a potential it is a Gaussian of standard
+      deviation σ times q, q z/σ, or q (2z² − x² − y²)/4σ². A Gaussian multipole acts on a potential as a
+      point does, as long as the charges that make the potential are outside of it, and its moments are q, q σ
+      [e Å] and Θ = ½ ∫ρ (3z² − r²) = 1.5 q σ² [e Å²]. With the usual dz2, q = −0.1 and σ = 0.71 Å, that is
+      −0.0756 e Å² against −0.2 e Å² on point charges. ``tip_on_grid`` has charges at the same heights with
+      these moments.
+    * ``gridA``, ``gridB``, ``gridC`` [Å]: the lattice, unless ``PBC`` is false or ``nPBC`` is 0 along the
+      first two.
 
     Other settings of ppafm belong to its force grids and plots, or to physics that is off, and change nothing
     here; a key that ppafm does not have is listed in a warning.
@@ -91,7 +101,8 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
 
     Raises:
         InputError: for a missing file, a bad value, a scan too short for one oscillation, and physics that is
-            not simulated here (another ``ffModel``, a tilted scan, a bias), naming file and line.
+            not simulated here (another ``ffModel``, a tilted scan, a bias, a charged base of the tip, a
+            shifted molecule), naming file and line.
     """
     found, unknown = _Settings(path), []
     for where, (key, *words) in _lines(path):
@@ -104,7 +115,11 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     for key, expected in _SIMULATED.items():
         found.check(key, found[key] == expected, f"only {_text(expected)} is simulated here")
     scan, z_top = _scan(found)
-    return PpafmParams(scan, _tip(found), z_top, _cell(found))
+    tip, width = _tip(found), found["sigma"]
+    found.check("sigma", width > 0, "expected a positive width")
+    scale = {"s": 1.0, "pz": width / 2, "dz2": 0.75 * width**2}[found["tip"]]
+    on_grid = dataclasses.replace(tip, charges=tuple(scale * q for q in tip.charges))
+    return PpafmParams(scan, tip, on_grid, z_top, _cell(found))
 
 
 def _scan(found: _Settings) -> tuple[Scan, float]:
@@ -167,7 +182,9 @@ def _tip(found: _Settings) -> Tip:
 
 def _cell(found: _Settings) -> np.ndarray | None:
     edges = ("gridA", "gridB", "gridC")
-    if not found["PBC"] or not all(key in found.values for key in edges):
+    images = [n > 0 for n in found["nPBC"][:2]]
+    found.check("nPBC", images[0] == images[1], "expected images along both lateral vectors or none")
+    if not found["PBC"] or not images[0] or not all(key in found.values for key in edges):
         return None
     cell = np.array([found[key] for key in edges])
     spans = abs(np.linalg.det(cell)) > 1e-6 * np.prod(np.linalg.norm(cell, axis=1))
@@ -261,32 +278,31 @@ _KEYS: dict[str, tuple[Callable[[str], Any], int, Any]] = {
     "Amplitude": (_number, 1, 1.0),
     "f0Cantilever": (_number, 1, 30300.0),
     "kCantilever": (_number, 1, 1800.0),
+    "sigma": (_number, 1, 0.7),
     "PBC": (_flag, 1, True),
+    "nPBC": (_number, 3, (1.0, 1.0, 1.0)),
     "gridA": (_number, 3, (20.0, 0.0, 0.0)),
     "gridB": (_number, 3, (0.0, 20.0, 0.0)),
     "gridC": (_number, 3, (0.0, 0.0, 20.0)),
     "ffModel": (_word, 1, "LJ"),
     "tiltedScan": (_flag, 1, False),
     "Vbias": (_number, 1, 0.0),
+    "tip_base": (_word, 1, "None"),
+    "moleculeShift": (_number, 3, (0.0, 0.0, 0.0)),
 }
 
 #: Settings with one value that is simulated here.
-_SIMULATED = {"ffModel": "LJ", "tiltedScan": False, "Vbias": 0.0}
+_SIMULATED = {
+    "ffModel": "LJ",
+    "tiltedScan": False,
+    "Vbias": 0.0,
+    "tip_base": "None",
+    "moleculeShift": (0.0, 0.0, 0.0),
+}
 
 #: Settings of ppafm's force grids, plots and of physics that is off: they change nothing here.
 _TECHNICAL = (
-    *(
-        "nPBC",
-        "gridN",
-        "gridO",
-        "FFgrid0",
-        "FFgridA",
-        "FFgridB",
-        "FFgridC",
-        "sigma",
-        "Rcore",
-        "moleculeShift",
-    ),
-    *("Apauli", "Bpauli", "aMorse", "vdWDampKind", "scanTilt", "Rtip", "permit", "ddisp", "plotSliceFrom"),
-    *("plotSliceTo", "plotSliceBy", "imageInterpolation", "colorscale", "colorscale_kpfm"),
+    *("gridN", "gridO", "FFgrid0", "FFgridA", "FFgridB", "FFgridC", "Rcore", "Apauli", "Bpauli", "aMorse"),
+    *("vdWDampKind", "scanTilt", "Rtip", "permit", "ddisp", "plotSliceFrom", "plotSliceTo", "plotSliceBy"),
+    *("imageInterpolation", "colorscale", "colorscale_kpfm"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -14,7 +14,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm.periodic import cell_shifts, charge_weights, check_cell, check_neutral
+from torch_afm.ppm.periodic import repeat_atoms
 from torch_afm.ppm.potential import PotentialField, potential_field
 from torch_afm.ppm.tip import TipArrays, TipParameters
 from torch_afm.units import COULOMB
@@ -23,6 +23,10 @@ from torch_afm.utils import InputError, check_finite, check_shape
 #: One tip for all graphs, a *tuple* of tips as channels of all graphs, or a *list* with one of these a graph;
 #: tips to be differentiated come as :class:`TipParameters`, one a channel.
 Tips = Tip | Sequence[Tip | tuple[Tip, ...]] | TipParameters | tuple[TipParameters, ...]
+
+
+#: Å by which probes bend, at most, where the charges of a periodic sample are to be right.
+_BEND = 1.0
 
 
 class Relaxation(NamedTuple):
@@ -171,27 +175,46 @@ def prepare(
     height = tops.reshape(-1, 1) + tips.free[:, 2:].cpu()
     origin = torch.cat([centre, height], dim=1).to(pos.device)
 
-    tip_charges = tips.charges.detach().sum(1).reshape(-1, channels)
-    atom, shift, weight, entry_ptr = _repeat(data, scan, charge.detach(), tip_charges.tolist())
-    entry = np.repeat(np.arange(len(tips)), np.diff(entry_ptr))
-    radius, depth = forcefield.lj_parameters(z.cpu())
-    probe_radius, probe_depth = forcefield.probe_parameters(tips.probe)
     arrays = tips.arrays()
     fields = _fields(data, scan, tips, arrays, origin)
     if fields:
         charge = torch.zeros_like(charge)
+    pos, charge = pos.double(), charge.double()
+    lattice, net = (data.get("cell"), data.get("pbc")), arrays.charges.sum(1) / COULOMB
+    images = repeat_atoms(pos, charge, ptr, lattice, scan, _reach(scan, arrays, origin), net)
+    entry = np.repeat(np.arange(len(tips)), np.diff(images.ptr))
+    radius, depth = forcefield.lj_parameters(z.cpu())
+    radius, depth = np.pad(radius, (0, len(images.pos))), np.pad(depth, (0, len(images.pos)))
+    probe_radius, probe_depth = forcefield.probe_parameters(tips.probe)
     return RenderInput(
-        pos=pos.double()[atom] + shift.to(pos.device) - origin[entry],
-        charge=charge.double()[atom] * weight.to(pos.device),
-        radius=radius[atom] + probe_radius[entry],
-        depth=np.sqrt(depth[atom] * probe_depth[entry]),
-        ptr=entry_ptr,
+        pos=torch.cat([pos, images.pos])[images.atom]
+        + torch.from_numpy(images.shift).to(pos.device)
+        - origin[entry],
+        charge=torch.cat([charge, images.charge])[images.atom],
+        radius=radius[images.atom] + probe_radius[entry],
+        depth=np.sqrt(depth[images.atom] * probe_depth[entry]),
+        ptr=images.ptr,
         tips=arrays,
         parameters=tips,
         origin=origin,
         n_channels=channels,
         fields=fields,
     )
+
+
+def _reach(scan: Scan, tips: TipArrays, origin: Tensor) -> np.ndarray:
+    """Two corners of the box that holds the charges of each tip at all pixels and heights, for probes that
+    bend by up to ``_BEND``, ``[E, 2, 3]`` Å."""
+    half = np.array([np.ptp(axis) / 2 for axis in scan.window])
+    high = origin.detach().cpu().numpy().copy()
+    high[:, :2] += tips.springs[:, 5:7]
+    low = high.copy()
+    low[:, :2] -= half
+    high[:, :2] += half
+    heights = scan.heights(0.0)
+    low[:, 2] += tips.charge_heights.min(1, initial=0.0) + heights[-1]
+    high[:, 2] += tips.charge_heights.max(1, initial=0.0) + heights[0]
+    return np.stack([low - _BEND, high + _BEND], 1)
 
 
 def _fields(
@@ -295,38 +318,6 @@ def _place(
     radius, _ = forcefield.lj_parameters(z.cpu())
     highest = np.maximum.reduceat(pos[:, 2].detach().cpu().double().numpy() + radius, ptr[:-1])
     return torch.from_numpy(highest[:, None] + scan.distance + probe_radius.reshape(n_graphs, channels))
-
-
-def _repeat(
-    data: AFMData | Batch, scan: Scan, charge: Tensor, tip_charges: list[list[float]]
-) -> tuple[np.ndarray, Tensor, Tensor, np.ndarray]:
-    """Which atoms make up the entries: indices ``[M]``, shifts by lattice vectors ``[M, 3]``, weights of the
-    charges ``[M]``, and ``ptr``."""
-    pos, _, ptr = _atoms(data)
-    cell, pbc = data.get("cell"), data.get("pbc")
-    atoms = [np.arange(a, b) for a, b in itertools.pairwise(ptr)]
-    shifts = [np.zeros((len(a), 3)) for a in atoms]
-    weights = [np.ones(len(a)) for a in atoms]
-    if pbc is not None or cell is not None:
-        check_cell(cell, pbc, len(atoms))
-        centre = np.array([*(np.mean(axis) for axis in scan.window), 0.0])
-        places = pos.detach().cpu().double().numpy() - centre
-        for i, own in enumerate(atoms):
-            lattice = cell[i].cpu().double().numpy(), pbc[i].cpu().numpy().astype(bool)
-            vectors = cell_shifts(places[own], *lattice, scan)
-            if len(vectors) == 1:
-                continue
-            for tip_charge in tip_charges[i]:
-                check_neutral(float(charge[own].sum()), tip_charge)
-            atoms[i], shifts[i] = np.tile(own, len(vectors)), np.repeat(vectors, len(own), axis=0)
-            weights[i] = charge_weights(places[atoms[i]] + shifts[i], *lattice, scan)
-    channels = len(tip_charges[0])
-    counts = np.repeat([len(a) for a in atoms], channels)
-    index, shift, weight = (
-        np.concatenate([v for v in values for _ in range(channels)]) for values in (atoms, shifts, weights)
-    )
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    return index, torch.from_numpy(shift), torch.from_numpy(weight), pointers
 
 
 def _atoms(data: AFMData | Batch) -> tuple[Tensor, Tensor, np.ndarray]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import erfc
+import torch
+from torch import Tensor
 
 from torch_afm.config import Scan
+from torch_afm.ppm.far_charges import far_charges
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Å: a cell is repeated where any of its atoms comes this near to the scan window.
 PERIODIC_CUTOFF = 25.0
-#: Å: where the charges of a periodic sample fade to a half, and over what length.
-_FADE, _FADE_WIDTH = 13.0, 5.0
+#: Atoms that a sample may come to with its images.
+MAX_IMAGES = 1 << 22
 #: e: net charge above which a cell counts as charged.
 _NEUTRAL = 1e-2
 
@@ -39,7 +42,8 @@ def cell_shifts(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) 
         pos ``[N, 3]``, cell ``[3, 3]``, pbc ``[3]`` bool, returns ``[S, 3]``.
 
     Raises:
-        InputError: for lateral lattice vectors that are parallel, zero, or not horizontal.
+        InputError: for lateral lattice vectors that are parallel, zero, or not horizontal, and for more than
+            4 million atoms.
     """
     vectors = cell[:2][pbc[:2]]
     if not len(vectors) or not len(pos):
@@ -57,44 +61,108 @@ def cell_shifts(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) 
     corners = (signs * reach)[:, None] - np.where(signs > 0, high, low)[None]
     fractions = corners.reshape(-1, 2) @ np.linalg.pinv(vectors[:, :2])
     first, last = np.floor(fractions.min(0)).astype(int), np.ceil(fractions.max(0)).astype(int)
+    most = float(np.prod(last - first + 1.0)) * len(pos)
+    if most > MAX_IMAGES:
+        raise InputError(
+            f"cell: expected at most {MAX_IMAGES} atoms with the images around the window, got {most:.1g}; "
+            "scan a smaller window"
+        )
     counts = np.array(list(itertools.product(*(range(a, b + 1) for a, b in zip(first, last, strict=True)))))
     shifts = counts @ vectors
     inside = (np.abs(pos[None, :, :2] + shifts[:, None, :2]) <= reach).all(axis=2).any(axis=1)
     return shifts[inside | ~counts.any(axis=1)]
 
 
-def charge_weights(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) -> np.ndarray:
-    r"""Weights :math:`\frac12 \operatorname{erfc}((ρ - ρ_f)/s)` of the charges of a repeated sample, ρ the
-    distance from the window along the periodic axes, ρ_f = 13 Å and s = 5 Å.
-
-    A lattice of charges that ends sharply has the field of its edges. Fading it out leaves the infinite
-    lattice: of a wave of its charge density with wave vector G, :math:`e^{-(Gs/2)^2}` stays: 2e-7 for
-    a lattice of 4 Å, 2 % for 8 Å. (What stays is the field that a finite sheet with a dipole perpendicular to
-    it has and an infinite one has not, :math:`\propto 1/ρ_f`, which a neutral tip does not feel.)
+class Images(NamedTuple):
+    """What every entry (channel by channel of graph by graph) feels: the atoms with their images, and charges
+    that stand for what is farther.
 
     Shapes:
-        pos ``[M, 3]`` of all images, relative to the centre of the window, returns ``[M]``.
+        atom: indices ``[M]`` into the atoms of the batch followed by the charges; shift ``[M, 3]`` Å, ptr
+        ``[E + 1]``; pos ``[K, 3]`` Å and charge ``[K]`` e of the charges.
     """
-    vectors = cell[:2, :2][pbc[:2]]
-    if len(vectors) == 1:
-        along = vectors / np.linalg.norm(vectors)
-        outside = np.abs(pos[:, :2] @ along.T) - np.abs(along) @ _half(scan)
-    else:
-        outside = np.abs(pos[:, :2]) - _half(scan)
-    distance = np.linalg.norm(np.maximum(outside, 0), axis=1)
-    return erfc((distance - _FADE) / _FADE_WIDTH) / 2
+
+    atom: np.ndarray
+    shift: np.ndarray
+    ptr: np.ndarray
+    pos: Tensor
+    charge: Tensor
 
 
-def check_cell(cell: object, pbc: object, n_graphs: int) -> None:
-    """Raise :class:`InputError` unless ``cell`` is ``[B, 3, 3]``, finite, and ``pbc`` ``[B, 3]``."""
+def repeat_atoms(
+    pos: Tensor,
+    charge: Tensor,
+    ptr: np.ndarray,
+    lattice: tuple[object, object],
+    scan: Scan,
+    box: np.ndarray,
+    tip_charge: np.ndarray,
+) -> Images:
+    """The atoms there, their images as far as :func:`cell_shifts` goes, and
+    :func:`torch_afm.ppm.far_charges.far_charges` in place of all charges beyond.
+
+    Args:
+        pos: of the atoms of all graphs, Å.
+        charge: e.
+        ptr: first atom of each graph.
+        lattice: ``cell``, of each graph in rows, Å, and ``pbc``, along which of them it repeats, or none.
+        scan: its window says how far to go.
+        box: two corners of where the charges of each entry's tip may come to, Å.
+        tip_charge: net charge of each entry's tip, e.
+
+    Shapes:
+        pos ``[N, 3]``, charge ``[N]``, ptr ``[B + 1]``, cell ``[B, 3, 3]``, pbc ``[B, 3]``, box
+        ``[E, 2, 3]``, tip_charge ``[E]``.
+
+    Raises:
+        InputError: for a cell without pbc or the other way round, wrong shapes, a bad lattice, too many
+            images, and a cell with a net charge under a charged tip.
+    """
+    graphs = [np.arange(a, b) for a, b in itertools.pairwise(ptr)]
+    images = [np.zeros((1, 3)) for _ in graphs]
+    vectors = [np.empty((0, 3)) for _ in graphs]
+    if any(part is not None for part in lattice):
+        cells, periodic = check_cell(*lattice, len(graphs))
+        centre = np.array([*(np.mean(axis) for axis in scan.window), 0.0])
+        there = pos.detach().cpu().numpy() - centre
+        for i, own in enumerate(graphs):
+            images[i] = cell_shifts(there[own], cells[i], periodic[i], scan)
+            vectors[i] = cells[i, :2][periodic[i, :2]]
+    atoms, shifts, places, charges = [], [], [pos.new_empty(0, 3)], [charge.new_empty(0)]
+    known = len(pos)
+    for entry, corners in enumerate(box):
+        i = entry * len(graphs) // len(box)
+        own, at = graphs[i], images[i]
+        atoms.append(np.tile(own, len(at)))
+        shifts.append(np.repeat(at, len(own), axis=0))
+        cell_charge = charge[ptr[i] : ptr[i + 1]]
+        if len(vectors[i]) and (cell_charge.any() or cell_charge.requires_grad):
+            _check_neutral(float(cell_charge.detach().sum()), float(tip_charge[entry]))
+            found = far_charges(pos[ptr[i] : ptr[i + 1]], cell_charge, vectors[i], at, *corners)
+            atoms.append(known + np.arange(len(found[0])))
+            shifts.append(np.zeros((len(found[0]), 3)))
+            known += len(found[0])
+            places.append(found[0])
+            charges.append(found[1])
+            atoms[-2:], shifts[-2:] = [np.concatenate(atoms[-2:])], [np.concatenate(shifts[-2:])]
+    pointers = np.concatenate([[0], np.cumsum([len(a) for a in atoms])])
+    return Images(
+        np.concatenate(atoms), np.concatenate(shifts), pointers, torch.cat(places), torch.cat(charges)
+    )
+
+
+def check_cell(cell: object, pbc: object, n_graphs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64 and bool arrays; raises :class:`InputError` unless ``cell`` is ``[B, 3, 3]``, finite,
+    and ``pbc`` ``[B, 3]``."""
     for name, value, shape in (("pbc", pbc, (n_graphs, 3)), ("cell", cell, (n_graphs, 3, 3))):
         if value is None:
             raise InputError(f"{name}: expected a tensor of shape {shape} beside the other of cell and pbc")
         check_shape(name, value, shape)
     check_finite("cell", cell)
+    return torch.as_tensor(cell).detach().cpu().double().numpy(), torch.as_tensor(pbc).cpu().numpy() != 0
 
 
-def check_neutral(charge: float, tip_charge: float) -> None:
+def _check_neutral(charge: float, tip_charge: float) -> None:
     """Raise :class:`InputError` for a cell with a net ``charge`` [e] under a tip with one: the force between
     them grows with every image. Under a neutral tip the images' sum converges."""
     if abs(charge) > _NEUTRAL and abs(tip_charge) > 1e-6:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.ndimage import map_coordinates, spline_filter
+from scipy.ndimage import correlate1d, map_coordinates
 from torch import Tensor
 
 from torch_afm.config import Scan
@@ -17,8 +17,13 @@ from torch_afm.utils import InputError
 _MARGIN = 1.0
 #: Å between the knots of the field.
 _SPACING = 0.12
-#: Points a grid is continued by at every face.
-_PAD = 12
+#: Knots that a field may have.
+_MAX_KNOTS = 1 << 26
+#: Points a grid is continued by at every face: as far as a value reaches.
+_PAD = 6
+#: Of the samples of a B-spline of degree 3 and 5 as 1 + a δ² + b δ⁴ with the second difference δ²: a, b, and
+#: the power of δ² to which its inverse is expanded.
+_SAMPLES = {3: (1 / 6, 0.0, 4), 5: (1 / 4, 1 / 120, 3)}
 
 
 class PotentialField(NamedTuple):
@@ -46,6 +51,11 @@ def potential_field(
     r"""The energy :math:`U(r) = \sum_c Q_c V(r + z_c \hat z)` of a tip's charges in the potential, sampled by
     a spline of degree 5 where the probe may come to.
 
+    Nuclei are peaks that no spline follows, and one through all points rings around them. This one is not
+    made to run through them: its coefficients are short sums of the values (:func:`_spline`), so that a point
+    of the grid matters up to 6 spacings away and no farther, as a knot of the field does. A nucleus farther
+    than that from a charge of the tip, 1.9 Å for a grid of 0.2 Å, is as if its peak were not there.
+
     Args:
         grid: the potential.
         pbc: along which edges of its cell it repeats.
@@ -59,7 +69,8 @@ def potential_field(
         pbc ``[3]``, origin ``[3]``, aside ``[2]``, charges and heights ``[C]``.
 
     Raises:
-        InputError: where a charge of the tip on the free probe is outside of the grid.
+        InputError: where a charge of the tip on the free probe is outside of the grid, and for a scan of more
+            than 116 000 Å³, the bend of the probe included.
     """
     half = np.array([np.ptp(axis) / 2 for axis in scan.window])
     low = np.array([*(aside - half), scan.heights(0.0)[-1]])
@@ -68,16 +79,22 @@ def potential_field(
     low, high = low - _MARGIN, high + _MARGIN
     count = np.ceil((high - low) / _SPACING).astype(int) + 1
     spacing = (high - low) / (count - 1)
-    axes = [a + s * np.arange(n) for a, s, n in zip(low + origin, spacing, count, strict=True)]
-    points = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
-    spline = spline_filter(_continued(grid, pbc), order=5, mode="mirror")
-    energy = np.zeros(points.shape[1])
-    for charge, height in zip(charges, heights, strict=True):
-        if charge:
-            at = _index(grid, pbc, points.T + np.array([0.0, 0.0, height]))
-            energy += charge * map_coordinates(spline, at.T + _PAD, order=5, mode="nearest", prefilter=False)
-    coefficients = spline_filter(energy.reshape(count), order=3, mode="mirror")
-    return PotentialField(coefficients, low, spacing)
+    if np.prod(count, dtype=float) > _MAX_KNOTS:
+        raise InputError(
+            f"scan: expected at most {_MAX_KNOTS} knots of {_SPACING} Å in a potential on a grid, got "
+            f"{' x '.join(map(str, count))}; scan a smaller window"
+        )
+    x, y, z = (a + s * np.arange(n) for a, s, n in zip(low + origin, spacing, count, strict=True))
+    spline = _spline(_continued(grid, pbc), 5)
+    energy = np.zeros(count)
+    for row, at_x in zip(energy, x, strict=True):
+        for charge, height in zip(charges, heights, strict=True):
+            if charge:
+                points = np.stack(np.meshgrid(at_x, y, z + height, indexing="ij")).reshape(3, -1)
+                at = _index(grid, pbc, points.T).T + _PAD
+                found = map_coordinates(spline, at, order=5, mode="nearest", prefilter=False)
+                row += charge * found.reshape(row.shape)
+    return PotentialField(_spline(energy, 3), low, spacing)
 
 
 def field_force_hessian(
@@ -117,6 +134,22 @@ def _weights(t: Tensor) -> Tensor:
     return torch.stack([torch.stack(v, -1) for v in (value, first, second)])
 
 
+def _spline(values: np.ndarray, degree: int) -> np.ndarray:
+    r"""Coefficients of the B-spline of degree 3 or 5 that approximates ``values`` as well as the one through
+    them (to the same order, :math:`h^4` or :math:`h^6`), each from no more than 4 or 3 neighbours along an
+    axis: the inverse of the samples of a B-spline, expanded in the second difference δ² (de Boor and Fix, J.
+    Approx. Theory 8, 19 (1973))."""
+    a, b, most = _SAMPLES[degree]
+    factors, powers = [1.0, -a], [np.ones(1), np.array([1.0, -2.0, 1.0])]
+    for _ in range(most - 1):
+        factors.append(-a * factors[-1] - b * factors[-2])
+        powers.append(np.convolve(powers[-1], powers[1]))
+    taps = sum(f * np.pad(p, most - len(p) // 2) for f, p in zip(factors, powers, strict=True))
+    for axis in range(values.ndim):
+        values = correlate1d(values, taps, axis=axis, mode="mirror")
+    return values
+
+
 def _index(grid: PotentialGrid, pbc: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Fractional indices of ``points`` ``[P, 3]`` in the grid, within it along periodic edges."""
     shape = np.array(grid.values.shape)
@@ -125,8 +158,7 @@ def _index(grid: PotentialGrid, pbc: np.ndarray, points: np.ndarray) -> np.ndarr
 
 
 def _continued(grid: PotentialGrid, pbc: np.ndarray) -> np.ndarray:
-    """Values past the faces: repeated along periodic edges, else so that the slope goes on, for a spline
-    feels a kink at a face from ten points away."""
+    """Values past the faces: repeated along periodic edges, else so that the slope goes on."""
     values = grid.values
     for axis, periodic in enumerate(pbc):
         width = [(_PAD, _PAD) if a == axis else (0, 0) for a in range(3)]
