@@ -20,7 +20,8 @@ from torch_geometric.data import Data
 
 from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, to_rdmol
 from torch_afm.datasets.smi import embedded_smiles, read_smi
-from torch_afm.io.structures import parse_mdl, parse_xyz
+from torch_afm.io.mdl import parse_mdl
+from torch_afm.io.xyz import parse_xyz, xyz_frames
 from torch_afm.io.text import read_text
 from torch_afm.utils import InputError
 

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from torch_afm.io.files import write_whole
 from torch_afm.utils import InputError
 
 _EMBEDDED = "resources/molecules.smi.xz"
@@ -54,4 +55,4 @@ def write_smi(path: str | Path, smiles: Iterable[str]) -> None:
     """
     path = Path(path)
     raw = "".join(s + "\n" for s in smiles).encode()
-    path.write_bytes(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME) if path.suffix == ".xz" else raw)
+    write_whole(path, lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME) if path.suffix == ".xz" else raw)
