@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
     known = in_embedded_list(molecule)
-    truth = orient(molecule, "best" if smiles else "as-is", args.seed)
+    truth = orient(molecule, "best" if smiles else "as-is", args.seed, model.config.scan)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
     found = predict(stack, model, args.backend, MAX_ATOMS, refinement=RefinementSettings())
     generation = found.generation

@@ -13,9 +13,9 @@ _DIRECTIONS = 12
 def side_by_side(positions: Sequence[np.ndarray], radii: Sequence[np.ndarray]) -> list[np.ndarray]:
     r"""Molecules laid flat in the plane of x and y, each in van der Waals contact with those before it.
 
-    Each is turned so that its mean plane is horizontal and its longest extent along x, put at the origin and
-    moved along one of twelve directions :math:`\mathbf{e}` by the shortest way that leaves no two atoms nearer
-    than the sum of their radii,
+    Each is turned so that its mean plane is horizontal and its longest extent along x, put at the origin
+    and moved along one of twelve directions :math:`\mathbf{e}` by the shortest way that leaves no two atoms
+    nearer than the sum of their radii,
 
     .. math::
         t(\mathbf{e}) = \max_{ij} \; \mathbf{e}\cdot\mathbf{d}_{ij}

@@ -112,7 +112,8 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def remove_unfinished(folder: Path, names: Collection[str]) -> None:
-    """Remove what a killed process left of unfinished :func:`~torch_afm.io.files.write_whole` of files with these names."""
+    """Remove what a killed process left of files with these names, see
+    :func:`~torch_afm.io.files.write_whole`."""
     for path in folder.glob(f".*{UNFINISHED}"):
         if path.name[1:].rsplit(".", 2)[0] in names:
             path.unlink(missing_ok=True)

@@ -132,7 +132,7 @@ class SlabDataset(StepDataset):
         if windows < 1:
             raise InputError(f"windows: expected at least 1, got {windows}")
         self.windows = windows
-        self.molecules = PackedMolecules(slabs)
+        self.molecules = PackedMolecules(slabs, periodic=True)
         for i, slab in enumerate(slabs):
             if slab.get("cell") is None or slab.get("pbc") is None:
                 raise InputError(f"slabs: expected 'cell' and 'pbc' in each, got none in surface {i}")

@@ -17,8 +17,8 @@ _LAST_TETRAHEDRAL = 18
 
 
 def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger") -> AFMData:
-    """One molecule in MDL format, with the bonds of the file. Hydrogens that these call for and the file lacks
-    are added, with a warning; a 2-D drawing is refused.
+    """One molecule in MDL format, with the bonds of the file. Hydrogens that these call for and the file
+    lacks are added, with a warning; a 2-D drawing is refused.
 
     Args:
         text: a mol block or the record of an SDF.

@@ -51,11 +51,11 @@ def xyz_frames(text: str) -> Iterator[tuple[int, str]]:
 def parse_xyz(text: str, where: str, first: int = 1) -> ase.Atoms:
     """One structure in plain or extended xyz, in float64.
 
-    - Plain: number of atoms, a comment, then ``element x y z`` or ``element x y z charge`` a line. The element
-      is a symbol (D and T are hydrogen), one with the atom's number behind it, such as C12, or an atomic number;
-      numbers may have exponents with a D. A fifth column that can hardly be charges is refused.
-    - Extended, known by ``Properties=`` or ``Lattice=`` in the comment: by ASE, with cell, periodic directions
-      and the columns that are named. Without ``Properties=`` the columns are those of plain xyz.
+    - Plain: number of atoms, a comment, then ``element x y z`` or ``element x y z charge`` a line. The
+      element is a symbol (D and T are hydrogen), one with the atom's number behind it, such as C12, or an
+      atomic number; exponents may have a D. A fifth column that can hardly be charges is refused.
+    - Extended, known by ``Properties=`` or ``Lattice=`` in the comment: by ASE, with cell, periodic
+      directions and the columns that are named; without ``Properties=``, those of plain xyz.
 
     Args:
         text: number of atoms, comment and atoms.
@@ -154,8 +154,8 @@ def _plain(rows: list[list[str]], where: str, first: int) -> bool:
         reason = f"{charges.sum():g} in all"
     if reason:
         raise InputError(
-            f"{where}: expected charges in e in column 5, got {reason}; leave the column out, or, if charges they "
-            f"are, name them in the comment: {_COLUMNS}:initial_charges:R:1"
+            f"{where}: expected charges in e in column 5, got {reason}; leave the column out, or, if they "
+            f"are charges, say so in the comment: {_COLUMNS}:initial_charges:R:1"
         )
     return True
 
