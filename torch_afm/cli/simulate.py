@@ -72,8 +72,8 @@ def _parser() -> Parser:
         "--rotation",
         choices=["best", "flat", "as-is"],
         help="best: of 500 random orientations the one that shows the most atoms; flat: mean plane parallel "
-        "to the surface, the side up that shows more; as-is: as in the file. Default: best for a SMILES, as-is "
-        "for a file",
+        "to the surface, the side up that shows more; as-is: as in the file. Default: best for a SMILES, "
+        "as-is for a file",
     )
     parser.add_argument(
         "--position",

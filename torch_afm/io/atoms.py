@@ -10,6 +10,7 @@ import ase
 import ase.db
 import ase.io
 import numpy as np
+from ase.io.aims import read_aims
 
 from torch_afm.io.text import read_text, split_lines
 from torch_afm.io.xyz import parse_xyz, xyz_frames
@@ -67,18 +68,17 @@ def parse_atoms(text: str, name: str, where: str) -> list[ase.Atoms]:
     if name == "vasp":
         _check_counts(text, where)
     try:
-        found = list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))
+        found = _by_ase(text, name)
     except Exception as error:  # ASE raises whatever its parser trips over
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{where}: ASE cannot read it as {name} ({reason})") from None
     for atoms in found:
-        assert isinstance(atoms, ase.Atoms)
         # What the format asks for where there is no crystal: a cube of 1 Å.
         if name == "pdb" and np.allclose(atoms.cell, np.eye(3)):
             atoms.set_cell(None)
             atoms.set_pbc(False)
-        shares = [s for site in atoms.info.get("occupancy", {}).values() for s in site.values()]
-        if name == "cif" and min(shares, default=1.0) < 1:
+        sites = atoms.info.get("occupancy", {}).values()
+        if any(isinstance(share, float) and share < 1 for site in sites for share in site.values()):
             warnings.warn(f"{where}: sites are occupied in part; they are read as full", stacklevel=2)
     return found
 
@@ -125,6 +125,14 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
         if not np.isfinite(atoms.positions).all():
             raise InputError(f"{path}: expected finite positions, got NaN or infinite ones")
     return found
+
+
+def _by_ase(text: str, name: str) -> list[ase.Atoms]:
+    if name == "aims":  # a format that ASE reads from files alone
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return [read_aims(io.StringIO(text))]
+    return list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))  # type: ignore[arg-type]
 
 
 def _check_counts(text: str, where: str) -> None:

@@ -10,7 +10,7 @@ from rdkit import Chem, rdBase
 
 from torch_afm.data import AFMData, from_rdmol
 from torch_afm.io.text import split_lines
-from torch_afm.utils import InputError
+from torch_afm.utils import InputError, check_finite
 
 #: Elements up to argon have no four neighbors in one plane.
 _LAST_TETRAHEDRAL = 18
@@ -43,11 +43,10 @@ def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger")
 
 
 def parse_mol2(text: str, where: str) -> AFMData:
-    """One molecule in Tripos mol2 format, with the bonds and, where it has them, the charges of the file;
-    hydrogens as in :func:`parse_mdl`.
+    """One molecule in Tripos mol2 format, with the bonds and, where it has them, the charges of the file.
 
     Raises:
-        InputError: for text that is no such molecule.
+        InputError: for text that is no such molecule, or one whose carbons lack hydrogens.
     """
     count = text.count("@<TRIPOS>MOLECULE")
     if count != 1:
@@ -61,8 +60,12 @@ def parse_mol2(text: str, where: str) -> AFMData:
         if mol is None:
             raise InputError(f"{where}: RDKit cannot read it as mol2")
         charged = "NO_CHARGES" not in text.partition("@<TRIPOS>ATOM")[0]
-        for atom in mol.GetAtoms():  # the format counts on all hydrogens; those that are missing are not told
+        # All hydrogens should be there. Open valences of other elements RDKit takes for charges.
+        carbons = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 6]
+        for atom in carbons:
             atom.SetNoImplicit(False)
+        if not Chem.SanitizeMol(mol, catchErrors=True) and any(atom.GetTotalNumHs() for atom in carbons):
+            raise InputError(f"{where}: expected all hydrogens, got carbons that lack some; add them first")
         return _graph(mol, where, "gasteiger", "_TriposPartialCharge" if charged else "", False)
 
 
@@ -85,7 +88,11 @@ def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -
         mol = Chem.AddHs(mol, addCoords=True)
     data = from_rdmol(mol, "gasteiger" if charges == "zero" else charges)
     if given and all(atom.HasProp(given) for atom in mol.GetAtoms()):
-        data.charge = torch.tensor([a.GetDoubleProp(given) for a in mol.GetAtoms()])
+        try:
+            data.charge = torch.tensor([float(a.GetPropsAsDict(True)[given]) for a in mol.GetAtoms()])
+        except ValueError:
+            raise InputError(f"{where}: expected numbers as charges, got others") from None
+        check_finite("charges", data.charge)
     elif charges == "zero":
         data.charge = torch.zeros_like(data.charge)
     return data
