@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,6 @@ _PARTS = ("train", "val", "test")
 
 #: Draws of each augmentation on the contact sheet.
 _DRAWS = 6
-
-_READERS: dict[str, Callable[[Path], MoleculeDataset]] = {
-    ".smi": MoleculeDataset.from_smiles,
-    ".xz": MoleculeDataset.from_smiles,
-    ".xyz": MoleculeDataset.from_xyz,
-    ".extxyz": MoleculeDataset.from_extxyz,
-    ".sdf": MoleculeDataset.from_sdf,
-    ".db": MoleculeDataset.from_ase_db,
-    ".json": MoleculeDataset.from_ase_db,
-}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -145,12 +135,7 @@ def _molecules(file: str | None, part: str, seed: int) -> tuple[list[AFMData], s
     if file is None:
         dataset, name = MoleculeDataset(), "the embedded list"
     else:
-        path = Path(file)
-        if path.suffix.lower() not in _READERS:
-            raise InputError(
-                f"--molecules: expected a file ending in {', '.join(_READERS)}, got {path.name!r}"
-            )
-        dataset, name = _READERS[path.suffix.lower()](path), path.name
+        dataset, name = MoleculeDataset.read(file), Path(file).name
     return _part(dataset, dataset.split(seed), part, "molecules", name)
 
 
@@ -191,7 +176,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--molecules",
         metavar="FILE",
-        help=f"molecules ({', '.join(_READERS)}; see MoleculeDataset). Default: the list in the package",
+        help="molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json; see MoleculeDataset.read). "
+        "Default: the list in the package",
     )
     parser.add_argument(
         "--structures",

@@ -9,7 +9,6 @@ from torch_afm.cli.jobs import load_molecule, orient, simulate
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.io import write_stack
-from torch_afm.io.structures import FORMATS
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_stack
@@ -63,7 +62,9 @@ def _parser() -> Parser:
         "geometry.in; - for standard input. A cell in the file is repeated along the surface",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="format of the file, where its name does not tell it"
+        "--format",
+        choices=["xyz", "sdf", "mol2", "pdb", "cif", "vasp", "aims"],
+        help="format of the file, where its name does not tell it",
     )
     parser.add_argument("--smiles", metavar="S", help="molecule as SMILES, in place of a file")
     parser.add_argument("--out", metavar="STACK.npz", default="stack.npz", help="file to write")

@@ -88,6 +88,29 @@ class MoleculeDataset(Dataset[AFMData]):
         return cls(smiles, seed, charges, cache)
 
     @classmethod
+    def read(
+        cls, path: str | Path, seed: int = 0, charges: str = "gasteiger", cache: Cache = True
+    ) -> MoleculeDataset:
+        """Molecules of a file in the format that its ending tells: .smi and .smi.xz (the class itself), .xyz
+        and .extxyz (:meth:`from_xyz`), .sdf and .mol (:meth:`from_sdf`), .db and .json (:meth:`from_ase_db`).
+
+        Args:
+            path: the file.
+            seed: of the conformers of SMILES.
+            charges: as there.
+            cache: as in the class.
+
+        Raises:
+            InputError: as there, and for another ending.
+        """
+        source = readers.SOURCES.get(Path(path).suffix.lower())
+        if source is None:
+            raise InputError(
+                f"{path}: expected a file ending in {', '.join(readers.SOURCES)}, got {Path(path).suffix!r}"
+            )
+        return cls._from(source(path, seed, charges), cache)
+
+    @classmethod
     def from_xyz(cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True) -> MoleculeDataset:
         """Molecules one after the other in an xyz file: number of atoms, comment, ``element x y z`` and,
         as an option, the charge in column 5. A frame whose comment has ``Properties=`` or ``Lattice=`` is

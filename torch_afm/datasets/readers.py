@@ -127,7 +127,7 @@ def ase_source(path: str | Path, charges: str) -> Source:
         raise InputError(f"path: expected an existing ASE database, .db or .json, got {str(path)!r}")
     _check_charges(charges)
     try:
-        database = ase.db.connect(path)
+        database = ase.db.connect(path, type=path.suffix[1:].lower())
         columns = ["id", "key_value_pairs"]
         rows = [
             (r.id, r.get("name", f"row-{r.id}")) for r in database.select(include_data=False, columns=columns)
@@ -185,6 +185,19 @@ def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
     smiles = [str(g.smiles) for g in graphs] if all("smiles" in g for g in graphs) else None
     where = [f"graph {i}" for i in range(len(graphs))]
     return Source(graphs, read, names, where, [_FILES, "qm9", charges, digest.hexdigest()], charges, smiles)
+
+
+#: Endings of files -> what reads them, given the file, the seed of conformers and the model of charges.
+SOURCES: dict[str, Callable[[str | Path, int, str], Source]] = {
+    ".smi": smiles_source,
+    ".xz": smiles_source,
+    ".xyz": lambda path, _, charges: xyz_source(path, charges),
+    ".extxyz": lambda path, _, charges: xyz_source(path, charges),
+    ".sdf": lambda path, _, charges: sdf_source(path, charges),
+    ".mol": lambda path, _, charges: sdf_source(path, charges),
+    ".db": lambda path, _, charges: ase_source(path, charges),
+    ".json": lambda path, _, charges: ase_source(path, charges),
+}
 
 
 def _file(path: str | Path, suffixes: tuple[str, ...], charges: str) -> tuple[Path, str]:

@@ -148,7 +148,8 @@ def _database(path: Path) -> list[ase.Atoms]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        return [row.toatoms() for row in ase.db.connect(path).select()]
+        database = ase.db.connect(path, type=path.suffix[1:].lower())
+        return [row.toatoms() for row in database.select()]
     except Exception as error:  # sqlite3's, json's or ASE's own
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: ASE cannot read it as a database ({reason})") from None
