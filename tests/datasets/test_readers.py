@@ -152,7 +152,7 @@ def test_atoms_on_top_of_each_other_are_left_out(tmp_path, graphs):
     with pytest.warns(UserWarning, match="1 of 4 molecules left out.*atoms 1 and 2 at 0"):
         assert len(MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)) == 3
     far = Data(z=graphs[0].z, pos=graphs[0].pos * 0.1, edge_index=graphs[0].edge_index)
-    with pytest.raises(InputError, match="expected atoms at least 0.5 Å"):
+    with pytest.raises(InputError, match=r"expected atoms at least 0\.5 Å"):
         MoleculeDataset.from_qm9([far], cache=False)
 
 
