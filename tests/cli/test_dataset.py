@@ -112,7 +112,7 @@ def test_stats(molecules, tmp_path, capsys):
     [
         ("--shard 3", "--shard: expected i/n, as in 3/16, got '3'"),
         ("--shard 17/16", "shard: expected i/n with 1 ≤ i ≤ n, got 17/16"),
-        ("--molecules few.txt", "--molecules: expected a file ending in .smi, "),
+        ("--molecules few.txt", "few.txt: expected a file ending in .smi, "),
         ("--molecules none.smi", "none.smi"),
         ("--molecules one.smi --part test", "--part: expected enough molecules for a test part, got 1"),
         ("--molecules few.smi --part all --out few.smi", "few.smi: File exists"),

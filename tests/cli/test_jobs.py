@@ -39,21 +39,36 @@ def test_orientations():
     turned = molecule.pos @ torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # seen from its edge
     molecule.pos = turned.clone()
 
-    as_is = jobs.orient(molecule, "as-is", 0).pos
+    as_is = jobs.orient(molecule, "as-is", 0, SCAN).pos
     torch.testing.assert_close(as_is - as_is[0], turned - turned[0])
     assert float(as_is[:, 2].max()) == 0.0
     middle = (as_is.amin(0) + as_is.amax(0)) / 2
     torch.testing.assert_close(middle[:2], torch.zeros(2), atol=1e-6, rtol=0)
 
-    best = jobs.orient(molecule, "best", 0).pos
+    best = jobs.orient(molecule, "best", 0, SCAN).pos
     torch.testing.assert_close(molecule.pos, turned)  # the molecule passed in is left alone
     torch.testing.assert_close(torch.cdist(best, best), torch.cdist(turned, turned), atol=1e-4, rtol=0)
     random = visibility_entropy(turned.numpy(), Rotation.random(100, random_state=9)).max()
     assert np.exp(best[:, 2].double().numpy()).sum() > 0.97 * random
 
 
+def test_the_middle_of_the_molecule_is_that_of_the_window():
+    """Its image is the one at the origin, in a window moved along."""
+    near, far = Scan(pixels=(8, 8), n_slices=2), Scan(((92.0, 108.0), (-4.0, 12.0)), (8, 8), 2)
+    molecule = from_smiles("Oc1ccccc1")
+    molecule.pos += 40.0
+    images = []
+    for scan in (near, far):
+        turned = jobs.orient(molecule, "flat", 0, scan)
+        low, high = turned.pos.amin(0), turned.pos.amax(0)
+        middle = [(a + b) / 2 for a, b in scan.window]
+        assert ((low + high) / 2)[:2].tolist() == pytest.approx(middle, abs=1e-4) and float(high[2]) == 0
+        images.append(jobs.simulate(turned, "", ProbeParticleModel(scan, backend="torch")).stack)
+    assert np.sqrt(np.mean((images[0] - images[1]) ** 2)) < 1e-3 * images[0].std()
+
+
 def test_a_simulated_stack_is_the_renderer_s_and_tells_everything():
-    molecule = jobs.orient(from_smiles("CO"), "as-is", 0)
+    molecule = jobs.orient(from_smiles("CO"), "as-is", 0, SCAN)
     tip = Tip(tilt=(0.2, 0.1))
     renderer = ProbeParticleModel(SCAN, tip)
     stack = jobs.simulate(molecule, "methanol", renderer)
@@ -141,7 +156,7 @@ def test_predictions_carry_calibrated_probabilities_and_doubts(tmp_path, bias):
     torch.manual_seed(0)
     config = SpatialGeneratorConfig(channels=(4, 4), query_channels=4)
     model = SpatialGenerator(config)
-    molecule = jobs.orient(from_smiles("O"), "as-is", 0)
+    molecule = jobs.orient(from_smiles("O"), "as-is", 0, SCAN)
     stack = jobs.simulate(molecule, "O", ProbeParticleModel(config.scan))
     generation = jobs.predict(stack, model, "auto", 5).generation
     graph = AFMData(**molecule.to_dict())

@@ -1,9 +1,11 @@
 import pytest
 import torch
 from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
 
 from torch_afm.data import AFMData
 from torch_afm.testing import assert_same_graph, random_graph
+from torch_afm.utils import InputError
 
 
 def _sample(n: int, m: int, seed: int) -> AFMData:
@@ -89,6 +91,20 @@ def test_every_argument_is_optional_and_only_given_keys_are_held():
     data = AFMData(z=torch.tensor([1]), name="hydrogen")
     assert sorted(data.keys()) == ["name", "z"]
     assert AFMData(missing_z=torch.tensor([1, 6])).num_missing == 2
+
+
+def test_surfaces_and_molecules_share_a_batch_only_by_saying_so():
+    """PyG takes the keys of the first graph: cells of the others would be dropped in silence."""
+    slab, molecule = random_graph(3, 0), random_graph(4, 1)
+    slab.cell, slab.pbc = 9 * torch.eye(3)[None], torch.ones(1, 3, dtype=torch.bool)
+    for graphs in ([slab, molecule], [molecule, slab], [molecule, molecule, slab]):
+        for collate in (Batch.from_data_list, lambda g: next(iter(DataLoader(g, batch_size=3)))):
+            with pytest.raises(InputError, match="batch: expected cell and pbc in all graphs or in none"):
+                collate(graphs)
+    molecule.cell, molecule.pbc = torch.zeros(1, 3, 3), torch.zeros(1, 3, dtype=torch.bool)
+    batch = Batch.from_data_list([molecule, slab])
+    assert batch.cell.shape == (2, 3, 3) and batch.pbc.any(dim=1).tolist() == [False, True]
+    assert_same_graph(batch.to_data_list()[1], slab)
 
 
 def test_text_is_collated_to_a_list():

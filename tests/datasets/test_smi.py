@@ -28,6 +28,12 @@ def test_compressed_list_is_small(tmp_path):
     assert (tmp_path / "a.smi.xz").stat().st_size < 100_000
 
 
+@pytest.mark.parametrize("raw", ["# Å\nC Å".encode("latin-1"), b"\xef\xbb\xbfC\n", "C\n".encode("utf-16")])
+def test_encodings(tmp_path, raw):
+    (tmp_path / "a.smi").write_bytes(raw)
+    assert [smiles for _, smiles, _ in read_smi(tmp_path / "a.smi")] == ["C"]
+
+
 def test_bad_files(tmp_path):
     (tmp_path / "empty.smi").write_text("# nothing\n")
     (tmp_path / "binary.smi").write_bytes(bytes(range(256)))
@@ -35,7 +41,7 @@ def test_bad_files(tmp_path):
     (tmp_path / "list.txt").write_text("C\n")
     for name, words in [
         ("empty.smi", "expected at least one SMILES"),
-        ("binary.smi", "cannot read"),
+        ("binary.smi", "cannot read it as text"),
         ("cut.smi.xz", "cannot read"),
         ("list.txt", "existing .smi file"),
         ("none.smi", "existing .smi file"),

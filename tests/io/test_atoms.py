@@ -47,32 +47,47 @@ def test_a_structure_without_atoms_is_one(tmp_path):
     assert len(atoms) == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "told"),
-    [
-        ("none.xyz", None, "none.xyz: no such file"),
-        ("none.db", None, "none.db: no such file"),
-        ("empty.xyz", "", "empty.xyz: expected at least one structure, got none"),
-        ("cut.xyz", "3\n\nO 0 0 0\n", r"cut.xyz, line 3: expected 3 atom line\(s\), as line 1 says, got 1"),
-        ("second.xyz", "1\n\nO 0 0 0\nx\n", "second.xyz, line 4: expected the number of atoms, got 'x'"),
-        ("element.xyz", "1\n\nUo 0 0 0\n", "element.xyz, line 3: .*Uo"),
-        ("nan.xyz", "1\n\nO 0 nan 0\n", "nan.xyz, line 3: expected finite numbers"),
-        ("columns.xyz", "1\n\nO 0 0\n", "columns.xyz, line 3: expected 'element x y z"),
-        ("bad.extxyz", "1\nProperties=species:S:1:pos:R:3\nO 0 zero 0\n", "bad.extxyz: ASE cannot read it"),
-        ("inf.extxyz", "1\nProperties=species:S:1:pos:R:3\nO 0 inf 0\n", "inf.extxyz: expected finite"),
-        ("bad.db", "no database", "bad.db: ASE cannot read it as a database"),
-        ("bad.json", "{", "bad.json: ASE cannot read it as a database"),
-        ("structure.cif", "", "expected a folder or a file ending in .xyz"),
-    ],
-)
-def test_bad_files(tmp_path, name, text, told):
-    if text is not None:
-        (tmp_path / name).write_text(text)
-    with pytest.raises(InputError, match=told):
-        read_atoms(tmp_path / name)
+def test_one_file_of_another_format(tmp_path):
+    """In a folder it is passed over: predictions come with a CIF beside each xyz."""
+    gold = bulk("Au", cubic=True)
+    ase.io.write(tmp_path / "POSCAR", gold, format="vasp")
+    ase.io.write(tmp_path / "a.cif", gold)
+    (tmp_path / "a.xyz").write_text("1\n\nO 0 0 0\n")
+    for name in ("POSCAR", "a.cif"):
+        (atoms,) = read_atoms(tmp_path / name)
+        np.testing.assert_allclose(atoms.cell.cellpar(), gold.cell.cellpar(), atol=1e-6)
+        assert atoms.pbc.all() and len(atoms) == 4
+    assert [len(atoms) for atoms in read_atoms(tmp_path)] == [1]
 
 
-def test_a_folder_without_structures(tmp_path):
-    (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(InputError, match=r"expected files ending in .*, found none"):
-        read_atoms(tmp_path)
+EXTENDED = "1\nProperties=species:S:1:pos:R:3\nO 0 zero 0\n"
+
+BAD = [
+    ("none.xyz", None, "none.xyz: no such file"),
+    ("none.db", None, "none.db: no such file"),
+    ("empty.xyz", "", "empty.xyz: expected at least one structure"),
+    ("cut.xyz", "3\n\nO 0 0 0\n", "cut.xyz, line 3: expected 3 atom"),
+    ("second.xyz", "1\n\nO 0 0 0\nx\n", "second.xyz, line 4: expected the number of atoms"),
+    ("element.xyz", "1\n\nUo 0 0 0\n", "element.xyz, line 3: "),
+    ("nan.xyz", "1\n\nO 0 nan 0\n", "nan.xyz, line 3: "),
+    ("columns.xyz", "1\n\nO 0 0\n", "columns.xyz, line 3: "),
+    ("bad.extxyz", EXTENDED, "bad.extxyz: ASE cannot read it"),
+    ("inf.extxyz", EXTENDED.replace("zero", "inf"), "inf.extxyz: expected finite"),
+    ("bad.db", "no database", "bad.db: ASE cannot read it as a database"),
+    ("bad.json", "{", "bad.json: ASE cannot read it as a database"),
+    ("structure.cif", "", "structure.cif: expected at least one structure"),
+    ("a.sdf", "", "a.sdf: expected a file that ASE reads"),
+    ("a.docx", "", "a.docx: expected a file ending in"),
+    ("folder", None, "folder: expected files ending in"),
+]
+
+
+def test_bad_files(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("nothing")
+    for name, text, told in BAD:
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        with pytest.raises(InputError) as error:
+            read_atoms(tmp_path / name)
+        assert str(error.value).startswith(f"{tmp_path}/{told}")

@@ -37,16 +37,19 @@ def test_periodic_images_become_the_most_probable_one(tmp_path):
     assert sorted(ase.io.read(tmp_path / "best.cif").get_chemical_symbols()) == ["H", "N"]
 
 
-def test_nothing_has_no_cell(tmp_path):
-    with pytest.raises(InputError, match="at least one atom"):
-        write_cif(tmp_path / "none.cif", AFMData.empty(), CELL)
-
-
 @pytest.mark.parametrize(
     "cell", [[[1, 0]], [[1, 0], [2, 0]], [[1, 0], [float("nan"), 1]], "abc", [[1], [2, 3]]]
 )
 def test_no_cell(tmp_path, cell):
     with pytest.raises(InputError, match="cell: expected two vectors"):
         write_cif(tmp_path / "x.cif", benzene(), cell)
+
+
+def test_nothing_is_written_in_part(tmp_path):
+    write_cif(tmp_path / "a.cif", benzene(), CELL)
+    before = (tmp_path / "a.cif").read_bytes()
+    with pytest.raises(InputError, match="at least one atom"):
+        write_cif(tmp_path / "a.cif", AFMData.empty(), CELL)
     with pytest.raises(InputError, match="cannot write"):
-        write_cif("/proc/none/x.cif", benzene(), CELL)
+        write_cif(tmp_path / "none" / "x.cif", benzene(), CELL)
+    assert (tmp_path / "a.cif").read_bytes() == before

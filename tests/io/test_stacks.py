@@ -114,3 +114,16 @@ def test_other_bad_input(tmp_path, arrays):
         write_stack(tmp_path / "none" / "stack.npz", AFMStack(**arrays))
     with pytest.raises(InputError, match="no such file"):
         read_stack(tmp_path / "none.npz")
+
+
+def test_a_failed_write_leaves_the_earlier_stack(tmp_path, arrays, monkeypatch):
+    write_stack(tmp_path / "a.npz", AFMStack(**arrays, meta={"number": 1}))
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match=r"a\.npz: cannot write \(No space left"):
+        write_stack(tmp_path / "a.npz", AFMStack(**arrays, meta={"number": 2}))
+    assert read_stack(tmp_path / "a.npz").meta == {"number": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]

@@ -1,17 +1,33 @@
 import pytest
 
-from torch_afm.io.text import read_text
+from torch_afm.io.text import decode, read_text, split_lines
 from torch_afm.utils import InputError
 
 
-def test_reads_utf8(tmp_path):
-    (tmp_path / "a.xyz").write_bytes("1\nÅ\n".encode())
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "1\nÅ\n".encode(),
+        "1\nÅ\n".encode("utf-8-sig"),
+        "1\nÅ\n".encode("utf-16"),
+        "1\nÅ\n".encode("latin-1"),
+        "1\nÅ\n\x1a".encode(),
+    ],
+)
+def test_encodings(tmp_path, raw):
+    (tmp_path / "a.xyz").write_bytes(raw)
     assert read_text(tmp_path / "a.xyz") == "1\nÅ\n"
 
 
+def test_lines_end_where_lines_end():
+    """Unlike those of ``str.splitlines``, which ends them at a form feed and at U+2028, too."""
+    assert split_lines("a\x0cb\u2028c\r\nd\re\x85\n\nf") == ["a\x0cb\u2028c", "d", "e\x85", "", "f"]
+    assert split_lines("a\n") == ["a"] and split_lines("") == []
+
+
 def test_no_file_no_text(tmp_path):
-    (tmp_path / "b.xyz").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"none.xyz: no such file"):
         read_text(tmp_path / "none.xyz")
-    with pytest.raises(InputError, match=r"b.xyz: cannot read it as text"):
-        read_text(tmp_path / "b.xyz")
+    for raw in (b"\xff\xfe\x00", bytes(range(256)), b"CDF\x01"):
+        with pytest.raises(InputError, match=r"b.xyz: cannot read it as text"):
+            decode(raw, "b.xyz")

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from torch_afm.transforms import best_rotations, visibility_entropy
+from torch_afm.transforms import best_rotations, flat_rotation, visibility_entropy
 from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations
+from torch_afm.utils import InputError
 
 
 def _by_loops(pos, rotations, beta):
@@ -48,3 +49,44 @@ def test_many_molecules_at_once_are_each_alone():
     assert best_rotation_ids([], n=3).shape == (0, 3)
     # One atom: all rotations are equal, and the first are taken.
     assert ids[0].tolist() == list(range(9))
+
+
+def _disc(rng, n=20):
+    return np.concatenate([rng.uniform(-5, 5, (n, 2)), np.zeros((n, 1))], axis=1)
+
+
+def test_planar_molecules_come_to_lie_flat_by_the_smallest_turn():
+    """However they stand: the turn is the angle of their plane, and a flat one stays as it is."""
+    rng = np.random.default_rng(0)
+    pos = _disc(rng)
+    assert flat_rotation(pos).magnitude() == pytest.approx(0, abs=1e-7)
+    for turn in Rotation.random(20, random_state=1):
+        flat = flat_rotation(turn.apply(pos) + 7)
+        assert np.ptp(flat.apply(turn.apply(pos))[:, 2]) < 1e-6
+        angle = np.arccos(abs(turn.as_matrix()[2, 2]))
+        assert flat.magnitude() == pytest.approx(angle, abs=1e-6)
+
+
+def test_the_side_that_shows_more_comes_up_however_it_lay():
+    """A bowl of two rings, and a disc with one atom on it."""
+    rng = np.random.default_rng(1)
+    angle = np.arange(0, 2 * np.pi, np.pi / 5)
+    ring = np.stack([np.cos(angle), np.sin(angle), np.zeros(10)], axis=1)
+    bowl = np.concatenate([2 * ring[::2], 4 * ring + [0, 0, 1.0]])  # ten atoms of the rim show more than five
+    bump = np.concatenate([_disc(rng), [[0, 0, 3.0]]])
+    bump[:-1] += bump[:-1].mean(0) * [-1, -1, 0]
+    for pos, up in ((bowl, True), (bump, False)):
+        for turn in Rotation.random(10, random_state=2):
+            z = flat_rotation(turn.apply(pos)).apply(turn.apply(pos))[:, 2]
+            assert (z[-1] > z[0]) == up
+
+
+def test_lines_points_and_spheres_have_an_orientation_too():
+    line = np.array([[0.0, 0, 0], [1, 1, 1], [2, 2, 2]])
+    assert np.ptp(flat_rotation(line).apply(line)[:, 2]) < 1e-9
+    tetrahedron = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    for pos in (tetrahedron, np.zeros((1, 3))):
+        assert flat_rotation(pos).magnitude() == pytest.approx(0, abs=1e-7)
+    for bad in (np.empty((0, 3)), np.full((2, 3), np.nan), np.zeros(3)):
+        with pytest.raises(InputError, match="pos: expected"):
+            flat_rotation(bad)

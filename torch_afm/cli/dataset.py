@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,6 @@ from torch_afm.viz import plot_augmentations, plot_sample, plot_statistics
 
 #: Draws of each augmentation on the contact sheet.
 _DRAWS = 6
-
-_READERS: dict[str, Callable[[Path], MoleculeDataset]] = {
-    ".smi": MoleculeDataset.from_smiles,
-    ".xz": MoleculeDataset.from_smiles,
-    ".xyz": MoleculeDataset.from_xyz,
-    ".extxyz": MoleculeDataset.from_extxyz,
-    ".sdf": MoleculeDataset.from_sdf,
-    ".db": MoleculeDataset.from_ase_db,
-    ".json": MoleculeDataset.from_ase_db,
-}
 
 
 def main(args: Namespace) -> int:
@@ -139,12 +129,7 @@ def _molecules(file: str | None, part: str, seed: int) -> tuple[list[AFMData], s
     if file is None:
         dataset, name = MoleculeDataset(), "the embedded list"
     else:
-        path = Path(file)
-        if path.suffix.lower() not in _READERS:
-            raise InputError(
-                f"--molecules: expected a file ending in {', '.join(_READERS)}, got {path.name!r}"
-            )
-        dataset, name = _READERS[path.suffix.lower()](path), path.name
+        dataset, name = MoleculeDataset.read(file), Path(file).name
     return _part(dataset, dataset.split(seed), part, "molecules", name)
 
 

@@ -39,7 +39,7 @@ def main(args: Namespace) -> int:
     smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
     known = in_embedded_list(molecule)
-    truth = orient(molecule, "best" if smiles else "as-is", args.seed)
+    truth = orient(molecule, "best" if smiles else "as-is", args.seed, model.config.scan)
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
     _check_classes(visible, model.classes, args.weights)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))

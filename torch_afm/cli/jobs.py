@@ -26,31 +26,41 @@ from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
 from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import Orient, best_rotations
+from torch_afm.transforms import Orient, best_rotations, flat_rotation
 from torch_afm.utils import InputError, check_finite
 
 T = TypeVar("T", Scan, Tip)
 
 
-def load_molecule(file: str | None, smiles: str | None, seed: int) -> tuple[AFMData, str]:
-    """A molecule and its name, from a file or a SMILES (whichever is given)."""
+def load_molecule(
+    file: str | None, smiles: str | None, seed: int, format: str | None = None
+) -> tuple[AFMData, str]:
+    """A molecule and its name, from a file, standard input (``-``) or a SMILES (whichever is given)."""
     if (file is None) == (smiles is None):
         raise InputError(f"molecule: expected a file or --smiles, got {'both' if file else 'neither'}")
     if smiles is not None:
         return from_smiles(smiles, seed=seed), smiles
-    data = read_molecule(Path(str(file)))
-    return data, Path(str(file)).name
+    data = read_molecule(str(file), format)
+    return data, "standard input" if file == "-" else Path(str(file)).name
 
 
-def orient(molecule: AFMData, rotation: str, seed: int) -> AFMData:
-    """The molecule with its middle at the window's centre and its top atom at z = 0: ``as-is``, or turned to
-    the ``best`` of 500 orientations, the one that shows the most atoms."""
-    best = best_rotations(molecule.pos, n=1, seed=seed)[0] if rotation == "best" else None
-    return Orient(best)(molecule.clone())
+def orient(molecule: AFMData, rotation: str, seed: int, scan: Scan) -> AFMData:
+    """The molecule with its middle at the middle of the scan window and its top atom at z = 0: ``as-is``,
+    ``flat`` (:func:`~torch_afm.transforms.flat_rotation`), or turned to the ``best`` of 500 orientations, the
+    one that shows the most atoms."""
+    turn = None
+    if rotation != "as-is":
+        if "pbc" in molecule:
+            raise InputError(f"rotation: expected as-is for a periodic structure, got {rotation}")
+        flat = rotation == "flat"
+        turn = flat_rotation(molecule.pos) if flat else best_rotations(molecule.pos, n=1, seed=seed)[0]
+    x, y = (float(np.mean(axis)) for axis in scan.window)
+    return Orient(turn, center=(x, y))(molecule.clone())
 
 
 def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMStack:
-    """The stack of an oriented molecule, with every setting and the atoms in its ``meta``."""
+    """The stack of a molecule where it lies, with every setting and the atoms in its ``meta``; of a periodic
+    structure also ``cell`` and ``pbc``."""
     scan, tip = renderer.scan, renderer.tip
     z_top = float(place(molecule, scan, tip))
     stack = renderer.render(molecule, z_top=z_top)
@@ -68,6 +78,8 @@ def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMS
         "atoms": atoms,
         "version": __version__,
     }
+    if "pbc" in molecule:
+        meta |= {"cell": molecule.cell[0].tolist(), "pbc": molecule.pbc[0].tolist()}
     return AFMStack(stack=stack[0].numpy(), x=scan.x, y=scan.y, z=scan.slice_heights(z_top), meta=meta)
 
 

@@ -251,6 +251,13 @@ class ForceField:
         """
         values = np.array([(t.radius, t.depth) for t in tips], dtype=np.float64).reshape(-1, 2)
         lacking = np.flatnonzero(np.isnan(values).any(axis=1))
+        table = self.table
+        for element in (tips[i].probe for i in lacking.tolist()):
+            if element not in table:
+                raise InputError(
+                    f"probe: no Lennard-Jones parameters for {element}; give the tip's radius and depth, or "
+                    f"one of {', '.join(table)}"
+                )
         of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
         values[lacking] = np.where(np.isnan(values[lacking]), np.stack(of_element, axis=1), values[lacking])
         return values[:, 0], values[:, 1]

@@ -8,6 +8,33 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from torch_afm.utils import InputError
+
+
+class _Periodicity(Tensor):
+    """An increment of 0 that knows whether its graph is periodic. Collation stacks those of all graphs of a
+    batch, where a mixture is refused: PyG would drop the cells, or miss them without saying what."""
+
+    periodic: bool
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        with torch._C.DisableTorchFunctionSubclass():
+            if func is torch.stack and len({getattr(a, "periodic", None) for a in args[0]}) > 1:
+                raise InputError(
+                    "batch: expected cell and pbc in all graphs or in none, got them in some; give others "
+                    "cell=torch.zeros(1, 3, 3) and pbc=torch.zeros(1, 3, dtype=torch.bool)"
+                )
+            return func(*args, **(kwargs or {}))
+
+
+def _periodicity(periodic: bool) -> Tensor:
+    increment = torch.zeros((), dtype=torch.long).as_subclass(_Periodicity)
+    increment.periodic = periodic
+    return increment
+
 
 class AFMData(Data):
     r"""A molecule graph with its AFM stacks; every argument is optional.
@@ -28,7 +55,8 @@ class AFMData(Data):
         missing_edge_index: bonds from missing atoms (row 0) to atoms of this graph (row 1).
         z_top: first anchor height of the scan in Å, in the graph's frame.
         **kwargs: anything else, as in :class:`torch_geometric.data.Data`; a periodic surface has ``cell``
-            ``[1, 3, 3]`` (lattice vectors in rows, Å) and ``pbc`` ``[1, 3]``, which the renderers heed.
+            ``[1, 3, 3]`` (lattice vectors in rows, Å) and ``pbc`` ``[1, 3]``, which the renderers heed. In a
+            batch, all graphs have them or none has: PyG would drop what the first graph lacks.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]``, charge ``[N]``, edge_index ``[2, E]``, stacks ``[1, C, Z, Y, X]`` (batched
@@ -85,6 +113,8 @@ class AFMData(Data):
         if key == "missing_edge_index":
             # The rows count different things, so each carries its own offset.
             return value.new_tensor([[self.num_missing], [self.num_nodes or 0]])
+        if key == "pos":
+            return _periodicity("pbc" in self)
         return super().__inc__(key, value, *args, **kwargs)
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:

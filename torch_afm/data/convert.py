@@ -6,28 +6,31 @@ import ase
 import numpy as np
 import torch
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDetermineBonds, rdDistGeom, rdForceFieldHelpers, rdMolTransforms, rdPartialCharges
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdPartialCharges
 from rdkit.Geometry import Point3D
 
 from torch_afm.data.afm_data import AFMData
+from torch_afm.data.bond_orders import with_bond_orders
 from torch_afm.data.bonds import covalent_bonds
+from torch_afm.data.distances import check_distances
+from torch_afm.data.fragments import side_by_side
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Steps after which a force-field optimisation or a bond-order search ends.
+#: Steps after which a force-field optimisation ends.
 _MAX_ITERATIONS = 2000
 
-#: A carbon of two neighbours in between them, and the least angle in degrees (the one in cyclooctyne is 158).
-_SP_CARBON = Chem.MolFromSmarts("*~[#6;D2;^1]~*")
-_MIN_SP_ANGLE = 145
+#: Arrays of ASE atoms that partial charges are found in where they are not the initial ones.
+_CHARGES = ("charges", "charge", "q")
 
 
 def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMData:
     """A molecule in three dimensions from its SMILES.
 
     Hydrogens are added, a conformer is embedded with ETKDGv3 (Wang et al., J. Chem. Inf. Model. 60, 2044
-    (2020)) and optimised with MMFF94, or with UFF where MMFF94 has no parameters. For the charges see
-    :func:`from_rdmol`.
+    (2020)) and optimised with MMFF94, or with UFF where MMFF94 has no parameters. Several molecules, as in
+    ``O.O``, are made one by one and laid flat beside each other in van der Waals contact
+    (:func:`torch_afm.data.fragments.side_by_side`). For the charges see :func:`from_rdmol`.
 
     Args:
         smiles: the molecule.
@@ -47,17 +50,37 @@ def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMDa
         if mol is None or mol.GetNumAtoms() == 0:
             raise InputError(f"smiles: expected a valid SMILES with at least one atom, got {smiles!r}")
         mol = Chem.AddHs(mol)
-        parameters = rdDistGeom.ETKDGv3()
-        parameters.randomSeed = seed  # type: ignore[assignment]
-        if rdDistGeom.EmbedMolecule(mol, parameters) < 0:
-            parameters.useRandomCoords = True  # type: ignore[assignment]
-            if rdDistGeom.EmbedMolecule(mol, parameters) < 0:
-                raise InputError(f"smiles: found no 3-D conformer of {smiles!r}")
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=_MAX_ITERATIONS)
-        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.UFFOptimizeMolecule(mol, maxIters=_MAX_ITERATIONS)
+        atoms: list[tuple[int, ...]] = []
+        parts = Chem.GetMolFrags(mol, asMols=True, fragsMolAtomMapping=atoms)
+        if len(parts) == 1:
+            _embed(mol, seed, smiles)
+        else:
+            for part in parts:
+                _embed(part, seed, smiles)
+            table = Chem.GetPeriodicTable()
+            radii = [np.array([table.GetRvdw(a.GetAtomicNum()) for a in part.GetAtoms()]) for part in parts]
+            placed = side_by_side([part.GetConformer().GetPositions() for part in parts], radii)
+            conformer = Chem.Conformer(mol.GetNumAtoms())
+            for i, xyz in zip(
+                (i for own in atoms for i in own), np.concatenate(placed).tolist(), strict=True
+            ):
+                conformer.SetAtomPosition(i, Point3D(*xyz))
+            mol.AddConformer(conformer)
         return from_rdmol(mol, charges)
+
+
+def _embed(mol: Chem.Mol, seed: int, smiles: str) -> None:
+    """Give one molecule a conformer."""
+    parameters = rdDistGeom.ETKDGv3()
+    parameters.randomSeed = seed  # type: ignore[assignment]
+    if rdDistGeom.EmbedMolecule(mol, parameters) < 0:
+        parameters.useRandomCoords = True  # type: ignore[assignment]
+        if rdDistGeom.EmbedMolecule(mol, parameters) < 0:
+            raise InputError(f"smiles: found no 3-D conformer of {smiles!r}")
+    if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
+        rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=_MAX_ITERATIONS)
+    elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
+        rdForceFieldHelpers.UFFOptimizeMolecule(mol, maxIters=_MAX_ITERATIONS)
 
 
 def from_rdmol(mol: Chem.Mol, charges: str = "gasteiger") -> AFMData:
@@ -75,7 +98,8 @@ def from_rdmol(mol: Chem.Mol, charges: str = "gasteiger") -> AFMData:
         as :func:`from_smiles`; edge_index holds the molecule's bonds in both directions, sorted.
 
     Raises:
-        InputError: for a molecule without conformer, or with an unknown element or coordinate.
+        InputError: for a molecule without conformer, with an unknown element or coordinate, or with two atoms
+            nearer than 0.5 Å.
     """
     if charges not in ("gasteiger", "mmff94"):
         raise InputError(f"charges: expected 'gasteiger' or 'mmff94', got {charges!r}")
@@ -84,7 +108,7 @@ def from_rdmol(mol: Chem.Mol, charges: str = "gasteiger") -> AFMData:
     bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
     both = sorted(bonds + [(j, i) for i, j in bonds])
     pos = torch.tensor(mol.GetConformer().GetPositions(), dtype=torch.float32).reshape(-1, 3)
-    check_finite("mol", pos)
+    check_distances("mol", pos)
     return AFMData(
         z=torch.tensor([atomic_number(a.GetAtomicNum()) for a in mol.GetAtoms()], dtype=torch.long),
         pos=pos,
@@ -94,22 +118,45 @@ def from_rdmol(mol: Chem.Mol, charges: str = "gasteiger") -> AFMData:
 
 
 def from_ase(atoms: ase.Atoms) -> AFMData:
-    """A graph from ASE atoms: initial charges where set, else those of the calculator, else zeros; bonds by
-    :func:`covalent_bonds`, without periodic images.
+    """A graph from ASE atoms: initial charges where set, else those of the calculator or of an array called
+    ``charges``, ``charge`` or ``q``, else zeros; bonds by :func:`covalent_bonds`, without periodic images.
+    Atoms that repeat along any direction keep ``cell`` and ``pbc``, which the renderers heed.
+
+    Shapes:
+        as :func:`from_smiles`; cell ``[1, 3, 3]`` in Å (vectors in rows), pbc ``[1, 3]``.
 
     Raises:
-        InputError: for an unknown element or a non-finite position or charge.
+        InputError: for an unknown element, a non-finite position or charge, periodic directions without
+            lattice vectors, or two atoms (or images of them along the surface) nearer than 0.5 Å.
     """
     z = torch.tensor([atomic_number(int(n)) for n in atoms.numbers], dtype=torch.long)
     pos = torch.tensor(atoms.positions, dtype=torch.float32).reshape(-1, 3)
-    results = {} if atoms.calc is None else atoms.calc.results
-    given = results.get("charges") if not atoms.has("initial_charges") else None
-    charge = torch.tensor(
-        np.asarray(atoms.get_initial_charges() if given is None else given), dtype=torch.float32
-    )
+    cell, pbc = np.array(atoms.cell), np.array(atoms.pbc)
+    check_finite("cell", cell)
+    if pbc.any() and np.linalg.matrix_rank(cell[pbc]) < pbc.sum():
+        raise InputError(
+            "cell: expected independent lattice vectors along periodic directions (or pbc False), "
+            f"got {cell[pbc].tolist()}"
+        )
+    check_distances("pos", pos, cell, pbc)
+    charge = torch.tensor(np.asarray(_charges(atoms)), dtype=torch.float32)
     check_shape("charges", charge, (z.numel(),))
     check_finite("charges", charge)
-    return AFMData(z=z, pos=pos, charge=charge, edge_index=covalent_bonds(z, pos))
+    data = AFMData(z=z, pos=pos, charge=charge, edge_index=covalent_bonds(z, pos))
+    if pbc.any():
+        data.cell = torch.tensor(cell, dtype=torch.float32)[None]
+        data.pbc = torch.tensor(pbc)[None]
+    return data
+
+
+def _charges(atoms: ase.Atoms) -> np.ndarray:
+    if not atoms.has("initial_charges"):
+        results = {} if atoms.calc is None else atoms.calc.results
+        for found in (results, atoms.arrays):
+            for key in _CHARGES:
+                if found.get(key) is not None:
+                    return np.asarray(found[key])
+    return np.asarray(atoms.get_initial_charges())
 
 
 def to_rdmol(data: AFMData) -> Chem.Mol:
@@ -117,9 +164,9 @@ def to_rdmol(data: AFMData) -> Chem.Mol:
     them, as the atom property ``PartialCharge``.
 
     Bond orders and formal charges are perceived from valences (Kim and Kim, Bull. Korean Chem. Soc. 36, 1769
-    (2015)) for a net charge of the rounded sum of the partial charges; sulfoxides come out as S⁺-O⁻. A graph
-    that has no sensible Lewis structure, such as a partial graph with open valences, keeps single bonds
-    throughout: any graph converts.
+    (2015)), molecule by molecule where the graph holds several, for a net charge of the rounded sum of the
+    partial charges; sulfoxides come out as S⁺-O⁻. A molecule that has no sensible Lewis structure, such as a
+    partial graph with open valences, keeps single bonds throughout: any graph converts.
 
     Raises:
         InputError: for an unknown element.
@@ -139,17 +186,21 @@ def to_rdmol(data: AFMData) -> Chem.Mol:
     mol.AddConformer(conformer)
     charge = data.charge.tolist() if "charge" in data else []
     with rdBase.BlockLogs():
-        result = _with_bond_orders(mol, round(sum(charge)))
+        result = with_bond_orders(mol, charge)
     for atom, q in zip(result.GetAtoms(), charge, strict=False):
         atom.SetDoubleProp("PartialCharge", q)
     return result
 
 
 def to_ase(data: AFMData) -> ase.Atoms:
-    """ASE atoms with the graph's elements, positions and, where it has them, initial charges."""
+    """ASE atoms with the graph's elements, positions and, where it has them, initial charges, cell and
+    periodic directions."""
     atoms = ase.Atoms(numbers=data.z.cpu().numpy(), positions=data.pos.detach().cpu().numpy())
     if "charge" in data:
         atoms.set_initial_charges(data.charge.detach().cpu().numpy())
+    if "pbc" in data:
+        atoms.set_cell(data.cell[0].cpu().numpy())
+        atoms.set_pbc(data.pbc[0].cpu().numpy())
     return atoms
 
 
@@ -175,21 +226,3 @@ def _mmff94(mol: Chem.Mol) -> list[float] | None:
     except (ValueError, RuntimeError):
         return None
     return properties and [properties.GetMMFFPartialCharge(i) for i in range(mol.GetNumAtoms())]
-
-
-def _with_bond_orders(mol: Chem.RWMol, charge: int) -> Chem.Mol:
-    """``mol`` with perceived bond orders, or ``mol`` itself where none make sense."""
-    perceived = Chem.RWMol(mol)
-    try:
-        rdDetermineBonds.DetermineBondOrders(
-            perceived, charge, embedChiral=False, maxIterations=_MAX_ITERATIONS
-        )
-        Chem.SanitizeMol(perceived)
-    except (ValueError, RuntimeError):  # RDKit's errors derive from these
-        return mol.GetMol()
-    # Carbons short of hydrogens get triple bonds to fill their valence; only a straight one is real.
-    conformer = perceived.GetConformer()
-    for match in perceived.GetSubstructMatches(_SP_CARBON, uniquify=False):
-        if rdMolTransforms.GetAngleDeg(conformer, *match) < _MIN_SP_ANGLE:
-            return mol.GetMol()
-    return perceived.GetMol()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from torch_afm.io.files import write_whole
 from torch_afm.io.npz import load_npz
 from torch_afm.utils import InputError
 
@@ -19,17 +20,13 @@ _CHECKSUM = "sha256"
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
     """Write an npz, with a checksum of its arrays, whole or not at all. Where that fails, warn and return
     ``False``."""
-    temporary = None
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, **{_CHECKSUM: _checksum(arrays)})  # type: ignore[arg-type]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
-            np.savez(file, **arrays, **{_CHECKSUM: _checksum(arrays)})  # type: ignore[arg-type]
-        temporary.replace(path)
+        write_whole(path, buffer.getvalue())
         return True
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         warnings.warn(f"{path}: cannot write the cache, going on without it ({error})", stacklevel=2)
         return False
 

@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from torch_afm.data import AFMData
 from torch_afm.datasets import readers
 from torch_afm.datasets.splits import published_split, split_by_molecule
-from torch_afm.datasets.store import failures, load_or_compute, unpack
+from torch_afm.datasets.store import failures, load_or_compute, uncharged, unpack
 from torch_afm.utils import InputError, cache_dir
 
 #: Where to keep the result: the user's cache folder, nowhere, or in this folder.
@@ -87,18 +87,43 @@ class MoleculeDataset(Dataset[AFMData]):
         return cls(smiles, seed, charges, cache)
 
     @classmethod
+    def read(
+        cls, path: str | Path, seed: int = 0, charges: str = "gasteiger", cache: Cache = True
+    ) -> MoleculeDataset:
+        """Molecules of a file in the format that its ending tells: .smi and .smi.xz (the class itself), .xyz
+        and .extxyz (:meth:`from_xyz`), .sdf and .mol (:meth:`from_sdf`), .db and .json (:meth:`from_ase_db`).
+
+        Args:
+            path: the file.
+            seed: of the conformers of SMILES.
+            charges: as there.
+            cache: as in the class.
+
+        Raises:
+            InputError: as there, and for another ending.
+        """
+        source = readers.SOURCES.get(Path(path).suffix.lower())
+        if source is None:
+            raise InputError(
+                f"{path}: expected a file ending in {', '.join(readers.SOURCES)}, got {Path(path).suffix!r}"
+            )
+        return cls._from(source(path, seed, charges), cache)
+
+    @classmethod
     def from_xyz(cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True) -> MoleculeDataset:
         """Molecules one after the other in an xyz file: number of atoms, comment, ``element x y z`` and,
-        as an option, the charge in column 5. A frame whose comment has ``Properties=`` is read as
-        extended xyz.
+        as an option, the charge in column 5. A frame whose comment has ``Properties=`` or ``Lattice=`` is
+        read as extended xyz.
 
-        Bonds are those of :func:`torch_afm.data.covalent_bonds`.
+        What is periodic keeps ``cell`` and ``pbc``: :class:`~torch_afm.datasets.AFMDataset` takes none of it,
+        :class:`~torch_afm.datasets.SlabDataset` does. Bonds are those of
+        :func:`torch_afm.data.covalent_bonds`.
 
         Args:
             path: the file.
             charges: model of charges for molecules that the file gives none, or only zeros: ``"gasteiger"``,
-                ``"mmff94"`` or ``"zero"``. It needs bond orders, which RDKit perceives; a molecule without
-                sensible Lewis structure keeps zeros.
+                ``"mmff94"`` or ``"zero"``. It needs bond orders, which RDKit perceives; molecules without
+                sensible Lewis structure keep zeros, with a warning that counts them.
             cache: as in the class.
 
         Raises:
@@ -110,22 +135,22 @@ class MoleculeDataset(Dataset[AFMData]):
     def from_extxyz(
         cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True
     ) -> MoleculeDataset:
-        """Molecules of an extended xyz file, read by ASE, periodic images left out; see :meth:`from_xyz`."""
+        """Molecules of an extended xyz file, read by ASE; see :meth:`from_xyz`."""
         return cls._from(readers.xyz_source(path, charges), cache)
 
     @classmethod
     def from_sdf(cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True) -> MoleculeDataset:
-        """Molecules of an SDF, read by RDKit, positions, hydrogens and bonds as they stand there. A 2-D
-        drawing is left out. For charges see :meth:`from_xyz`; given ones are the atom property
-        ``PartialCharge``."""
+        """Molecules of an SDF, read by RDKit, positions and bonds as they stand there; hydrogens that these
+        call for are added where they lack, with a warning. A 2-D drawing is left out. For charges see
+        :meth:`from_xyz`; given ones are the atom property ``PartialCharge``."""
         return cls._from(readers.sdf_source(path, charges), cache)
 
     @classmethod
     def from_ase_db(
         cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True
     ) -> MoleculeDataset:
-        """Molecules of an ASE database (.db or .json), periodic images left out; see :meth:`from_xyz`. Names
-        are the key ``name`` of the rows, where they have it."""
+        """Molecules of an ASE database (.db or .json); see :meth:`from_xyz`. Names are the key ``name``
+        of the rows, where they have it."""
         return cls._from(readers.ase_source(path, charges), cache)
 
     @classmethod
@@ -166,6 +191,12 @@ class MoleculeDataset(Dataset[AFMData]):
             warnings.warn(
                 f"{len(self.failed)} of {len(self) + len(self.failed)} molecules left out, see .failed; the "
                 f"first: {self._first_failure()}",
+                stacklevel=stacklevel,
+            )
+        if source.charges != "zero" and (number := uncharged(self._arrays)):
+            warnings.warn(
+                f"{number} of {len(self)} molecules have no charges, for no model of charges knows them: "
+                "their images have no electrostatics",
                 stacklevel=stacklevel,
             )
 

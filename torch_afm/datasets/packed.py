@@ -17,17 +17,23 @@ class PackedMolecules:
     Args:
         molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``; other keys are dropped, for
             all samples of a data set must carry the same.
+        periodic: whether surfaces, with ``cell`` and ``pbc``, may be among them.
 
     Raises:
-        InputError: for no molecules, or one that lacks a key.
+        InputError: for no molecules, one that lacks a key, or one that is periodic and must not be.
     """
 
-    def __init__(self, molecules: Sequence[AFMData]) -> None:
+    def __init__(self, molecules: Sequence[AFMData], periodic: bool = False) -> None:
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
         columns: dict[str, list[np.ndarray]] = {"z": [], "pos": [], "charge": [], "edge_index": []}
         for i in range(len(molecules)):
             molecule = molecules[i]
+            if not periodic and "pbc" in molecule and bool(molecule.pbc.any()):
+                raise InputError(
+                    f"molecules: expected no periodic structures, got one in molecule {i}; SlabDataset takes "
+                    "surfaces, and without cell and pbc the atoms of one cell are a molecule"
+                )
             for key, column in columns.items():
                 if key not in molecule:
                     raise InputError(f"molecules: expected {key!r} in each, got none in molecule {i}")

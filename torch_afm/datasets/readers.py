@@ -13,19 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ase
 import ase.db
 import rdkit
 import torch
 from torch_geometric.data import Data
 
 from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, to_rdmol
+from torch_afm.data.distances import check_distances
 from torch_afm.datasets.smi import embedded_smiles, read_smi
-from torch_afm.io.structures import parse_mdl, parse_xyz
-from torch_afm.io.text import read_text
+from torch_afm.io.mdl import parse_mdl
+from torch_afm.io.text import read_text, split_lines
+from torch_afm.io.xyz import parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 
-#: Raised whenever a reader, :func:`from_smiles` or the layout of the cache changes.
-_VERSION = 2
+#: Raised whenever :func:`from_smiles` or the layout of the cache changes, a reader of files, or how several
+#: molecules of one SMILES are placed.
+_VERSION, _FILES, _SIDE_BY_SIDE = 2, 3, 3
 
 _CHARGES = ("gasteiger", "mmff94", "zero")
 
@@ -39,8 +43,9 @@ class Source:
         read: makes the molecule; raises :class:`InputError`.
         names: of the molecules.
         where: what messages call each record: a line, a row, a SMILES.
-        smiles: of the molecules, where they are known.
         contents: all that decides the result.
+        charges: the model of charges that are not given, or ``"zero"``.
+        smiles: of the molecules, where they are known.
     """
 
     records: Sequence[Any]
@@ -48,6 +53,7 @@ class Source:
     names: list[str]
     where: list[str]
     contents: Sequence[object]
+    charges: str
     smiles: list[str] | None = None
     key: str = field(init=False)
 
@@ -77,50 +83,51 @@ def smiles_source(smiles: Sequence[str] | str | Path | None, seed: int, charges:
     def read(text: str) -> AFMData:
         return from_smiles(text, seed, charges)
 
-    return Source(found, read, names, where, ["smiles", seed, charges, *found], found)
+    contents = ["smiles", seed, charges, *found]
+    if any("." in text for text in found):
+        contents.append(_SIDE_BY_SIDE)
+    return Source(found, read, names, where, contents, charges, found)
 
 
 def xyz_source(path: str | Path, charges: str) -> Source:
     """Molecules one after the other in an xyz or extended xyz file."""
     path, text = _file(path, (".xyz", ".extxyz"), charges)
-    blocks = list(_xyz_blocks(text))
+    blocks = list(xyz_frames(text))
 
     def read(block: tuple[int, str]) -> AFMData:
-        return _charged(parse_xyz(block[1], path.name, block[0]), charges)
+        return _charged(_graph(parse_xyz(block[1], path.name, block[0]), path.name), charges)
 
     names = []
     for i, (_, block) in enumerate(blocks, start=1):
-        comment = [*block.splitlines(), ""][1].strip()
-        names.append(f"molecule-{i}" if "Properties=" in comment or not comment else comment)
+        comment = [*split_lines(block), ""][1].strip()
+        extended = "Properties=" in comment or "Lattice=" in comment
+        names.append(f"molecule-{i}" if extended or not comment else comment)
     where = [f"line {first}" for first, _ in blocks]
-    return Source(blocks, read, names, where, ["xyz", charges, text])
+    return Source(blocks, read, names, where, [_FILES, "xyz", charges, text], charges)
 
 
 def sdf_source(path: str | Path, charges: str) -> Source:
-    """Records of an SDF, in the geometry that it has."""
+    """Records of an SDF, in the geometry that it has, hydrogens that are missing added."""
     path, text = _file(path, (".sdf", ".mol"), charges)
     blocks = list(_sdf_blocks(text))
 
     def read(block: tuple[int, str]) -> AFMData:
-        first, record = block
-        if [*record.splitlines(), ""][1][20:22] == "2D":
-            raise InputError(f"{path.name}, line {first + 1}: expected positions in 3-D, got a 2-D drawing")
-        return parse_mdl(record, path.name, first, charges)
+        return parse_mdl(block[1], path.name, block[0], charges)
 
-    titles = [block.splitlines()[0].strip() for _, block in blocks]
+    titles = [split_lines(block)[0].strip() for _, block in blocks]
     names = [title or f"molecule-{i}" for i, title in enumerate(titles, start=1)]
     where = [f"record {i}, line {first}" for i, (first, _) in enumerate(blocks, start=1)]
-    return Source(blocks, read, names, where, ["sdf", charges, text])
+    return Source(blocks, read, names, where, [_FILES, "sdf", charges, text], charges)
 
 
 def ase_source(path: str | Path, charges: str) -> Source:
     """Rows of an ASE database: SQLite (.db) or JSON."""
     path = Path(path)
-    if path.suffix not in (".db", ".json") or not path.is_file():
+    if path.suffix.lower() not in (".db", ".json") or not path.is_file():
         raise InputError(f"path: expected an existing ASE database, .db or .json, got {str(path)!r}")
     _check_charges(charges)
     try:
-        database = ase.db.connect(path)
+        database = ase.db.connect(path, type=path.suffix[1:].lower())
         columns = ["id", "key_value_pairs"]
         rows = [
             (r.id, r.get("name", f"row-{r.id}")) for r in database.select(include_data=False, columns=columns)
@@ -138,11 +145,12 @@ def ase_source(path: str | Path, charges: str) -> Source:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{path.name}, row {number}: ASE cannot read it ({reason})") from None
-        return _charged(from_ase(atoms), charges)
+        return _charged(_graph(atoms, f"{path.name}, row {number}"), charges)
 
     ids = [number for number, _ in rows]
     names = [str(name) for _, name in rows]
-    return Source(ids, read, names, [f"row {number}" for number in ids], ["ase", charges, contents])
+    where = [f"row {number}" for number in ids]
+    return Source(ids, read, names, where, [_FILES, "ase", charges, contents], charges)
 
 
 def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
@@ -166,6 +174,7 @@ def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
             raise InputError("graph: expected z, pos and edge_index, got a graph without")
         data = AFMData(z=graph.z, pos=graph.pos, charge=torch.zeros(graph.z.numel()))
         data.edge_index = graph.edge_index
+        check_distances("pos", data.pos)
         return _charged(data, charges)
 
     digest = hashlib.sha256()
@@ -175,7 +184,20 @@ def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
     names = [str(g.get("name", f"molecule-{i}")) for i, g in enumerate(graphs, start=1)]
     smiles = [str(g.smiles) for g in graphs] if all("smiles" in g for g in graphs) else None
     where = [f"graph {i}" for i in range(len(graphs))]
-    return Source(graphs, read, names, where, ["qm9", charges, digest.hexdigest()], smiles)
+    return Source(graphs, read, names, where, [_FILES, "qm9", charges, digest.hexdigest()], charges, smiles)
+
+
+#: Endings of files -> what reads them, given the file, the seed of conformers and the model of charges.
+SOURCES: dict[str, Callable[[str | Path, int, str], Source]] = {
+    ".smi": smiles_source,
+    ".xz": smiles_source,
+    ".xyz": lambda path, _, charges: xyz_source(path, charges),
+    ".extxyz": lambda path, _, charges: xyz_source(path, charges),
+    ".sdf": lambda path, _, charges: sdf_source(path, charges),
+    ".mol": lambda path, _, charges: sdf_source(path, charges),
+    ".db": lambda path, _, charges: ase_source(path, charges),
+    ".json": lambda path, _, charges: ase_source(path, charges),
+}
 
 
 def _file(path: str | Path, suffixes: tuple[str, ...], charges: str) -> tuple[Path, str]:
@@ -194,36 +216,23 @@ def _check_charges(charges: str) -> None:
         raise InputError(f"charges: expected one of {', '.join(_CHARGES)}, got {charges!r}")
 
 
-def _xyz_blocks(text: str) -> Iterator[tuple[int, str]]:
-    """First line and text of each molecule. A line of one whole number begins the next, unless it is a
-    comment, so that what a damaged molecule lacks or has too much leaves the following ones whole."""
-    lines = text.splitlines()
-    start = 0
-    while start < len(lines):
-        count = lines[start].strip()
-        end = start + 1
-        if count.isdecimal():
-            end += 1
-            while end < len(lines) and not lines[end].strip().isdecimal():
-                # Behind the last atom, further atoms still belong to it, other text does not.
-                if end >= start + 2 + int(count) and len(lines[end].split()) < 4:
-                    break
-                end += 1
-        if count:
-            yield start + 1, "\n".join(lines[start:end]) + "\n"
-        start = end
-
-
 def _sdf_blocks(text: str) -> Iterator[tuple[int, str]]:
     """First line and text of each record, its ``$$$$`` included."""
     first, record = 1, []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         record.append(line)
         if line.startswith("$$$$"):
             yield first, "\n".join(record) + "\n"
             first, record = number + 1, []
     if any(line.strip() for line in record):
         yield first, "\n".join(record) + "\n"
+
+
+def _graph(atoms: ase.Atoms, where: str) -> AFMData:
+    try:
+        return from_ase(atoms)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _charged(data: AFMData, charges: str) -> AFMData:

@@ -25,7 +25,7 @@ MARGIN, REACH = 0.5, 8.0
 
 
 def slab_from_ase(atoms: ase.Atoms) -> AFMData:
-    """A periodic surface from ASE atoms: :func:`torch_afm.data.from_ase` with ``cell`` and ``pbc``.
+    """A periodic surface from ASE atoms: :func:`torch_afm.data.from_ase`, and no molecule.
 
     Shapes:
         cell ``[1, 3, 3]`` Å, pbc ``[1, 3]``.
@@ -35,10 +35,7 @@ def slab_from_ase(atoms: ase.Atoms) -> AFMData:
     """
     if not atoms.pbc[:2].any() or not atoms.cell.rank:
         raise InputError("atoms: expected a cell and periodic directions along the surface, got none")
-    data = from_ase(atoms)
-    data.cell = torch.tensor(atoms.cell.array, dtype=torch.float32)[None]
-    data.pbc = torch.tensor(atoms.pbc)[None]
-    return data
+    return from_ase(atoms)
 
 
 def read_slabs(path: str | Path) -> list[AFMData]:
@@ -135,7 +132,7 @@ class SlabDataset(StepDataset):
         if windows < 1:
             raise InputError(f"windows: expected at least 1, got {windows}")
         self.windows = windows
-        self.molecules = PackedMolecules(slabs)
+        self.molecules = PackedMolecules(slabs, periodic=True)
         for i, slab in enumerate(slabs):
             if slab.get("cell") is None or slab.get("pbc") is None:
                 raise InputError(f"slabs: expected 'cell' and 'pbc' in each, got none in surface {i}")

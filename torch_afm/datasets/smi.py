@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from torch_afm.io.files import write_whole
+from torch_afm.io.text import decode, split_lines
 from torch_afm.utils import InputError
 
 _EMBEDDED = "resources/molecules.smi.xz"
@@ -33,11 +35,11 @@ def read_smi(path: str | Path) -> list[tuple[int, str, str]]:
         raise InputError(f"smiles: expected a list of SMILES or an existing .smi file, got {str(path)!r}")
     try:
         raw = path.read_bytes()
-        text = (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode()
-    except (OSError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raw = lzma.decompress(raw) if path.suffix == ".xz" else raw
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise InputError(f"smiles: cannot read {path} ({error})") from None
     found = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(split_lines(decode(raw, f"smiles: {path}")), start=1):
         fields = line.split(maxsplit=1)
         if fields and not fields[0].startswith("#"):
             found.append((number, fields[0], fields[1].strip() if len(fields) > 1 else f"molecule-{number}"))
@@ -54,4 +56,4 @@ def write_smi(path: str | Path, smiles: Iterable[str]) -> None:
     """
     path = Path(path)
     raw = "".join(s + "\n" for s in smiles).encode()
-    path.write_bytes(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME) if path.suffix == ".xz" else raw)
+    write_whole(path, lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME) if path.suffix == ".xz" else raw)

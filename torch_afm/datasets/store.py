@@ -30,7 +30,8 @@ def load_or_compute(source: Source, folder: Path | None) -> Arrays:
     Shapes:
         ``index`` ``[M]``, the records that molecules come from; ``atom_ptr`` and ``edge_ptr`` ``[M + 1]``,
         where each molecule's atoms and edges begin; z ``[N]``, pos ``[N, 3]``, charge ``[N]`` and edge_index
-        ``[2, E]`` of all; ``failed``, JSON in bytes: the other records, and why.
+        ``[2, E]`` of all; where any repeats, cell ``[M, 3, 3]`` and pbc ``[M, 3]``;
+        ``failed``, JSON in bytes: the other records, and why.
     """
     whole = None if folder is None else read_arrays(folder / f"{source.key}.npz")
     if whole is not None:
@@ -66,17 +67,31 @@ def unpack(arrays: Arrays, index: int) -> AFMData:
     """Molecule ``index`` of packed arrays, copied."""
     atoms = slice(*arrays["atom_ptr"][index : index + 2])
     edges = slice(*arrays["edge_ptr"][index : index + 2])
-    return AFMData(
+    data = AFMData(
         z=torch.tensor(arrays["z"][atoms], dtype=torch.long),
         pos=torch.tensor(arrays["pos"][atoms]),
         charge=torch.tensor(arrays["charge"][atoms]),
         edge_index=torch.tensor(arrays["edge_index"][:, edges], dtype=torch.long),
     )
+    if "pbc" in arrays and arrays["pbc"][index].any():
+        data.cell = torch.tensor(arrays["cell"][index : index + 1])
+        data.pbc = torch.tensor(arrays["pbc"][index : index + 1])
+    return data
 
 
 def failures(arrays: Arrays) -> list[tuple[int, str]]:
     """Records that gave no molecule, and why."""
     return [(i, why) for i, why in json.loads(arrays["failed"].tobytes())]
+
+
+def uncharged(arrays: Arrays) -> int:
+    """How many molecules of more than one element have zero charges alone."""
+    starts = arrays["atom_ptr"][:-1]
+    if not len(starts):
+        return 0
+    z = arrays["z"]
+    mixed = np.maximum.reduceat(z, starts) != np.minimum.reduceat(z, starts)
+    return int((mixed & (np.maximum.reduceat(np.abs(arrays["charge"]), starts) == 0)).sum())
 
 
 def _read(source: Source, number: int) -> AFMData | str:
@@ -93,7 +108,7 @@ def _pack(start: int, results: Iterable[AFMData | str]) -> Arrays:
     numbered = list(enumerate(results, start=start))
     graphs = [(i, r) for i, r in numbered if not isinstance(r, str)]
     failed = [(i, r) for i, r in numbered if isinstance(r, str)]
-    return {
+    arrays = {
         "index": np.array([i for i, _ in graphs], dtype=np.int64),
         "atom_ptr": np.cumsum([0] + [g.z.numel() for _, g in graphs]),
         "edge_ptr": np.cumsum([0] + [g.edge_index.shape[1] for _, g in graphs]),
@@ -105,9 +120,19 @@ def _pack(start: int, results: Iterable[AFMData | str]) -> Arrays:
         ),
         "failed": np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8),
     }
+    if any("pbc" in g for _, g in graphs):
+        island = AFMData(cell=torch.zeros(1, 3, 3), pbc=torch.zeros(1, 3, dtype=torch.bool))
+        lattices = [g if "pbc" in g else island for _, g in graphs]
+        arrays["cell"] = np.concatenate([g.cell.numpy() for g in lattices])
+        arrays["pbc"] = np.concatenate([g.pbc.numpy() for g in lattices])
+    return arrays
 
 
 def _concatenate(parts: list[Arrays]) -> Arrays:
+    if any("pbc" in p for p in parts):
+        for p in parts:
+            p.setdefault("cell", np.zeros((len(p["index"]), 3, 3), np.float32))
+            p.setdefault("pbc", np.zeros((len(p["index"]), 3), bool))
     result = {
         key: np.concatenate([p[key] for p in parts], axis=-1 if key == "edge_index" else 0)
         for key in parts[0]

@@ -29,11 +29,11 @@ from torch_afm.datasets.ledger import (
     read_ledger,
     remove_unfinished,
     write_ledger,
-    write_whole,
 )
 from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.slab import SlabDataset
 from torch_afm.datasets.steps import StepDataset
+from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
 from torch_afm.transforms import MoveTip
 from torch_afm.utils import InputError

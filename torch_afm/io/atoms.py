@@ -1,28 +1,95 @@
-"""Many structures at once: folders of xyz files, extended xyz files, ASE databases."""
+"""Structures that ASE holds: their formats, and many at once from folders and databases."""
 
 from __future__ import annotations
 
+import io
+import warnings
 from pathlib import Path
 
 import ase
 import ase.db
 import ase.io
 import numpy as np
+from ase.io.aims import read_aims
 
-from torch_afm.io.structures import _atom
-from torch_afm.io.text import read_text
+from torch_afm.io.text import read_text, split_lines
+from torch_afm.io.xyz import parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 
-_TEXT, _DATABASE = (".xyz", ".extxyz"), (".db", ".json")
+#: Endings of files -> their format.
+SUFFIXES = {
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+    ".sdf": "sdf",
+    ".mol": "sdf",
+    ".mol2": "mol2",
+    ".pdb": "pdb",
+    ".cif": "cif",
+    ".vasp": "vasp",
+    ".poscar": "vasp",
+    ".in": "aims",
+}
+#: What ASE calls the formats that it reads for us.
+_BY_ASE = {"pdb": "proteindatabank", "cif": "cif", "vasp": "vasp", "aims": "aims"}
+_XYZ, _DATABASE = (".xyz", ".extxyz"), (".db", ".json")
+
+
+def format_of(path: Path) -> str:
+    """The format of a file, by its ending, or by its name where that begins with POSCAR or CONTCAR.
+
+    Raises:
+        InputError: for one that is not known.
+    """
+    if path.name.upper().startswith(("POSCAR", "CONTCAR")):
+        return "vasp"
+    found = SUFFIXES.get(path.suffix.lower())
+    if found is None:
+        raise InputError(
+            f"{path}: expected a file ending in {', '.join(SUFFIXES)} or called POSCAR or CONTCAR, "
+            f"got {path.suffix!r}"
+        )
+    return found
+
+
+def parse_atoms(text: str, name: str, where: str) -> list[ase.Atoms]:
+    """The structures of a text, in float64.
+
+    Args:
+        text: the text.
+        name: ``"xyz"`` (:func:`~torch_afm.io.xyz.parse_xyz`), ``"pdb"``, ``"cif"``, ``"vasp"`` (POSCAR) or
+            ``"aims"`` (geometry.in).
+        where: what messages call the file.
+
+    Raises:
+        InputError: for text that cannot be read.
+    """
+    if name == "xyz":
+        return [parse_xyz(block, where, first) for first, block in xyz_frames(text)]
+    if name == "vasp":
+        _check_counts(text, where)
+    try:
+        found = _by_ase(text, name)
+    except Exception as error:  # ASE raises whatever its parser trips over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{where}: ASE cannot read it as {name} ({reason})") from None
+    for atoms in found:
+        # What the format asks for where there is no crystal: a cube of 1 Å.
+        if name == "pdb" and np.allclose(atoms.cell, np.eye(3)):
+            atoms.set_cell(None)
+            atoms.set_pbc(False)
+        sites = atoms.info.get("occupancy", {}).values()
+        if any(isinstance(share, float) and share < 1 for site in sites for share in site.values()):
+            warnings.warn(f"{where}: sites are occupied in part; they are read as full", stacklevel=2)
+    return found
 
 
 def read_atoms(path: str | Path) -> list[ase.Atoms]:
     """All structures of a file or of the files in a folder, in the order of the file names, in float64.
 
-    - ``.xyz``, ``.extxyz``: any number of structures one after the other. Plain ones as
-      :func:`torch_afm.io.read_molecule` describes them, elements as symbols or atomic numbers, charges left
-      out; extended ones, known by ``Properties=`` or ``Lattice=`` in the first comment, by ASE, with cell and
-      periodic directions.
+    - ``.xyz``, ``.extxyz``: any number of structures one after the other, as
+      :func:`~torch_afm.io.xyz.parse_xyz` describes them; extended ones with cell and periodic directions.
+    - ``.pdb``, ``.cif``, POSCAR, CONTCAR, ``.vasp`` and FHI-aims' geometry.in: by ASE. In a folder they are
+      passed over, for predictions come with a CIF beside each xyz.
     - ``.db``, ``.json``: ASE databases. In a folder, a ``.json`` that is no database is passed over.
 
     Args:
@@ -38,16 +105,19 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(f for f in path.iterdir() if f.suffix.lower() in _TEXT + _DATABASE and f.is_file())
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() in _XYZ + _DATABASE and f.is_file())
         # Predictions come with a JSON of their own beside each xyz.
         files = [f for f in files if f.suffix.lower() != ".json" or '"nextid"' in read_text(f)]
         if not files:
-            raise InputError(f"{path}: expected files ending in {', '.join(_TEXT + _DATABASE)}, found none")
+            raise InputError(f"{path}: expected files ending in {', '.join(_XYZ + _DATABASE)}, found none")
         return [atoms for file in files for atoms in read_atoms(file)]
-    suffix = path.suffix.lower()
-    if suffix not in _TEXT + _DATABASE:
-        raise InputError(f"{path}: expected a folder or a file ending in {', '.join(_TEXT + _DATABASE)}")
-    found = _database(path) if suffix in _DATABASE else _text(path)
+    if path.suffix.lower() in _DATABASE:
+        found = _database(path)
+    else:
+        name = format_of(path)
+        if name not in ("xyz", *_BY_ASE):
+            raise InputError(f"{path}: expected a file that ASE reads, got {path.suffix!r}")
+        found = parse_atoms(read_text(path), name, str(path))
     if not found:
         raise InputError(f"{path}: expected at least one structure, got none")
     for number, atoms in enumerate(found, start=1):
@@ -57,41 +127,29 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     return found
 
 
-def _text(path: Path) -> list[ase.Atoms]:
-    text = read_text(path)
-    lines = text.splitlines()
-    if len(lines) > 1 and ("Properties=" in lines[1] or "Lattice=" in lines[1]):
-        try:
-            return list(ase.io.iread(path, index=":", format="extxyz"))
-        except Exception as error:  # ASE raises whatever its parser trips over
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: ASE cannot read it as extended xyz ({reason})") from None
-    found = []
-    start = 0
-    while start < len(lines):
-        if not lines[start].strip():
-            start += 1
-            continue
-        if not lines[start].strip().isdecimal():
-            where = f"{path}, line {start + 1}"
-            raise InputError(f"{where}: expected the number of atoms, got {lines[start]!r}")
-        count = int(lines[start])
-        rows = lines[start + 2 : start + 2 + count]
-        if len(rows) < count:
-            told = f"expected {count} atom line(s), as line {start + 1} says, got {len(rows)}"
-            raise InputError(f"{path}, line {len(lines)}: {told}")
-        atoms = [_atom(f"{path}, line {i}", row.split()) for i, row in enumerate(rows, start=start + 3)]
-        positions = np.array([values[:3] for _, values in atoms]).reshape(-1, 3)
-        found.append(ase.Atoms([z for z, _ in atoms], positions))
-        start += 2 + count
-    return found
+def _by_ase(text: str, name: str) -> list[ase.Atoms]:
+    if name == "aims":  # a format that ASE reads from files alone
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return [read_aims(io.StringIO(text))]
+    return list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))  # type: ignore[arg-type]
+
+
+def _check_counts(text: str, where: str) -> None:
+    """Refuse numbers of atoms that the file has no lines for, before ASE makes room for them."""
+    lines = split_lines(text)
+    for number, line in enumerate(lines[5:7], start=6):
+        counts = [int(field) for field in line.split() if field.isdecimal() and len(field) < 20]
+        if sum(counts) > len(lines):
+            raise InputError(f"{where}, line {number}: expected a line for each of {sum(counts)} atoms")
 
 
 def _database(path: Path) -> list[ase.Atoms]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        return [row.toatoms() for row in ase.db.connect(path).select()]
+        database = ase.db.connect(path, type=path.suffix[1:].lower())
+        return [row.toatoms() for row in database.select()]
     except Exception as error:  # sqlite3's, json's or ASE's own
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: ASE cannot read it as a database ({reason})") from None

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from torch_afm.data import AFMData
+from torch_afm.io.files import write_whole
 from torch_afm.utils import InputError
 
 #: Å: periodic images closer than this are one atom; vacuum above and below the structure.
@@ -58,7 +59,7 @@ def write_cif(path: str | Path, data: AFMData, cell: Sequence[Sequence[float]]) 
     text = io.BytesIO()
     ase.io.write(text, atoms, format="cif")
     try:
-        Path(path).write_bytes(text.getvalue())
+        write_whole(Path(path), text.getvalue())
     except OSError as error:
         raise InputError(f"{path}: cannot write ({error.strerror})") from None
     return len(atoms)

@@ -17,7 +17,7 @@ import numpy as np
 
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.elements import atomic_number, symbol
-from torch_afm.io.text import read_text
+from torch_afm.io.text import read_text, split_lines
 from torch_afm.utils import InputError
 
 
@@ -225,7 +225,7 @@ def _lines(path: str | Path) -> list[tuple[str, list[str]]]:
     """The fields of each line that has any, without comment, and where it stands."""
     path = Path(path)
     text = read_text(path)
-    rows = [(number, line.split("#")[0].split()) for number, line in enumerate(text.splitlines(), start=1)]
+    rows = [(number, line.split("#")[0].split()) for number, line in enumerate(split_lines(text), start=1)]
     return [(f"{path}, line {number}", fields) for number, fields in rows if fields]
 
 

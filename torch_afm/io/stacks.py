@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from torch_afm.io.files import write_whole
 from torch_afm.io.npz import load_npz
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -53,7 +55,7 @@ class AFMStack:
 
 
 def write_stack(path: str | Path, stack: AFMStack) -> None:
-    """Write a stack as npz: ``stack``, ``x``, ``y``, ``z`` and ``meta``, a JSON string.
+    """Write a stack as npz: ``stack``, ``x``, ``y``, ``z`` and ``meta``, a JSON string; whole, or not at all.
 
     Raises:
         InputError: if the settings do not fit into JSON, or the file cannot be written.
@@ -62,9 +64,10 @@ def write_stack(path: str | Path, stack: AFMStack) -> None:
         meta = np.array(json.dumps(stack.meta, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"meta: expected settings that fit into JSON ({error})") from None
+    buffer = io.BytesIO()
+    np.savez(buffer, stack=stack.stack, x=stack.x, y=stack.y, z=stack.z, meta=meta)
     try:
-        with open(path, "wb") as file:
-            np.savez(file, stack=stack.stack, x=stack.x, y=stack.y, z=stack.z, meta=meta)
+        write_whole(Path(path), buffer.getvalue())
     except OSError as error:
         raise InputError(f"{path}: cannot write ({error.strerror})") from None
 

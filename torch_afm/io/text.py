@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from pathlib import Path
 
 from torch_afm.utils import InputError
 
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: Characters that text has none of; form feeds and the end-of-file mark of DOS do occur.
+_BINARY = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
+
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8.
+    """The text of a file, see :func:`decode`.
 
     Raises:
         InputError: where there is no such file, or none that can be read as text.
@@ -16,6 +22,34 @@ def read_text(path: Path) -> str:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read it as text ({error})") from None
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it ({error.strerror})") from None
+    return decode(raw, str(path))
+
+
+def decode(raw: bytes, where: str) -> str:
+    """Text in UTF-8 or UTF-16, without their byte order mark, or else in Latin-1, as old programs write the Å
+    of a comment.
+
+    Args:
+        raw: the bytes.
+        where: what messages call them.
+
+    Raises:
+        InputError: for bytes that are no text.
+    """
+    try:
+        text = raw.decode("utf-16" if raw.startswith(_UTF_16) else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if _BINARY.search(text):
+        raise InputError(f"{where}: cannot read it as text (it holds control characters)")
+    return text.removesuffix("\x1a")
+
+
+def split_lines(text: str) -> list[str]:
+    r"""The lines of a text. Unlike :meth:`str.splitlines`, this breaks at line feeds and carriage returns
+    alone, never at a form feed or U+2028 within a comment."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    return lines if lines[-1] else lines[:-1]

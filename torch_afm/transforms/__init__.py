@@ -14,7 +14,7 @@ from torch_afm.transforms.normalize import NormalizeSlices
 from torch_afm.transforms.orient import Orient
 from torch_afm.transforms.plane import AddPlane, RandomPlane
 from torch_afm.transforms.random_tip import MoveTip, RandomTip
-from torch_afm.transforms.rotations import best_rotations, visibility_entropy
+from torch_afm.transforms.rotations import best_rotations, flat_rotation, visibility_entropy
 from torch_afm.transforms.row_offsets import AddRowOffsets, RandomRowOffsets
 from torch_afm.transforms.slice_shift import RandomSliceShift, ShiftSlices
 from torch_afm.transforms.style import RandomStyle, StyleTranslate
@@ -58,6 +58,7 @@ __all__ = [
     "best_rotations",
     "change_graphs",
     "change_stacks",
+    "flat_rotation",
     "handcrafted",
     "visibility_entropy",
     "visible_atoms",

@@ -12,6 +12,10 @@ from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Molecules judged at once: their heights (atoms x candidates, float64) stay within the processor's cache.
 _CHUNK = 16
+#: Shares of the largest spread that planes are equally near within, and of visibility that sides show alike.
+_SAME_SPREAD, _SAME_SHOWN = 1e-3, 0.01
+#: Below this, the z component of a normal says nothing on which side is up.
+_UPRIGHT = 1e-3
 
 
 def visibility_entropy(pos: ArrayLike, rotations: Rotation, beta: float = 1.0) -> NDArray[np.float64]:
@@ -52,6 +56,56 @@ def best_rotations(
     """
     ids = best_rotation_ids([pos], n, candidates, seed, beta)
     return candidate_rotations(candidates, seed)[ids[0]]
+
+
+def flat_rotation(pos: ArrayLike) -> Rotation:
+    r"""The smallest rotation that lays a molecule flat: the plane that its atoms are nearest to, with the
+    normal
+
+    .. math::
+        \mathbf{n} = \arg\min_{|\mathbf{n}| = 1}
+            \sum_i \bigl(\mathbf{n} \cdot (\mathbf{x}_i - \bar{\mathbf{x}})\bigr)^2,
+
+    comes to lie horizontally. Up comes the side of the higher :func:`visibility_entropy`; of a planar
+    molecule, whose sides show as much, the one that is up already. Atoms in a line, or equally spread in all
+    directions, have no such plane: of those as near, the most horizontal one is taken.
+
+    Args:
+        pos: positions in Å.
+
+    Shapes:
+        pos ``[N, 3]``.
+
+    Raises:
+        InputError: for no atoms, or positions that are not finite.
+    """
+    pos = np.asarray(pos, dtype=np.float64)
+    check_shape("pos", pos, (None, 3))
+    check_finite("pos", pos)
+    if len(pos) == 0:
+        raise InputError("pos: expected at least one atom, got none")
+    centred = pos - pos.mean(axis=0)
+    spread, axes = np.linalg.eigh(centred.T @ centred)
+    near = axes[:, spread <= spread[0] + _SAME_SPREAD * max(spread[2], 1.0)]
+    # Of the normals of equally near planes, the one that is most vertical.
+    normal = near @ near[2]
+    if np.linalg.norm(normal) < _UPRIGHT:
+        normal = near[:, 0]
+    normal = normal / np.linalg.norm(normal)
+    sides = [_upright(normal), _upright(-normal)]
+    shown = visibility_entropy(centred, Rotation.concatenate(sides))
+    if abs(shown[0] - shown[1]) > _SAME_SHOWN * shown.max():
+        return sides[int(shown.argmax())]
+    largest = next(x for x in normal[::-1] if abs(x) > _UPRIGHT)
+    return sides[0] if largest > 0 else sides[1]
+
+
+def _upright(normal: np.ndarray) -> Rotation:
+    """The smallest rotation of ``normal`` to z."""
+    axis = np.array([normal[1], -normal[0], 0.0])
+    size = np.linalg.norm(axis)
+    axis = np.array([1.0, 0, 0]) if size < 1e-12 else axis / size
+    return Rotation.from_rotvec(np.arctan2(size, normal[2]) * axis)
 
 
 def candidate_rotations(candidates: int = 500, seed: int = 0) -> Rotation:

@@ -31,7 +31,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--molecules",
         metavar="FILE",
-        help="molecules (.smi, .xz, .xyz, .extxyz, .sdf, .db, .json; see MoleculeDataset). "
+        help="molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json; see MoleculeDataset.read). "
         "Default: the list in the package",
     )
     parser.add_argument(

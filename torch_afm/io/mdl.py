@@ -1,0 +1,114 @@
+"""Molecules with their bonds, in MDL (SDF, mol) and Tripos mol2 files, by RDKit."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import torch
+from rdkit import Chem, rdBase
+
+from torch_afm.data import AFMData, from_rdmol
+from torch_afm.io.text import split_lines
+from torch_afm.utils import InputError, check_finite
+
+#: Elements up to argon have no four neighbors in one plane.
+_LAST_TETRAHEDRAL = 18
+
+
+def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger") -> AFMData:
+    """One molecule in MDL format, with the bonds of the file. Hydrogens that these call for and the file
+    lacks are added, with a warning; a 2-D drawing is refused.
+
+    Args:
+        text: a mol block or the record of an SDF.
+        where: what messages call the file.
+        first: line of the file that ``text`` begins at.
+        charges: model of charges that the text does not give as the atom property ``PartialCharge``, see
+            :func:`torch_afm.data.from_rdmol`, or ``"zero"``.
+
+    Raises:
+        InputError: for text that is no such molecule.
+    """
+    supplier = Chem.SDMolSupplier()
+    with rdBase.BlockLogs():
+        supplier.SetData(text, sanitize=False, removeHs=False)
+        if len(supplier) != 1:
+            raise InputError(f"{where}: expected one molecule, got {len(supplier)}")
+        mol = supplier[0]
+        if mol is None:
+            raise InputError(f"{where}{_fault(split_lines(text), first)}")
+        labeled = [*split_lines(text), "", ""][1][20:22] == "2D"
+        return _graph(mol, where, charges, "PartialCharge", labeled)
+
+
+def parse_mol2(text: str, where: str) -> AFMData:
+    """One molecule in Tripos mol2 format, with the bonds and, where it has them, the charges of the file.
+
+    Raises:
+        InputError: for text that is no such molecule, or one whose carbons lack hydrogens.
+    """
+    count = text.count("@<TRIPOS>MOLECULE")
+    if count != 1:
+        raise InputError(f"{where}: expected one molecule, got {count}")
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromMol2Block(text, sanitize=False, removeHs=False)
+        except Exception as error:  # RDKit's invariants
+            reason = " ".join(str(error).split())
+            raise InputError(f"{where}: RDKit cannot read it as mol2 ({reason[:100]})") from None
+        if mol is None:
+            raise InputError(f"{where}: RDKit cannot read it as mol2")
+        charged = "NO_CHARGES" not in text.partition("@<TRIPOS>ATOM")[0]
+        # All hydrogens should be there. Open valences of other elements RDKit takes for charges.
+        carbons = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 6]
+        for atom in carbons:
+            atom.SetNoImplicit(False)
+        if not Chem.SanitizeMol(mol, catchErrors=True) and any(atom.GetTotalNumHs() for atom in carbons):
+            raise InputError(f"{where}: expected all hydrogens, got carbons that lack some; add them first")
+        return _graph(mol, where, "gasteiger", "_TriposPartialCharge" if charged else "", False)
+
+
+def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -> AFMData:
+    """A graph of what RDKit read: in 3-D, with all its hydrogens. Charges are those of the atom property
+    ``given`` where all atoms have it."""
+    # Odd valences, as in an unfinished graph, are no reason to refuse a file.
+    if Chem.SanitizeMol(mol, catchErrors=True):
+        mol.UpdatePropertyCache(strict=False)
+    missing = sum(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    if mol.GetNumConformers() and not mol.GetConformer().Is3D():
+        crossed = any(a.GetDegree() > 3 and a.GetAtomicNum() <= _LAST_TETRAHEDRAL for a in mol.GetAtoms())
+        if drawing or crossed or (missing and mol.GetNumAtoms() > 1):
+            raise InputError(
+                f"{where}: expected positions in 3-D, got a 2-D drawing; use its SMILES instead: "
+                f"{Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False))}"
+            )
+    if missing:
+        warnings.warn(f"{where}: added the hydrogens that its bonds call for", stacklevel=2)
+        mol = Chem.AddHs(mol, addCoords=True)
+    data = from_rdmol(mol, "gasteiger" if charges == "zero" else charges)
+    if given and all(atom.HasProp(given) for atom in mol.GetAtoms()):
+        try:
+            data.charge = torch.tensor([float(a.GetPropsAsDict(True)[given]) for a in mol.GetAtoms()])
+        except ValueError:
+            raise InputError(f"{where}: expected numbers as charges, got others") from None
+        check_finite("charges", data.charge)
+    elif charges == "zero":
+        data.charge = torch.zeros_like(data.charge)
+    return data
+
+
+def _fault(lines: list[str], first: int) -> str:
+    """Where RDKit is likely to have stumbled: at the counts (line 4), an atom, or further on."""
+    count = lines[3][:3] if len(lines) > 3 else ""
+    if not (count.isascii() and count.strip().isdecimal()):
+        return f", line {first + 3}: expected the number of atoms in columns 1-3 of an MDL file"
+    atoms = [*lines[4:], *[""] * int(count)][: int(count)]
+    for number, line in enumerate(atoms, start=first + 4):
+        try:
+            finite = all(math.isfinite(float(line[i : i + 10])) for i in (0, 10, 20))
+        except ValueError:
+            finite = False
+        if not finite:
+            return f", line {number}: expected three finite coordinates of ten columns each, got {line!r}"
+    return f": RDKit cannot read it as an MDL file; line {first + 3} says {count.strip()} atom(s)"
