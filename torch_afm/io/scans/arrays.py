@@ -71,9 +71,11 @@ def _block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
         except (TypeError, ValueError) as error:
             raise InputError(f"{path}: meta: cannot read 'scan': {error}") from None
         meta = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k} | meta
-    for key in ("amplitude", "f0", "k", "angle"):
+    for key in ("amplitude", "f0", "k", "angle", "z_spread"):
         if key in meta:
             number(path, key, meta[key])
+    if not isinstance(meta.get("warnings", []), list):
+        raise InputError(f"{path}: meta: expected a list of warnings, got {meta['warnings']!r}")
     sizes = [float(axis[-1] - axis[0]) * len(axis) / max(len(axis) - 1, 1) for axis in (stack.x, stack.y)]
     return ScanBlock(
         values=stack.stack[names.index(channel)].astype(np.float64),

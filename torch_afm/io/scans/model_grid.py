@@ -157,6 +157,7 @@ def onto_pixels(
         InputError: for a scan that is too small.
     """
     axes = []
+    small = False
     if max(stack.pixel) > _COARSE:
         warnings.append(
             f"the pixels of the scan are {max(stack.pixel):.2f} Å wide, those of the model "
@@ -176,11 +177,14 @@ def onto_pixels(
                 f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; were "
                 f"nm meant for Å, it is {10 * extent:.1f} Å"
             )
-        if count < n:
-            warnings.append(
-                f"the scan is {extent:.1f} Å wide in {name}, the network looks at {w1 - w0:.0f} Å: what it "
-                "finds near the edges is unsure, and nothing is known beyond them"
-            )
+        small |= count < n
         middle = (low + high) / 2 if center is None else center[k]
         axes.append(middle + pitch * (np.arange(count) - (count - 1) / 2))
+    if small:
+        (x0, x1), (y0, y1) = scan.window
+        wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel, strict=True))
+        warnings.append(
+            f"the scan is {wide:.1f} x {high:.1f} Å wide, the network looks at {x1 - x0:.0f} x "
+            f"{y1 - y0:.0f} Å: what it finds near the edges is unsure, and nothing is known beyond them"
+        )
     return stack.resample(axes[0], axes[1], heights)

@@ -37,6 +37,17 @@ def header_lines(path: Path, end: str) -> tuple[list[str], int]:
     return [line.rstrip("\r") for line in decode(head[: found.start()]).split("\n")], found.end()
 
 
+def entry(path: Path, header: Mapping[str, str], key: str) -> str:
+    """What a header says under ``key``.
+
+    Raises:
+        InputError: where it says nothing: no place or height is ever made up.
+    """
+    if key not in header:
+        raise InputError(f"{path}: expected {key} in its header, got none")
+    return header[key]
+
+
 def settings(path: Path, header: Mapping[str, Any]) -> dict[str, float | str]:
     """Oscillation amplitude [Å, peak to peak; headers tell half of it], resonance frequency [Hz] and bias [V]
     of a header, and whether the height was controlled, as far as it tells.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.nanonis import header_lines, settings
+from torch_afm.io.scans.nanonis import entry, header_lines, settings
 from torch_afm.io.scans.scan_block import ScanBlock, bracketed, check_size, number, pick_channel, reading
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
@@ -29,16 +29,16 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
     with reading(path, "Nanonis grid (.3ds)"):
         lines, offset = header_lines(path, ":HEADER_END:")
         header = _parse(lines)
-        names = _list(_get(path, header, "Channels"))
+        names = _list(entry(path, header, "Channels"))
         if len(set(names)) != len(names):
             raise InputError(f"{path}: expected channels of different names, got a name twice")
         nx, ny = (
-            _count(path, header, "Grid dim", text) for text in _get(path, header, "Grid dim").split("x")
+            _count(path, header, "Grid dim", text) for text in entry(path, header, "Grid dim").split("x")
         )
         points, n_params = (_count(path, header, key) for key in ("Points", "# Parameters (4 byte)"))
         if n_params < 2:
             raise InputError(f"{path}: # Parameters (4 byte): expected at least 2 parameters, got {n_params}")
-        sweep = _get(path, header, "Sweep Signal")
+        sweep = entry(path, header, "Sweep Signal")
         if not sweep.lower().startswith("z"):
             raise InputError(f"{path}: expected a sweep of Z, got one of {sweep!r}")
         length = n_params + points * len(names)
@@ -65,7 +65,7 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
         first = n_params + points * names.index(name)
         values = np.full((points, ny * nx), np.nan)
         values[:, :done] = records[:, first : first + points].T
-        frame = [number(path, "Grid settings", v) for v in _list(_get(path, header, "Grid settings"))]
+        frame = [number(path, "Grid settings", v) for v in _list(entry(path, header, "Grid settings"))]
         if len(frame) != 5:
             raise InputError(f"{path}: Grid settings: expected 5 numbers, got {len(frame)}")
         x, y, width, height = (v * ANGSTROM_PER_M for v in frame[:4])
@@ -73,7 +73,9 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
         # Each curve is taken with the controller off, whatever it does on the way to the next.
         meta.pop("feedback", None)
         parameters = [
-            p for key in ("Fixed parameters", "Experiment parameters") for p in _list(_get(path, header, key))
+            p
+            for key in ("Fixed parameters", "Experiment parameters")
+            for p in _list(entry(path, header, key))
         ]
         if "Z (m)" in parameters[:n_params]:
             meta["z_spread"] = float(np.ptp(params[:, parameters.index("Z (m)")]) * ANGSTROM_PER_M)
@@ -97,14 +99,8 @@ def _parse(lines: list[str]) -> dict[str, str]:
     return {key.strip(): value.strip().strip('"') for key, equals, value in pairs if equals}
 
 
-def _get(path: Path, header: dict[str, str], key: str) -> str:
-    if key not in header:
-        raise InputError(f"{path}: expected {key} in its header, got none")
-    return header[key]
-
-
 def _count(path: Path, header: dict[str, str], key: str, text: str | None = None) -> int:
-    text = (_get(path, header, key) if text is None else text).strip()
+    text = (entry(path, header, key) if text is None else text).strip()
     if not (text.isdecimal() and text.isascii() and len(text) < 12 and int(text) > 0):
         raise InputError(f"{path}: {key}: expected a positive whole number, got {text[:80]!r}")
     return int(text)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from torch_afm.io.scans.nanonis import header_lines, settings
+from torch_afm.io.scans.nanonis import entry, header_lines, settings
 from torch_afm.io.scans.scan_block import ScanBlock, bracketed, decode, number, pick_channel, reading
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
@@ -33,14 +33,14 @@ def read_nanonis_dat(path: Path, channel: str | None, direction: str) -> ScanBlo
         names = [n for n in columns if ("[bwd]" in n) == (direction == "backward")]
         name = names[pick_channel(path, [n.replace("[bwd]", "") for n in names], channel)]
         if "Z rel (m)" in columns:
-            z = columns["Z rel (m)"] + number(path, "Z (m)", header.get("Z (m)", "none"))
+            z = columns["Z rel (m)"] + number(path, "Z (m)", entry(path, header, "Z (m)"))
         elif "Z (m)" in columns:
             z = columns["Z (m)"]
         else:
             raise InputError(
                 f"{path}: expected a column 'Z rel (m)' or 'Z (m)', got {', '.join(map(repr, columns))}"
             )
-        x, y = (number(path, key, header.get(key, "none")) * ANGSTROM_PER_M for key in ("X (m)", "Y (m)"))
+        x, y = (number(path, key, entry(path, header, key)) * ANGSTROM_PER_M for key in ("X (m)", "Y (m)"))
         meta = settings(path, header)
         # A curve is taken with the controller off, whatever it does before and after.
         meta.pop("feedback", None)

@@ -74,6 +74,8 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         }
         meta = settings(path, flat)
         meta.setdefault("feedback", _controlled(header))
+        if "SCAN_ANGLE" in flat:
+            meta["angle"] = number(path, "SCAN_ANGLE", flat["SCAN_ANGLE"])
         return ScanBlock(
             values=values[None],
             heights=_height(path, flat),
@@ -82,8 +84,7 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
             unit=units[chosen],
             channel=names[chosen],
             direction=direction,
-            meta={key: value for key, value in meta.items() if value != ""}
-            | {"angle": number(path, "SCAN_ANGLE", _first(path, header, "SCAN_ANGLE"))},
+            meta={key: value for key, value in meta.items() if value != ""},
         )
 
 

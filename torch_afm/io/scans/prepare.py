@@ -120,8 +120,9 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
             few heights, is none of Δf, or shows nothing.
     """
     settings = settings or ScanPreparation()
-    same = dataclasses.replace(settings, top=None, amplitude=None)
-    flat, early, early_warnings = _flat(stack, model, same)
+    _check(stack, model)
+    _check_size(stack, model, settings)
+    flat, early, early_warnings = _level(stack, dataclasses.replace(settings, top=None, amplitude=None))
     steps, warnings = list(early), list(early_warnings)
     scan, heights = choose_heights(flat, model, settings.top, warnings)
     scan = choose_oscillation(stack, scan, settings.amplitude, steps, warnings)
@@ -150,11 +151,10 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
 
 
 @functools.lru_cache(maxsize=2)
-def _flat(
-    stack: ScanStack, model: Scan, settings: ScanPreparation
+def _level(
+    stack: ScanStack, settings: ScanPreparation
 ) -> tuple[ScanStack, tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """All that is done before heights and pixels are chosen."""
-    _check(stack, model)
+    """All that is done before heights and pixels are chosen. A stack is known by its identity."""
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
     if settings.reverse:
         stack = reverse(stack)
@@ -164,7 +164,6 @@ def _flat(
     if settings.window is not None:
         stack = crop(stack, settings.window)
         steps.append(("window", f"cut to {_window(stack)}"))
-    _check_size(stack, model, settings.center)
     _check_contrast(stack)
     stack = _flatten(stack, settings.flatten, steps)
     if settings.align != "never" and len(stack.values) > 1:
@@ -192,9 +191,11 @@ def _check(stack: ScanStack, model: Scan) -> None:
         raise InputError("values: expected measured ones, got nothing but NaN")
 
 
-def _check_size(stack: ScanStack, model: Scan, center: tuple[float, float] | None) -> None:
+def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> None:
     """Raise :class:`InputError` for what cannot be a scan of molecules, before memory is taken for it."""
-    wide = max(high - low for low, high in stack.window)
+    window = zip(stack.window, settings.window or stack.window, strict=True)
+    sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
+    wide = max(sides)
     pitch = [(high - low) / (n - 1) for (low, high), n in zip(model.window, model.pixels, strict=True)]
     if max(stack.pixel) > _COARSEST:
         raise InputError(
@@ -202,8 +203,8 @@ def _check_size(stack: ScanStack, model: Scan, center: tuple[float, float] | Non
             f"{max(stack.pixel):.4g} Å and a scan {wide / 10:.4g} nm wide; were pm meant for Å, it is "
             f"{max(stack.pixel) / 100:.4g} Å"
         )
-    count = math.prod((high - low) / p + 1 for (low, high), p in zip(stack.window, pitch, strict=True))
-    if center is None and count * model.n_slices > _MOST_VALUES:
+    count = math.prod(side / p + 1 for side, p in zip(sides, pitch, strict=True))
+    if settings.center is None and count * model.n_slices > _MOST_VALUES:
         side = math.sqrt(_MOST_VALUES / model.n_slices) * max(pitch) / 10
         raise InputError(
             f"window: expected at most {side:.0f} x {side:.0f} nm, got a scan {wide / 10:.4g} nm wide; cut "
