@@ -10,9 +10,9 @@ from torch_afm.utils import InputError
 
 
 def crop_finished(stack: ScanStack) -> ScanStack:
-    """The largest part of a stack without gaps: either the longest run of lines along x that all slices have,
-    as of images that were stopped, or, of the longest run of lines that have a value at every pixel in some
-    slice, all slices that are whole there, as of curves that end at heights of their own.
+    """A stack without gaps: the longest run of lines along x that all slices have, as of images that were
+    stopped; or, where that is less than half of it, all slices that are whole on the longest run of lines
+    that were reached at all, as of curves that end at heights of their own.
 
     Raises:
         InputError: where neither leaves anything.
@@ -24,7 +24,7 @@ def crop_finished(stack: ScanStack) -> ScanStack:
     other_rows = _longest_run(there.any(axis=0).all(axis=1))
     slices = there[:, other_rows].all(axis=(1, 2))
     lines, others = (r.stop - r.start for r in (rows, other_rows))
-    if lines * len(slices) < others * slices.sum():
+    if 2 * lines * len(slices) < others * slices.sum():
         stack = stack.replace(values=stack.values[slices], heights=stack.heights[slices])
         rows, lines = other_rows, others
     if lines == 0:

@@ -25,7 +25,7 @@ def flatten_lines(stack: ScanStack) -> ScanStack:
     lines, the share ``s² / S_k`` is taken out, where ``S_k`` is the power ``R_k²`` averaged over neighbouring
     ``k``, at least ``s²``, and ``s²`` that of white noise, by the median over the upper half of ``k``, where
     molecules have none. A stack without offsets stays as it is; slow drift from line to line and steps that
-    last are left in it.
+    last are left in it, and so are stacks of fewer than 16 lines.
 
     Raises:
         InputError: for NaN in the stack.

@@ -26,8 +26,8 @@ _COARSE = 0.5
 
 def choose_heights(
     stack: ScanStack, model: Scan, top: float | None, warnings: list[str]
-) -> tuple[Scan, np.ndarray]:
-    """The model's heights within those of the scan, and the model's scan with the step between them.
+) -> tuple[float, np.ndarray]:
+    """The step between the model's heights within those of the scan, and the heights, in Å.
 
     Args:
         stack: the scan.
@@ -66,7 +66,7 @@ def choose_heights(
             f"the tip stood at heights that differ by {spread:.2f} Å between the pixels, more than the "
             f"{dz:.2f} Å from slice to slice: these are no images of constant height"
         )
-    return dataclasses.replace(model, dz=dz), start - dz * np.arange(model.n_slices)
+    return dz, start - dz * np.arange(model.n_slices)
 
 
 def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, warnings: list[str]) -> None:
@@ -89,16 +89,19 @@ def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, w
 
 def choose_oscillation(
     stack: ScanStack,
-    scan: Scan,
+    model: Scan,
+    dz: float,
     amplitude: float | None,
     steps: list[tuple[str, str]],
     warnings: list[str],
 ) -> Scan:
-    """``scan`` with the oscillation that is given, else that of the stack's header, else its own.
+    """The model's scan with other height steps, and with the oscillation that is given, else that of the
+    stack's header, else the model's.
 
     Args:
         stack: the scan; ``meta["amplitude"]`` [Å, peak to peak], ``["f0"]`` [Hz] and ``["k"]`` [N/m].
-        scan: the model's heights and oscillation.
+        model: the scan that the model was made for.
+        dz: height step in Å.
         amplitude: peak to peak in Å, in place of the header's.
         steps: what was chosen is added to these.
         warnings: what may be wrong is added to these.
@@ -112,15 +115,15 @@ def choose_oscillation(
     source = "given"
     if amplitude is None:
         source = "header" if "amplitude" in told else "model"
-        amplitude = told.get("amplitude", scan.amplitude)
-    n = round(amplitude / scan.dz)
+        amplitude = told.get("amplitude", model.amplitude)
+    n = round(amplitude / dz)
     if n > _MOST_SAMPLES:
         raise InputError(
-            f"amplitude: expected at most {_MOST_SAMPLES * scan.dz:.1f} Å peak to peak, got "
+            f"amplitude: expected at most {_MOST_SAMPLES * dz:.1f} Å peak to peak, got "
             f"{amplitude:.4g} Å ({source})"
         )
     found = dataclasses.replace(
-        scan, n_oscillation=max(2, n), f0=told.get("f0", scan.f0), k=told.get("k", scan.k)
+        model, dz=dz, n_oscillation=max(2, n), f0=told.get("f0", model.f0), k=told.get("k", model.k)
     )
     if abs(found.amplitude - amplitude) > max(0.05 * amplitude, 1e-3):
         warnings.append(

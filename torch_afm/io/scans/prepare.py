@@ -124,8 +124,8 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     _check_size(stack, model, settings)
     flat, early, early_warnings = _level(stack, dataclasses.replace(settings, top=None, amplitude=None))
     steps, warnings = list(early), list(early_warnings)
-    scan, heights = choose_heights(flat, model, settings.top, warnings)
-    scan = choose_oscillation(stack, scan, settings.amplitude, steps, warnings)
+    dz, heights = choose_heights(flat, model, settings.top, warnings)
+    scan = choose_oscillation(stack, model, dz, settings.amplitude, steps, warnings)
     found = onto_pixels(flat, scan, heights, settings.center, warnings)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
     oscillation = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
