@@ -49,6 +49,7 @@ def _gwy(unit):
     return files.gwy([("df", IMAGE, {"Z-Controller>Z (m)": "1e-9"})], unit_xy=unit)
 
 
+AMPLITUDE = "Oscillation Control>Amplitude Setpoint (m)"
 SIZE = b"       4       3"
 
 #: What is read, its ending, what the error must name, and what is given beside it.
@@ -108,9 +109,9 @@ BAD = [
     (_gwy("V"), "gwy", "unit of length", {}),
     (files.gwy([("df", IMAGE, {}), ("df", IMAGE[:2], {})]), "gwy", "one size", {}),
     (
-        files.gwy([("df", IMAGE, {"Bias>Bias (V)": "1"}), ("df", IMAGE, {"Bias>Bias (V)": "2"})]),
+        files.gwy([("df", IMAGE, {AMPLITUDE: "1e-10"}), ("df", IMAGE, {AMPLITUDE: "2e-10"})]),
         "gwy",
-        "one oscillation and bias",
+        "one oscillation amplitude",
         {},
     ),
     (

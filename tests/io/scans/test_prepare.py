@@ -117,6 +117,23 @@ def test_scans_smaller_and_coarser_than_the_model():
     assert ["1.00 Å wide, those of the model 0.25 Å" in w for w in coarse.warnings] == [True]
 
 
+def test_scans_far_from_the_origin():
+    """Piezos reach micrometres; positions there would have few digits left."""
+    stack = scan(HEIGHTS)
+    far = stack.replace(window=((-20_006.3, -19_994.3), (4_994.0, 5_006.0)))
+    found = prepare_scan(far, MODEL, FIXED)
+    assert found.stack.window == pytest.approx(np.array(((-6.3, 5.7), (-6.0, 6.0))), abs=1e-9)
+    assert found.stack.meta["origin"] == [-20_000.0, 5_000.0] and found.scan.window == found.stack.window
+    assert "-20000, 5000 Å" in dict(found.steps)["frame"]
+    np.testing.assert_allclose(found.stack.values, prepare_scan(stack, MODEL, FIXED).stack.values, atol=1e-9)
+    # Places are asked for in the frame of the file.
+    place = dataclasses.replace(FIXED, center=(-20_000.3, 5_001.0))
+    found = prepare_scan(far, MODEL, place)
+    assert np.mean(found.stack.window, axis=1) + found.stack.meta["origin"] == pytest.approx(
+        [-20_000.3, 5_001.0]
+    )
+
+
 def test_other_tops_cost_no_second_alignment(monkeypatch):
     """And give, slice by slice, what one preparation of the whole gives."""
     calls = []

@@ -1,4 +1,5 @@
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -38,6 +39,15 @@ def test_center_and_top(stack):
     heights = 7.3 - 0.2 * np.arange(5)
     assert made.values == pytest.approx(_field(heights, scan.y - 2.0, scan.x + 1.5), abs=1e-6)
     assert made.meta == {"file": "a", "center": [1.5, -2.0]}
+
+
+def test_another_oscillation_is_told(stack):
+    told = stack.replace(meta={"amplitude": 1.6})
+    with pytest.warns(UserWarning, match=r"1\.60 Å peak to peak, the scan of the model has 1\.00 Å"):
+        told.on_grid(Scan(pixels=(32, 24)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        told.on_grid(Scan(pixels=(32, 24), n_oscillation=16))
 
 
 def test_extrapolation(stack):

@@ -8,20 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_size, unit_factor
+from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_common, check_size, unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
 #: Largest relative difference between the sizes of slices, and between the steps of a grid of points.
 _TOLERANCE = 1e-3
-
-#: What slices must have in common: its name in ``meta``, how it is called, its unit, and how far it may
-#: differ, as a share and as a number. Resonances drift by less, angles are rounded by less.
-_COMMON = (
-    ("angle", "scan angle", "°", 0.0, 0.1),
-    ("amplitude", "oscillation amplitude", "Å", 0.01, 0.0),
-    ("f0", "resonance frequency", "Hz", 0.01, 0.0),
-)
 
 #: Share of the frame by which frames that follow drift may be moved before it is worth a warning.
 _MOVED = 0.1
@@ -58,7 +50,13 @@ def assemble(
         blocks = [_mosaic(blocks)]
         names = [f"{files[0][0].name} to {files[-1][0].name}"] * len(blocks[0].values)
     shape, unit = blocks[0].values.shape[1:], blocks[0].unit
-    _check_common(files, constant_height)
+    for path, block in files:
+        if block.meta.get("feedback") == "ON" and not constant_height:
+            raise InputError(
+                f"{path}: expected an image of constant height, got one whose header says that the "
+                "controller of the height was on; where it was not, give constant_height"
+            )
+    check_common([(path.name, block.meta) for path, block in files])
     for (path, _), block in zip(files, blocks, strict=False):
         if block.values.shape[1:] != shape or block.unit != unit:
             raise InputError(
@@ -85,25 +83,6 @@ def assemble(
         direction=blocks[0].direction,
         meta=_meta([blocks[i] for i in owner[order]], [names[i] for i in order], centers[order], size),
     )
-
-
-def _check_common(files: Sequence[tuple[Path, ScanBlock]], constant_height: bool) -> None:
-    """Raise :class:`InputError` where the height was controlled, or settings differ."""
-    for path, block in files:
-        if block.meta.get("feedback") == "ON" and not constant_height:
-            raise InputError(
-                f"{path}: expected an image of constant height, got one whose header says that the "
-                "controller of the height was on; where it was not, give constant_height"
-            )
-    for key, called, unit, share, most in _COMMON:
-        known = [(path, block.meta[key]) for path, block in files if key in block.meta]
-        for path, value in known[1:]:
-            first = known[0][1]
-            if abs(value - first) > max(share * abs(first), most):
-                raise InputError(
-                    f"{path}: expected slices of one {called}, got {value:g} {unit} and {first:g} {unit} in "
-                    f"{known[0][0].name}"
-                )
 
 
 def _meta(

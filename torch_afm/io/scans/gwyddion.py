@@ -14,6 +14,7 @@ from torch_afm.io.scans.scan_block import (
     MAX_VALUES,
     ScanBlock,
     bracketed,
+    check_common,
     check_size,
     number,
     pick_channel,
@@ -66,7 +67,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             image = _image(field)
             check_size(path, image.size * (len(images) + 1), MAX_VALUES)
             if f"/{i}/mask" in parts:
-                masked = _image(value(data, parts[f"/{i}/mask"])) > 0.5
+                masked = np.asarray(_image(value(data, parts[f"/{i}/mask"])) > 0.5)
                 lines = masked.all(axis=1)
                 image = np.where(lines[:, None], np.nan, image)
                 if masked[~lines].any():
@@ -85,8 +86,8 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             )
         if len(set(units)) != 1:
             raise InputError(f"{path}: expected one unit for {chosen!r}, got {', '.join(sorted(set(units)))}")
-        if any(settings_ != told[0] for settings_ in told):
-            raise InputError(f"{path}: expected one oscillation and bias for {chosen!r}, got different ones")
+        check_common([(f"{path}: image {i + 1} of {chosen!r}", meta) for i, meta in enumerate(told)])
+        meta = told[0] | {"feedback": "ON"} if any(m.get("feedback") == "ON" for m in told) else told[0]
         width, height, x, y = frames[0]
         sized = np.isfinite(frames[0]).all()
         return ScanBlock(
@@ -97,7 +98,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             unit=units[0],
             channel=chosen,
             direction=direction,
-            meta=told[0] | ({"warnings": warnings} if warnings else {}),
+            meta=meta | ({"warnings": warnings} if warnings else {}),
         )
 
 

@@ -29,6 +29,9 @@ _APPARENT_DRIFT = 2.0
 #: Values of a scan on the model's pixels and heights at most: ten slices of 32 x 32 nm at 0.25 Å.
 _MOST_VALUES = 2**24
 
+#: Å from the origin: what lies farther is moved there, for float32 keeps 3e-4 Å at this distance.
+_FARTHEST = 4000.0
+
 #: Å a pixel: coarser ones than the distance of two carbon atoms show no molecule.
 _COARSEST = 1.4
 
@@ -87,7 +90,8 @@ class PreparedScan:
 
     Args:
         raw: the scan as it was read.
-        stack: the images, in the scan frame.
+        stack: the images, in the scan frame; where that reaches farther than 4000 Å from its origin, counted
+            from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
         steps: what was done, with its numbers: name and text.
@@ -126,7 +130,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     steps, warnings = list(early), list(early_warnings)
     dz, heights = choose_heights(flat, model, settings.top, warnings)
     scan = choose_oscillation(stack, model, dz, settings.amplitude, steps, warnings)
-    found = onto_pixels(flat, scan, heights, settings.center, warnings)
+    found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
     oscillation = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
     found = found.replace(meta=found.meta | oscillation)
@@ -210,6 +214,16 @@ def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> Non
             f"window: expected at most {side:.0f} x {side:.0f} nm, got a scan {wide / 10:.4g} nm wide; cut "
             "out a window of it"
         )
+
+
+def _near_origin(stack: ScanStack, steps: list[tuple[str, str]]) -> ScanStack:
+    """The stack, moved to the origin where it lies so far from it that positions would lose digits."""
+    if np.abs(stack.window).max() <= _FARTHEST:
+        return stack
+    x, y = (float(np.round(np.mean(axis))) for axis in stack.window)
+    steps.append(("frame", f"positions count from {x:.0f}, {y:.0f} Å of the scan frame"))
+    window = tuple((low - o, high - o) for (low, high), o in zip(stack.window, (x, y), strict=True))
+    return stack.replace(window=window, meta=stack.meta | {"origin": [x, y]})
 
 
 def _finished(stack: ScanStack, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:

@@ -6,7 +6,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,14 @@ MAX_VALUES = 2**26
 
 #: Bytes that one byte of a compressed file can hold at most: 1032 with deflate, fewer than 1500 with LZW.
 EXPANSION = 1500
+
+#: What slices must have in common: its name in ``meta``, how it is called, its unit, and how far it may
+#: differ, as a share and as a number. Resonances drift by less, angles are rounded by less.
+_COMMON = (
+    ("angle", "scan angle", "°", 0.0, 0.1),
+    ("amplitude", "oscillation amplitude", "Å", 0.01, 0.0),
+    ("f0", "resonance frequency", "Hz", 0.01, 0.0),
+)
 
 #: Powers of ten that prefixes of units stand for.
 _PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}
@@ -86,6 +94,23 @@ def check_size(path: Path, values: int, held: int) -> None:
         raise InputError(f"{path}: expected 1 to {MAX_VALUES} values, got a header that announces {values}")
     if held < values:
         raise InputError(f"{path}: expected {values} values as its header says, got {held}: a truncated file")
+
+
+def check_common(images: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Raise :class:`InputError` where the settings of images that shall make one stack differ.
+
+    Args:
+        images: where each comes from, and its ``meta``; what it does not tell is not compared.
+    """
+    for key, called, unit, share, most in _COMMON:
+        known = [(name, float(meta[key])) for name, meta in images if key in meta]
+        for name, value in known[1:]:
+            other, first = known[0]
+            if abs(value - first) > max(share * abs(first), most):
+                raise InputError(
+                    f"{name}: expected slices of one {called}, got {value:g} {unit} and {first:g} {unit} in "
+                    f"{other}"
+                )
 
 
 def plain(name: str) -> str:
