@@ -18,19 +18,16 @@ from torch_afm.utils import InputError
 FILE = Path("file.sxm")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_names_of_the_frequency_shift():
+    for name in (
         "OC M1 Freq. Shift (Hz)",
         "OC_M1_Freq._Shift",
         "Frequency Shift",
         "frequency_shift [AVG] (Hz)",
         "df",
         "Δf (Hz)",
-    ],
-)
-def test_names_of_the_frequency_shift(name):
-    assert pick_channel(FILE, ["Current (A)", "Z (m)", name, "Offset", "dIdV"], None) == 2
+    ):
+        assert pick_channel(FILE, ["Current (A)", "Z (m)", name, "Offset", "dIdV"], None) == 2
 
 
 def test_names_that_are_given():
@@ -88,10 +85,10 @@ def test_letters():
     )
 
 
-@pytest.mark.parametrize("error", [KeyError("k"), RecursionError(), MemoryError(), AssertionError("a\nb")])
-def test_whatever_a_library_raises(error, capsys):
+def test_whatever_a_library_raises(capsys):
     words = r"^file\.sxm: expected an intact thing, "
-    with pytest.raises(InputError, match=words) as raised, reading(FILE, "thing"):
-        print("noise")
-        raise error
-    assert "\n" not in str(raised.value) and capsys.readouterr().out == ""
+    for error in (KeyError("k"), RecursionError(), MemoryError(), AssertionError("a\nb")):
+        with pytest.raises(InputError, match=words) as raised, reading(FILE, "thing"):
+            print("noise")
+            raise error
+        assert "\n" not in str(raised.value) and capsys.readouterr().out == ""

@@ -67,8 +67,8 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             image = _image(field)
             check_size(path, image.size * (len(images) + 1), MAX_VALUES)
             if f"/{i}/mask" in parts:
-                masked = np.asarray(_image(value(data, parts[f"/{i}/mask"])) > 0.5)
-                lines = masked.all(axis=1)
+                masked = _image(value(data, parts[f"/{i}/mask"])) > 0.5
+                lines = np.asarray(masked.all(axis=1))
                 image = np.where(lines[:, None], np.nan, image)
                 if masked[~lines].any():
                     warnings.append(f"the mask of image {i} in {path.name} was not used")

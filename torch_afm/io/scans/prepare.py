@@ -234,7 +234,7 @@ def _finished(stack: ScanStack, steps: list[tuple[str, str]], warnings: list[str
     if kept_lines < lines:
         parts.append(f"{lines - kept_lines} of {lines} lines")
     if kept < n:
-        low, high = found.heights[-1], found.heights[0]
+        low, high = found.heights[-1] + 0.0, found.heights[0] + 0.0
         parts.append(f"{n - kept} of {n} heights (left: {high:.2f} to {low:.2f} Å)")
     warnings.append(f"{' and '.join(parts)} were left out as not finished")
     steps.append(("unfinished", warnings[-1]))
