@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,12 @@ def header_lines(path: Path, end: str) -> tuple[list[str], int]:
     """
     with open(path, "rb") as file:
         head = file.read(_HEADER)
-    found = re.search(rb"[^\n]*" + re.escape(end.encode()) + rb"[^\n]*\n", head)
-    if found is None:
+    at = head.find(end.encode())
+    stop = head.find(b"\n", at)
+    if at < 0 or stop < 0:
         raise InputError(f"{path}: expected a header that ends in {end}, got none")
-    return [line.rstrip("\r") for line in decode(head[: found.start()]).split("\n")], found.end()
+    begin = head.rfind(b"\n", 0, at) + 1
+    return [line.rstrip("\r") for line in decode(head[:begin]).split("\n")], stop + 1
 
 
 def entry(path: Path, header: Mapping[str, str], key: str) -> str:

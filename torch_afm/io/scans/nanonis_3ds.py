@@ -12,6 +12,10 @@ from torch_afm.io.scans.scan_block import ScanBlock, bracketed, check_size, numb
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 
+#: Points of a grid for each that was measured, at most, in one that was stopped: no damaged file of a few
+#: bytes shall take much memory.
+_MOST_MISSING = 1000
+
 
 def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """A volume out of a grid of Δf(z) curves: a text header, then for each pixel its parameters and its
@@ -45,7 +49,8 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
         size = path.stat().st_size - offset
         check_size(path, nx * ny * points, nx * ny * points)
         done = size // (4 * length)
-        if not 0 < done <= nx * ny or (done == nx * ny and size != 4 * nx * ny * length):
+        whole = done == nx * ny and size == 4 * nx * ny * length
+        if not (whole or 0 < done < nx * ny <= _MOST_MISSING * done):
             raise InputError(
                 f"{path}: expected {4 * nx * ny * length} bytes of data as its header says, got {size}: "
                 "a damaged grid"

@@ -136,6 +136,7 @@ def read_stack(
     scan: Scan | None = None,
     center: tuple[float, float] | None = None,
     top: float | None = None,
+    constant_height: bool = False,
 ) -> AFMStack:
     """A stack as models take it. A stack file of :func:`torch_afm.io.write_stack` without further arguments
     is read as it is; anything else, as :func:`read_scan` describes it.
@@ -151,6 +152,7 @@ def read_stack(
         center: what comes to the centre of the grid's window, in Å; the middle of the stack where ``None``.
         top: height of the grid's first slice in Å, as the stack's heights; that of its first slice where
             ``None``.
+        constant_height: see :func:`read_scan`.
 
     Raises:
         InputError: as :func:`read_scan`, for a grid that reaches out of what was scanned, and for images that
@@ -163,7 +165,7 @@ def read_stack(
         return read_npz_stack(path)
     if scan is None and (center is not None or top is not None):
         raise InputError("center, top: expected only with the scan they place, got no scan")
-    stack = read_scan(path, channel, direction, heights, pixel_size, scale)
+    stack = read_scan(path, channel, direction, heights, pixel_size, scale, constant_height=constant_height)
     try:
         return (stack if scan is None else stack.on_grid(scan, center, top)).afm_stack()
     except InputError as error:

@@ -172,14 +172,15 @@ def unit_factor(unit: str, base: str) -> float | None:
 
 def bracketed(name: str) -> tuple[str, str]:
     """A name and the unit in brackets at its end: ``"Z"`` and ``"m"`` of ``"Z (m)"``."""
-    found = re.fullmatch(r"(.*?)\s*\(([^()]*)\)\s*", name)
-    return (found[1], found[2]) if found else (name.strip(), "")
+    name = name.strip()
+    bare, bracket, unit = name.rpartition("(")
+    return (bare.strip(), unit[:-1]) if bracket and unit.endswith(")") else (name, "")
 
 
 def quantity(text: Any, unit: str, base: str) -> float | None:
     """A number in ``base`` out of ``"3 pm"`` or, where no unit follows it, in ``unit``; ``None`` for anything
     else."""
-    found = re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\D*?)\s*", str(text))
+    found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\D*)", str(text)[:80].strip())
     factor = unit_factor(found[2] or unit or base, base) if found else None
     try:
         value = math.nan if found is None or factor is None else float(found[1]) * factor
