@@ -116,12 +116,14 @@ def test_a_changed_byte_never_goes_unnoticed(samples, path):
     assert refused > 60
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-def test_a_truncated_file(path, share):
+def test_a_truncated_file(path):
     data = path.read_bytes()
-    path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(InputError, match=r"samples\.h5: expected an intact file"):
-        [SampleFile(path)[i] for i in range(4)]
+    for share in (0.0, 0.3, 0.99):
+        # A file of its own: HDF5 takes one that was open before for unchanged.
+        cut = path.with_name(f"{share}.h5")
+        cut.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(InputError, match=r"\.h5: expected an intact file"):
+            [SampleFile(cut)[i] for i in range(4)]
 
 
 def test_no_such_file_and_no_h5py(tmp_path, monkeypatch):

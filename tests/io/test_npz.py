@@ -51,12 +51,12 @@ def test_archives_that_would_fill_the_memory(tmp_path, monkeypatch):
         load_npz(tmp_path / "large.npz")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
-def test_truncated(archive, share):
+def test_truncated(archive):
     raw = archive.read_bytes()
-    archive.write_bytes(raw[: int(share * len(raw))])
-    with pytest.raises(InputError, match=r"arrays\.npz"):
-        load_npz(archive)
+    for share in (0.0, 0.1, 0.5, 0.9, 0.999):
+        archive.write_bytes(raw[: int(share * len(raw))])
+        with pytest.raises(InputError, match=r"arrays\.npz"):
+            load_npz(archive)
 
 
 def test_not_an_archive(tmp_path):

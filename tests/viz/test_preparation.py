@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 
 from torch_afm.config import Scan
@@ -20,3 +22,17 @@ def test_before_and_after():
     before, after = figure.axes[7].get_lines()
     np.testing.assert_allclose(after.get_ydata(), prepared.stack.values.std(axis=(1, 2)))
     assert np.isfinite(before.get_ydata()).all() and "V" in figure.axes[7].get_title()
+
+
+def test_slices_that_were_never_measured():
+    """The nearest is empty as read; its mean and contrast are left out, and nothing is told of NaN."""
+    values = np.random.default_rng(0).normal(size=(4, 40, 40))
+    values[3] = np.nan
+    stack = ScanStack(values, np.array([0.3, 0.2, 0.1, 0.0]), ((-5, 5), (-5, 5)))
+    model = Scan(window=((-4, 4), (-4, 4)), pixels=(20, 20), n_slices=3)
+    prepared = prepare_scan(stack, model, ScanPreparation(align="never"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plot_preparation(prepared)
+    before, after = figure.axes[7].get_lines()
+    assert len(before.get_xdata()) == len(after.get_xdata()) == 3

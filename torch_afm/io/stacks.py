@@ -14,6 +14,9 @@ from torch_afm.io.files import write_whole
 from torch_afm.io.npz import load_npz
 from torch_afm.utils import InputError, check_finite, check_shape
 
+#: Largest difference between the steps of pixels, as a share of them.
+_EVEN = 1e-3
+
 
 @dataclass(eq=False)
 class AFMStack:
@@ -21,8 +24,8 @@ class AFMStack:
 
     Args:
         stack: frequency shift in Hz.
-        x: pixel positions in Å, increasing.
-        y: pixel positions in Å, increasing.
+        x: pixel positions in Å, increasing, evenly spaced.
+        y: pixel positions in Å, increasing, evenly spaced.
         z: anchor height at the middle of the oscillation of each slice in Å, decreasing: far to near.
         meta: every other setting; must fit into JSON.
 
@@ -49,6 +52,12 @@ class AFMStack:
                 raise InputError(
                     f"{name}: expected {'in' if sign > 0 else 'de'}creasing positions, got others"
                 )
+            steps = np.diff(axis)
+            if name != "z" and len(steps) and np.ptp(steps) > _EVEN * steps.mean():
+                raise InputError(
+                    f"{name}: expected evenly spaced pixels, got steps from {steps.min():g} to "
+                    f"{steps.max():g} Å; interpolate the images onto even ones"
+                )
             setattr(self, name, axis)
         if not isinstance(self.meta, dict):
             raise InputError(f"meta: expected a dict, got {type(self.meta).__name__}")
@@ -73,7 +82,7 @@ def write_stack(path: str | Path, stack: AFMStack) -> None:
 
 
 def read_npz_stack(path: str | Path) -> AFMStack:
-    """Read what :func:`write_stack` wrote; ``meta`` may be left out.
+    """Read what :func:`write_stack` wrote; ``meta`` may be left out, and positions may have any order.
 
     Raises:
         InputError: for a missing or damaged file, a missing key, or anything :class:`AFMStack` refuses,
@@ -90,8 +99,25 @@ def read_npz_stack(path: str | Path) -> AFMStack:
         meta = json.loads(arrays["meta"].item()) if "meta" in arrays else {}
     except (TypeError, ValueError):
         raise InputError(f"{path}: meta: expected one JSON string, got something else") from None
+    return as_stack(path, arrays, meta)
+
+
+def as_stack(path: str | Path, arrays: dict[str, np.ndarray], meta: Any) -> AFMStack:
+    """The arrays of a file as a stack; axes in another order are sorted, and the images with them.
+
+    Raises:
+        InputError: for anything :class:`AFMStack` refuses, naming the file and the key.
+    """
+    held = {key: arrays[key] for key in ("stack", "x", "y", "z")}
+    for axis, (name, sign) in enumerate((("z", -1), ("y", 1), ("x", 1)), start=1):
+        positions = np.asarray(held[name])
+        # Anything that is no axis is left to AFMStack, which says so.
+        fits = positions.ndim == 1 and held["stack"].ndim == 4 and len(positions) == held["stack"].shape[axis]
+        if fits and positions.dtype.kind in "fiu":
+            order = np.argsort(sign * positions.astype(np.float64), kind="stable")
+            held[name], held["stack"] = positions[order], np.take(held["stack"], order, axis)
     try:
-        return AFMStack(arrays["stack"], arrays["x"], arrays["y"], arrays["z"], meta)
+        return AFMStack(**held, meta=meta)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -22,8 +22,9 @@ def plot_preparation(prepared: PreparedScan) -> Figure:
             frame(ax, f"{name}, slice {s + 1} of {n}", f"{stack.heights[s]:.2f} Å")
     for ax, what, function in ((axes[0, 3], "mean", np.nanmean), (axes[1, 3], "contrast", np.nanstd)):
         for stack, colour in ((prepared.raw, "0.6"), (prepared.stack, "#0072b2")):
-            values = [function(s) for s in stack.values]
-            ax.plot(stack.heights, values, "o-", color=colour, markersize=3)
+            there = np.isfinite(stack.values).any(axis=(1, 2))
+            values = [function(s) for s in stack.values[there]]
+            ax.plot(stack.heights[there], values, "o-", color=colour, markersize=3)
         ax.set(title=f"{what} of the slices ({prepared.raw.unit})", xlabel="height (Å)")
         ax.title.set_size(9)
         ax.tick_params(labelsize=8)
@@ -32,4 +33,5 @@ def plot_preparation(prepared: PreparedScan) -> Figure:
 
 def _draw(ax: Axes, stack: ScanStack, s: int) -> None:
     image = stack.values[s]
-    draw_slice(ax, np.where(np.isfinite(image), image, np.nanmin(image)), stack.x, stack.y)
+    there = np.isfinite(image)
+    draw_slice(ax, np.where(there, image, image[there].min() if there.any() else 0.0), stack.x, stack.y)

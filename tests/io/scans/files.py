@@ -77,8 +77,8 @@ def createc(images, version=3, select=3, size=(20.0, 10.0), extra=""):
     return padded + (zlib.compress(data + bytes(16 * nx)) if version > 2 else data)
 
 
-def gwy(fields):
-    """``fields``: title, image, metadata; 20 x 10 Å."""
+def gwy(fields, unit_xy="m", unit_z="Hz", masks=()):
+    """``fields``: title, image, metadata; 20e-10 x 10e-10 of ``unit_xy``. ``masks``: of the first fields."""
     import gwyfile.objects as g
 
     container = g.GwyContainer()
@@ -87,9 +87,11 @@ def gwy(fields):
             np.ascontiguousarray(image[::-1], dtype=np.float64),
             xreal=2e-9,
             yreal=1e-9,
-            si_unit_xy="m",
-            si_unit_z="Hz",
+            si_unit_xy=unit_xy,
+            si_unit_z=unit_z,
         )
+        if i < len(masks):
+            container[f"/{i}/mask"] = g.GwyDataField(np.ascontiguousarray(masks[i][::-1], np.float64))
         container[f"/{i}/data/title"] = title
         container.typecodes[f"/{i}/data/title"] = "s"
         if meta:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.io.scans import files
+from torch_afm.config import Scan, to_dict
 from torch_afm.io import AFMStack, write_stack
 from torch_afm.io.scans import read_scan, read_stack
 from torch_afm.utils import InputError
@@ -54,30 +55,44 @@ def test_three_axes_without_meta(tmp_path, arrays):
     assert np.array_equal(read_scan(path).values, arrays["stack"][0])
 
 
-def test_uneven_pixels(tmp_path, arrays):
-    arrays["x"][1] += 0.1
-    with pytest.raises(InputError, match="evenly spaced"):
-        read_scan(_write(tmp_path, arrays, "npz"))
+@pytest.mark.parametrize("kind", ["npz", "h5"])
+def test_positions_in_another_order(tmp_path, arrays, kind):
+    """Heights that rise, lines from above, or no order at all: sorted, and the images with them."""
+    want = read_scan(_write(tmp_path, arrays, kind))
+    order = np.array([1, 0, 2])
+    mixed = {
+        "stack": arrays["stack"][:, order][:, :, ::-1, ::-1],
+        "z": arrays["z"][order],
+        "y": arrays["y"][::-1],
+        "x": arrays["x"][::-1],
+    }
+    path = tmp_path / f"mixed.{kind}"
+    if kind == "npz":
+        np.savez(path, **mixed)
+    else:
+        path.write_bytes(files.hdf5(mixed))
+    found = read_scan(path)
+    assert np.array_equal(found.values, want.values) and np.array_equal(found.heights, want.heights)
+    assert np.array_equal(read_stack(path).stack, arrays["stack"])
 
 
-@pytest.mark.parametrize("meta", ["[1]", "{", "é{}"])
-def test_bad_meta(tmp_path, arrays, meta):
-    (tmp_path / "stack.h5").write_bytes(files.hdf5(arrays, meta))
-    with pytest.raises(InputError, match=r"stack\.h5: "):
-        read_scan(tmp_path / "stack.h5")
-    with h5py.File(tmp_path / "stack.h5", "a") as file:
-        del file["meta"]
-        file["meta"] = "{}"
-    with pytest.raises(InputError, match="meta: expected a text of fixed length"):
-        read_scan(tmp_path / "stack.h5")
+def test_uneven_heights_are_kept(tmp_path, arrays):
+    """They are interpolated from where they are."""
+    arrays["z"] = np.array([7.0, 6.7, 6.6])
+    assert read_scan(_write(tmp_path, arrays, "npz")).heights.tolist() == [7.0, 6.7, 6.6]
 
 
-@pytest.mark.parametrize("key", ["stack", "x", "y", "z"])
-def test_missing_datasets(tmp_path, arrays, key):
-    del arrays[key]
-    (tmp_path / "stack.h5").write_bytes(files.hdf5(arrays))
-    with pytest.raises(InputError, match=rf"stack\.h5: expected a dataset '{key}'"):
-        read_scan(tmp_path / "stack.h5")
+def test_what_meta_says(tmp_path, arrays):
+    """Unit and oscillation, also where they are those of a simulation."""
+    scan = Scan(dz=0.2, n_oscillation=4, f0=25000.0, k=1500.0)
+    stack = read_scan(_write(tmp_path, arrays, "npz", {"scan": to_dict(scan), "unit": "kHz"}))
+    assert stack.unit == "Hz" and np.allclose(stack.values, 1000 * arrays["stack"][0])
+    told = {key: stack.meta[key] for key in ("amplitude", "f0", "k")}
+    assert told == {"amplitude": pytest.approx(0.8), "f0": 25000.0, "k": 1500.0}
+    stack = read_scan(
+        _write(tmp_path, arrays, "h5", {"amplitude": 1.6, "unit": "grey value", "channel": "g"})
+    )
+    assert stack.meta["amplitude"] == 1.6 and (stack.unit, stack.channel) == ("grey value", "g")
 
 
 def test_what_leads_out_of_the_file_or_takes_memory(tmp_path, arrays):

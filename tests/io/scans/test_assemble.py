@@ -36,27 +36,61 @@ def test_frames_that_follow_drift():
     """The nearest slice says where the stack is."""
     stack = _assemble(_block(1, 5.0, center=(1.0, 0.0)), _block(2, 7.0, center=(0.0, 0.5)))
     assert stack.window == ((-2, 4), (-1, 1)) and stack.meta["centers"] == [[0.0, 0.5], [1.0, 0.0]]
+    assert "moved by up to 1.1 Å" in stack.meta["warnings"][0]
 
 
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        (
-            _block(shape=(1, 4, 2), height=2.0),
-            r"1\.sxm: expected 4 x 2 pixels in 'Hz' as in 0\.sxm, got 2 x 4",
-        ),
-        (_block(unit="V", height=2.0), "in 'Hz' as in"),
-        (_block(), "got 0.sxm and 1.sxm at the same"),
-        (_block(height=np.nan), "heights: expected finite"),
-        (_block(size=(8.1, 4.0), height=2.0), "slices of one size"),
-        (_block(size=(np.inf, 4.0), height=2.0), "slices of one size"),
-        (_block(center=(5.0, 0.0), height=2.0), "slices of one place"),
-        (_block(center=(np.nan, 0.0), height=2.0), "slices of one place"),
-    ],
-)
-def test_slices_that_do_not_fit(other, words):
-    with pytest.raises(InputError, match=words):
-        _assemble(_block(), other)
+def _told(**meta):
+    return _block(2.0, 2.0, meta=meta)
+
+
+#: A second slice, and what the error names.
+BAD = [
+    (_block(shape=(1, 4, 2), height=2.0), "expected 4 x 2 pixels in 'Hz' as in 0.sxm, got 2 x 4"),
+    (_block(unit="V", height=2.0), "in 'Hz' as in"),
+    (_block(), "got 0.sxm and 1.sxm at the same"),
+    (_block(height=np.nan), "heights"),
+    (_block(size=(8.1, 4.0), height=2.0), "size"),
+    (_block(size=(np.inf, 4.0), height=2.0), "size"),
+    (_block(center=(5.0, 0.0), height=2.0), "center"),
+    (_block(center=(np.nan, 0.0), height=2.0), "center"),
+    (_told(angle=90.0), "scan angle"),
+    (_told(amplitude=2.0), "oscillation amplitude"),
+    (_told(f0=25000.0), "resonance frequency"),
+    (_told(feedback="ON"), "constant height"),
+]
+
+
+def test_slices_that_do_not_fit():
+    """The files that differ are named."""
+    first = _block(meta={"angle": 0.0, "amplitude": 1.0, "f0": 30000.0})
+    for other, words in BAD:
+        with pytest.raises(InputError) as error:
+            _assemble(first, other)
+            pytest.fail(f"{words}: was taken")
+        assert words in str(error.value)
+        if words not in ("heights", "constant height"):
+            assert "0.sxm" in str(error.value) and "1.sxm" in str(error.value)
+
+
+def test_what_slices_share():
+    """Angles and resonances that differ by rounding and drift are one; what one file tells counts for all."""
+    stack = _assemble(
+        _block(1, 5.0, meta={"angle": 15.0, "f0": 30000.0, "warnings": ["w"]}),
+        _block(2, 7.0, meta={"angle": 15.01, "f0": 30010.0, "amplitude": 1.6}),
+    )
+    assert stack.meta["angle"] == 15.0 and stack.meta["f0"] == 30000.0 and stack.meta["amplitude"] == 1.6
+    assert stack.meta["warnings"] == ["w"]
+
+
+def test_a_controller_that_was_on_may_be_overruled():
+    blocks = (_block(1, 5.0, meta={"feedback": "ON"}), _block(2, 7.0, meta={"feedback": "ON"}))
+    assert "feedback" not in _assemble(*blocks, constant_height=True).meta
+
+
+def test_multiples_of_hertz():
+    assert _assemble(_block(2.0, unit="kHz")).values[0, 0, 0] == 2000.0
+    assert _assemble(_block(2.0, unit="kHz"), scale=(3.0, "Hz")).values[0, 0, 0] == 6.0
+    assert _assemble(_block(2.0, unit="V")).unit == "V"
 
 
 def _point(x, y, **options):
@@ -69,16 +103,13 @@ def test_points():
     assert stack.x == pytest.approx([0, 2, 4]) and stack.y == pytest.approx([1, 3], abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("points", "words"),
-    [
+def test_points_that_form_no_grid():
+    for points, words in (
         ([_point(0, 0), _point(1, 0), _point(3, 0)], "evenly spaced"),
         ([_point(0, 0), _point(1, 0), _point(0, 1)], "a grid of 2 x 2, got 3"),
         ([_point(0, 0), _point(1, 0), _point(1, 0)], "a grid of 2 x 1, got 3"),
         ([_point(0, 0), _point(1, 0, height=2.0)], "same heights"),
         ([_point(0, 0), _point(1, 0, unit="V")], "one unit"),
-    ],
-)
-def test_points_that_form_no_grid(points, words):
-    with pytest.raises(InputError, match=words):
-        _assemble(*points)
+    ):
+        with pytest.raises(InputError, match=f"points: .*{words}"):
+            _assemble(*points)

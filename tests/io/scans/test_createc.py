@@ -38,35 +38,49 @@ def test_channels_without_bits(tmp_path):
         _read(tmp_path, content, None)
 
 
-def test_heights_must_be_given(tmp_path):
-    with pytest.raises(InputError, match="heights: expected the files to tell them"):
-        _read(tmp_path, files.createc(IMAGES), "Channel0", None)
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_header_that_was_shortened(tmp_path, version):
+    """The data follow DATA, wherever that stands, also where the word stands in the header too."""
+    content = files.createc(IMAGES, version, extra="Path=C:\\DATA\\\r\n")
+    for short in (content, content[:16000] + content[16120:]):
+        assert np.array_equal(_read(tmp_path, short, "Channel2").values[0], IMAGES[2])
 
 
-BAD = {
-    "truncated": (lambda c: c[:-4], 2, "expected 72 values"),
-    "truncated stream": (lambda c: c[:-90], 3, "expected 72 values"),
-    "no stream": (lambda c: c[:16384] + b"words", 3, "damaged"),
-    "truncated header": (lambda c: c[:9000], 3, "header of 16384"),
-    "huge": (lambda c: c.replace(b"Num.X=4", b"Num.X=400000000"), 2, "announces"),
-    "huge stream": (
-        lambda c: c.replace(b"Num.X=4", b"Num.X=40000").replace(bytes(4) + b"DATA", b"DATA"),
-        3,
-        "expected 720000 values",
-    ),
-    "negative": (lambda c: c.replace(b"Num.X=4", b"Num.X=-4"), 2, "positive whole number"),
-    "no size": (lambda c: c.replace(b"Length", b"Lenght"), 2, "length x"),
-}
+@pytest.mark.parametrize(("first", "last"), [(0, 5), (3, 8), (0, 8)])
+def test_lines_that_were_not_scanned(tmp_path, first, last):
+    """Zeros in every channel, at the lower edge (ScanYMode 1) or the upper one (2); the line that was being
+    scanned is half zero. A zero in one channel is a zero."""
+    images = np.random.default_rng(0).integers(1, 999, (4, 8, 8)).astype(float)
+    images[:, :first] = images[:, last:] = 0
+    begun = first if first else last - 1 if last < 8 else None
+    if begun is not None:
+        images[:, begun, 4:] = 0
+    images[2, 4, 3] = 0
+    found = _read(tmp_path, files.createc(list(images), select=15), "ADC2").values[0]
+    missing = np.zeros((8, 8), bool)
+    missing[:first] = missing[last:] = True
+    if begun is not None:
+        missing[begun, 4:] = True
+    np.testing.assert_array_equal(np.isnan(found), missing)
+    np.testing.assert_array_equal(found[~missing], images[2][~missing])
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_files(tmp_path, name):
-    change, version, words = BAD[name]
-    with pytest.raises(InputError, match=words) as error:
-        _read(tmp_path, change(files.createc(IMAGES, version)), "Channel0")
-    assert "image.dat" in str(error.value) and "\n" not in str(error.value)
+def test_what_the_header_says(tmp_path):
+    """400 and -200 steps of 0.01 Å; the resonance where the PLL was on."""
+    extra = "Scanrotoffx / OffsetX=-400\r\nScanrotoffy / OffsetY=200\r\nDacto[A]xy=0.01\r\n"
+    extra += "PLLOn=1\r\nPLLCenterFreq=30713.24\r\n"
+    stack = _read(tmp_path, files.createc(IMAGES, extra=extra), "Channel2")
+    assert np.mean(stack.x) == pytest.approx(4.0) and np.mean(stack.y) == pytest.approx(-2.0)
+    assert stack.meta["f0"] == 30713.24
+    controlled = files.createc(IMAGES).replace(b"CHMode=1", b"CHMode=0")
+    with pytest.raises(InputError, match=r"image\.dat: expected an image of constant height"):
+        _read(tmp_path, controlled, "Channel2")
+    assert np.array_equal(_read(tmp_path, controlled, "Channel2", constant_height=True).values[0], IMAGES[2])
 
 
 def test_a_stream_that_expands_without_end_is_cut(tmp_path):
-    content = files.createc(IMAGES)[:16384] + zlib.compress(bytes(10**8))
-    assert not _read(tmp_path, content, "Channel0").values.any()
+    """What comes after the images of the header is never expanded."""
+    content = files.createc(IMAGES)
+    stream = zlib.decompress(content[16384:])
+    found = _read(tmp_path, content[:16384] + zlib.compress(stream + bytes(10**8)), "Channel0")
+    assert np.array_equal(found.values[0], IMAGES[0])

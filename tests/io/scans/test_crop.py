@@ -14,15 +14,8 @@ def test_pixels_inside():
     assert np.array_equal(crop(STACK, STACK.window).values, STACK.values)
 
 
-@pytest.mark.parametrize(
-    ("window", "words"),
-    [
-        (((5.0, 6.0), (10.0, 13.0)), "in x, got 5 to 6"),
-        (((0.0, 4.0), (10.1, 10.9)), "in y, got 10.1 to 10.9"),
-        (((3.0, 1.0), (10.0, 13.0)), "expected x0 <= x1"),
-        (((np.nan, 1.0), (10.0, 13.0)), "expected x0 <= x1"),
-    ],
-)
-def test_bad_windows(window, words):
-    with pytest.raises(InputError, match=words):
-        crop(STACK, window)
+def test_bad_windows():
+    nan = float("nan")
+    for x, y in (((5, 6), (10, 13)), ((0, 4), (10.1, 10.9)), ((3, 1), (10, 13)), ((nan, 1), (10, 13))):
+        with pytest.raises(InputError, match="window: "):
+            crop(STACK, (x, y))

@@ -19,6 +19,19 @@ def test_the_longest_run_of_whole_lines_is_left():
     assert found.window == ((0.0, 3.0), (2.0, 4.0))
 
 
+def test_curves_that_end_at_heights_of_their_own():
+    """Each pixel reaches another height: heights go, not lines; what was never measured goes as lines."""
+    values = np.random.default_rng(0).normal(size=(9, 6, 4))
+    reached = np.random.default_rng(1).integers(5, 9, (6, 4))
+    reached[2, 1] = 5
+    there = np.arange(9)[:, None, None] < reached
+    there[:, 5] = False
+    stack = ScanStack(np.where(there, values, np.nan), -np.arange(9.0), ((0.0, 3.0), (0.0, 5.0)))
+    found = crop_finished(stack)
+    np.testing.assert_array_equal(found.values, values[:5, :5])
+    assert found.heights.tolist() == [0, -1, -2, -3, -4] and found.window == ((0.0, 3.0), (0.0, 4.0))
+
+
 def test_a_whole_scan_stays():
     stack = make([])
     assert crop_finished(stack) is stack

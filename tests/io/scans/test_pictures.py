@@ -1,6 +1,3 @@
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,30 +50,3 @@ def test_colours(tmp_path):
     assert np.array_equal(stack.values[0], GREYS["uint8"][::-1])
     with pytest.raises(InputError, match=r"colours\.png: expected grey values, got colours"):
         read_scan(tmp_path / "colours.png", heights=[1.0], pixel_size=1.0)
-
-
-def test_what_must_be_given(tmp_path):
-    path = tmp_path / "slice.png"
-    path.write_bytes(files.picture(GREYS["uint8"]))
-    with pytest.raises(InputError, match=r"heights: .*give heights"):
-        read_scan(path, pixel_size=1.0)
-    with pytest.raises(InputError, match=r"pixel_size: .*give pixel_size"):
-        read_scan(path, heights=[1.0])
-    with pytest.raises(InputError, match="pixel_size: expected positive"):
-        read_scan(path, heights=[1.0], pixel_size=-1.0)
-    with pytest.raises(InputError, match="heights: expected one for each of 1 images, got 2"):
-        read_scan(path, heights=[1.0, 2.0], pixel_size=1.0)
-    with pytest.raises(InputError, match="direction: expected 'forward', the only one"):
-        read_scan(path, heights=[1.0], pixel_size=1.0, direction="backward")
-
-
-def test_huge_and_damaged(tmp_path):
-    path = tmp_path / "slice.png"
-    small = files.picture(GREYS["uint8"])
-    header = b"IHDR" + struct.pack(">II", 16_000, 10_000) + small[24:29]
-    path.write_bytes(small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:])
-    with pytest.raises(InputError, match=r"slice\.png: .*announces 640000000"):
-        read_scan(path, heights=[1.0], pixel_size=1.0)
-    path.write_bytes(small[:50])
-    with pytest.raises(InputError, match=r"slice\.png.*damaged"):
-        read_scan(path, heights=[1.0], pixel_size=1.0)

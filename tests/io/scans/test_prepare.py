@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from torch_afm.config import Scan
-from torch_afm.io.scans import ScanPreparation, ScanStack, prepare_scan
+from torch_afm.io.scans import ScanPreparation, ScanStack, prepare, prepare_scan
 from torch_afm.utils import InputError
 
 MODEL = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(33, 33), n_slices=5, dz=0.1)
@@ -42,7 +42,7 @@ def test_the_nearest_heights_on_the_model_s_pixels():
     # The outermost pixels are asked for their edges only where the model's 8 Å need it.
     edge = prepare_scan(scan(HEIGHTS, half=3.9, n=40), MODEL, FIXED)
     assert edge.scan.pixels == (33, 33) and edge.stack.x[0] == pytest.approx(-4.0)
-    assert [name for name, _ in found.steps] == ["read", "pixels", "heights"]
+    assert [name for name, _ in found.steps] == ["read", "oscillation", "pixels", "heights"]
 
 
 def test_top_center_window_and_order():
@@ -66,16 +66,96 @@ def test_too_few_heights_get_smaller_steps_or_are_refused():
     assert found.scan.dz == pytest.approx(0.075) and found.scan.amplitude == pytest.approx(1.0, abs=0.04)
     assert found.stack.heights == pytest.approx([0.3, 0.225, 0.15, 0.075, 0.0])
     assert "spans 0.30 Å" in found.warnings[0]
-    for heights in ([0.1, 0.0], [0.0]):
-        with pytest.raises(InputError, match=r"heights: expected 0\.40 Å"):
-            prepare_scan(scan(heights), MODEL, FIXED)
-    with pytest.raises(InputError, match="heights"):
-        prepare_scan(scan(HEIGHTS), MODEL, dataclasses.replace(FIXED, top=1.2))
 
 
-def test_widely_spaced_heights_and_amplitude():
-    found = prepare_scan(scan([0.8, 0.4, 0.0]), MODEL, dataclasses.replace(FIXED, amplitude=0.6))
-    assert any("0.40 Å apart" in w for w in found.warnings) and found.scan.n_oscillation == 6
+def test_widely_spaced_heights():
+    found = prepare_scan(scan([0.8, 0.4, 0.0]), MODEL, FIXED)
+    assert any("0.40 Å apart, 2 of them are used" in w for w in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("meta", "given", "amplitude", "f0", "source"),
+    [
+        ({}, None, 1.0, MODEL.f0, "model"),
+        ({"amplitude": 1.6, "f0": 25000.0}, None, 1.6, 25000.0, "header"),
+        ({"amplitude": 1.6, "f0": 25000.0}, 0.6, 0.6, 25000.0, "given"),
+    ],
+)
+def test_the_oscillation_is_that_of_the_header(meta, given, amplitude, f0, source):
+    settings = dataclasses.replace(FIXED, amplitude=given)
+    found = prepare_scan(scan(HEIGHTS, meta=meta | {"k": 1500.0}), MODEL, settings)
+    assert found.scan.amplitude == pytest.approx(amplitude) and (found.scan.f0, found.scan.k) == (f0, 1500.0)
+    text = dict(found.steps)["oscillation"]
+    assert f"{amplitude:.2f} Å" in text and f"({source})" in text and f"{f0:.0f} Hz" in text
+    # What was used goes with the stack.
+    assert found.stack.meta["amplitude"] == pytest.approx(amplitude) and found.stack.meta["f0"] == f0
+    assert not found.warnings
+
+
+def test_oscillations_that_cannot_be_simulated():
+    small = prepare_scan(scan(HEIGHTS, meta={"amplitude": 0.1, "f0": 0.0}), MODEL, FIXED)
+    assert small.scan.amplitude == pytest.approx(0.2) and small.scan.f0 == MODEL.f0
+    assert any("0.10 Å is simulated as 0.20 Å" in w for w in small.warnings)
+    assert any("f0 0" in w for w in small.warnings)
+
+
+def test_what_the_reader_and_the_header_say_is_told():
+    meta = {"angle": 41.0, "z_spread": 0.3, "warnings": ["a line of the reader"]}
+    found = prepare_scan(scan(HEIGHTS, meta=meta), MODEL, FIXED)
+    assert "turned by 41°" in found.steps[0][1] and found.warnings[0] == "a line of the reader"
+    assert any("differ by 0.30 Å" in w for w in found.warnings)
+    steady = prepare_scan(scan(HEIGHTS, meta={"z_spread": 0.05}), MODEL, FIXED)
+    assert not steady.warnings
+
+
+def test_scans_smaller_and_coarser_than_the_model():
+    found = prepare_scan(scan(HEIGHTS, half=3.0, n=40), MODEL, FIXED)
+    assert ["the scan is 6.2 x 6.2 Å wide, the network looks at 8 x 8 Å" in w for w in found.warnings] == [
+        True
+    ]
+    coarse = prepare_scan(scan(HEIGHTS, n=13), MODEL, FIXED)
+    assert ["1.00 Å wide, those of the model 0.25 Å" in w for w in coarse.warnings] == [True]
+
+
+def test_scans_far_from_the_origin():
+    """Piezos reach micrometres; positions there would have few digits left."""
+    stack = scan(HEIGHTS)
+    far = stack.replace(window=((-20_006.3, -19_994.3), (4_994.0, 5_006.0)))
+    found = prepare_scan(far, MODEL, FIXED)
+    assert found.stack.window == pytest.approx(np.array(((-6.3, 5.7), (-6.0, 6.0))), abs=1e-9)
+    assert found.stack.meta["origin"] == [-20_000.0, 5_000.0] and found.scan.window == found.stack.window
+    assert "-20000, 5000 Å" in dict(found.steps)["frame"]
+    np.testing.assert_allclose(found.stack.values, prepare_scan(stack, MODEL, FIXED).stack.values, atol=1e-9)
+    # Places are asked for in the frame of the file.
+    place = dataclasses.replace(FIXED, center=(-20_000.3, 5_001.0))
+    found = prepare_scan(far, MODEL, place)
+    assert np.mean(found.stack.window, axis=1) + found.stack.meta["origin"] == pytest.approx(
+        [-20_000.3, 5_001.0]
+    )
+
+
+def test_other_tops_cost_no_second_alignment(monkeypatch):
+    """And give, slice by slice, what one preparation of the whole gives."""
+    calls = []
+    align = prepare.align_slices
+    monkeypatch.setattr(prepare, "align_slices", lambda stack: calls.append(1) or align(stack))
+    stack = scan(HEIGHTS)
+    tops = {top: prepare_scan(stack, MODEL, ScanPreparation(top=top)) for top in (1.0, 0.9, 0.4)}
+    assert len(calls) == 1
+    np.testing.assert_allclose(tops[1.0].stack.values[1:], tops[0.9].stack.values[:-1], atol=1e-12)
+    again = prepare_scan(scan(HEIGHTS), MODEL, ScanPreparation(top=0.9))
+    assert len(calls) == 2 and np.array_equal(again.stack.values, tops[0.9].stack.values)
+    prepare_scan(stack, MODEL, ScanPreparation(flatten="none"))
+    assert len(calls) == 3
+
+
+def test_curves_that_end_early_lose_heights():
+    stack = scan(HEIGHTS)
+    values = stack.values.copy()
+    values[9:, ::2, ::3] = np.nan
+    found = prepare_scan(stack.replace(values=values), MODEL, FIXED)
+    assert found.stack.heights == pytest.approx([0.6, 0.5, 0.4, 0.3, 0.2])
+    assert found.warnings[0] == "2 of 11 heights (left: 1.00 to 0.20 Å) were left out as not finished"
 
 
 def test_tilt_and_drift_are_taken_out_and_told():
@@ -116,27 +196,56 @@ def test_unfinished_lines_are_left_out():
     assert "10 of 60 lines" in found.warnings[0] and found.scan.pixels[1] < found.scan.pixels[0]
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"flatten": "sphere"}, "flatten"),
-        ({"align": "maybe"}, "align"),
-        ({"window": ((0, 1), (0, 1)), "center": (0, 0)}, "got both"),
-        ({"amplitude": -1.0}, "amplitude"),
-    ],
-)
-def test_settings_that_make_no_sense(settings, message):
-    with pytest.raises(InputError, match=message):
-        ScanPreparation(**settings)
+def _wide(n):
+    """Nothing but a frame: its pixels take no memory."""
+    return ScanStack(np.broadcast_to(np.eye(n), (11, n, n)), HEIGHTS, ((0.0, n - 1.0), (0.0, n - 1.0)))
 
 
-def test_scans_that_show_nothing_or_too_little():
-    flat = scan(HEIGHTS)
-    values = flat.values.copy()
-    values[4] = 3.0
-    with pytest.raises(InputError, match=r"got 1 without \(heights 0.6 Å\)"):
-        prepare_scan(flat.replace(values=values), MODEL, FIXED)
-    with pytest.raises(InputError, match=r"at least 4.0 Å in x, got 3.0"):
-        prepare_scan(scan(HEIGHTS, half=1.5), MODEL, FIXED)
-    with pytest.raises(InputError, match="positions within the scanned"):
-        prepare_scan(scan(HEIGHTS), MODEL, dataclasses.replace(FIXED, center=(5.0, 0.0)))
+def _flat(index, value):
+    stack = scan(HEIGHTS)
+    values = stack.values.copy()
+    values[index] = value
+    return stack.replace(values=values)
+
+
+#: A scan, how it is prepared, and what the error names.
+BAD = [
+    (scan([0.1, 0.0]), {}, "heights: expected 0.40 Å"),
+    (scan([0.0]), {}, "heights: expected images at several heights, got a single one; the model looks at 5"),
+    (scan([30.0, 20.0, 10.0]), {}, "heights: expected at least 2 measured slices"),
+    (ScanStack(np.zeros((11, 1, 1)), HEIGHTS, ((0, 0), (0, 0))), {}, "stack: expected images, got one curve"),
+    (scan(HEIGHTS), {"top": 1.2}, "top: expected 0.20 to 1.00 Å"),
+    (scan(HEIGHTS), {"top": 0.1}, "top: expected 0.20 to 1.00 Å"),
+    (scan(HEIGHTS), {"amplitude": 100.0}, "amplitude: expected at most 20.0 Å"),
+    (scan(HEIGHTS, unit="m", channel="Z"), {}, "channel: expected the frequency shift, got 'Z' in m"),
+    (_flat(slice(None), np.nan), {}, "values: expected measured ones"),
+    (_flat(4, 3.0), {}, "values: expected images with contrast, got 1 without (heights 0.6 Å)"),
+    (scan(HEIGHTS, half=1.5), {}, "scan: expected at least 4.0 Å in x, got 3.05 Å; were nm meant"),
+    (scan(HEIGHTS), {"center": (5.0, 0.0)}, "x: expected positions within the scanned"),
+    # Picometres given as Å: 128 pixels of 12.6 pm.
+    (scan(HEIGHTS, half=800.0, n=128), {}, "were pm meant for Å, it is 0.126 Å"),
+    (_wide(600), {}, "window: expected at most 46 x 46 nm, got a scan 59.9 nm wide"),
+]
+
+
+def test_scans_that_are_refused():
+    for stack, settings, words in BAD:
+        with pytest.raises(InputError) as error:
+            prepare_scan(stack, MODEL, dataclasses.replace(FIXED, **settings))
+            pytest.fail(f"{words}: was prepared")
+        assert words in str(error.value)
+    # A part of a large scan is no large scan.
+    part = dataclasses.replace(FIXED, window=((0.0, 20.0), (0.0, 20.0)))
+    assert prepare_scan(_wide(600), MODEL, part).scan.pixels == (81, 81)
+
+
+def test_settings_that_make_no_sense():
+    for name, settings in (
+        ("flatten", {"flatten": "sphere"}),
+        ("align", {"align": "maybe"}),
+        ("window, center", {"window": ((0, 1), (0, 1)), "center": (0, 0)}),
+        ("amplitude", {"amplitude": -1.0}),
+        ("top", {"top": float("nan")}),
+    ):
+        with pytest.raises(InputError, match=f"^{name}: "):
+            ScanPreparation(**settings)

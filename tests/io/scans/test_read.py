@@ -6,7 +6,7 @@ import pytest
 from tests.io.scans import files
 from torch_afm.config import Scan
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.io.scans import align_slices, crop, flatten_lines, flatten_plane, read_scan
+from torch_afm.io.scans import align_slices, crop, flatten_plane, read_scan
 from torch_afm.utils import InputError
 
 HEIGHTS = np.array([7.0, 6.9, 6.8])
@@ -49,7 +49,7 @@ def test_as_it_was_scanned(folder):
 
 def test_stack_files_stay_what_they_were(tmp_path):
     path = tmp_path / "stack.npz"
-    axes = {"x": np.linspace(0, 1, 5), "y": np.array([0.0, 0.1, 9.0]), "z": HEIGHTS}
+    axes = {"x": np.linspace(0, 1, 5), "y": np.array([0.0, 0.1, 0.2]), "z": HEIGHTS}
     made = AFMStack(np.zeros((2, 3, 3, 5), np.float32), **axes, meta={"z_top": 1.0})
     write_stack(path, made)
     shutil.copy(path, tmp_path / "stack.v1")
@@ -94,9 +94,6 @@ def test_formats_are_known_by_their_first_bytes(tmp_path):
     path = tmp_path / "image.dat"
     path.write_bytes(files.gwy([("df", np.zeros((3, 4)), {"Z-Controller>Z (m)": "1e-9"})]))
     assert read_scan(path).heights == pytest.approx([10])
-    path.write_bytes(b"words")
-    with pytest.raises(InputError, match=r"image\.dat: expected an intact Nanonis spectrum"):
-        read_scan(path)
 
 
 def test_from_drifting_tilted_images_to_the_model(tmp_path):
@@ -120,5 +117,3 @@ def test_from_drifting_tilted_images_to_the_model(tmp_path):
     found = stack.on_grid(Scan(pixels=(40, 40), n_slices=2, dz=0.1)).tensor()[0, 0].double().numpy()
     far, near = found - found.mean(axis=(1, 2), keepdims=True)
     assert np.abs(far - near).max() < 0.1 * np.ptp(near)
-    lines = flatten_lines(stack).values
-    assert np.ptp(np.median(lines, axis=2), axis=1) == pytest.approx([0, 0], abs=1e-12)

@@ -2,25 +2,32 @@ from pathlib import Path
 
 import pytest
 
-from torch_afm.io.scans.scan_block import MAX_VALUES, check_size, number, pick_channel, plain, reading
+from torch_afm.io.scans.scan_block import (
+    MAX_VALUES,
+    bracketed,
+    check_size,
+    decode,
+    number,
+    pick_channel,
+    plain,
+    quantity,
+    reading,
+)
 from torch_afm.utils import InputError
 
 FILE = Path("file.sxm")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_names_of_the_frequency_shift():
+    for name in (
         "OC M1 Freq. Shift (Hz)",
         "OC_M1_Freq._Shift",
         "Frequency Shift",
         "frequency_shift [AVG] (Hz)",
         "df",
         "Δf (Hz)",
-    ],
-)
-def test_names_of_the_frequency_shift(name):
-    assert pick_channel(FILE, ["Current (A)", "Z (m)", name, "Offset", "dIdV"], None) == 2
+    ):
+        assert pick_channel(FILE, ["Current (A)", "Z (m)", name, "Offset", "dIdV"], None) == 2
 
 
 def test_names_that_are_given():
@@ -42,17 +49,46 @@ def test_sizes():
             check_size(FILE, values, held)
 
 
-@pytest.mark.parametrize("text", ["", "nan", "inf", "1e999", "one", None, "1 2"])
-def test_numbers(text):
-    with pytest.raises(InputError, match=r"file\.sxm: Z: expected a finite number"):
-        number(FILE, "Z", text)
+def test_numbers():
+    for text in ("", "nan", "inf", "1e999", "one", None, "1 2"):
+        with pytest.raises(InputError, match=r"file\.sxm: Z: expected a finite number"):
+            number(FILE, "Z", text)
     assert number(FILE, "Z", " 1e-3 ") == 1e-3
 
 
-@pytest.mark.parametrize("error", [KeyError("k"), RecursionError(), MemoryError(), AssertionError("a\nb")])
-def test_whatever_a_library_raises(error, capsys):
+@pytest.mark.parametrize(
+    ("text", "unit", "base", "value"),
+    [
+        ("3", "pm", "m", 3e-12),
+        ("3 nm", "pm", "m", 3e-9),
+        ("-1.5E-3 Å", "", "m", -1.5e-13),
+        ("2", "", "m", 2.0),
+        ("30.3", "kHz", "Hz", 30300.0),
+        ("5 mHz", "", "Hz", 5e-3),
+        ("5 m", "", "Hz", None),
+        ("5", "A", "m", None),
+        ("px", "", "m", None),
+        ("1e999", "m", "m", None),
+    ],
+)
+def test_quantities(text, unit, base, value):
+    assert quantity(text, unit, base) == (None if value is None else pytest.approx(value, rel=1e-12))
+
+
+def test_letters():
+    assert (
+        decode("3 Å".encode()) == decode("3 Å".encode("cp1252")) == decode(b"\xef\xbb\xbf3 \xc3\x85") == "3 Å"
+    )
+    assert bracketed("OC M1 Freq. Shift (Hz)") == ("OC M1 Freq. Shift", "Hz") and bracketed("df") == (
+        "df",
+        "",
+    )
+
+
+def test_whatever_a_library_raises(capsys):
     words = r"^file\.sxm: expected an intact thing, "
-    with pytest.raises(InputError, match=words) as raised, reading(FILE, "thing"):
-        print("noise")
-        raise error
-    assert "\n" not in str(raised.value) and capsys.readouterr().out == ""
+    for error in (KeyError("k"), RecursionError(), MemoryError(), AssertionError("a\nb")):
+        with pytest.raises(InputError, match=words) as raised, reading(FILE, "thing"):
+            print("noise")
+            raise error
+        assert "\n" not in str(raised.value) and capsys.readouterr().out == ""

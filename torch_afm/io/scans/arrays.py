@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from torch_afm.config import Scan, from_dict
 from torch_afm.io.hdf5 import import_h5py
-from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, reading
-from torch_afm.io.stacks import AFMStack, read_npz_stack
+from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, number, reading
+from torch_afm.io.stacks import AFMStack, as_stack, read_npz_stack
 from torch_afm.utils import InputError
 
 
@@ -21,7 +22,8 @@ def read_npz(path: Path, channel: str | None) -> ScanBlock:
 
 def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
     """The same in HDF5: datasets ``stack`` ``[C, Z, Y, X]`` or ``[Z, Y, X]``, ``x``, ``y`` and ``z``, and
-    ``meta``, a JSON text of fixed length (``np.bytes_``), which may be left out. Texts of variable length are
+    ``meta``, a JSON text of fixed length (``np.bytes_``), which may be left out. Its ``unit`` is that of the
+    stack, Hz where it has none; ``scan`` brings the oscillation. Texts of variable length are
     refused: the HDF5 library takes whatever memory a damaged file says they need.
 
     Raises:
@@ -34,10 +36,7 @@ def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
         meta = _dataset(path, file, "meta", "S").item() if "meta" in file else b"{}"
         if arrays["stack"].ndim == 3:
             arrays["stack"] = arrays["stack"][None]
-        try:
-            stack = AFMStack(**arrays, meta=json.loads(meta))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+        stack = as_stack(path, arrays, json.loads(meta))
     return _block(path, stack, channel)
 
 
@@ -45,7 +44,10 @@ def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
     """A dataset, after everything that could take memory or lead out of the file has been looked at."""
     h5py = import_h5py()
     if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(file[key], h5py.Dataset):
-        raise InputError(f"{path}: expected a dataset {key!r} in the file itself, got none")
+        raise InputError(
+            f"{path}: expected a dataset {key!r} in the file itself, got "
+            f"{', '.join(list(file)[:20]) or 'none'}"
+        )
     dataset = file[key]
     if dataset.dtype.kind not in kinds or dataset.external or dataset.is_virtual:
         wanted = "a text of fixed length" if kinds == "S" else "real numbers"
@@ -62,19 +64,26 @@ def _block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
         channel = names[0]
     if channel not in names:
         raise InputError(f"channel: expected one of {', '.join(names)} in {path}, got {channel!r}")
-    sizes = []
-    for name, axis in (("x", stack.x), ("y", stack.y)):
-        steps = np.diff(axis)
-        if len(axis) > 1 and np.ptp(steps) > 1e-3 * steps.mean():
-            raise InputError(f"{path}: {name}: expected evenly spaced pixels, got steps that differ")
-        sizes.append(float(steps.mean() * len(axis)) if len(axis) > 1 else 0.0)
+    meta = stack.meta
+    if "scan" in meta:
+        try:
+            scan = from_dict(Scan, meta["scan"])
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{path}: meta: cannot read 'scan': {error}") from None
+        meta = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k} | meta
+    for key in ("amplitude", "f0", "k", "angle", "z_spread"):
+        if key in meta:
+            number(path, key, meta[key])
+    if not isinstance(meta.get("warnings", []), list):
+        raise InputError(f"{path}: meta: expected a list of warnings, got {meta['warnings']!r}")
+    sizes = [float(axis[-1] - axis[0]) * len(axis) / max(len(axis) - 1, 1) for axis in (stack.x, stack.y)]
     return ScanBlock(
         values=stack.stack[names.index(channel)].astype(np.float64),
         heights=stack.z,
         size=(sizes[0], sizes[1]),
         center=(float(stack.x[0] + stack.x[-1]) / 2, float(stack.y[0] + stack.y[-1]) / 2),
-        unit="Hz",
-        channel=channel,
-        direction="forward",
-        meta=stack.meta,
+        unit=str(meta.get("unit", "Hz")),
+        channel=str(meta.get("channel", channel)) if len(names) == 1 else channel,
+        direction=str(meta.get("direction", "forward")),
+        meta=meta,
     )

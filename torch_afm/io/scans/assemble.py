@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_size
+from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_common, check_size, unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
 #: Largest relative difference between the sizes of slices, and between the steps of a grid of points.
 _TOLERANCE = 1e-3
+
+#: Share of the frame by which frames that follow drift may be moved before it is worth a warning.
+_MOVED = 0.1
 
 
 def assemble(
@@ -20,23 +24,25 @@ def assemble(
     heights: Sequence[float] | None = None,
     pixel_size: tuple[float, float] | None = None,
     scale: tuple[float, str] | None = None,
+    constant_height: bool = False,
 ) -> ScanStack:
     """A stack of all images, ordered from far to near.
 
     Each slice lies in its own scan frame; frames may be moved against each other to follow drift, by less
     than half their size, and are put on top of each other: the stack has the frame of the nearest slice, and
     ``meta["centers"]`` says where each was. Spectra at single points make a volume if their points form a
-    grid.
+    grid. Values in a multiple of Hz become Hz.
 
     Args:
         files: the images and where each comes from.
         heights: of all images in the order of the files, in Å; those of the files where ``None``.
         pixel_size: width and height of a pixel in Å; that of the files where ``None``.
         scale: what values are multiplied by, and the unit they then have.
+        constant_height: the images are of constant height, whatever the files say about the controller.
 
     Raises:
-        InputError: for images of different shapes, sizes, places or units, no or equal heights, points that
-            form no grid.
+        InputError: for images of different shapes, sizes, places, angles, oscillations or units, no or equal
+            heights, a height that was controlled, points that form no grid.
     """
     names = [path.name for path, block in files for _ in range(len(block.values))]
     blocks = [block for _, block in files]
@@ -44,6 +50,13 @@ def assemble(
         blocks = [_mosaic(blocks)]
         names = [f"{files[0][0].name} to {files[-1][0].name}"] * len(blocks[0].values)
     shape, unit = blocks[0].values.shape[1:], blocks[0].unit
+    for path, block in files:
+        if block.meta.get("feedback") == "ON" and not constant_height:
+            raise InputError(
+                f"{path}: expected an image of constant height, got one whose header says that the "
+                "controller of the height was on; where it was not, give constant_height"
+            )
+    check_common([(path.name, block.meta) for path, block in files])
     for (path, _), block in zip(files, blocks, strict=False):
         if block.values.shape[1:] != shape or block.unit != unit:
             raise InputError(
@@ -52,9 +65,10 @@ def assemble(
             )
     check_size(files[0][0], sum(block.values.size for block in blocks), MAX_VALUES)
     order, z = _order(names, blocks, heights)
-    size, centers = _frame(files, blocks, pixel_size)
+    size, centers = _frame(names, blocks, pixel_size)
     nearest = centers[order[-1]]
-    factor, unit = (1.0, unit) if scale is None else scale
+    hertz = unit_factor(unit, "Hz")
+    factor, unit = scale or ((1.0, unit) if hertz is None else (hertz, "Hz"))
     half = [extent * (1 - 1 / n) / 2 for extent, n in zip(size, shape[::-1], strict=True)]
     x, y = ((float(c - h), float(c + h)) for c, h in zip(nearest, half, strict=True))
     owner = np.repeat(np.arange(len(blocks)), [len(block.values) for block in blocks])
@@ -67,9 +81,34 @@ def assemble(
         unit=unit,
         channel=blocks[0].channel,
         direction=blocks[0].direction,
-        meta=blocks[owner[order[-1]]].meta
-        | {"files": [names[i] for i in order], "centers": centers[order].tolist()},
+        meta=_meta([blocks[i] for i in owner[order]], [names[i] for i in order], centers[order], size),
     )
+
+
+def _meta(
+    blocks: Sequence[ScanBlock], names: Sequence[str], centers: np.ndarray, size: tuple[float, float]
+) -> dict[str, Any]:
+    """What is kept of all slices, far to near: the settings of the nearest file that tells them, the warnings
+    of all, and where each slice comes from, once where it is the same for all."""
+    meta: dict[str, Any] = {}
+    for block in blocks:
+        meta |= block.meta
+    # Only constant height comes so far.
+    meta.pop("feedback", None)
+    warnings = list(dict.fromkeys(w for block in blocks for w in block.meta.get("warnings", [])))
+    moved = float(np.linalg.norm(np.ptp(centers, axis=0)))
+    if moved > _MOVED * max(size) > 0:
+        warnings.append(
+            f"the files say that the frames were moved by up to {moved:.1f} Å against each other: they are "
+            "put on top of each other, as if that had followed drift"
+        )
+    if warnings:
+        meta["warnings"] = warnings
+    single = len(set(names)) == 1
+    return meta | {
+        "files": list(names[:1]) if single else list(names),
+        "centers": (centers[:1] if single else centers).tolist(),
+    }
 
 
 def _order(
@@ -90,12 +129,15 @@ def _order(
     same = np.flatnonzero(np.diff(z[order]) == 0)
     if len(same):
         a, b = (names[order[same[0] + k]] for k in (0, 1))
-        raise InputError(f"heights: expected a different one for each image, got {a} and {b} at the same")
+        raise InputError(
+            f"heights: expected a different one for each image, got {a} and {b} at the same; leave one of "
+            "them out, or give heights"
+        )
     return order, z
 
 
 def _frame(
-    files: Sequence[tuple[Path, ScanBlock]],
+    names: Sequence[str],
     blocks: Sequence[ScanBlock],
     pixel_size: tuple[float, float] | None,
 ) -> tuple[tuple[float, float], np.ndarray]:
@@ -109,14 +151,27 @@ def _frame(
         sizes = [block.size for block in blocks if block.size is not None]
         if len(sizes) < len(blocks):
             raise InputError("pixel_size: expected the files to tell it, got none; give pixel_size in Å")
-    if not np.allclose(sizes, sizes[0], rtol=_TOLERANCE, atol=0) or not np.isfinite(sizes).all():
-        raise InputError("size: expected slices of one size, got different ones")
-    centers = np.concatenate([np.tile(b.center, (len(b.values), 1)) for b in blocks])
-    if (np.ptp(centers, axis=0) > np.array(sizes[0]) / 2).any() or not np.isfinite(centers).all():
+    owners = [names[i] for i in np.cumsum([0, *(len(block.values) for block in blocks[:-1])])]
+    bad = ~np.isclose(sizes, sizes[0], rtol=_TOLERANCE, atol=0).all(axis=1) | ~np.isfinite(sizes).all(axis=1)
+    if bad.any():
+        i = int(np.argmax(bad))
         raise InputError(
-            f"{files[0][0].parent}: expected slices of one place, got frames more than half their size apart"
+            f"size: expected slices of one size, got {_by(sizes[i])} Å in {owners[i]} and {_by(sizes[0])} Å "
+            f"in {owners[0]}"
         )
-    return sizes[0], centers
+    centers = np.array([block.center for block in blocks])
+    far = ~(np.abs(centers - centers[0]) <= np.array(sizes[0]) / 2).all(axis=1)
+    if far.any():
+        i = int(np.argmax(far))
+        raise InputError(
+            f"center: expected slices of one place, got {owners[i]} and {owners[0]}, whose frames lie more "
+            "than half their size apart"
+        )
+    return sizes[0], np.repeat(centers, [len(block.values) for block in blocks], axis=0)
+
+
+def _by(size: tuple[float, float]) -> str:
+    return f"{size[0]:.4g} x {size[1]:.4g}"
 
 
 def _mosaic(blocks: Sequence[ScanBlock]) -> ScanBlock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_size, number, pick_channel, reading
 from torch_afm.utils import InputError
 
-#: Bytes of the header, which ends in "DATA".
+#: Bytes of the header, which ends in "DATA"; where it was shortened, fewer.
 _HEADER = 16384
 
 #: First line, type of a value, unused bytes before the data (inside the compressed stream of the last).
@@ -26,8 +27,8 @@ def is_createc(head: bytes) -> bool:
 
 
 def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
-    """One image of a ``.dat`` file of Createc: 16384 bytes of ``key = value`` lines, then all channels, those
-    of the forward direction first, the uppermost line first.
+    """One image of a ``.dat`` file of Createc: ``key = value`` lines up to "DATA", 16384 bytes as a rule,
+    then all channels, those of the forward direction first, the uppermost line first.
 
     The three formats of public descriptions (Gwyddion's importer, and readers of Createc's users): the first
     line ``[Parameter]`` announces int16, ``[Paramet32]`` float32, ``[Paramco32]`` float32 compressed by zlib
@@ -36,8 +37,10 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     No description says which channel holds Δf or how it is scaled: values keep the unit ``DAC``, channels
     are called ``Z``, ``Current`` and ``ADC<bit>`` by the bits of ``Channelselectval``, or ``Channel<index>``
     where these do not fit; name one, and give ``scale``. Nor do they give the sign of ``CHModeZoff``, the
-    offset of constant-height images in Å, which is kept in ``meta``: give ``heights``. The frame is centred
-    at 0.
+    offset of constant-height images in Å, which is kept in ``meta``: give ``heights``. The height was
+    controlled where ``CHMode`` is 0. Lines that were not scanned, which the file holds as zeros in every
+    channel, are NaN. The middle of the frame is ``-Scanrotoffx``, ``-Scanrotoffy``, in steps of
+    ``Dacto[A]xy``, as public readers have it.
 
     Raises:
         InputError: for a damaged or truncated file, a missing channel.
@@ -46,13 +49,12 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         with open(path, "rb") as file:
             head = file.read(_HEADER)
             kind, skip = _VERSIONS[head[:11]]
-            if len(head) < _HEADER:
-                raise InputError(f"{path}: expected a header of {_HEADER} bytes, got {len(head)}")
             header = _parse(head)
             nx, ny, n = (_count(path, header, key) for key in ("num.x", "num.y", "channels"))
             itemsize = np.dtype(kind).itemsize
             if not n * nx * ny <= MAX_VALUES:
                 check_size(path, n * nx * ny, n * nx * ny)
+            file.seek(_begin(path, head))
             needed = skip + n * nx * ny * itemsize
             if head.startswith(b"[Paramco32]"):
                 # Never more than what is needed, however much the stream could expand to.
@@ -64,20 +66,61 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     mine = [i for i in range(n) if ways[i] == direction]
     chosen = mine[pick_channel(path, [names[i] for i in mine], channel)]
     images = np.frombuffer(data, kind, n * nx * ny, skip).reshape(n, ny, nx)
+    image = np.where(_unmeasured(path, images), np.nan, images[chosen])
     size = [number(path, key, header.get(key, "")) for key in ("length x[a]", "length y[a]")]
     meta: dict[str, str | float] = {
         name: header[key] for name, key in (("ch_mode", "chmode"), ("ch_zoff", "chmodezoff")) if key in header
     }
+    if "chmode" in header and header.get("fboff", "0") == "0":
+        meta["feedback"] = "ON" if header["chmode"] == "0" else "OFF"
+    if header.get("pllon") == "1" and "pllcenterfreq" in header:
+        meta["f0"] = number(path, "PLLCenterFreq", header["pllcenterfreq"])
+    step = number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
+    x, y = (0.0 - step * number(path, key, header.get(key, 0)) for key in ("scanrotoffx", "scanrotoffy"))
     return ScanBlock(
-        values=images[chosen, ::-1].astype(np.float64)[None],
+        values=image[None, ::-1],
         heights=None,
         size=(size[0], size[1]),
-        center=(0.0, 0.0),
+        center=(x, y),
         unit="DAC",
         channel=names[chosen],
         direction=direction,
         meta=meta | {"angle": number(path, "Rotation", header.get("rotation", 0))},
     )
+
+
+def _begin(path: Path, head: bytes) -> int:
+    """Where the data begin: behind the last "DATA" of the header, for a compressed file behind the last one
+    that a stream of zlib follows (RFC 1950: the method 8, two bytes that are a multiple of 31)."""
+    compressed = head.startswith(b"[Paramco32]")
+    if not compressed and head[-4:] == b"DATA" and len(head) == _HEADER:
+        return _HEADER
+    for found in reversed(list(re.finditer(b"DATA", head))):
+        start = head[found.end() : found.end() + 2]
+        if (
+            not compressed
+            or len(start) < 2
+            or (start[0] & 15 == 8 and int.from_bytes(start, "big") % 31 == 0)
+        ):
+            return found.end()
+    raise InputError(f"{path}: expected a header that ends in DATA, got none within {len(head)} bytes")
+
+
+def _unmeasured(path: Path, images: np.ndarray) -> np.ndarray:
+    """Where nothing was measured ``[Y, X]``: the lines at an edge that are zero in every channel, and what is
+    zero of the line that was being scanned."""
+    zero = (images == 0).all(axis=0)
+    scanned = np.flatnonzero(~zero.all(axis=1))
+    if not len(scanned):
+        raise InputError(f"{path}: expected at least one line that was scanned, got zeros")
+    first, last = scanned[0], scanned[-1]
+    missing = np.zeros_like(zero)
+    missing[:first] = missing[last + 1 :] = True
+    if first > 0:
+        missing[first] = zero[first]
+    if last < len(zero) - 1:
+        missing[last] |= zero[last]
+    return missing
 
 
 def _parse(head: bytes) -> dict[str, str]:

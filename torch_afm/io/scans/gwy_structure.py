@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
-#: Objects in objects, components in one object, and bytes times components that gwyfile copies, at most.
-_DEPTH, _COMPONENTS, _WORK = 16, 10_000, 2**33
+import numpy as np
 
-#: Bytes of plain components and of the items of arrays.
+from torch_afm.io.scans.scan_block import decode
+
+#: Objects in objects, and components in one object, at most.
+_DEPTH, _COMPONENTS = 16, 10_000
+
+#: Bytes of plain components and of the items of arrays, and how NumPy and struct call them.
 _PLAIN = {b"b": 1, b"c": 1, b"i": 4, b"q": 8, b"d": 8}
+_FORMATS = {b"b": "<?", b"c": "<c", b"i": "<i", b"q": "<q", b"d": "<d"}
 _ARRAYS = {b"I": 4, b"Q": 8, b"D": 8}
 
 
 @dataclass(frozen=True)
 class Component:
-    """Where a component lies in the bytes of its file: its name, its type, its first byte and its end."""
+    """Where a component lies in the bytes of its file: its name, its type, where its contents begin, and its
+    end."""
 
     name: str
     typecode: bytes
@@ -25,13 +32,11 @@ class Component:
 
 def components(data: bytes) -> list[Component]:
     """The components of the container in a ``.gwy`` file ("GWYP", then one object), everything in them
-    checked to lie inside what holds it.
-
-    gwyfile follows lengths and ends of strings wherever they point: a damaged file makes it read for ever or
-    take all memory. See "Gwyddion native format" in Gwyddion's user guide.
+    checked to lie inside what holds it: lengths and ends of strings in a damaged file point anywhere. See
+    "Gwyddion native format" in Gwyddion's user guide.
 
     Raises:
-        ValueError: for anything that does not fit, and for arrays of characters, which gwyfile misreads.
+        ValueError: for anything that does not fit, and for arrays of characters, which no image has.
     """
     if data[:4] != b"GWYP":
         raise ValueError("no GWYP at its start")
@@ -39,6 +44,31 @@ def components(data: bytes) -> list[Component]:
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after its end")
     return found
+
+
+def value(data: bytes, part: Component) -> Any:
+    """What a component holds: a number, a text, an array of numbers, or an object as a dictionary.
+
+    Args:
+        data: the bytes of the file.
+        part: one of its :func:`components`.
+
+    Raises:
+        ValueError: for arrays of objects or texts.
+    """
+    start = part.start
+    if part.typecode in _FORMATS:
+        return struct.unpack_from(_FORMATS[part.typecode], data, start)[0]
+    if part.typecode == b"s":
+        return decode(data[start : part.end - 1])
+    if part.typecode == b"o":
+        inside, _ = _object(data, start, part.end, 1)
+        # What an image is made of; lists of objects and texts hold nothing about it.
+        return {p.name: value(data, p) for p in inside if p.typecode not in (b"S", b"O")}
+    if part.typecode not in _ARRAYS:
+        raise ValueError(f"{part.name}: a component of type {part.typecode!r}")
+    kind = {b"I": "<i4", b"Q": "<i8", b"D": "<f8"}[part.typecode]
+    return np.frombuffer(data, kind, (part.end - start - 4) // _ARRAYS[part.typecode], start + 4)
 
 
 def _object(data: bytes, pos: int, end: int, depth: int) -> tuple[list[Component], int]:
@@ -56,12 +86,9 @@ def _object(data: bytes, pos: int, end: int, depth: int) -> tuple[list[Component
         if len(found) == _COMPONENTS:
             raise ValueError(f"more than {_COMPONENTS} components in one object")
         key = _string(data, pos, stop)
-        first = pos
-        pos = _component(data, pos + len(key) + 1, stop, depth)
-        typecode = data[first + len(key) + 1 : first + len(key) + 2]
-        found.append(Component(key.decode("utf-8"), typecode, first, pos))
-    if depth and size * len(found) > _WORK:
-        raise ValueError(f"{len(found)} components in an object of {size} bytes")
+        first = pos + len(key) + 1
+        pos = _component(data, first, stop, depth)
+        found.append(Component(decode(key), data[first : first + 1], first + 1, pos))
     return found, stop
 
 

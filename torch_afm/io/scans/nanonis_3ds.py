@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.nanonis import nanonispy2_read, settings
-from torch_afm.io.scans.scan_block import ScanBlock, check_size, pick_channel, reading
+from torch_afm.io.scans.nanonis import entry, header_lines, settings
+from torch_afm.io.scans.scan_block import ScanBlock, bracketed, check_size, number, pick_channel, reading
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
+
+#: Points of a grid for each that was measured, at most, in one that was stopped: no damaged file of a few
+#: bytes shall take much memory.
+_MOST_MISSING = 1000
 
 
 def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
@@ -18,86 +22,94 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
     channels as float32, most significant byte first; the lowest line comes first.
 
     Heights run from ``Sweep Start`` to ``Sweep End``, which must be the same at every pixel, since a stack
-    has constant heights. Backward sweeps are channels marked ``[bwd]``. ``meta["z_spread"]`` is the range in
-    Å of the parameter ``Z (m)`` over the pixels, where there is one: not zero if the tip was put on a new
-    height at each pixel.
+    has constant heights. Backward sweeps are channels marked ``[bwd]``. Pixels that were not reached are NaN,
+    and ``meta["warnings"]`` says so. ``meta["z_spread"]`` is the range in Å of the parameter ``Z (m)`` over
+    the pixels, where there is one: not zero if the tip was put on a new height at each pixel.
 
     Raises:
-        InputError: for a damaged, truncated or unfinished grid, another sweep than one of z, heights that
-            differ between pixels, a missing channel.
+        InputError: for a damaged grid, another sweep than one of z, heights that differ between pixels, a
+            missing channel.
     """
     with reading(path, "Nanonis grid (.3ds)"):
-        with open(path, "rb") as file:
-            head = file.read(2**22)
-        if b":HEADER_END:" not in head:
-            raise InputError(f"{path}: expected a header that ends in :HEADER_END:, got none")
-        grid = _grid(path)
-        header, params = grid.header, grid.signals["params"].astype(np.float64)
-        if not header["sweep_signal"].lower().startswith("z"):
-            raise InputError(f"{path}: expected a sweep of Z, got one of {header['sweep_signal']!r}")
-        start, end = params[0, 0, :2] * ANGSTROM_PER_M
-        heights = np.linspace(start, end, header["num_sweep_signal"])
-        step = abs(float(heights[-1] - heights[0])) / max(len(heights) - 1, 1)
-        spread = np.ptp(params[:, :, :2], axis=(0, 1)) * ANGSTROM_PER_M
+        lines, offset = header_lines(path, ":HEADER_END:")
+        header = _parse(lines)
+        names = _list(entry(path, header, "Channels"))
+        if len(set(names)) != len(names):
+            raise InputError(f"{path}: expected channels of different names, got a name twice")
+        nx, ny = (
+            _count(path, header, "Grid dim", text) for text in entry(path, header, "Grid dim").split("x")
+        )
+        points, n_params = (_count(path, header, key) for key in ("Points", "# Parameters (4 byte)"))
+        if n_params < 2:
+            raise InputError(f"{path}: # Parameters (4 byte): expected at least 2 parameters, got {n_params}")
+        sweep = entry(path, header, "Sweep Signal")
+        if not sweep.lower().startswith("z"):
+            raise InputError(f"{path}: expected a sweep of Z, got one of {sweep!r}")
+        length = n_params + points * len(names)
+        size = path.stat().st_size - offset
+        check_size(path, nx * ny * points, nx * ny * points)
+        done = size // (4 * length)
+        whole = done == nx * ny and size == 4 * nx * ny * length
+        if not (whole or 0 < done < nx * ny <= _MOST_MISSING * done):
+            raise InputError(
+                f"{path}: expected {4 * nx * ny * length} bytes of data as its header says, got {size}: "
+                "a damaged grid"
+            )
+        records = np.memmap(path, ">f4", "r", offset, (done, length))
+        params = np.array(records[:, :n_params], dtype=np.float64)
+        start, end = params[0, :2] * ANGSTROM_PER_M
+        heights = np.linspace(start, end, points)
+        step = abs(float(heights[-1] - heights[0])) / max(points - 1, 1)
+        spread = np.ptp(params[:, :2], axis=0) * ANGSTROM_PER_M
         if not (spread <= 0.01 * step).all():
             raise InputError(
                 f"{path}: expected the same heights at each pixel, got ones that differ by {spread.max():g} Å"
             )
-        names = header["channels"]
         mine = [n for n in names if ("[bwd]" in n) == (direction == "backward")]
         name = mine[pick_channel(path, [n.replace("[bwd]", "") for n in mine], channel)]
-        (x, y), (width, height) = (
-            (float(a) * ANGSTROM_PER_M, float(b) * ANGSTROM_PER_M)
-            for a, b in (header["pos_xy"], header["size_xy"])
-        )
-        meta: dict[str, Any] = settings(path, header) | {"angle": float(header["angle"])}
-        columns = [*_list(header["fixed_parameters"]), *_list(header["experimental_parameters"])]
-        if "Z (m)" in columns and columns.index("Z (m)") < params.shape[2]:
-            meta["z_spread"] = float(np.ptp(params[:, :, columns.index("Z (m)")]) * ANGSTROM_PER_M)
+        first = n_params + points * names.index(name)
+        values = np.full((points, ny * nx), np.nan)
+        values[:, :done] = records[:, first : first + points].T
+        frame = [number(path, "Grid settings", v) for v in _list(entry(path, header, "Grid settings"))]
+        if len(frame) != 5:
+            raise InputError(f"{path}: Grid settings: expected 5 numbers, got {len(frame)}")
+        x, y, width, height = (v * ANGSTROM_PER_M for v in frame[:4])
+        meta: dict[str, Any] = settings(path, header) | {"angle": frame[4]}
+        # Each curve is taken with the controller off, whatever it does on the way to the next.
+        meta.pop("feedback", None)
+        parameters = [
+            p
+            for key in ("Fixed parameters", "Experiment parameters")
+            for p in _list(entry(path, header, key))
+        ]
+        if "Z (m)" in parameters[:n_params]:
+            meta["z_spread"] = float(np.ptp(params[:, parameters.index("Z (m)")]) * ANGSTROM_PER_M)
+        if done < nx * ny:
+            meta["warnings"] = [f"{path.name} was stopped after {done} of {nx * ny} points"]
         return ScanBlock(
-            values=np.ascontiguousarray(np.moveaxis(grid.signals[name].astype(np.float64), 2, 0)),
+            values=values.reshape(points, ny, nx),
             heights=heights,
             size=(width, height),
             center=(x, y),
-            unit=name[name.rfind("(") + 1 : name.rfind(")")] if "(" in name else "",
+            unit=bracketed(name)[1],
             channel=name,
             direction=direction,
             meta=meta,
         )
 
 
-def _list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def _parse(lines: list[str]) -> dict[str, str]:
+    """Lines ``key=value``, without quotation marks."""
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip(): value.strip().strip('"') for key, equals, value in pairs if equals}
 
 
-def _grid(path: Path) -> Any:
-    base: Any = nanonispy2_read().Grid
+def _count(path: Path, header: dict[str, str], key: str, text: str | None = None) -> int:
+    text = (entry(path, header, key) if text is None else text).strip()
+    if not (text.isdecimal() and text.isascii() and len(text) < 12 and int(text) > 0):
+        raise InputError(f"{path}: {key}: expected a positive whole number, got {text[:80]!r}")
+    return int(text)
 
-    class Grid(base):
-        def _load_data(self) -> dict[str, Any]:
-            # nanonispy2 takes memory for whatever the header says, and fills up what is missing with zeros.
-            nx, ny = self.header["dim_px"]
-            points, n_channels = self.header["num_sweep_signal"], self.header["num_channels"]
-            n_params = self.header["num_parameters"]
-            if min(nx, ny, points, n_channels) < 1 or n_params < 2:
-                raise InputError(
-                    f"{path}: expected pixels, points, channels and 2 parameters, "
-                    f"got {nx} x {ny}, {points}, {n_channels} and {n_params}"
-                )
-            size = path.stat().st_size - self.byte_offset
-            total = nx * ny * (n_params + points * n_channels)
-            check_size(path, nx * ny * points, size // 4)
-            if size != 4 * total:
-                raise InputError(
-                    f"{path}: expected {4 * total} bytes of data as its header says, got {size}: "
-                    "a damaged or unfinished grid"
-                )
-            if len(set(self.header["channels"])) != n_channels:
-                raise InputError(f"{path}: expected channels of different names, got a name twice")
-            return super()._load_data()
 
-        def _extract_topo(self) -> np.ndarray:
-            # nanonispy2 takes the fifth parameter for a height, which not every grid has.
-            return np.empty(0)
-
-    return Grid(str(path))
+def _list(value: str) -> list[str]:
+    return [part.strip() for part in value.split(";")]

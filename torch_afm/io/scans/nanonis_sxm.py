@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.nanonis import nanonispy2_read, settings
-from torch_afm.io.scans.scan_block import ScanBlock, check_size, number, pick_channel, reading
+from torch_afm.io.scans.nanonis import header_lines, settings
+from torch_afm.io.scans.scan_block import (
+    ScanBlock,
+    bracketed,
+    check_size,
+    number,
+    pick_channel,
+    plain,
+    quantity,
+    reading,
+)
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
-
-#: Bytes in which a header must end.
-_HEADER = 2**22
 
 
 def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
@@ -27,17 +33,16 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         InputError: for a damaged or truncated file, a missing channel or direction.
     """
     with reading(path, "Nanonis image (.sxm)"):
+        lines, offset = header_lines(path, ":SCANIT_END:")
         with open(path, "rb") as file:
-            head = file.read(_HEADER)
-        end = head.find(b"SCANIT_END")
-        if end < 0 or b"\n" not in head[end:]:
-            raise InputError(f"{path}: expected a header that ends in :SCANIT_END:, got none")
-        header, offset = _header(path)
-        if head[offset - 2 : offset] != b"\x1a\x04":
+            file.seek(offset)
+            marker = re.match(rb"[\r\n]*\x1a\x04", file.read(16))
+        if marker is None:
             raise InputError(f"{path}: expected the bytes 1a 04 between header and data, got others")
-        nx, ny = (int(n) for n in header["scan_pixels"])
-        info = header["data_info"]
-        names, units, kinds = ([str(v) for v in info[key]] for key in ("Name", "Unit", "Direction"))
+        offset += marker.end()
+        header = _parse(lines)
+        nx, ny = (int(n) for n in _first(path, header, "SCAN_PIXELS").split())
+        names, units, kinds = _table(path, header)
         # "both" means two images; anything else one of that direction.
         images = [
             (i, way)
@@ -53,23 +58,86 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
             raise InputError(f"direction: expected one of {names[chosen]!r} in {path}, got {direction!r}")
         start = offset + 4 * nx * ny * images.index((chosen, direction))
         values = np.fromfile(path, ">f4", nx * ny, offset=start).astype(np.float64).reshape(ny, nx)
-        if header["scan_dir"].strip() == "down":
+        upwards = _first(path, header, "SCAN_DIR")
+        if upwards not in ("up", "down"):
+            raise InputError(f"{path}: SCAN_DIR: expected up or down, got {upwards[:80]!r}")
+        if upwards == "down":
             values = values[::-1]
         if direction == "backward":
             values = values[:, ::-1]
-        width, height = (number(path, "SCAN_RANGE", v) * ANGSTROM_PER_M for v in header["scan_range"])
-        x, y = (number(path, "SCAN_OFFSET", v) * ANGSTROM_PER_M for v in header["scan_offset"])
-        z = header.get("z-controller>z (m)")
+        size, center = (
+            tuple(number(path, key, v) * ANGSTROM_PER_M for v in _first(path, header, key).split())
+            for key in ("SCAN_RANGE", "SCAN_OFFSET")
+        )
+        flat = {
+            key: next((line.strip() for line in held if line.strip()), "") for key, held in header.items()
+        }
+        meta = settings(path, flat)
+        meta.setdefault("feedback", _controlled(header))
+        if "SCAN_ANGLE" in flat:
+            meta["angle"] = number(path, "SCAN_ANGLE", flat["SCAN_ANGLE"])
         return ScanBlock(
             values=values[None],
-            heights=None if z is None else np.array([number(path, "Z", z) * ANGSTROM_PER_M]),
-            size=(width, height),
-            center=(x, y),
+            heights=_height(path, flat),
+            size=(size[0], size[1]),
+            center=(center[0], center[1]),
             unit=units[chosen],
             channel=names[chosen],
             direction=direction,
-            meta=settings(path, header) | {"angle": number(path, "SCAN_ANGLE", header.get("scan_angle", 0))},
+            meta={key: value for key, value in meta.items() if value != ""},
         )
+
+
+def _parse(lines: list[str]) -> dict[str, list[str]]:
+    """The lines below each ``:KEY:``, up to the next."""
+    header: dict[str, list[str]] = {}
+    held: list[str] = []
+    for line in lines:
+        if found := re.fullmatch(r":([^:].*):\s*", line):
+            held = header.setdefault(found[1], [])
+        else:
+            held.append(line)
+    return header
+
+
+def _first(path: Path, header: dict[str, list[str]], key: str) -> str:
+    """The first line of what a header says under ``key``."""
+    text = next((line.strip() for line in header.get(key, []) if line.strip()), "")
+    if not text:
+        raise InputError(f"{path}: expected {key} in its header, got none")
+    return text
+
+
+def _table(path: Path, header: dict[str, list[str]]) -> tuple[list[str], list[str], list[str]]:
+    """Names, units and directions of the channels."""
+    rows = [line.strip().split("\t") for line in header.get("DATA_INFO", []) if line.strip()]
+    columns = {name.strip(): i for i, name in enumerate(rows[0])} if rows else {}
+    missing = {"Name", "Unit", "Direction"} - columns.keys()
+    if missing:
+        raise InputError(f"{path}: DATA_INFO: expected columns Name, Unit and Direction, got {list(columns)}")
+    names, units, kinds = (
+        [row[columns[key]].strip() for row in rows[1:]] for key in ("Name", "Unit", "Direction")
+    )
+    return names, units, kinds
+
+
+def _height(path: Path, header: dict[str, str]) -> np.ndarray | None:
+    for name, text in header.items():
+        bare, unit = bracketed(name)
+        if plain(bare) == plain("Z-Controller>Z"):
+            z = quantity(text, unit, "m")
+            if z is None:
+                raise InputError(f"{path}: {name}: expected a finite number, got {text[:80]!r}")
+            return np.array([z * ANGSTROM_PER_M])
+    return None
+
+
+def _controlled(header: dict[str, list[str]]) -> str:
+    """The column "on" of the table that older versions write about the controller of the height."""
+    rows = [line.strip().split("\t") for line in header.get("Z-CONTROLLER", []) if line.strip()]
+    if len(rows) < 2 or "on" not in rows[0] or len(rows[1]) <= rows[0].index("on"):
+        return ""
+    return {"0": "OFF", "1": "ON"}.get(rows[1][rows[0].index("on")].strip(), "")
 
 
 def _direction(path: Path, kind: str) -> str:
@@ -79,16 +147,3 @@ def _direction(path: Path, kind: str) -> str:
     raise InputError(
         f"{path}: DATA_INFO: expected the direction both, forward or backward, got {kind[:80]!r}"
     )
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header as nanonispy2 reads it, and where the data begin."""
-    base: Any = nanonispy2_read().Scan
-
-    class Header(base):
-        def _load_data(self) -> dict[str, Any]:
-            # nanonispy2 takes every channel to have both directions, and any file to be complete.
-            return {}
-
-    scan = Header(str(path))
-    return scan.header, scan.byte_offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 
@@ -14,20 +15,25 @@ from torch_afm.io.scans.crop import crop
 from torch_afm.io.scans.crop_finished import crop_finished
 from torch_afm.io.scans.flatten_lines import flatten_lines
 from torch_afm.io.scans.flatten_plane import flatten_plane
+from torch_afm.io.scans.model_grid import LEAST_RANGE, choose_heights, choose_oscillation, onto_pixels
 from torch_afm.io.scans.reverse import reverse
+from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
-
-#: Least share of the model's range of heights that a scan must span; below 1 its steps are made smaller.
-_LEAST_RANGE = 0.5
 
 #: Å: drift up to this is left where it is, unless asked otherwise. Contrast changes with height, and so
 #: slices of simulated stacks without drift seem to have moved by 0.6 Å in the mean and 1.3 Å at most
 #: (``python -m benchmarks.prediction_scans.preparation --molecules 15``).
 _APPARENT_DRIFT = 2.0
 
-#: Pixels of the model's size along x and y that a scan must have.
-_LEAST_PIXELS = 16
+#: Values of a scan on the model's pixels and heights at most: ten slices of 32 x 32 nm at 0.25 Å.
+_MOST_VALUES = 2**24
+
+#: Å from the origin: what lies farther is moved there, for float32 keeps 3e-4 Å at this distance.
+_FARTHEST = 4000.0
+
+#: Å a pixel: coarser ones than the distance of two carbon atoms show no molecule.
+_COARSEST = 1.4
 
 #: A slice with less contrast than this share of the largest value shows nothing.
 _FLAT = 1e-6
@@ -48,7 +54,8 @@ class ScanPreparation:
             height.
         top: height in Å, as the file's heights, of the farthest slice that is used; ``None`` for the one
             that makes the nearest slice of the scan the nearest of the model.
-        amplitude: peak-to-peak oscillation amplitude in Å; that of the model where ``None``.
+        amplitude: peak-to-peak oscillation amplitude in Å; where ``None``, what the scan's header says
+            (``meta["amplitude"]``), else that of the model.
     """
 
     reverse: bool = False
@@ -68,6 +75,13 @@ class ScanPreparation:
             raise InputError("window, center: expected one of them, got both")
         if self.amplitude is not None and not 0 < self.amplitude < math.inf:
             raise InputError(f"amplitude: expected a positive number of Å, got {self.amplitude}")
+        if self.top is not None and not math.isfinite(self.top):
+            raise InputError(f"top: expected a finite height in Å, got {self.top}")
+        if self.window is not None:
+            (x0, x1), (y0, y1) = self.window
+            object.__setattr__(self, "window", ((x0, x1), (y0, y1)))
+        if self.center is not None:
+            object.__setattr__(self, "center", tuple(self.center))
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,8 @@ class PreparedScan:
 
     Args:
         raw: the scan as it was read.
-        stack: the images, in the scan frame.
+        stack: the images, in the scan frame; where that reaches farther than 4000 Å from its origin, counted
+            from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
         steps: what was done, with its numbers: name and text.
@@ -95,7 +110,9 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     lines, window, tilt, drift, pixels, heights. Nothing is extrapolated.
 
     A scan that spans less than the model's heights, but at least half of that, gets smaller steps of height,
-    and a warning; one that spans more is used as far as its nearest slice, or from ``settings.top`` on.
+    and a warning; one that spans more is used as far as its nearest slice, or from ``settings.top`` on. The
+    oscillation is that of the header. What does not depend on ``top`` and ``amplitude`` is done once for
+    calls in a row that differ in these.
 
     Args:
         stack: the scan.
@@ -103,18 +120,51 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
         settings: what is done.
 
     Raises:
-        InputError: for a scan that is too small, spans too few heights, or shows nothing.
+        InputError: for a scan that is too small or too large, whose pixels are too coarse, that spans too
+            few heights, is none of Δf, or shows nothing.
     """
     settings = settings or ScanPreparation()
-    raw, steps, warnings = stack, [("read", _read(stack))], []
+    _check(stack, model)
+    _check_size(stack, model, settings)
+    flat, early, early_warnings = _level(stack, dataclasses.replace(settings, top=None, amplitude=None))
+    steps, warnings = list(early), list(early_warnings)
+    dz, heights = choose_heights(flat, model, settings.top, warnings)
+    scan = choose_oscillation(stack, model, dz, settings.amplitude, steps, warnings)
+    found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
+    scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
+    oscillation = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
+    found = found.replace(meta=found.meta | oscillation)
+    (px, py), n = found.pixel, len(stack.values)
+    steps.append(
+        ("pixels", f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {_window(found)}")
+    )
+    steps.append(
+        (
+            "heights",
+            f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {heights[0]:.2f} to "
+            f"{heights[-1]:.2f} Å, interpolated from the {n} measured",
+        )
+    )
+    contrast = found.values.std(axis=(1, 2))
+    if contrast[-1] < contrast[0] and found.unit == "Hz":
+        warnings.append(
+            f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
+            f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
+        )
+    return PreparedScan(stack, found, scan, tuple(steps), tuple(warnings))
+
+
+@functools.lru_cache(maxsize=2)
+def _level(
+    stack: ScanStack, settings: ScanPreparation
+) -> tuple[ScanStack, tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """All that is done before heights and pixels are chosen. A stack is known by its identity."""
+    steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
     if settings.reverse:
         stack = reverse(stack)
         steps.append(("order", "heights counted the other way: the slices are in reverse order"))
     if not np.isfinite(stack.values).all():
-        lines = stack.values.shape[1]
-        stack = crop_finished(stack)
-        warnings.append(f"{lines - stack.values.shape[1]} of {lines} lines were left out as not finished")
-        steps.append(("unfinished", warnings[-1]))
+        stack = _finished(stack, steps, warnings)
     if settings.window is not None:
         stack = crop(stack, settings.window)
         steps.append(("window", f"cut to {_window(stack)}"))
@@ -122,38 +172,85 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     stack = _flatten(stack, settings.flatten, steps)
     if settings.align != "never" and len(stack.values) > 1:
         stack = _align(stack, settings.align == "always", steps, warnings)
-    scan, heights = _heights(stack, model, settings, warnings)
-    stack = _onto_pixels(stack, scan, heights, settings.center)
-    scan = dataclasses.replace(scan, window=stack.window, pixels=stack.values.shape[:0:-1])
-    (px, py), n = stack.pixel, len(raw.values)
-    steps.append(
-        ("pixels", f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {_window(stack)}")
+    return stack, tuple(steps), tuple(warnings)
+
+
+def _check(stack: ScanStack, model: Scan) -> None:
+    """Raise :class:`InputError` for what is no stack of images of Δf."""
+    n, ny, nx = stack.values.shape
+    needed = (
+        f"the model looks at {model.n_slices} heights over {model.dz * (model.n_slices - 1):.2f} Å, and "
+        f"at least {LEAST_RANGE * model.dz * (model.n_slices - 1):.2f} Å of them must be measured"
     )
-    steps.append(
-        (
-            "heights",
-            f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {heights[0]:.2f} to "
-            f"{heights[-1]:.2f} Å, interpolated from the {n} measured; oscillation amplitude "
-            f"{scan.amplitude:.2f} Å peak to peak",
+    if nx * ny == 1:
+        raise InputError(f"stack: expected images, got one curve at a single point; {needed}")
+    if n == 1 and model.n_slices > 1:
+        raise InputError(f"heights: expected images at several heights, got a single one; {needed}")
+    if unit_factor(stack.unit, "m") is not None:
+        raise InputError(
+            f"channel: expected the frequency shift, got {stack.channel!r} in {stack.unit}: heights of a tip "
+            "that followed the surface"
         )
-    )
-    contrast = stack.values.std(axis=(1, 2))
-    if contrast[-1] < contrast[0] and stack.unit == "Hz":
-        warnings.append(
-            f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
-            f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
+    if not np.isfinite(stack.values).any():
+        raise InputError("values: expected measured ones, got nothing but NaN")
+
+
+def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> None:
+    """Raise :class:`InputError` for what cannot be a scan of molecules, before memory is taken for it."""
+    window = zip(stack.window, settings.window or stack.window, strict=True)
+    sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
+    wide = max(sides)
+    pitch = [(high - low) / (n - 1) for (low, high), n in zip(model.window, model.pixels, strict=True)]
+    if max(stack.pixel) > _COARSEST:
+        raise InputError(
+            f"pixel_size: expected at most {_COARSEST} Å a pixel, the distance of two atoms, got "
+            f"{max(stack.pixel):.4g} Å and a scan {wide / 10:.4g} nm wide; were pm meant for Å, it is "
+            f"{max(stack.pixel) / 100:.4g} Å"
         )
-    return PreparedScan(raw, stack, scan, tuple(steps), tuple(warnings))
+    count = math.prod(side / p + 1 for side, p in zip(sides, pitch, strict=True))
+    if settings.center is None and count * model.n_slices > _MOST_VALUES:
+        side = math.sqrt(_MOST_VALUES / model.n_slices) * max(pitch) / 10
+        raise InputError(
+            f"window: expected at most {side:.0f} x {side:.0f} nm, got a scan {wide / 10:.4g} nm wide; cut "
+            "out a window of it"
+        )
+
+
+def _near_origin(stack: ScanStack, steps: list[tuple[str, str]]) -> ScanStack:
+    """The stack, moved to the origin where it lies so far from it that positions would lose digits."""
+    if np.abs(stack.window).max() <= _FARTHEST:
+        return stack
+    x, y = (float(np.round(np.mean(axis))) for axis in stack.window)
+    steps.append(("frame", f"positions count from {x:.0f}, {y:.0f} Å of the scan frame"))
+    window = tuple((low - o, high - o) for (low, high), o in zip(stack.window, (x, y), strict=True))
+    return stack.replace(window=window, meta=stack.meta | {"origin": [x, y]})
+
+
+def _finished(stack: ScanStack, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:
+    """What was measured, and what was not in words."""
+    found = crop_finished(stack)
+    (n, lines, _), (kept, kept_lines, _) = stack.values.shape, found.values.shape
+    parts = []
+    if kept_lines < lines:
+        parts.append(f"{lines - kept_lines} of {lines} lines")
+    if kept < n:
+        low, high = found.heights[-1] + 0.0, found.heights[0] + 0.0
+        parts.append(f"{n - kept} of {n} heights (left: {high:.2f} to {low:.2f} Å)")
+    warnings.append(f"{' and '.join(parts)} were left out as not finished")
+    steps.append(("unfinished", warnings[-1]))
+    return found
 
 
 def _read(stack: ScanStack) -> str:
     n, ny, nx = stack.values.shape
     px, py = stack.pixel
     low, high = np.nanmin(stack.values), np.nanmax(stack.values)
+    angle = float(stack.meta.get("angle", 0.0))
+    turned = f"; x and y are those of the scan frame, turned by {angle:g}°" if angle else ""
     return (
         f"{n} slices of {nx} x {ny} pixels ({px:.3f} x {py:.3f} Å), channel {stack.channel}, "
         f"{stack.direction}, {low:.4g} to {high:.4g} {stack.unit}; heights {stack.heights[0]:.2f} to "
-        f"{stack.heights[-1]:.2f} Å, far to near"
+        f"{stack.heights[-1]:.2f} Å, far to near{turned}"
     )
 
 
@@ -182,7 +279,7 @@ def _flatten(stack: ScanStack, how: str, steps: list[tuple[str, str]]) -> ScanSt
         steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
     else:
         text = f"{removed.std():.3g} {stack.unit}"
-        steps.append(("lines", f"the median of each line taken out, standard deviation {text}"))
+        steps.append(("lines", f"the offset of each line taken out, standard deviation {text}"))
     return flat
 
 
@@ -204,56 +301,3 @@ def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warning
         )
     )
     return aligned if moved else stack
-
-
-def _heights(
-    stack: ScanStack, model: Scan, settings: ScanPreparation, warnings: list[str]
-) -> tuple[Scan, np.ndarray]:
-    """The model's heights within those of the scan, and the scan with the step between them."""
-    reach = model.dz * (model.n_slices - 1)
-    first, last = float(stack.heights[0]), float(stack.heights[-1])
-    start = max(last + reach, last) if settings.top is None else settings.top
-    if settings.top is None and first < start:
-        start = first
-    span = min(reach, start - last)
-    if start > first + 1e-3 or span < _LEAST_RANGE * reach - 1e-3 or (span <= 0 and model.n_slices > 1):
-        raise InputError(
-            f"heights: expected {reach:.2f} Å, or at least {_LEAST_RANGE * reach:.2f} Å, of slices below "
-            f"{start:.2f} Å, got {first:.2f} to {last:.2f} Å"
-        )
-    dz = span / (model.n_slices - 1) if model.n_slices > 1 else model.dz
-    if dz < model.dz * (1 - 1e-3):
-        warnings.append(
-            f"the scan spans {span:.2f} Å of height where the model expects {reach:.2f} Å: its slices are "
-            f"{dz:.3f} instead of {model.dz:.3f} Å apart"
-        )
-    measured = -np.diff(stack.heights).min() if len(stack.heights) > 1 else 0.0
-    if measured > 2.5 * dz:
-        warnings.append(
-            f"the measured slices are {measured:.2f} Å apart; what lies between them is interpolated"
-        )
-    amplitude = model.amplitude if settings.amplitude is None else settings.amplitude
-    scan = dataclasses.replace(model, dz=dz, n_oscillation=max(2, round(amplitude / dz)))
-    return scan, start - dz * np.arange(model.n_slices)
-
-
-def _onto_pixels(
-    stack: ScanStack, scan: Scan, heights: np.ndarray, center: tuple[float, float] | None
-) -> ScanStack:
-    axes = []
-    for k, name in enumerate("xy"):
-        (w0, w1), n = scan.window[k], scan.pixels[k]
-        pitch = (w1 - w0) / (n - 1)
-        low, high = stack.window[k]
-        # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
-        inside, extent = high - low, high - low + stack.pixel[k]
-        count = math.floor(inside / pitch + 1e-6) + 1
-        if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
-            count = n
-        if count < _LEAST_PIXELS:
-            raise InputError(
-                f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å"
-            )
-        middle = (low + high) / 2 if center is None else center[k]
-        axes.append(middle + pitch * (np.arange(count) - (count - 1) / 2))
-    return stack.resample(axes[0], axes[1], heights)

@@ -45,6 +45,27 @@ _STARTS = {
     b"MM\0*": "picture",
 }
 
+#: Formats that are not read, by the endings of files, as they are called.
+_OTHERS = {
+    ".stp": "a WSxM image",
+    ".top": "a WSxM image",
+    ".spm": "a Bruker Nanoscope file",
+    ".ibw": "an Igor (Asylum Research) file",
+    ".mdt": "an NT-MDT file",
+    ".asd": "an RIBM file",
+    ".vert": "a Createc spectrum",
+    ".specgrid": "a Createc grid of spectra",
+    ".nc": "a GXSM (netCDF) file",
+    ".sm4": "an RHK file",
+    ".mtrx": "an Omicron Matrix file",
+    ".nid": "a Nanosurf file",
+    ".jpk": "a JPK file",
+    ".jpk-force": "a JPK file",
+    ".h5-jpk": "a JPK file",
+    ".jpg": "a JPEG picture",
+    ".jpeg": "a JPEG picture",
+}
+
 #: Files of a folder at most.
 _MAX_FILES = 100_000
 
@@ -57,6 +78,7 @@ def read_scan(
     pixel_size: float | tuple[float, float] | None = None,
     scale: float | None = None,
     step: float | None = None,
+    constant_height: bool = False,
 ) -> ScanStack:
     """A stack from a file, or from the files of a folder, one slice or more each.
 
@@ -66,7 +88,10 @@ def read_scan(
 
     All files of a folder must have one format; others are passed over. Whatever a file's own order of lines,
     x runs to the right and y upwards in the scan frame, which stays unturned (``meta["angle"]``), and slices
-    run from far to near.
+    run from far to near. Values in kHz or mHz become Hz. What all slices must share, sizes, places, scan
+    angles and oscillations, is compared; images taken with the controller of the height on are refused.
+    ``meta["amplitude"]`` [Å, peak to peak] and ``meta["f0"]`` [Hz] are what the headers say of the
+    oscillation, ``meta["warnings"]`` what may be wrong.
 
     Args:
         path: the file or folder.
@@ -78,6 +103,7 @@ def read_scan(
         scale: Hz in one unit of the file, for files that keep another (Createc, pictures).
         step: in place of ``heights``: how much nearer each image is than the one before it, in Å, the first
             at height 0.
+        constant_height: the images are of constant height, whatever their headers say about the controller.
 
     Raises:
         InputError: for anything wrong with a file, naming it, and whatever the headers do not tell and is not
@@ -95,7 +121,7 @@ def read_scan(
     if step is not None:
         heights = [0.0 - step * i for i in range(sum(len(block.values) for _, block in blocks))]
     try:
-        return assemble(blocks, heights, both, None if scale is None else (scale, "Hz"))
+        return assemble(blocks, heights, both, None if scale is None else (scale, "Hz"), constant_height)
     except InputError as error:
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
@@ -110,6 +136,7 @@ def read_stack(
     scan: Scan | None = None,
     center: tuple[float, float] | None = None,
     top: float | None = None,
+    constant_height: bool = False,
 ) -> AFMStack:
     """A stack as models take it. A stack file of :func:`torch_afm.io.write_stack` without further arguments
     is read as it is; anything else, as :func:`read_scan` describes it.
@@ -125,6 +152,7 @@ def read_stack(
         center: what comes to the centre of the grid's window, in Å; the middle of the stack where ``None``.
         top: height of the grid's first slice in Å, as the stack's heights; that of its first slice where
             ``None``.
+        constant_height: see :func:`read_scan`.
 
     Raises:
         InputError: as :func:`read_scan`, for a grid that reaches out of what was scanned, and for images that
@@ -137,7 +165,7 @@ def read_stack(
         return read_npz_stack(path)
     if scan is None and (center is not None or top is not None):
         raise InputError("center, top: expected only with the scan they place, got no scan")
-    stack = read_scan(path, channel, direction, heights, pixel_size, scale)
+    stack = read_scan(path, channel, direction, heights, pixel_size, scale, constant_height=constant_height)
     try:
         return (stack if scan is None else stack.on_grid(scan, center, top)).afm_stack()
     except InputError as error:
@@ -165,12 +193,23 @@ def _kind(path: Path) -> str:
             head = file.read(16)
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from None
+    ending = path.suffix.lower()
     if is_createc(head):
         return "createc"
+    if ending in _OTHERS or re.fullmatch(r"\.\d{3}", ending):
+        other = _OTHERS.get(ending, "a Bruker Nanoscope file")
+        raise InputError(
+            f"{path}: expected a file ending in {', '.join(_ENDINGS)}, got {other}; open it in Gwyddion and "
+            "save its images of Δf as .gwy"
+        )
     for start, kind in _STARTS.items():
         if head.startswith(start):
             return kind
-    return _ENDINGS.get(path.suffix.lower(), "npz")
+    if ending not in _ENDINGS:
+        raise InputError(
+            f"{path}: expected a file ending in {', '.join(_ENDINGS)}, got one of an unknown format"
+        )
+    return _ENDINGS[ending]
 
 
 def _read(path: Path, channel: str | None, direction: str) -> ScanBlock:

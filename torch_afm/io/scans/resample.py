@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
+from torch_afm.io.scans.scan_block import MAX_VALUES
 from torch_afm.utils import InputError
 
 #: Å by which heights may lie outside, against rounding.
@@ -33,8 +35,12 @@ def resample(
         values ``[Z, Y, X]``, old ``([Z], [Y], [X])``; result as long as ``new``.
 
     Raises:
-        InputError: for positions outside and for values that are not finite.
+        InputError: for positions outside, for values that are not finite, and for a result of more than 2^26
+            values.
     """
+    if math.prod(map(len, new)) > MAX_VALUES:
+        counts = " x ".join(str(len(axis)) for axis in new)
+        raise InputError(f"heights, y, x: expected at most {MAX_VALUES} positions in all, got {counts}")
     if not np.isfinite(values).all():
         raise InputError(
             f"values: expected finite ones, got {int((~np.isfinite(values)).sum())} pixels that were not "

@@ -6,7 +6,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,17 @@ MAX_VALUES = 2**26
 
 #: Bytes that one byte of a compressed file can hold at most: 1032 with deflate, fewer than 1500 with LZW.
 EXPANSION = 1500
+
+#: What slices must have in common: its name in ``meta``, how it is called, its unit, and how far it may
+#: differ, as a share and as a number. Resonances drift by less, angles are rounded by less.
+_COMMON = (
+    ("angle", "scan angle", "°", 0.0, 0.1),
+    ("amplitude", "oscillation amplitude", "Å", 0.01, 0.0),
+    ("f0", "resonance frequency", "Hz", 0.01, 0.0),
+)
+
+#: Powers of ten that prefixes of units stand for.
+_PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}
 
 #: Names of Δf, without blanks, brackets and punctuation: "OC M1 Freq. Shift (Hz)", "Frequency_Shift", "df".
 _FREQUENCY_SHIFT = re.compile(r"freq(uency)?shift|^(df|δf|deltaf)(hz)?$")
@@ -40,7 +51,10 @@ class ScanBlock:
         unit: of the values.
         channel: its name in the file.
         direction: ``"forward"`` or ``"backward"``.
-        meta: everything else that is kept; fits into JSON.
+        meta: everything else that is kept; fits into JSON. ``amplitude``: of the oscillation, peak to peak,
+            in Å; ``f0``: resonance frequency in Hz; ``angle``: of the scan frame in degrees; ``feedback``:
+            ``"ON"`` where the height was controlled while the image was taken; ``warnings``: what may be
+            wrong with the file.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]`` in any order.
@@ -65,7 +79,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
             yield
     except InputError:
         raise
-    except Exception as error:  # nanonispy2, gwyfile, Pillow and h5py raise nearly everything
+    except Exception as error:  # damaged files make Pillow, h5py and the parsers here raise nearly everything
         reason = " ".join(str(error).split())[:200] or "no reason given"
         raise InputError(
             f"{path}: expected an intact {kind}, got something else or a damaged one "
@@ -82,13 +96,31 @@ def check_size(path: Path, values: int, held: int) -> None:
         raise InputError(f"{path}: expected {values} values as its header says, got {held}: a truncated file")
 
 
+def check_common(images: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Raise :class:`InputError` where the settings of images that shall make one stack differ.
+
+    Args:
+        images: where each comes from, and its ``meta``; what it does not tell is not compared.
+    """
+    for key, called, unit, share, most in _COMMON:
+        known = [(name, float(meta[key])) for name, meta in images if key in meta]
+        for name, value in known[1:]:
+            other, first = known[0]
+            if abs(value - first) > max(share * abs(first), most):
+                raise InputError(
+                    f"{name}: expected slices of one {called}, got {value:g} {unit} and {first:g} {unit} in "
+                    f"{other}"
+                )
+
+
 def plain(name: str) -> str:
     """A name without blanks, units and punctuation, in small letters."""
     return re.sub(r"[\W_]+", "", name).lower()
 
 
 def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> int:
-    """Index of the channel called ``channel``, with or without its unit; of Δf where it is ``None``.
+    """Index of the channel called ``channel``, with or without its unit; of Δf where it is ``None``: the mean
+    of several sweeps (``[AVG]``) rather than one of them.
 
     Raises:
         InputError: where there is none or several of that name, listing those of the file.
@@ -96,6 +128,9 @@ def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> in
     if channel is None:
         found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain(name))]
         wanted = "the frequency shift"
+        if len(found) > 1:  # the mean of several sweeps rather than one of them, and nothing filtered
+            means = [i for i in found if "[avg]" in channels[i].lower()]
+            found = means or [i for i in found if "[filt]" not in channels[i].lower()]
     else:
         names = [{plain(name), plain(re.sub(r"\(.*?\)", "", name))} for name in channels]
         found = [i for i, name in enumerate(names) if plain(channel) in name]
@@ -123,3 +158,40 @@ def number(path: Path, name: str, text: Any) -> float:
     if not math.isfinite(value):
         raise InputError(f"{path}: {name}: expected a finite number, got {str(text)[:80]!r}")
     return value
+
+
+def unit_factor(unit: str, base: str) -> float | None:
+    """How many ``base`` (``"m"``, ``"Hz"``) one ``unit`` is: 1e-12 for pm, 1e3 for kHz; ``None`` where it is
+    no multiple of it."""
+    unit = unit.strip()
+    if base == "m" and unit in ("Å", "Å", "Ang", "Angstrom"):
+        return 1e-10
+    power = _PREFIXES.get(unit.removesuffix(base)) if unit.endswith(base) else None
+    return None if power is None else 10.0**power
+
+
+def bracketed(name: str) -> tuple[str, str]:
+    """A name and the unit in brackets at its end: ``"Z"`` and ``"m"`` of ``"Z (m)"``."""
+    name = name.strip()
+    bare, bracket, unit = name.rpartition("(")
+    return (bare.strip(), unit[:-1]) if bracket and unit.endswith(")") else (name, "")
+
+
+def quantity(text: Any, unit: str, base: str) -> float | None:
+    """A number in ``base`` out of ``"3 pm"`` or, where no unit follows it, in ``unit``; ``None`` for anything
+    else."""
+    found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\D*)", str(text)[:80].strip())
+    factor = unit_factor(found[2] or unit or base, base) if found else None
+    try:
+        value = math.nan if found is None or factor is None else float(found[1]) * factor
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def decode(raw: bytes) -> str:
+    """Text in UTF-8, else as Windows writes it: comments hold anything, and nothing hangs on them."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,9 +114,18 @@ class ScanStack:
                 the stack.
             top: height in Å, as in ``heights``, of the model's first slice. Default: that of the stack.
 
+        A header that tells another oscillation than that of ``scan`` is worth a warning.
+
         Raises:
             InputError: where the model's window or heights reach out of what was scanned.
         """
+        told = float(self.meta.get("amplitude", scan.amplitude))
+        if abs(told - scan.amplitude) > 0.05 * scan.amplitude:
+            warnings.warn(
+                f"the header tells an oscillation of {told:.2f} Å peak to peak, the scan of the model has "
+                f"{scan.amplitude:.2f} Å",
+                stacklevel=2,
+            )
         low, high = np.array(self.window).T
         middle = (low + high) / 2 if center is None else np.asarray(center, dtype=np.float64)
         shift = middle - np.array(scan.window).mean(axis=1)

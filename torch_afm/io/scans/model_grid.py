@@ -1,0 +1,193 @@
+"""The heights, the oscillation and the pixels of a model, as far as a scan has them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from torch_afm.config import Scan
+from torch_afm.io.scans.scan_stack import ScanStack
+from torch_afm.utils import InputError
+
+#: Least share of the model's range of heights that a scan must span; below 1 its steps are made smaller.
+LEAST_RANGE = 0.5
+
+#: Pixels of the model's size along x and y that a scan must have.
+_LEAST_PIXELS = 16
+
+#: Samples of one oscillation at most.
+_MOST_SAMPLES = 200
+
+#: Å a pixel: coarser ones blur the contrast of bonds.
+_COARSE = 0.5
+
+
+def choose_heights(
+    stack: ScanStack, model: Scan, top: float | None, warnings: list[str]
+) -> tuple[float, np.ndarray]:
+    """The step between the model's heights within those of the scan, and the heights, in Å.
+
+    Args:
+        stack: the scan.
+        model: the scan that the model was made for.
+        top: the farthest height in Å; ``None`` for the one that makes the nearest slice the nearest.
+        warnings: what may be wrong is added to these.
+
+    Raises:
+        InputError: for too few heights, and for a ``top`` that leaves too few.
+    """
+    reach = model.dz * (model.n_slices - 1)
+    first, last = float(stack.heights[0]), float(stack.heights[-1])
+    least = LEAST_RANGE * reach
+    start = min(last + reach, first) if top is None else top
+    span = min(reach, start - last)
+    if top is not None and not last + least - 1e-3 <= start <= first + 1e-3:
+        raise InputError(
+            f"top: expected {last + least:.2f} to {first:.2f} Å, for at least {least:.2f} Å of heights below "
+            f"it, got {start:.2f} Å"
+        )
+    if span < least - 1e-3 or (span <= 0 and model.n_slices > 1):
+        raise InputError(
+            f"heights: expected {reach:.2f} Å, or at least {least:.2f} Å, from the farthest to the nearest "
+            f"slice, got {first - last:.2f} Å ({first:.2f} to {last:.2f} Å)"
+        )
+    dz = span / (model.n_slices - 1) if model.n_slices > 1 else model.dz
+    if dz < model.dz * (1 - 1e-3):
+        warnings.append(
+            f"the scan spans {span:.2f} Å of height where the model expects {reach:.2f} Å: its slices are "
+            f"{dz:.3f} instead of {model.dz:.3f} Å apart"
+        )
+    _check_measured(stack.heights, start, span, dz, warnings)
+    spread = float(stack.meta.get("z_spread", 0.0))
+    if spread > dz:
+        warnings.append(
+            f"the tip stood at heights that differ by {spread:.2f} Å between the pixels, more than the "
+            f"{dz:.2f} Å from slice to slice: these are no images of constant height"
+        )
+    return dz, start - dz * np.arange(model.n_slices)
+
+
+def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, warnings: list[str]) -> None:
+    """How far what is measured reaches for what is asked."""
+    inside = int(((heights <= start + 1e-3) & (heights >= start - span - 1e-3)).sum())
+    if span > 0 and inside < 2:
+        raise InputError(
+            f"heights: expected at least 2 measured slices within {span:.2f} Å, got {inside}, "
+            f"{-np.diff(heights).min():.4g} Å apart; were pm meant for Å, that is "
+            f"{-np.diff(heights).min() / 100:.4g} Å"
+        )
+    used = heights[(heights <= start + dz) & (heights >= start - span - dz)]
+    gap = float(-np.diff(used).min()) if len(used) > 1 else 0.0
+    if gap > 2.5 * dz:
+        warnings.append(
+            f"the measured slices are {gap:.2f} Å apart, {inside} of them are used; what lies between them "
+            "is interpolated"
+        )
+
+
+def choose_oscillation(
+    stack: ScanStack,
+    model: Scan,
+    dz: float,
+    amplitude: float | None,
+    steps: list[tuple[str, str]],
+    warnings: list[str],
+) -> Scan:
+    """The model's scan with other height steps, and with the oscillation that is given, else that of the
+    stack's header, else the model's.
+
+    Args:
+        stack: the scan; ``meta["amplitude"]`` [Å, peak to peak], ``["f0"]`` [Hz] and ``["k"]`` [N/m].
+        model: the scan that the model was made for.
+        dz: height step in Å.
+        amplitude: peak to peak in Å, in place of the header's.
+        steps: what was chosen is added to these.
+        warnings: what may be wrong is added to these.
+
+    Raises:
+        InputError: for an amplitude of more than 200 height steps.
+    """
+    told = {key: float(stack.meta[key]) for key in ("amplitude", "f0", "k") if key in stack.meta}
+    for key in [key for key, value in told.items() if not value > 0]:
+        warnings.append(f"the header says {key} {told.pop(key):g}, which cannot be: the model's is taken")
+    source = "given"
+    if amplitude is None:
+        source = "header" if "amplitude" in told else "model"
+        amplitude = told.get("amplitude", model.amplitude)
+    n = round(amplitude / dz)
+    if n > _MOST_SAMPLES:
+        raise InputError(
+            f"amplitude: expected at most {_MOST_SAMPLES * dz:.1f} Å peak to peak, got "
+            f"{amplitude:.4g} Å ({source})"
+        )
+    found = dataclasses.replace(
+        model, dz=dz, n_oscillation=max(2, n), f0=told.get("f0", model.f0), k=told.get("k", model.k)
+    )
+    if abs(found.amplitude - amplitude) > max(0.05 * amplitude, 1e-3):
+        warnings.append(
+            f"an oscillation amplitude of {amplitude:.2f} Å is simulated as {found.amplitude:.2f} Å, whole "
+            f"steps of height"
+        )
+    steps.append(
+        (
+            "oscillation",
+            f"amplitude {found.amplitude:.2f} Å peak to peak ({source}), resonance frequency "
+            f"{found.f0:.0f} Hz ({'header' if 'f0' in told else 'model'})",
+        )
+    )
+    return found
+
+
+def onto_pixels(
+    stack: ScanStack,
+    scan: Scan,
+    heights: np.ndarray,
+    center: tuple[float, float] | None,
+    warnings: list[str],
+) -> ScanStack:
+    """The stack on pixels of the model's size.
+
+    Args:
+        stack: the scan.
+        scan: the model's window and pixels.
+        heights: those to be had, in Å.
+        center: of one window of the model's size, in Å; ``None`` for all of the scan.
+        warnings: what may be wrong is added to these.
+
+    Raises:
+        InputError: for a scan that is too small.
+    """
+    axes = []
+    small = False
+    if max(stack.pixel) > _COARSE:
+        warnings.append(
+            f"the pixels of the scan are {max(stack.pixel):.2f} Å wide, those of the model "
+            f"{(scan.x[-1] - scan.x[0]) / (scan.pixels[0] - 1):.2f} Å: what lies between them is interpolated"
+        )
+    for k, name in enumerate("xy"):
+        (w0, w1), n = scan.window[k], scan.pixels[k]
+        pitch = (w1 - w0) / (n - 1)
+        low, high = stack.window[k]
+        # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
+        inside, extent = high - low, high - low + stack.pixel[k]
+        count = math.floor(inside / pitch + 1e-6) + 1
+        if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
+            count = n
+        if count < _LEAST_PIXELS:
+            raise InputError(
+                f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; were "
+                f"nm meant for Å, it is {10 * extent:.1f} Å"
+            )
+        small |= count < n
+        middle = (low + high) / 2 if center is None else center[k]
+        axes.append(middle + pitch * (np.arange(count) - (count - 1) / 2))
+    if small:
+        (x0, x1), (y0, y1) = scan.window
+        wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel, strict=True))
+        warnings.append(
+            f"the scan is {wide:.1f} x {high:.1f} Å wide, the network looks at {x1 - x0:.0f} x "
+            f"{y1 - y0:.0f} Å: what it finds near the edges is unsure, and nothing is known beyond them"
+        )
+    return stack.resample(axes[0], axes[1], heights)
