@@ -39,7 +39,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_collate_then_split_gives_the_samples_back(layout):
     samples = [_sample(n, m, seed) for seed, (n, m) in enumerate(layout)]
-    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(samples)
     back = batch.to_data_list()
     assert len(back) == len(samples)
     for actual, expected in zip(back, samples, strict=True):
@@ -49,7 +49,7 @@ def test_collate_then_split_gives_the_samples_back(layout):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_batch_follows_both_kinds_of_atoms(layout):
-    batch = Batch.from_data_list([_sample(n, m, 0) for n, m in layout], follow_batch=["missing_z"])
+    batch = Batch.from_data_list([_sample(n, m, 0) for n, m in layout])
     graphs = torch.arange(len(layout))
     atoms, missing = torch.tensor(layout).t()
     assert batch.num_graphs == len(layout)
@@ -70,7 +70,7 @@ def test_edges_of_a_batch_join_the_same_atoms(layout):
         data.missing_pos = (1000.0 * (i + 1) + torch.arange(data.num_missing))[:, None].expand(-1, 3)
         edges += [(data.charge[a], data.charge[b]) for a, b in data.edge_index.t()]
         missing_edges += [(data.missing_pos[a, 0], data.charge[b]) for a, b in data.missing_edge_index.t()]
-    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(samples)
     assert [(batch.charge[a], batch.charge[b]) for a, b in batch.edge_index.t()] == edges
     joined = [(batch.missing_pos[a, 0], batch.charge[b]) for a, b in batch.missing_edge_index.t()]
     assert joined == missing_edges

@@ -90,7 +90,7 @@ def test_every_sample_has_the_same_keys_and_collates(molecules):
     dataset = _dataset(molecules)
     samples = [dataset[i] for i in range(12)]
     assert len({tuple(sorted(s.keys())) for s in samples}) == 1
-    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(samples)
     assert batch.reference.shape == (12, 1, 4, 12, 16)
     assert batch.missing_z_batch.bincount(minlength=12).tolist() == [s.num_missing for s in samples]
 

@@ -48,6 +48,6 @@ def test_all_predictors_see_the_same_steps_once():
     np.testing.assert_allclose(found["far"].rows()["pred"], rows["pred"] + 1)
 
     whole = StepMetrics(CLASSES)
-    batch = Batch.from_data_list(_Steps().__getitems__(indices), follow_batch=["missing_z"])
+    batch = Batch.from_data_list(_Steps().__getitems__(indices))
     whole.update(far(batch), batch, rows["molecule"])
     assert whole.compute() == found["far"].compute()

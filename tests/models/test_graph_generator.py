@@ -55,7 +55,7 @@ def graphs(model: GraphGenerator) -> list[AFMData]:
 
 
 def collate(items: list[AFMData]) -> Batch:
-    return Batch.from_data_list(items, follow_batch=["missing_z"])
+    return Batch.from_data_list(items)
 
 
 def as_double(data: AFMData) -> AFMData:

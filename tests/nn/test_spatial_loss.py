@@ -23,7 +23,7 @@ def sample(z, pos):
 
 
 def collate(*samples):
-    return Batch.from_data_list(list(samples), follow_batch=["missing_z"])
+    return Batch.from_data_list(list(samples))
 
 
 def prediction(graphs=1, heat=0.0, stop=0.0):

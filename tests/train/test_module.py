@@ -16,7 +16,7 @@ def test_overfits_one_batch():
     torch.manual_seed(0)
     config = GraphGeneratorConfig.preset("small")
     dataset = AFMDataset([from_smiles("Oc1ccccc1Cl")], config.scan, rotations=4, augment=False)
-    batch = Batch.from_data_list([dataset[i] for i in range(4)], follow_batch=["missing_z"])
+    batch = Batch.from_data_list([dataset[i] for i in range(4)])
     module = GeneratorModule(GraphGenerator(config), TrainConfig())
     optimizer = module.configure_optimizers()
     terms = []

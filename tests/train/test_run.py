@@ -92,7 +92,7 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
     keys = list(data.train_dataloader().sampler)
     gradients = []
     for rank in range(2):
-        batch = Batch.from_data_list([data.parts[0][k] for k in keys[rank::2]], follow_batch=["missing_z"])
+        batch = Batch.from_data_list([data.parts[0][k] for k in keys[rank::2]])
         model.zero_grad()
         loss(model(batch), batch).total.backward()
         gradients.append([p.grad for p in model.parameters() if p.requires_grad])

@@ -71,7 +71,7 @@ def test_overfits_one_batch(molecules):
     settings = SpatialGeneratorConfig(channels=(16, 24))
     data = AFMDataModule(settings, TrainConfig(**SETTINGS), molecules[:6])
     data.setup()
-    batch = Batch.from_data_list([data.parts[0][i] for i in range(4)], follow_batch=["missing_z"])
+    batch = Batch.from_data_list([data.parts[0][i] for i in range(4)])
     module = SpatialModule(SpatialGenerator(settings), TrainConfig(lr=0.01))
     optimizer = module.configure_optimizers()
     terms = []

@@ -48,7 +48,7 @@ def evaluate_steps(
     metrics = {name: StepMetrics(dataset.classes, dataset.z_min) for name in predictors}
     for start in tqdm(range(0, len(indices), batch_size), desc="evaluate", unit="batch", disable=None):
         keys = list(indices[start : start + batch_size])
-        batch = Batch.from_data_list(list(dataset.__getitems__(keys)), follow_batch=["missing_z"])
+        batch = Batch.from_data_list(list(dataset.__getitems__(keys)))
         molecule = np.array(keys) // (dataset.rotations * dataset.mutants)
         for name, predict in predictors.items():
             metrics[name].update(predict(batch), batch, molecule)
