@@ -31,11 +31,12 @@ class AFMData(Data):
         z_top: first anchor height of the scan in Å, in the graph's frame.
         **kwargs: anything else, as in :class:`torch_geometric.data.Data`; a periodic surface has ``cell``
             ``[1, 3, 3]`` (lattice vectors in rows, Å) and ``pbc`` ``[1, 3]``, which the renderers heed.
+            Collation counts up every key that ends in ``_graph`` from graph to graph.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]``, charge ``[N]``, edge_index ``[2, E]``, stacks ``[1, C, Z, Y, X]`` (batched
-        along dim 0), missing_z and missing_graph ``[M]``, missing_pos ``[M, 3]``, missing_edge_index ``[2, K]``,
-        z_top ``[1]``.
+        along dim 0), missing_z and missing_graph ``[M]``, missing_pos ``[M, 3]``, missing_edge_index
+        ``[2, K]``, z_top ``[1]``.
     """
 
     def __init__(
@@ -112,8 +113,8 @@ class AFMData(Data):
 
 
 def pack_atoms(graphs: Sequence[AFMData]) -> Batch:
-    """The atoms of graphs, collated for a renderer: ``z``, ``pos``, ``charge`` and ``ptr`` alone, several times
-    faster than :meth:`torch_geometric.data.Batch.from_data_list`."""
+    """The atoms of graphs, collated for a renderer: ``z``, ``pos``, ``charge`` and ``ptr`` alone, several
+    times faster than :meth:`torch_geometric.data.Batch.from_data_list`."""
     batch = Batch(_base_cls=AFMData)
     for key in ("z", "pos", "charge"):
         batch[key] = torch.cat([graph[key] for graph in graphs])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self, overload
 
 import numpy as np
+from torch import Tensor
 from torch_geometric.data import Dataset
 
 from torch_afm.data import AFMData
@@ -12,8 +13,8 @@ from torch_afm.data import AFMData
 
 class GraphDataset(Dataset):
     """PyG's :class:`~torch_geometric.data.Dataset` of :class:`~torch_afm.data.AFMData`: items by (negative)
-    integers, with the ``transform`` applied; subsets, which share their data, by slices, ranges, lists, arrays
-    and tensors of integers or booleans; :meth:`shuffle`."""
+    integers, with the ``transform`` applied; subsets, which share their data, by slices, ranges, lists,
+    arrays and tensors of integers or booleans; :meth:`shuffle`."""
 
     @overload
     def __getitem__(self, idx: int | np.integer[Any]) -> AFMData: ...
@@ -31,7 +32,7 @@ class GraphDataset(Dataset):
             IndexError: for what is no index of an item, and for masks of another length.
         """
         if not isinstance(idx, slice):
-            index = np.asarray(idx)
+            index = np.asarray(idx.cpu() if isinstance(idx, Tensor) else idx)
             if index.ndim != 1 or (len(index) and index.dtype.kind not in "iub"):
                 raise IndexError(f"index: expected integers, booleans or a slice, got {idx!r}")
             if index.dtype == bool:

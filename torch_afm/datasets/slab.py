@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ase
@@ -130,8 +130,8 @@ class SlabDataset(StepDataset):
         mutants: int = 1,
         seed: int = 0,
         margin: float = MARGIN,
+        transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
-        super().__init__(scan, tip, backend, z_min, classes, False, False, augment, mutants, seed, margin)
         if windows < 1:
             raise InputError(f"windows: expected at least 1, got {windows}")
         self.windows = windows
@@ -141,6 +141,9 @@ class SlabDataset(StepDataset):
                 raise InputError(f"slabs: expected 'cell' and 'pbc' in each, got none in surface {i}")
         self.cells = np.concatenate([slab.cell.numpy() for slab in slabs])
         self.pbc = np.concatenate([slab.pbc.numpy() for slab in slabs])
+        super().__init__(
+            scan, tip, backend, z_min, classes, False, False, augment, mutants, seed, margin, transform
+        )
 
     @property
     def groups(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,12 @@ class StepDataset(GraphDataset, ABC):
     images the whole molecule, the simulated one the mutant as prediction will know it: visible atoms only,
     each element replaced by its class' representative, no charges. Tips are drawn independently.
 
-    Each epoch draws afresh, from (seed, epoch, i) alone, so samples are the same whatever the order, the batch
-    and the number of workers. ``dataset[i]`` is sample ``i`` of the present epoch (:meth:`set_epoch`, at first
-    0), ``dataset[epoch, i]`` that of any. A loader, with whatever sampler, gets a sample that it asks for the
-    n-th time as epoch ``n`` from the present one on: this is counted in memory shared with its workers.
-    :class:`~torch_afm.datasets.EpochSampler` names the epochs itself, as a run that is to be resumed needs.
+    Each epoch draws afresh, from (seed, epoch, i) alone, so samples are the same whatever the order, the
+    batch and the number of workers. ``dataset[i]`` is of the present :attr:`epoch`, at first 0, and
+    ``dataset[epoch, i]`` of any. A loader with any sampler that asks for a sample again gets that of the next
+    epoch: what was asked for is counted, in memory that workers share. (What they fetched ahead of a pass
+    that is broken off counts, too.) :class:`~torch_afm.datasets.EpochSampler` names the epochs itself, as a
+    run that is to be resumed needs.
 
     The ``mutants`` of one group share, in each epoch, their reference stack with its tip and augmentations,
     and the changes of the frame: it is rendered once for those in one batch, and an image encoder needs to
@@ -120,14 +122,19 @@ class StepDataset(GraphDataset, ABC):
             augment = Augment() if augment else Augment((), ())
         self.augment = augment
         self.final_scan = augment.scan(scan)
-        self.renderer = ProbeParticleModel(scan, self.tip, backend=backend)
+        self.backend = backend
         self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()
-        self._asked = torch.zeros(0, dtype=torch.int32)
+        self._asked = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
+
+    @cached_property
+    def renderer(self) -> ProbeParticleModel:
+        """Made when first needed: a process that has rendered cannot be forked into workers that render."""
+        return ProbeParticleModel(self.scan, self.tip, backend=self.backend)
 
     @property
     @abstractmethod
     def groups(self) -> int:
-        """Number of oriented molecules."""
+        """Number of oriented molecules; the constructor asks for it."""
 
     @abstractmethod
     def oriented(self, group: int) -> AFMData:
@@ -136,9 +143,13 @@ class StepDataset(GraphDataset, ABC):
     def len(self) -> int:
         return self.groups * self.mutants
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that indices without one are of."""
+        return int(self._epoch)
+
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that indices without one are of, and count anew what loaders ask for; workers that
-        are there already go along."""
+        """Choose :attr:`epoch`, for running workers too, and count anew what loaders ask for."""
         self._epoch[0] = epoch
         self._asked.zero_()
 
@@ -148,7 +159,7 @@ class StepDataset(GraphDataset, ABC):
         return super().__getitem__(key)
 
     def get(self, idx: int) -> AFMData:
-        (sample,) = self._make(*self._start([(int(self._epoch), idx)]))
+        (sample,) = self._make(*self._start([(self.epoch, idx)]))
         return sample
 
     def __getitems__(self, keys: Sequence[Key]) -> list[AFMData]:
@@ -169,7 +180,7 @@ class StepDataset(GraphDataset, ABC):
 
     def _next(self, index: int) -> int:
         """The epoch of a sample that a loader asks for."""
-        epoch = int(self._epoch + self._asked[index])
+        epoch = self.epoch + int(self._asked[index])
         self._asked[index] += 1
         return epoch
 
@@ -292,6 +303,11 @@ class StepDataset(GraphDataset, ABC):
         samples = self.mutate(molecules, records)
         self.finish(samples, self.render(molecules, samples, records), records)
         return samples
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for counter in (self._epoch, self._asked):
+            counter.share_memory_()
 
     def _molecules(self, groups: Sequence[int]) -> list[AFMData]:
         """Oriented molecules, each group's made once."""

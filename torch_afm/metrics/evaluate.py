@@ -27,7 +27,7 @@ class Steps(Protocol):
     rotations: int
     mutants: int
 
-    def __getitems__(self, keys: Sequence[int]) -> Sequence[AFMData]: ...
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Sequence[AFMData]: ...
 
 
 @torch.no_grad()
@@ -47,9 +47,9 @@ def evaluate_steps(
     """
     metrics = {name: StepMetrics(dataset.classes, dataset.z_min) for name in predictors}
     for start in tqdm(range(0, len(indices), batch_size), desc="evaluate", unit="batch", disable=None):
-        keys = list(indices[start : start + batch_size])
-        batch = Batch.from_data_list(list(dataset.__getitems__(keys)))
-        molecule = np.array(keys) // (dataset.rotations * dataset.mutants)
+        part = list(indices[start : start + batch_size])
+        batch = Batch.from_data_list(list(dataset.__getitems__([(0, i) for i in part])))
+        molecule = np.array(part) // (dataset.rotations * dataset.mutants)
         for name, predict in predictors.items():
             metrics[name].update(predict(batch), batch, molecule)
     return metrics

@@ -107,7 +107,7 @@ class AFMDataModule(L.LightningDataModule):
         order = np.random.default_rng(self.config.seed).permutation(len(part))[: self.config.val_samples]
         trainer = self.trainer
         mine = order[trainer.global_rank :: trainer.world_size] if trainer else order
-        return self._loader(1, mine.tolist())
+        return self._loader(1, [(0, i) for i in mine.tolist()])
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         return self._deferred(0).complete(batch) if self.config.render == "device" else batch
