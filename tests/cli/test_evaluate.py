@@ -46,7 +46,7 @@ def test_steps_of_the_test_molecules_alone(molecules, weights, tmp_path, capsys)
     test = split_by_molecule(len(SMILES), seed=3)[2]
     assert len(test) == 2
     dataset = AFMDataset([source[int(i)] for i in test], model.config.scan, seed=3)
-    batch = Batch.from_data_list(dataset.__getitems__(range(60)))
+    batch = Batch.from_data_list(dataset.__getitems__([(0, i) for i in range(60)]))
     metrics = StepMetrics(model.classes)
     with torch.no_grad():
         prediction = model(batch)

@@ -1,8 +1,13 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
+from torch_geometric.utils import unbatch
 
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, pack_atoms
 from torch_afm.testing import assert_same_graph, random_graph
 
 
@@ -54,8 +59,15 @@ def test_batch_follows_both_kinds_of_atoms(layout):
     atoms, missing = torch.tensor(layout).t()
     assert batch.num_graphs == len(layout)
     assert torch.equal(batch.batch, graphs.repeat_interleave(atoms))
-    assert torch.equal(batch.missing_z_batch, graphs.repeat_interleave(missing))
-    assert torch.equal(batch.missing_z_ptr, torch.cat([torch.zeros(1, dtype=torch.long), missing.cumsum(0)]))
+    assert torch.equal(batch.missing_graph, graphs.repeat_interleave(missing))
+    # Apart again: whoever collates, and with whatever else.
+    for data in (batch, pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch), batch.to("cpu")):
+        parts = unbatch(data.missing_z, data.missing_graph, batch_size=len(layout))
+        assert [len(part) for part in parts] == missing.tolist()
+    for i, (_, m) in enumerate(layout):
+        assert torch.equal(batch[i].missing_graph, torch.zeros(m, dtype=torch.long))
+    (loaded,) = DataLoader(batch.to_data_list(), batch_size=len(layout))
+    assert torch.equal(loaded.missing_graph, batch.missing_graph)
     assert batch.reference.shape == (len(layout), 1, 2, 3, 4)
     assert batch.z_top.shape == (len(layout),)
 
@@ -89,6 +101,25 @@ def test_every_argument_is_optional_and_only_given_keys_are_held():
     data = AFMData(z=torch.tensor([1]), name="hydrogen")
     assert sorted(data.keys()) == ["name", "z"]
     assert AFMData(missing_z=torch.tensor([1, 6])).num_missing == 2
+
+
+def test_missing_atoms_are_numbered_however_they_are_set():
+    by_item, by_attribute, by_update = AFMData(), AFMData(), AFMData(missing_z=torch.tensor([1]))
+    by_item["missing_z"] = by_attribute.missing_z = torch.tensor([1, 6])
+    by_update.update({"missing_z": torch.tensor([1, 6])})
+    for data in (by_item, by_attribute, by_update, AFMData.from_dict(by_item.to_dict())):
+        assert data.missing_graph.tolist() == [0, 0]
+    batch = Batch.from_data_list([by_item, by_attribute])
+    batch.missing_z = batch.missing_z + 1
+    assert batch.missing_graph.tolist() == [0, 0, 1, 1]
+
+
+def test_packed_atoms_are_those_of_a_batch():
+    graphs = [random_graph(n, n) for n in (3, 0, 2)]
+    packed, batch = pack_atoms(graphs), Batch.from_data_list(graphs)
+    for key in ("z", "pos", "charge", "ptr"):
+        assert torch.equal(packed[key], batch[key])
+    assert packed.num_graphs == 3
 
 
 def test_text_is_collated_to_a_list():

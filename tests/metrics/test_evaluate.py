@@ -23,7 +23,7 @@ class _Steps:
                 missing_pos=torch.tensor([[float(key), 0.0, 0.0]]),
                 missing_edge_index=torch.tensor([[0], [0]]),
             )
-            for key in keys
+            for _, key in keys
         ]
 
 
@@ -48,6 +48,6 @@ def test_all_predictors_see_the_same_steps_once():
     np.testing.assert_allclose(found["far"].rows()["pred"], rows["pred"] + 1)
 
     whole = StepMetrics(CLASSES)
-    batch = Batch.from_data_list(_Steps().__getitems__(indices))
+    batch = Batch.from_data_list(_Steps().__getitems__([(0, i) for i in indices]))
     whole.update(far(batch), batch, rows["molecule"])
     assert whole.compute() == found["far"].compute()

@@ -45,7 +45,7 @@ def test_batches_carry_what_model_and_loss_need():
     module = _module()
     batches = list(module.train_dataloader())
     assert [b.num_graphs for b in batches] == [4, 2]
-    assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_z_batch" in batches[0]
+    assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_graph" in batches[0]
 
 
 def test_surfaces(tmp_path):

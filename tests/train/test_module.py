@@ -20,13 +20,13 @@ def test_overfits_one_batch():
     module = GeneratorModule(GraphGenerator(config), TrainConfig())
     optimizer = module.configure_optimizers()
     terms = []
-    for _ in range(40):
+    for _ in range(30):
         loss = module.loss(module.model(batch), batch).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         terms.append(loss.item())
-    assert terms[-1] < 0.3 * terms[0]
+    assert terms[-1] < 0.4 * terms[0]  # 0.16 was seen
 
 
 def test_cosine_schedule():

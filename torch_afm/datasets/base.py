@@ -42,6 +42,10 @@ class GraphDataset(Dataset):
             idx = index.tolist()
         return super().index_select(idx)
 
+    def _chosen(self) -> str:
+        """For ``repr``: how many items of all a subset has."""
+        return "" if self._indices is None else f", {len(self)} of {self.len()} items"
+
     def transformed(self, data: AFMData) -> AFMData:
         """``data`` after the ``transform``, if there is one."""
         return data if self.transform is None else self.transform(data)

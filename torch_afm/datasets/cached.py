@@ -163,7 +163,7 @@ class CachedAFMDataset(StepDataset):
         return {**self.__dict__, "_open": OrderedDict()}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.folder)!r}, {self.groups} rotations)"
+        return f"{type(self).__name__}({str(self.folder)!r}, {self.groups} rotations{self._chosen()})"
 
 
 def _tip(file: SampleFile, row: int) -> Record:

@@ -160,4 +160,4 @@ class SlabDataset(StepDataset):
         return data
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows)"
+        return f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows{self._chosen()})"
