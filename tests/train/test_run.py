@@ -18,6 +18,7 @@ from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import GeneratorLoss
 from torch_afm.train import AFMDataModule, TrainConfig, train
+from torch_afm.train.run import last_checkpoint
 from torch_afm.utils import InputError
 
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
@@ -184,5 +185,25 @@ def test_other_settings_do_not_continue_a_run(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
     settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}
     train(TrainConfig(**settings), molecules)
-    with pytest.raises(InputError, match="other settings \\(lr\\)"):
-        train(TrainConfig(**(settings | {"lr": 0.1})), molecules)
+    for other, changed in (({"lr": 0.1}, molecules), ({}, [*molecules[1:], from_smiles("CCN")])):
+        name = "molecules_sha256" if changed is not molecules else "lr"
+        with pytest.raises(InputError, match=f"other settings \\({name}\\)"):
+            train(TrainConfig(**(settings | other)), changed)
+
+
+def test_a_damaged_checkpoint_is_done_without(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    out = tmp_path / "run"
+    train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 1})), molecules)
+    assert last_checkpoint(out) == str(out / "last.ckpt") and last_checkpoint(tmp_path) is None
+    for cut in (1000, 0):
+        (out / "last.ckpt").write_bytes((out / "best.ckpt").read_bytes()[:cut])
+        with pytest.warns(UserWarning, match="last.ckpt: .* damaged; going on from best.ckpt, epoch 1"):
+            assert last_checkpoint(out) == str(out / "best.ckpt")
+    with pytest.warns(UserWarning, match="going on from best.ckpt"):
+        train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 2})), molecules)
+    assert torch.load(out / "last.ckpt", weights_only=True)["epoch"] == 1
+    for name in ("last", "best"):
+        (out / f"{name}.ckpt").write_bytes(b"PK")
+    with pytest.raises(InputError, match="last.ckpt: the checkpoint is damaged; delete it"):
+        last_checkpoint(out)

@@ -72,4 +72,5 @@ class AFMDataset(StepDataset):
         return Orient(turn)(self.molecules[molecule])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.molecules)} molecules x {self.rotations} rotations{self._chosen()})"
+        whole = f"{len(self.molecules)} molecules x {self.rotations} rotations"
+        return f"{type(self).__name__}({whole}{self._chosen()})"

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch_afm.io.files import UNFINISHED, write_whole
 from torch_afm.utils import InputError
-
-#: Ending of files that are being written.
-_UNFINISHED = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -110,34 +106,14 @@ def fault(path: Path, digests: set[str], checksum: bool = True) -> str | None:
     return None if digest in digests else "its checksum is not that of the file written"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: under another name, to the disk, then renamed.
-
-    Raises:
-        OSError: if it cannot be written, with its name.
-    """
-    # A random name: on other machines of a job array there may be processes of the same number.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
-
-
 def write_json(path: Path, document: Any) -> None:
     """Write ``document`` as JSON, whole or not at all."""
     write_whole(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def remove_unfinished(folder: Path, names: Collection[str]) -> None:
-    """Remove what a killed process left of unfinished :func:`write_whole` of files with these names."""
-    for path in folder.glob(f".*{_UNFINISHED}"):
+    """Remove what a killed process left of files with these names, see
+    :func:`~torch_afm.io.files.write_whole`."""
+    for path in folder.glob(f".*{UNFINISHED}"):
         if path.name[1:].rsplit(".", 2)[0] in names:
             path.unlink(missing_ok=True)

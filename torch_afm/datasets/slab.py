@@ -160,4 +160,6 @@ class SlabDataset(StepDataset):
         return data
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows{self._chosen()})"
+        return (
+            f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows{self._chosen()})"
+        )

@@ -23,9 +23,9 @@ from torch_afm.datasets.ledger import (
     remove_unfinished,
     write_json,
     write_ledger,
-    write_whole,
 )
 from torch_afm.datasets.manifest import Manifest
+from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
 from torch_afm.nn.style import StyleTranslator
 from torch_afm.transforms import Augment, change_stacks, handcrafted
