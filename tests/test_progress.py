@@ -15,7 +15,7 @@ def test_durations(seconds, text):
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 kB"), (3210, "3.21 kB"), (44e6, "44 MB"), (25.1e9, "25.1 GB"), (4e12, "4e+03 GB")],
+    [(0, "0 kB"), (3210, "3.21 kB"), (44e6, "44 MB"), (25.1e9, "25.1 GB")],
 )
 def test_sizes(count, text):
     assert size(count) == text

@@ -20,7 +20,7 @@ def test_records_come_back_without_a_line_that_was_cut_off(tmp_path):
         assert path.read_bytes() == whole
     assert read_records(path) == records
     path.write_bytes(b"{}\nno json\n")
-    with pytest.raises(InputError, match="records.jsonl, line 2: expected a record"):
+    with pytest.raises(InputError, match=r"records\.jsonl, line 2: expected a record"):
         read_records(path)
 
 
@@ -35,5 +35,5 @@ def test_settings_are_kept_and_compared(tmp_path):
     assert json.loads(path.read_text())["lr"] == 0.1
     for damaged in (b"{", b"3", b"\xff"):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="settings.json: expected the settings of a test"):
+        with pytest.raises(InputError, match=r"settings\.json: expected the settings of a test"):
             keep_settings(path, {}, what="a test")

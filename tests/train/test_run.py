@@ -205,5 +205,5 @@ def test_a_damaged_checkpoint_is_done_without(tmp_path):
     assert torch.load(out / "last.ckpt", weights_only=True)["epoch"] == 1
     for name in ("last", "best"):
         (out / f"{name}.ckpt").write_bytes(b"PK")
-    with pytest.raises(InputError, match="last.ckpt: the checkpoint is damaged; delete it"):
+    with pytest.raises(InputError, match=r"last\.ckpt: the checkpoint is damaged; delete it"):
         last_checkpoint(out)

@@ -20,6 +20,7 @@ from torch_afm.datasets.manifest import fingerprint
 from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
 from torch_afm.generation.confidence import FILE
 from torch_afm.io.journal import keep_settings, read_records
+from torch_afm.io.npz import load_npz
 from torch_afm.metrics import (
     MoleculeMetrics,
     StepMetrics,
@@ -123,7 +124,7 @@ def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path
     def run(batches: int) -> StepMetrics:
         return evaluate_steps({MODEL: model}, dataset, order[: batches * batch], batch, file)[MODEL]
 
-    known = len(run(0)) if file.exists() else 0
+    known = min(len(order), len(load_npz(file)[f"{MODEL}/label"])) if file.exists() else 0
     print(f"single steps: {len(order):,} of {len(dataset):,}, {known:,} of them there already", flush=True)
     metrics = _timed(run, known // batch, -(-len(order) // batch))
     table, intervals = metrics.compute(), metrics.intervals(args.resamples, seed=args.seed)
