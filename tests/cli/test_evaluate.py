@@ -13,6 +13,8 @@ from torch_afm.generation import score_trial
 from torch_afm.metrics import Calibration, StepMetrics
 from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
 
 

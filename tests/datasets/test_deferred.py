@@ -5,6 +5,8 @@ from torch_afm.config import Scan
 from torch_afm.data import from_smiles
 from torch_afm.datasets import AFMDataset, DeferredSteps, step_loader
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "c1ccsc1"]
 
 

@@ -12,6 +12,8 @@ from torch_afm.config import Scan
 from torch_afm.datasets import AFMDataset, DeferredSteps, step_loader
 from torch_afm.testing import benzene, water
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(pixels=(8, 8), n_slices=2, n_oscillation=3)
 
 

@@ -15,6 +15,8 @@ from torch_afm.models import GraphGenerator, StepPrediction
 from torch_afm.nn import GeneratorLoss
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 PRESETS = ("thesis", "literal", "small")
 SCATTER = [False] + [True] * torch_geometric.typing.WITH_TORCH_SCATTER
 #: Atoms of each graph of the test batch: empty ones first, in the middle and last.

@@ -9,6 +9,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import GeneratorLoss, LossTerms, StepPrediction
 
+pytestmark = pytest.mark.learnt
+
 CLASSES = AtomClasses()
 Z_MIN = -0.7
 

@@ -9,6 +9,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import GraphOutput, MapGrid, SpatialLoss, SpatialPrediction
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(17, 17), n_slices=2)  # 0.5 Å a pixel
 GRID = MapGrid.of(SCAN)
 CLASSES = AtomClasses()

@@ -18,6 +18,8 @@ from torch_afm.models import generator_config
 from torch_afm.train import AFMDataModule, TrainConfig, datamodule
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 
 

@@ -11,6 +11,8 @@ from torch_afm.datasets import AFMDataset
 from torch_afm.models import GraphGenerator
 from torch_afm.train import GeneratorModule, TrainConfig
 
+pytestmark = pytest.mark.learnt
+
 
 def test_overfits_one_batch():
     torch.manual_seed(0)

@@ -21,6 +21,8 @@ from torch_afm.train import AFMDataModule, TrainConfig, train
 from torch_afm.train.run import last_checkpoint
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 SETTINGS = {
     "epochs": 3,

@@ -10,6 +10,8 @@ from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.train import AFMDataModule, SpatialModule, TrainConfig, train
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 SETTINGS = {
     "preset": "spatial",

@@ -8,6 +8,8 @@ from torch_afm.nn.style import StyleTranslator
 from torch_afm.train import StyleConfig, StyleModule, train_style
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SETTINGS = {
     "width": 2,
     "blocks": 1,
