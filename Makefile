@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all test-wheel lint coverage api docs test-docs bench bench-peers notebooks clean
+.PHONY: demo test test-all test-cpus test-wheel lint coverage api docs test-docs bench bench-peers notebooks clean
 
 demo: $(STAMP)
 	$(BIN)/torch-afm demo
@@ -17,6 +17,17 @@ test: lint
 test-all: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 	$(MAKE) notebooks test-docs
+
+# Tests that train, or compare what networks give, with each set of vector instructions that torch may pick here.
+test-cpus: $(STAMP)
+	case $$($(BIN)/python -c "import torch; print(torch.backends.cpu.get_cpu_capability())") in \
+	    AVX512) more="ATEN_CPU_CAPABILITY=avx2 ATEN_CPU_CAPABILITY=avx512 ONEDNN_MAX_CPU_ISA=AVX2" ;; \
+	    AVX2) more="ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2" ;; \
+	esac; \
+	for setting in ATEN_CPU_CAPABILITY=default $$more; do \
+	    echo "$$setting"; \
+	    env $$setting OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "learnt and not slow" -n 2 --dist loadfile || exit 1; \
+	done
 
 # What is released: sdist and wheel, the wheel installed in a clean environment and used there. Minutes.
 test-wheel: $(STAMP)

@@ -1,10 +1,14 @@
 """Fixtures shared by all tests."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+
+# The workers of loaders are forked from a server that has imported torch, instead of importing it each.
+multiprocessing.set_forkserver_preload(["torch_afm.datasets"])
 
 
 def pytest_collection_modifyitems(items):

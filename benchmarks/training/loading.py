@@ -161,7 +161,7 @@ def _one_batch(
     samples = timed("remove atoms", lambda: dataset.mutate(molecules, records))
     stacks = timed("render", lambda: dataset.render(molecules, samples, records))
     timed("normalise and augment", lambda: dataset.finish(samples, stacks, records))
-    timed("collate", lambda: Batch.from_data_list(samples, follow_batch=["missing_z"]))
+    timed("collate", lambda: Batch.from_data_list(samples))
     # Each augmentation alone, those that are not in the default too, on as many stacks at a time as there.
     size = max(1, augment._CACHED // stacks[0].numel())
     firsts = range(0, len(stacks), size)

@@ -72,7 +72,7 @@ def make_batch(scan: Scan, size: int) -> Batch:
         data = AFMData(**{key: data[key] for key in data.to_dict() if isinstance(data[key], Tensor)})
         data.reference, data.simulated = torch.randn(2, 1, 1, *scan.shape, generator=generator).unbind()
         samples.append(data)
-    return Batch.from_data_list(samples, follow_batch=["missing_z"])
+    return Batch.from_data_list(samples)
 
 
 def step(model: GraphGenerator, batch: Batch, optimizer: torch.optim.Optimizer, precision: str) -> float:

@@ -8,6 +8,8 @@ from benchmarks.prediction.run import FAILURES, GRAPHS, IMAGES, QUALITY, at, pla
 from torch_afm.data import AFMData
 from torch_afm.metrics import MoleculeMetrics
 
+pytestmark = pytest.mark.learnt
+
 
 @pytest.fixture
 def metrics():

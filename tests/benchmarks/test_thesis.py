@@ -16,6 +16,8 @@ from torch_afm.config import GraphGeneratorConfig
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.models import GraphGenerator
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
 
 

@@ -1,6 +1,7 @@
 """Training data from the command line."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -45,7 +46,10 @@ def test_a_part_of_the_split_is_rendered(molecules, tmp_path, capsys):
         "molecules  1 (val) of 13 molecules of few.smi; 3 rotations, 2 tip draw(s) each: "
         "6 stacks of 12 x 10 x 3 in 2 files"
     )
-    assert printed[1] == "rendered   2 of 2 files now, 0 were there and intact"
+    assert re.fullmatch(
+        r"to render  6 stacks into 2 files: about [\d.]+ kB and \d+ (s|min), by a few of them", printed[1]
+    )
+    assert printed[2] == "rendered   2 of 2 files now, 0 were there and intact"
     manifest = Manifest.read(tmp_path / "data")
     scan = Scan(pixels=(12, 10), n_slices=3)
     assert manifest.config == CacheConfig(scan, rotations=3, draws=2, storage="uint8", file_samples=4, seed=2)
@@ -55,7 +59,8 @@ def test_a_part_of_the_split_is_rendered(molecules, tmp_path, capsys):
         assert_same_graph(CachedAFMDataset("data").oriented(i), expected.oriented(i))
 
     assert main([*arguments, "--draws", "2", "--storage", "uint8"]) == 0
-    assert "rendered   0 of 2 files now, 2 were there and intact" in capsys.readouterr().out
+    again = capsys.readouterr().out
+    assert "rendered   0 of 2 files now, 2 were there and intact" in again and "to render" not in again
     assert main([*arguments, "--draws", "2"]) == 2
     assert "data: holds training data with other settings (storage)" in capsys.readouterr().err
 

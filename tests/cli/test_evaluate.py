@@ -1,5 +1,6 @@
 """Scores from the command line."""
 
+import itertools
 import json
 
 import pytest
@@ -8,11 +9,18 @@ from torch_geometric.data import Batch
 
 from torch_afm.cli.main import main
 from torch_afm.datasets import AFMDataset, MoleculeDataset, split_by_molecule
+from torch_afm.generation import score_trial
 from torch_afm.metrics import Calibration, StepMetrics
 from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
-FEW = ("--resamples", "20")
+
+
+def evaluate(weights, molecules, out, **options):
+    options = {"weights": weights, "molecules": molecules, "out": out, "resamples": 20} | options
+    return main(["evaluate", *(f"--{k.replace('_', '-')}={v}" for k, v in options.items())])
 
 
 @pytest.fixture
@@ -26,19 +34,7 @@ def molecules(tmp_path, monkeypatch):
 def test_steps_of_the_test_molecules_alone(molecules, weights, tmp_path, capsys):
     """All 60 steps of the two test molecules, in one batch here and in batches of 7 there."""
     out = tmp_path / "new" / "scores"
-    options = [
-        "--weights",
-        str(weights),
-        "--resamples",
-        "20",
-        "--molecules",
-        str(molecules),
-        "--seed",
-        "3",
-        "--batch-size",
-        "7",
-    ]
-    assert main(["evaluate", *options, "--predictions", "0", "--out", str(out)]) == 0
+    assert evaluate(weights, molecules, out, seed=3, batch_size=7, predictions=0) == 0
     printed = capsys.readouterr().out
 
     model = GraphGenerator.from_pretrained(weights).eval()
@@ -46,7 +42,7 @@ def test_steps_of_the_test_molecules_alone(molecules, weights, tmp_path, capsys)
     test = split_by_molecule(len(SMILES), seed=3)[2]
     assert len(test) == 2
     dataset = AFMDataset([source[int(i)] for i in test], model.config.scan, seed=3)
-    batch = Batch.from_data_list(dataset.__getitems__(range(60)), follow_batch=["missing_z"])
+    batch = Batch.from_data_list(dataset.__getitems__([(0, i) for i in range(60)]))
     metrics = StepMetrics(model.classes)
     with torch.no_grad():
         prediction = model(batch)
@@ -74,17 +70,7 @@ def test_whole_predictions_of_a_network_of_either_kind(molecules, weights, tmp_p
     SpatialGenerator(config).save_pretrained(spatial)
     for folder, context in ((weights, False), (spatial, True)):
         out = tmp_path / f"scores{context:d}"
-        options = [
-            "--weights",
-            str(folder),
-            "--resamples",
-            "20",
-            "--molecules",
-            str(molecules),
-            "--samples",
-            "0",
-        ]
-        assert main(["evaluate", *options, "--predictions", "2", "--out", str(out)]) == 0
+        assert evaluate(folder, molecules, out, samples=0, predictions=2) == 0
         result = json.loads((out / "scores.json").read_text())
         assert list(result["predictions"]) == ["model", "stop at once", "brightest pixel", "random atoms"]
         table = result["predictions"]["model"]["all"]
@@ -96,39 +82,66 @@ def test_whole_predictions_of_a_network_of_either_kind(molecules, weights, tmp_p
         assert (table["context"]["recall"] is not None) is context
         assert "Image of the prediction" in capsys.readouterr().out
         names = {"sizes.png", "images.png", "classes.png", "reliability.png", "scores.json"}
+        names |= {"evaluation.json", "predictions.jsonl"}
         assert {p.name for p in out.iterdir()} == names
 
 
 def test_calibration_is_fitted_on_validation_molecules(molecules, weights, tmp_path):
-    options = [
-        "--weights",
-        str(weights),
-        "--resamples",
-        "20",
-        "--molecules",
-        str(molecules),
-        "--samples",
-        "0",
-    ]
     out = tmp_path / "validation"
-    options += ["--split", "validation", "--predictions", "1"]
-    assert main(["evaluate", *options, "--out", str(out)]) == 0
+    assert evaluate(weights, molecules, out, samples=0, split="validation", predictions=1) == 0
     assert Calibration.load(out / "calibration.json") != Calibration()
 
 
-def test_fewer_samples_than_there_are(molecules, weights, tmp_path):
-    options = [
-        "--weights",
-        str(weights),
-        "--resamples",
-        "20",
-        "--molecules",
-        str(molecules),
-        "--samples",
-        "5",
-    ]
-    assert main(["evaluate", *options, "--predictions", "0", "--out", str(tmp_path / "few")]) == 0
-    assert json.loads((tmp_path / "few" / "scores.json").read_text())["steps"]["steps"] == 5
+def test_interrupted_and_gone_on_with_equals_uninterrupted(molecules, weights, tmp_path, capsys, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    settings = {"split": "train", "samples": 9, "batch_size": 2, "predictions": 3}
+    assert evaluate(weights, molecules, whole, **settings) == 0
+
+    def interrupted(usual, stops):
+        calls = itertools.count(1)
+
+        def call(*args, **kwargs):
+            if next(calls) in stops:
+                raise KeyboardInterrupt
+            return usual(*args, **kwargs)
+
+        return call
+
+    # In the third and fifth of five batches; in the second and third of three molecules with four generators.
+    update, score = "torch_afm.metrics.step.StepMetrics.update", "torch_afm.generation.trials.score_trial"
+    for name, usual, stops in ((update, StepMetrics.update, (3, 6)), (score, score_trial, (6, 11))):
+        with monkeypatch.context() as patch:
+            patch.setattr(name, interrupted(usual, stops))
+            for _ in range(2):
+                assert evaluate(weights, molecules, parts, **settings) == 130
+    capsys.readouterr()
+    assert evaluate(weights, molecules, parts, **settings) == 0
+    printed = capsys.readouterr().out
+    assert "single steps: 9 of 300, 9 of them there already" in printed
+    assert "predictions: 3 of 10, 2 of them there already" in printed
+    assert _scores(parts) == _scores(whole)
+
+    # More of the same may be asked for, others not.
+    assert evaluate(weights, molecules, parts, **settings | {"samples": 11, "predictions": 2}) == 0
+    assert json.loads((parts / "scores.json").read_text())["steps"]["steps"] == 11
+    for name, value in (("seed", 1), ("split", "test"), ("orientation", "any")):
+        assert evaluate(weights, molecules, parts, **settings | {name: value}) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "parts: holds an evaluation with other settings" in line and name in line
+    molecules.write_text("\n".join([*SMILES[1:], "CCN"]))
+    assert evaluate(weights, molecules, parts, **settings) == 2
+    assert "(molecules_sha256)" in capsys.readouterr().err
+
+
+def _scores(folder):
+    scores = json.loads((folder / "scores.json").read_text())
+    for part in (scores["predictions"]["model"], scores["intervals"]):
+        for table in part.values():
+            del table["seconds"]
+    for name in list(scores["predictions"])[1:]:
+        for table in scores["predictions"][name].values():
+            del table["seconds"]
+    return scores
 
 
 def test_too_few_molecules(weights, tmp_path, capsys, monkeypatch):

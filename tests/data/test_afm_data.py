@@ -1,9 +1,13 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
+from torch_geometric.utils import unbatch
 
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, pack_atoms
 from torch_afm.testing import assert_same_graph, random_graph
 from torch_afm.utils import InputError
 
@@ -41,7 +45,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_collate_then_split_gives_the_samples_back(layout):
     samples = [_sample(n, m, seed) for seed, (n, m) in enumerate(layout)]
-    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(samples)
     back = batch.to_data_list()
     assert len(back) == len(samples)
     for actual, expected in zip(back, samples, strict=True):
@@ -51,13 +55,20 @@ def test_collate_then_split_gives_the_samples_back(layout):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_batch_follows_both_kinds_of_atoms(layout):
-    batch = Batch.from_data_list([_sample(n, m, 0) for n, m in layout], follow_batch=["missing_z"])
+    batch = Batch.from_data_list([_sample(n, m, 0) for n, m in layout])
     graphs = torch.arange(len(layout))
     atoms, missing = torch.tensor(layout).t()
     assert batch.num_graphs == len(layout)
     assert torch.equal(batch.batch, graphs.repeat_interleave(atoms))
-    assert torch.equal(batch.missing_z_batch, graphs.repeat_interleave(missing))
-    assert torch.equal(batch.missing_z_ptr, torch.cat([torch.zeros(1, dtype=torch.long), missing.cumsum(0)]))
+    assert torch.equal(batch.missing_graph, graphs.repeat_interleave(missing))
+    # Apart again: whoever collates, and with whatever else.
+    for data in (batch, pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch), batch.to("cpu")):
+        parts = unbatch(data.missing_z, data.missing_graph, batch_size=len(layout))
+        assert [len(part) for part in parts] == missing.tolist()
+    for i, (_, m) in enumerate(layout):
+        assert torch.equal(batch[i].missing_graph, torch.zeros(m, dtype=torch.long))
+    (loaded,) = DataLoader(batch.to_data_list(), batch_size=len(layout))
+    assert torch.equal(loaded.missing_graph, batch.missing_graph)
     assert batch.reference.shape == (len(layout), 1, 2, 3, 4)
     assert batch.z_top.shape == (len(layout),)
 
@@ -72,7 +83,7 @@ def test_edges_of_a_batch_join_the_same_atoms(layout):
         data.missing_pos = (1000.0 * (i + 1) + torch.arange(data.num_missing))[:, None].expand(-1, 3)
         edges += [(data.charge[a], data.charge[b]) for a, b in data.edge_index.t()]
         missing_edges += [(data.missing_pos[a, 0], data.charge[b]) for a, b in data.missing_edge_index.t()]
-    batch = Batch.from_data_list(samples, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(samples)
     assert [(batch.charge[a], batch.charge[b]) for a, b in batch.edge_index.t()] == edges
     joined = [(batch.missing_pos[a, 0], batch.charge[b]) for a, b in batch.missing_edge_index.t()]
     assert joined == missing_edges
@@ -105,6 +116,25 @@ def test_surfaces_and_molecules_share_a_batch_only_by_saying_so():
     batch = Batch.from_data_list([molecule, slab])
     assert batch.cell.shape == (2, 3, 3) and batch.pbc.any(dim=1).tolist() == [False, True]
     assert_same_graph(batch.to_data_list()[1], slab)
+
+
+def test_missing_atoms_are_numbered_however_they_are_set():
+    by_item, by_attribute, by_update = AFMData(), AFMData(), AFMData(missing_z=torch.tensor([1]))
+    by_item["missing_z"] = by_attribute.missing_z = torch.tensor([1, 6])
+    by_update.update({"missing_z": torch.tensor([1, 6])})
+    for data in (by_item, by_attribute, by_update, AFMData.from_dict(by_item.to_dict())):
+        assert data.missing_graph.tolist() == [0, 0]
+    batch = Batch.from_data_list([by_item, by_attribute])
+    batch.missing_z = batch.missing_z + 1
+    assert batch.missing_graph.tolist() == [0, 0, 1, 1]
+
+
+def test_packed_atoms_are_those_of_a_batch():
+    graphs = [random_graph(n, n) for n in (3, 0, 2)]
+    packed, batch = pack_atoms(graphs), Batch.from_data_list(graphs)
+    for key in ("z", "pos", "charge", "ptr"):
+        assert torch.equal(packed[key], batch[key])
+    assert packed.num_graphs == 3
 
 
 def test_text_is_collated_to_a_list():

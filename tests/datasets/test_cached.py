@@ -26,6 +26,8 @@ from torch_afm.ppm import TorchRenderer
 from torch_afm.testing import assert_same_graph
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(pixels=(16, 12), n_slices=4, n_oscillation=4)
 TIP = Tip(tilt=(0.1, -0.1))
 # 12 rotations of 2 tips each, in files of 5 stacks: files begin amid molecules and amid rotations.

@@ -5,6 +5,8 @@ from torch_afm.config import Scan
 from torch_afm.data import from_smiles
 from torch_afm.datasets import AFMDataset, DeferredSteps, step_loader
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "c1ccsc1"]
 
 
@@ -13,8 +15,7 @@ def make(mutants: int, augment: bool = True) -> AFMDataset:
     return AFMDataset(molecules, scan, rotations=2, candidates=20, mutants=mutants, augment=augment)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("mutants", [1, 3])
+@pytest.mark.parametrize(("mutants", "workers"), [(1, 0), (3, 1)])
 def test_completed_batches_are_those_of_the_data_set(mutants, workers):
     steps = make(mutants)
     keys = [(1, i) for i in range(len(steps))]

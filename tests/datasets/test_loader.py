@@ -1,13 +1,102 @@
+import copy
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.utils.data import RandomSampler, SubsetRandomSampler
+from torch_geometric.loader import DataLoader
+
 from torch_afm.config import Scan
-from torch_afm.datasets import AFMDataset, step_loader
+from torch_afm.datasets import AFMDataset, DeferredSteps, step_loader
 from torch_afm.testing import benzene, water
+
+pytestmark = pytest.mark.learnt
+
+SCAN = Scan(pixels=(8, 8), n_slices=2, n_oscillation=3)
+
+
+def make(**more):
+    return AFMDataset([water(), benzene()], SCAN, rotations=3, candidates=10, **more)
+
+
+def drawn(loader):
+    return [text for batch in loader for text in batch.drawn]
+
+
+def of_epoch(dataset, epoch, indices=range(6)):
+    return sorted(dataset[epoch, i].drawn for i in indices)
 
 
 def test_batches_know_the_sample_of_each_missing_atom():
-    scan = Scan(pixels=(8, 8), n_slices=2, n_oscillation=3)
-    dataset = AFMDataset([water(), benzene()], scan, rotations=3, candidates=10)
+    dataset = make()
     batches = list(step_loader(dataset, 4))
     assert [b.num_graphs for b in batches] == [4, 2]
     singles = [dataset[i] for i in range(4)]
-    assert batches[0].missing_z_batch.bincount(minlength=4).tolist() == [s.num_missing for s in singles]
+    assert batches[0].missing_graph.bincount(minlength=4).tolist() == [s.num_missing for s in singles]
     assert batches[0].drawn == [s.drawn for s in singles]
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_any_loader_draws_afresh_in_every_pass(deferred):
+    dataset = make(mutants=1)
+    samples = DeferredSteps(dataset) if deferred else dataset
+    first, other = (DataLoader(samples, n, shuffle=True) for n in (4, 1))
+    assert [sorted(drawn(loader)) for loader in (first, other, first)] == [
+        of_epoch(dataset, e) for e in range(3)
+    ]
+    # Looking at samples, and naming their epochs, does not count.
+    assert dataset[4].drawn == dataset[0, 4].drawn and len(list(dataset)) == 6
+    assert sorted(drawn(DataLoader(samples, 3, sampler=[(1, i) for i in range(6)]))) == of_epoch(dataset, 1)
+    assert sorted(drawn(first)) == of_epoch(dataset, 3)
+    # Samplers of a part, and with replacement.
+    assert sorted(drawn(DataLoader(samples, 2, sampler=SubsetRandomSampler([1, 4])))) == of_epoch(
+        dataset, 4, [1, 4]
+    )
+    dataset.set_epoch(7)
+    many = drawn(DataLoader(samples, 5, sampler=RandomSampler(samples, replacement=True, num_samples=40)))
+    assert len(set(many)) == 40
+    assert samples[2].drawn == dataset[7, 2].drawn
+    dataset.set_epoch(0)
+    assert sorted(drawn(other)) == of_epoch(dataset, 0)
+
+
+def test_copies_count_for_themselves_and_subsets_with_the_whole():
+    dataset = make()
+    drawn(DataLoader(dataset, 6))
+    copied, pickled = copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))
+    assert sorted(drawn(DataLoader(dataset[:3], 2))) == of_epoch(dataset, 1, range(3))
+    assert sorted(drawn(DataLoader(dataset, 2))) == sorted(
+        of_epoch(dataset, 2, range(3)) + of_epoch(dataset, 1, range(3, 6))
+    )
+    for one in (copied, pickled):
+        assert sorted(drawn(DataLoader(one, 2))) == of_epoch(dataset, 1)
+
+
+def test_workers_share_the_count():
+    dataset = make()
+    workers = {"num_workers": 2, "persistent_workers": True, "multiprocessing_context": "forkserver"}
+    loader = DataLoader(dataset, 2, shuffle=True, **workers)
+    passes = [sorted(drawn(loader)) for _ in range(2)]
+    passes.append(sorted(drawn(DataLoader(dataset, 3))))
+    dataset.set_epoch(9)
+    torch.manual_seed(0)
+    passes.append(sorted(drawn(loader)))
+    assert passes == [of_epoch(dataset, e) for e in (0, 1, 2, 9)]
+
+
+_FORKED = """
+import runpy
+from torch_geometric.loader import DataLoader
+names = runpy.run_path({file!r})
+dataset = names["make"]()
+loader = DataLoader(dataset, 2, num_workers=1, multiprocessing_context="fork")
+passes = [sorted(names["drawn"](loader)) for _ in range(2)]
+assert passes == [names["of_epoch"](dataset, e) for e in range(2)]
+"""
+
+
+def test_forked_workers_render_where_nothing_was_rendered_before():
+    # In a process of its own: this one has rendered.
+    subprocess.run([sys.executable, "-c", _FORKED.format(file=__file__)], check=True, timeout=300)

@@ -23,6 +23,8 @@ from torch_afm.transforms import (
 )
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(pixels=(18, 18), n_slices=5, n_oscillation=4)
 FRAME = (RandomTurn(), RandomCropSlices(4, 2), RandomCropWindow((16, 15)))
 ALL = Augment(FRAME, (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout()))

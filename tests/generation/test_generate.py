@@ -6,6 +6,8 @@ from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import water
 
+pytestmark = pytest.mark.learnt
+
 
 @pytest.mark.parametrize(("name", "own"), [("small", generate_greedy), ("spatial", generate_spatial)])
 def test_is_the_generation_of_the_network(name, own):

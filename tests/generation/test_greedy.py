@@ -17,6 +17,8 @@ from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(12, 10), n_slices=3)
 Z_TOP = 9.0
 

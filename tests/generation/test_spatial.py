@@ -20,6 +20,8 @@ from torch_afm.testing import benzene
 from torch_afm.transforms import NormalizeSlices, Orient, best_rotations
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(16, 16), n_slices=2)
 GRID = MapGrid.of(SCAN, 2)
 Z_TOP = 9.0

@@ -99,3 +99,27 @@ def test_pipelines_see_the_same_stack(renderer):
     assert [r["molecule"] for r in found["b"].records] == [3, 5]
     table = found["a"].compute()["all"]
     assert table["f1"]["0.5"] == 0 and table["seconds"] >= 0
+
+
+def test_what_is_in_the_file_is_not_computed_again(renderer, tmp_path):
+    seen = []
+
+    def drawn(reference, given, z_top):
+        seen.append(z_top)
+        graph = AFMData(z=torch.tensor([6]), pos=torch.rand(1, 3), charge=torch.zeros(1))
+        graph.edge_index = torch.empty(2, 0, dtype=torch.long)
+        return Generation(graph, [], "stop", CLASSES)
+
+    molecules = [(3, from_smiles("C")), (5, from_smiles("O")), (8, from_smiles("N"))]
+    whole = evaluate_predictions({"a": drawn}, molecules, renderer, CLASSES, -0.7)["a"].records
+    file = tmp_path / "records.jsonl"
+    for chosen, count in ((molecules[:1], 4), (molecules[::-1], 6)):
+        torch.rand(5)  # what else is drawn does not matter
+        found = evaluate_predictions({"a": drawn}, chosen, renderer, CLASSES, -0.7, file=file)["a"].records
+        assert len(seen) == count
+    for one, other in zip(found[::-1], whole, strict=True):
+        assert {k: v for k, v in one.items() if k != "seconds"} == {
+            k: v for k, v in other.items() if k != "seconds"
+        }
+    with pytest.raises(InputError, match="file: expected records of b, got others"):
+        evaluate_predictions({"b": drawn}, molecules, renderer, CLASSES, -0.7, file=file)

@@ -19,7 +19,7 @@ def _batch(graphs, n=2):
         missing_pos=torch.zeros(1, 3),
         missing_edge_index=torch.tensor([[0], [0]]),
     )
-    return Batch.from_data_list([data] * graphs, follow_batch=["missing_z"])
+    return Batch.from_data_list([data] * graphs)
 
 
 def test_random_atom_scores_what_chance_gives():

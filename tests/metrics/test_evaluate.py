@@ -23,7 +23,7 @@ class _Steps:
                 missing_pos=torch.tensor([[float(key), 0.0, 0.0]]),
                 missing_edge_index=torch.tensor([[0], [0]]),
             )
-            for key in keys
+            for _, key in keys
         ]
 
 
@@ -48,6 +48,24 @@ def test_all_predictors_see_the_same_steps_once():
     np.testing.assert_allclose(found["far"].rows()["pred"], rows["pred"] + 1)
 
     whole = StepMetrics(CLASSES)
-    batch = Batch.from_data_list(_Steps().__getitems__(indices), follow_batch=["missing_z"])
+    batch = Batch.from_data_list(_Steps().__getitems__([(0, i) for i in indices]))
     whole.update(far(batch), batch, rows["molecule"])
     assert whole.compute() == found["far"].compute()
+
+
+def test_what_is_in_the_file_is_not_computed_again(tmp_path):
+    seen = []
+
+    def one(batch):
+        seen.append(batch.num_graphs)
+        return stop_at_once(batch, CLASSES)
+
+    indices = [0, 5, 6, 13, 7]
+    whole = evaluate_steps({"one": one}, _Steps(), indices, 2)["one"].rows()
+    seen.clear()
+    file = tmp_path / "steps.npz"
+    for count in (2, 5, 4):
+        found = evaluate_steps({"one": one}, _Steps(), indices[:count], 2, file)["one"].rows()
+        for key, values in found.items():
+            np.testing.assert_array_equal(values, whole[key][:count])
+    assert seen == [2, 2, 1]

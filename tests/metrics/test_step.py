@@ -43,7 +43,7 @@ def _steps(seed=0, sizes=((0, 3), (4, 2), (5, 0), (0, 0), (2, 1), (3, 4), (6, 0)
 
 
 def _collate(graphs, outs):
-    batch = Batch.from_data_list(graphs, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(graphs)
     return StepPrediction(*(torch.cat(parts) for parts in zip(*outs, strict=True))), batch
 
 

@@ -23,7 +23,7 @@ def _metrics(steps=True):
             )
         ]
         out = StepPrediction(torch.tensor([[0.0, 0, 1]]), torch.zeros(1, 3), torch.tensor([1.0, -1.0]))
-        metrics.update(out, Batch.from_data_list(graphs, follow_batch=["missing_z"]))
+        metrics.update(out, Batch.from_data_list(graphs))
     return metrics
 
 

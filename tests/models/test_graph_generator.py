@@ -15,6 +15,8 @@ from torch_afm.models import GraphGenerator, StepPrediction
 from torch_afm.nn import GeneratorLoss
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 PRESETS = ("thesis", "literal", "small")
 SCATTER = [False] + [True] * torch_geometric.typing.WITH_TORCH_SCATTER
 #: Atoms of each graph of the test batch: empty ones first, in the middle and last.
@@ -55,7 +57,7 @@ def graphs(model: GraphGenerator) -> list[AFMData]:
 
 
 def collate(items: list[AFMData]) -> Batch:
-    return Batch.from_data_list(items, follow_batch=["missing_z"])
+    return Batch.from_data_list(items)
 
 
 def as_double(data: AFMData) -> AFMData:
@@ -191,12 +193,15 @@ def test_learns_one_batch():
     model = tiny("small")
     batch = collate([graph(n, n, model.config.scan, missing=1) for n in (1, 4)])
     loss, optimizer = GeneratorLoss(model.classes), torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(60):
+    steps = []
+    for _ in range(40):
         optimizer.zero_grad()
         terms = loss(model(batch), batch)
         terms.total.backward()
         optimizer.step()
-    assert all(float(part.detach()) < 0.1 for part in terms)
+        steps.append([part.item() for part in terms])
+    # 0.004, 0.001, 0.001 and 0.045 of the first were seen.
+    assert all(last < 0.2 * first for first, last in zip(steps[0], steps[-1], strict=True))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

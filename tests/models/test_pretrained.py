@@ -5,6 +5,8 @@ import pytest
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 
 @pytest.mark.parametrize(
     ("kind", "other"), [(GraphGenerator, "spatial"), (SpatialGenerator, "small")], ids=["graph", "spatial"]

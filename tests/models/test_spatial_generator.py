@@ -17,6 +17,8 @@ from torch_afm.models import (
 from torch_afm.testing import random_graph
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(window=((-4.0, 4.0), (-2.0, 2.0)), pixels=(32, 16), n_slices=3)
 GROUPS = (("H",), ("C", "N", "O"), ("F", "Cl"))
 

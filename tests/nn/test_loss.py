@@ -9,6 +9,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import GeneratorLoss, LossTerms, StepPrediction
 
+pytestmark = pytest.mark.learnt
+
 CLASSES = AtomClasses()
 Z_MIN = -0.7
 
@@ -36,7 +38,7 @@ def graph(atoms: int, missing: int, generator: torch.Generator) -> AFMData:
 def make(sizes: list[tuple[int, int]]) -> tuple[list[AFMData], Batch, StepPrediction]:
     generator = torch.Generator().manual_seed(0)
     graphs = [graph(*size, generator) for size in sizes]
-    batch = Batch.from_data_list(graphs, follow_batch=["missing_z"])
+    batch = Batch.from_data_list(graphs)
     out = StepPrediction(
         torch.randn(len(graphs), 3, generator=generator, dtype=torch.float64),
         4 * torch.rand(len(graphs), 3, generator=generator, dtype=torch.float64) - 2,
@@ -121,7 +123,7 @@ def test_target_is_the_nearest_atom_of_the_same_graph():
         missing_z=torch.tensor([6, 1]), missing_pos=torch.tensor([[5.0, 0, 0], [3, 0, 0]]), **atom
     )
     second = AFMData(missing_z=torch.tensor([8]), missing_pos=torch.tensor([[0.0, 0, 0]]), **atom)
-    batch = Batch.from_data_list([first, second], follow_batch=["missing_z"])
+    batch = Batch.from_data_list([first, second])
     target, has_target = GeneratorLoss(CLASSES).nearest(torch.zeros(2, 3), batch)
     assert target.tolist() == [1, 2] and has_target.tolist() == [True, True]
 

@@ -9,6 +9,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import GraphOutput, MapGrid, SpatialLoss, SpatialPrediction
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(17, 17), n_slices=2)  # 0.5 Å a pixel
 GRID = MapGrid.of(SCAN)
 CLASSES = AtomClasses()
@@ -23,7 +25,7 @@ def sample(z, pos):
 
 
 def collate(*samples):
-    return Batch.from_data_list(list(samples), follow_batch=["missing_z"])
+    return Batch.from_data_list(list(samples))
 
 
 def prediction(graphs=1, heat=0.0, stop=0.0):

@@ -7,6 +7,8 @@ from torch_afm.nn.style import Scaling, TranslatorConfig
 from torch_afm.style import CycleGAN
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 
 def gan(**settings):
     torch.manual_seed(0)

@@ -18,6 +18,8 @@ from torch_afm.models import generator_config
 from torch_afm.train import AFMDataModule, TrainConfig, datamodule
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 
 
@@ -45,7 +47,7 @@ def test_batches_carry_what_model_and_loss_need():
     module = _module()
     batches = list(module.train_dataloader())
     assert [b.num_graphs for b in batches] == [4, 2]
-    assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_z_batch" in batches[0]
+    assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_graph" in batches[0]
 
 
 def test_surfaces(tmp_path):

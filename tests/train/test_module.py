@@ -11,22 +11,24 @@ from torch_afm.datasets import AFMDataset
 from torch_afm.models import GraphGenerator
 from torch_afm.train import GeneratorModule, TrainConfig
 
+pytestmark = pytest.mark.learnt
+
 
 def test_overfits_one_batch():
     torch.manual_seed(0)
     config = GraphGeneratorConfig.preset("small")
     dataset = AFMDataset([from_smiles("Oc1ccccc1Cl")], config.scan, rotations=4, augment=False)
-    batch = Batch.from_data_list([dataset[i] for i in range(4)], follow_batch=["missing_z"])
+    batch = Batch.from_data_list([dataset[i] for i in range(4)])
     module = GeneratorModule(GraphGenerator(config), TrainConfig())
     optimizer = module.configure_optimizers()
     terms = []
-    for _ in range(40):
+    for _ in range(30):
         loss = module.loss(module.model(batch), batch).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         terms.append(loss.item())
-    assert terms[-1] < 0.3 * terms[0]
+    assert terms[-1] < 0.4 * terms[0]  # 0.16 was seen
 
 
 def test_cosine_schedule():

@@ -18,7 +18,11 @@ from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import GeneratorLoss
 from torch_afm.train import AFMDataModule, TrainConfig, train
+from torch_afm.train.module import StepModule
+from torch_afm.train.run import last_checkpoint
 from torch_afm.utils import InputError
+
+pytestmark = pytest.mark.learnt
 
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 SETTINGS = {
@@ -55,7 +59,8 @@ def _weights(folder: Path):
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
-    subprocess.run(_command(tmp_path / "whole", molecules), check=True, capture_output=True)
+    options = SETTINGS | {"molecules": str(molecules)}
+    train(TrainConfig(**options, out=str(tmp_path / "whole")))
     # One epoch of many, killed without warning once its checkpoint is there; then the same command again.
     out = tmp_path / "killed"
     process = subprocess.Popen(
@@ -69,7 +74,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "model").exists()
-    subprocess.run(_command(out, molecules), check=True, capture_output=True)
+    train(TrainConfig(**options, out=str(out)))
     expected, resumed = _weights(tmp_path / "whole"), _weights(out)
     assert all(torch.equal(resumed[k], v) for k, v in expected.items())
 
@@ -92,7 +97,7 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
     keys = list(data.train_dataloader().sampler)
     gradients = []
     for rank in range(2):
-        batch = Batch.from_data_list([data.parts[0][k] for k in keys[rank::2]], follow_batch=["missing_z"])
+        batch = Batch.from_data_list([data.parts[0][k] for k in keys[rank::2]])
         model.zero_grad()
         loss(model(batch), batch).total.backward()
         gradients.append([p.grad for p in model.parameters() if p.requires_grad])
@@ -127,30 +132,40 @@ def test_curves_and_model_are_written(tmp_path):
     assert all(torch.equal(saved[k], v) for k, v in model.state_dict().items())
 
 
-def test_every_epoch_is_saved_and_the_best_is_kept(tmp_path):
+def _fix_losses(monkeypatch, totals):
+    """Let the validation loss of each epoch be given, whatever was learnt."""
+
+    def validate(self, batch):
+        total = torch.tensor(totals[self.current_epoch])
+        self.log("val/total", total, on_epoch=True, batch_size=batch.num_graphs)
+        return self.model(batch)
+
+    monkeypatch.setattr(StepModule, "validate", validate)
+
+
+def test_every_epoch_is_saved_and_the_best_is_kept(tmp_path, monkeypatch):
     molecules = [from_smiles(s) for s in SMILES]
-    # So large a rate makes the validation loss worse: the best epoch is not the last.
-    settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 4, "lr": 0.3}
+    _fix_losses(monkeypatch, [3.0, 1.0, 2.0])
+    settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 3}
     train(TrainConfig(**settings), molecules)
     epochs = {
         name: torch.load(tmp_path / "run" / f"{name}.ckpt", weights_only=True)["epoch"]
         for name in ("last", "best")
     }
-    with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
-        totals = [float(row["val/total"]) for row in csv.DictReader(file) if row["val/total"]]
-    assert epochs["last"] == 3 and epochs["best"] == int(np.argmin(totals)) != 3
+    assert epochs == {"last": 2, "best": 1}
     assert len(list((tmp_path / "run").glob("*.ckpt"))) == 2
 
 
-def test_of_several_best_checkpoints_each_is_kept_and_training_ends_early(tmp_path):
+def test_of_several_best_checkpoints_each_is_kept_and_training_ends_early(tmp_path, monkeypatch):
     molecules = [from_smiles(s) for s in SMILES]
-    settings = {"out": str(tmp_path / "run"), "epochs": 9, "lr": 0.3, "keep": 2, "patience": 2}
+    _fix_losses(monkeypatch, [3.0, 1.0, 4.0, 2.0, 0.0])
+    settings = {"out": str(tmp_path / "run"), "epochs": 9, "keep": 2, "patience": 2}
     train(TrainConfig(**(SETTINGS | settings)), molecules)
     with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
         totals = [float(row["val/total"]) for row in csv.DictReader(file) if row["val/total"]]
-    assert len(totals) == int(np.argmin(totals)) + 3 < 9
-    best = {f"best-epoch={epoch}.ckpt" for epoch in np.argsort(totals)[:2]}
-    assert {p.name for p in (tmp_path / "run").glob("*.ckpt")} == best | {"last.ckpt"}
+    assert totals == [3.0, 1.0, 4.0, 2.0]
+    names = {"best-epoch=1.ckpt", "best-epoch=3.ckpt", "last.ckpt"}
+    assert {p.name for p in (tmp_path / "run").glob("*.ckpt")} == names
     assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
 
 
@@ -158,10 +173,12 @@ def test_averaged_weights_follow_the_recurrence(tmp_path):
     # One step an epoch: the checkpoints of a run without averaging hold the weights to average.
     molecules = [from_smiles(s) for s in SMILES]
     settings = SETTINGS | {"epoch_samples": 2, "lr": 0.01}
+    plain = tmp_path / "plain"
+    train(TrainConfig(**settings, out=str(plain), keep=3), molecules)
     start = None
-    for epochs in (1, 2, 3):
-        plain = settings | {"out": str(tmp_path / f"plain{epochs}"), "epochs": epochs}
-        weights = train(TrainConfig(**plain), molecules).state_dict()["node_encoder.weight"].clone()
+    for epoch in range(3):
+        state = torch.load(plain / f"best-epoch={epoch}.ckpt", weights_only=True)["state_dict"]
+        weights = state["model.node_encoder.weight"]
         # The average begins at the weights after the first step.
         start = weights if start is None else 0.5 * start + 0.5 * weights
     averaged = train(TrainConfig(**(settings | {"out": str(tmp_path / "ema"), "ema": 0.5})), molecules)
@@ -184,5 +201,25 @@ def test_other_settings_do_not_continue_a_run(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
     settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}
     train(TrainConfig(**settings), molecules)
-    with pytest.raises(InputError, match="other settings \\(lr\\)"):
-        train(TrainConfig(**(settings | {"lr": 0.1})), molecules)
+    for other, changed in (({"lr": 0.1}, molecules), ({}, [*molecules[1:], from_smiles("CCN")])):
+        name = "molecules_sha256" if changed is not molecules else "lr"
+        with pytest.raises(InputError, match=f"other settings \\({name}\\)"):
+            train(TrainConfig(**(settings | other)), changed)
+
+
+def test_a_damaged_checkpoint_is_done_without(tmp_path):
+    molecules = [from_smiles(s) for s in SMILES]
+    out = tmp_path / "run"
+    train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 1})), molecules)
+    assert last_checkpoint(out) == str(out / "last.ckpt") and last_checkpoint(tmp_path) is None
+    for cut in (1000, 0):
+        (out / "last.ckpt").write_bytes((out / "best.ckpt").read_bytes()[:cut])
+        with pytest.warns(UserWarning, match="last.ckpt: .* damaged; going on from best.ckpt, epoch 1"):
+            assert last_checkpoint(out) == str(out / "best.ckpt")
+    with pytest.warns(UserWarning, match="going on from best.ckpt"):
+        train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 2})), molecules)
+    assert torch.load(out / "last.ckpt", weights_only=True)["epoch"] == 1
+    for name in ("last", "best"):
+        (out / f"{name}.ckpt").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"last\.ckpt: the checkpoint is damaged; delete it"):
+        last_checkpoint(out)

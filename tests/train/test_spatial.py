@@ -10,6 +10,8 @@ from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.train import AFMDataModule, SpatialModule, TrainConfig, train
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
 SETTINGS = {
     "preset": "spatial",
@@ -71,19 +73,19 @@ def test_overfits_one_batch(molecules):
     settings = SpatialGeneratorConfig(channels=(16, 24))
     data = AFMDataModule(settings, TrainConfig(**SETTINGS), molecules[:6])
     data.setup()
-    batch = Batch.from_data_list([data.parts[0][i] for i in range(4)], follow_batch=["missing_z"])
-    module = SpatialModule(SpatialGenerator(settings), TrainConfig(lr=0.01))
+    batch = Batch.from_data_list([data.parts[0][i] for i in range(4)])
+    module = SpatialModule(SpatialGenerator(settings), TrainConfig(lr=0.003))
     optimizer = module.configure_optimizers()
     terms = []
-    for _ in range(60):
+    for _ in range(30):  # while runs on other processors still agree to a percent
         loss = module.loss(module.model(batch), batch)
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
         terms.append([t.item() for t in loss])
-    heat, kind, position, stop = ([step[k] for step in terms] for k in range(1, 5))
-    assert heat[-1] < 0.3 * heat[0] and kind[-1] < 0.5 * kind[0]
-    assert position[-1] < 0 and stop[-1] < stop[0]
+    # heat, kind, position, stop, bond, real fell to 0.19, 0.16, -0.01, 0.10, 0.48 and 0.17 of the first.
+    falls = [sum(step[k] for step in terms[-3:]) / 3 / terms[0][k] for k in (1, 2, 3, 4, 5, 7)]
+    assert max(falls) < 0.8 and sorted(falls)[-2] < 0.4, falls
 
 
 def test_begins_from_weights_whose_answers_are_cut_elsewhere(tmp_path, molecules):

@@ -8,6 +8,8 @@ from torch_afm.nn.style import StyleTranslator
 from torch_afm.train import StyleConfig, StyleModule, train_style
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SETTINGS = {
     "width": 2,
     "blocks": 1,
@@ -75,6 +77,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
         assert (out / picture).stat().st_size > 1000
     with open(out / "curves" / "version_0" / "metrics.csv") as file:
         assert len([row for row in csv.DictReader(file) if row["train/cycle"]]) == 2
+    with pytest.raises(InputError, match=r"whole: holds a run with other settings \(lr\)"):
+        run(out, lr=0.1)
+    with pytest.raises(InputError, match=r"whole: holds a run with other settings \(b_sha256\)"):
+        train_style(StyleConfig(out=str(out), **SETTINGS), stacks(0, 0.0), stacks(2, 0.1))
 
 
 def test_a_run_that_destroys_content_is_named(tmp_path):
@@ -91,5 +97,3 @@ def test_wrong_input(tmp_path):
         train_style(StyleConfig(out=str(tmp_path / "none")))
     with pytest.raises(InputError, match="b: expected more stacks than the 4 for validation, got 3"):
         train_style(StyleConfig(out=str(tmp_path / "few"), **SETTINGS), stacks(0, 0), stacks(1, 0)[:3])
-    with pytest.raises(InputError, match=r"other settings \(lr\)"):
-        train_style(StyleConfig(out=str(tmp_path / "few"), lr=0.1, **SETTINGS), stacks(0, 0), stacks(1, 0))

@@ -29,6 +29,8 @@ from torch_afm.datasets import (
 )
 from torch_afm.datasets.ledger import fault, finished
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
+from torch_afm.datasets.writer import Forecast
+from torch_afm.progress import Progress, duration, size
 from torch_afm.transforms import (
     Augment,
     RandomCropSlices,
@@ -69,16 +71,24 @@ def _render(args: Namespace, molecules: list[AFMData], source: str, config: Cach
         f"{manifest.samples:,} stacks of {nx} x {ny} x {nz} in {len(manifest.files)} files",
         flush=True,
     )
-    rendered = write_cache(args.out, molecules, config, shard, args.workers, args.backend, source)
+    rendered = write_cache(args.out, molecules, config, shard, args.workers, args.backend, source, _announce)
     folder, digests = Path(args.out), finished(Path(args.out), lenient=True)
     mine = len(shard.of(len(manifest.files)))
     there = [
         name for name in manifest.files if not fault(folder / name, digests.get(name, set()), checksum=False)
     ]
-    size = sum((folder / name).stat().st_size for name in there)
+    written = sum((folder / name).stat().st_size for name in there)
     print(f"rendered   {rendered} of {mine} files now, {mine - rendered} were there and intact")
-    print(f"folder     {folder}: {len(there)} of {len(manifest.files)} files, {size / 1e6:,.1f} MB")
+    print(f"folder     {folder}: {len(there)} of {len(manifest.files)} files, {size(written)}")
     return 0
+
+
+def _announce(work: Forecast) -> None:
+    print(
+        f"to render  {work.stacks:,} stacks into {work.files} files: about {size(work.size)} and "
+        f"{duration(work.seconds)}, by a few of them",
+        flush=True,
+    )
 
 
 def _tell(molecules: list[AFMData], source: str, config: CacheConfig, out: Path, backend: str) -> int:
@@ -149,7 +159,8 @@ def _part(
     if len(chosen) == 0:
         raise InputError(f"--part: expected enough {what} for a {part} part, got {len(source)}")
     of = "" if part == "all" else f" ({part}) of {len(source):,}"
-    return [source[int(i)] for i in chosen], f"{len(chosen):,}{of} {what} of {name}"
+    made = Progress(chosen, desc=what, unit="item", leave=False)
+    return [source[int(i)] for i in made], f"{len(chosen):,}{of} {what} of {name}"
 
 
 def _shard(text: str) -> Shard:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jsonargparse import Namespace
@@ -13,10 +16,14 @@ from torch_afm import __version__
 from torch_afm.cli.parsers.evaluate import SPLITS
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset
+from torch_afm.datasets.manifest import fingerprint
 from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
 from torch_afm.generation.confidence import FILE
+from torch_afm.io.journal import keep_settings, read_records
+from torch_afm.io.npz import load_npz
 from torch_afm.metrics import (
     MoleculeMetrics,
+    StepMetrics,
     confidence_tables,
     evaluate_steps,
     fit_calibration,
@@ -24,7 +31,9 @@ from torch_afm.metrics import (
     format_tables,
 )
 from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.models.pretrained import weights_folder
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.progress import duration
 from torch_afm.utils import InputError
 from torch_afm.viz import (
     plot_classes,
@@ -35,6 +44,11 @@ from torch_afm.viz import (
     plot_reliability,
     plot_sizes,
 )
+
+T = TypeVar("T")
+
+#: Settings that may differ when an evaluation is continued: more of the same, and weights that were moved.
+_FREE = {"weights", "predictions", "samples"}
 
 #: Name of the network among the generators that are scored.
 MODEL = "model"
@@ -47,6 +61,7 @@ def main(args: Namespace) -> int:
     model = load_generator(args.weights)
     model.eval()
     molecules = _molecules(args.molecules, args.split, args.seed)
+    keep_settings(out / "evaluation.json", _settings(args, molecules), _FREE, "an evaluation")
     result: dict[str, Any] = {
         "version": __version__,
         "weights": args.weights,
@@ -64,6 +79,32 @@ def main(args: Namespace) -> int:
     return 0
 
 
+def _settings(args: Any, molecules: list[AFMData]) -> dict[str, Any]:
+    """All that decides the scores of a step or a molecule, and what else the command was given."""
+    with (weights_folder(args.weights) / "model.safetensors").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    names = ("weights", "split", "orientation", "seed", "batch_size", "backend", "predictions", "samples")
+    settings = {name: args[name] for name in names}
+    return {
+        "version": __version__,
+        **settings,
+        "weights_sha256": digest,
+        "molecules_sha256": fingerprint(molecules),
+    }
+
+
+def _timed(run: Callable[[int], T], known: int, count: int) -> T:
+    """``run(count)``, which keeps what it finds, after a line on how long it will take: by three of the items
+    that are left, the first of which warms up."""
+    if known + 4 < count:
+        run(known + 1)
+        start = time.perf_counter()
+        run(known + 3)
+        left = (time.perf_counter() - start) / 2 * (count - known - 3)
+        print(f"about {duration(left)}; interrupted, the same command goes on from there", flush=True)
+    return run(count)
+
+
 def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
     """The tables and figures of single-atom steps."""
     dataset = AFMDataset(
@@ -75,7 +116,14 @@ def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path
         seed=args.seed,
     )
     order = np.random.default_rng(args.seed).permutation(len(dataset))[: args.samples].tolist()
-    metrics = evaluate_steps({MODEL: model}, dataset, order, args.batch_size)[MODEL]
+    file, batch = out / "steps.npz", args.batch_size
+
+    def run(batches: int) -> StepMetrics:
+        return evaluate_steps({MODEL: model}, dataset, order[: batches * batch], batch, file)[MODEL]
+
+    known = min(len(order), len(load_npz(file)[f"{MODEL}/label"])) if file.exists() else 0
+    print(f"single steps: {len(order):,} of {len(dataset):,}, {known:,} of them there already", flush=True)
+    metrics = _timed(run, known // batch, -(-len(order) // batch))
     table, intervals = metrics.compute(), metrics.intervals(args.resamples, seed=args.seed)
     print(format_tables(table, intervals), end="\n\n")
     plot_parity(*metrics.positions()).savefig(out / "parity.png", dpi=120)
@@ -89,20 +137,28 @@ def _predictions(
 ) -> dict[str, Any]:
     """The tables and figures of whole predictions, and what their confidence is worth."""
     order = np.random.default_rng(args.seed).permutation(len(molecules))[: args.predictions].tolist()
-    z_min = model.config.z_min
-    metrics = evaluate_predictions(
-        {
-            MODEL: lambda reference, renderer, z_top: generate(model, reference, renderer, z_top),
-            **baselines(model.classes, z_min, args.seed),
-        },
-        [(i, molecules[i]) for i in order],
-        ProbeParticleModel(model.config.scan, backend=args.backend),
-        model.classes,
-        z_min,
-        model.config.z_context if isinstance(model, SpatialGenerator) else None,
-        args.orientation,
-        args.seed,
-    )
+    z_min, file = model.config.z_min, out / "predictions.jsonl"
+    renderer = ProbeParticleModel(model.config.scan, backend=args.backend)
+
+    def run(count: int) -> dict[str, MoleculeMetrics]:
+        return evaluate_predictions(
+            {
+                MODEL: lambda reference, renderer, z_top: generate(model, reference, renderer, z_top),
+                **baselines(model.classes, z_min),
+            },
+            [(i, molecules[i]) for i in order[:count]],
+            renderer,
+            model.classes,
+            z_min,
+            model.config.z_context if isinstance(model, SpatialGenerator) else None,
+            args.orientation,
+            args.seed,
+            file,
+        )
+
+    known = min(len(order), len(read_records(file)))
+    print(f"predictions: {len(order):,} of {len(molecules):,}, {known:,} of them there already", flush=True)
+    metrics = _timed(run, known, len(order))
     tables = {name: scored.compute() for name, scored in metrics.items()}
     intervals = {MODEL: metrics[MODEL].intervals(args.resamples, seed=args.seed)}
     print(f"Whole predictions, {args.orientation} orientation, tips moved")

@@ -1,6 +1,6 @@
 """Molecule graphs: the ``Data`` class, conversions, bonds, edits."""
 
-from torch_afm.data.afm_data import AFMData
+from torch_afm.data.afm_data import AFMData, pack_atoms
 from torch_afm.data.bonds import covalent_bonds
 from torch_afm.data.convert import from_ase, from_rdmol, from_smiles, to_ase, to_rdmol
 from torch_afm.data.edit import append_atom, remove_atoms
@@ -15,6 +15,7 @@ __all__ = [
     "from_ase",
     "from_rdmol",
     "from_smiles",
+    "pack_atoms",
     "remove_atoms",
     "to_ase",
     "to_rdmol",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 
 from torch_afm.utils import InputError
 
@@ -50,17 +51,20 @@ class AFMData(Data):
         edge_index: covalent bonds, each in both directions.
         reference: Δf stack of the full molecule.
         simulated: Δf stack of this graph (the "mutant", or the graph generated so far).
-        missing_z: atomic numbers of the atoms still to be found.
+        missing_z: atomic numbers of the atoms still to be found. With them comes ``missing_graph``, the graph
+            that each is of: zeros, numbered by whatever collates, as ``batch`` numbers the graphs of ``z``.
         missing_pos: their positions in Å.
         missing_edge_index: bonds from missing atoms (row 0) to atoms of this graph (row 1).
         z_top: first anchor height of the scan in Å, in the graph's frame.
         **kwargs: anything else, as in :class:`torch_geometric.data.Data`; a periodic surface has ``cell``
             ``[1, 3, 3]`` (lattice vectors in rows, Å) and ``pbc`` ``[1, 3]``, which the renderers heed. In a
             batch, all graphs have them or none has: PyG would drop what the first graph lacks.
+            Collation counts up every key that ends in ``_graph`` from graph to graph.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]``, charge ``[N]``, edge_index ``[2, E]``, stacks ``[1, C, Z, Y, X]`` (batched
-        along dim 0), missing_z ``[M]``, missing_pos ``[M, 3]``, missing_edge_index ``[2, K]``, z_top ``[1]``.
+        along dim 0), missing_z and missing_graph ``[M]``, missing_pos ``[M, 3]``, missing_edge_index
+        ``[2, K]``, z_top ``[1]``.
     """
 
     def __init__(
@@ -109,7 +113,22 @@ class AFMData(Data):
         """Number of missing atoms (0 when the graph carries no targets)."""
         return int(self.missing_z.numel()) if "missing_z" in self else 0
 
+    def __setattr__(self, key: str, value: Any) -> None:
+        super().__setattr__(key, value)
+        self._number_missing(key, value)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._number_missing(key, value)
+
+    def _number_missing(self, key: str, value: Any) -> None:
+        # A batch has its numbers from collation.
+        if key == "missing_z" and not isinstance(self, Batch):
+            self.missing_graph = torch.zeros(len(value), dtype=torch.long, device=value.device)
+
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if key.endswith("_graph"):
+            return 1
         if key == "missing_edge_index":
             # The rows count different things, so each carries its own offset.
             return value.new_tensor([[self.num_missing], [self.num_nodes or 0]])
@@ -121,3 +140,13 @@ class AFMData(Data):
         if key in ("reference", "simulated"):
             return 0
         return super().__cat_dim__(key, value, *args, **kwargs)
+
+
+def pack_atoms(graphs: Sequence[AFMData]) -> Batch:
+    """The atoms of graphs, collated for a renderer: ``z``, ``pos``, ``charge`` and ``ptr`` alone, several
+    times faster than :meth:`torch_geometric.data.Batch.from_data_list`."""
+    batch = Batch(_base_cls=AFMData)
+    for key in ("z", "pos", "charge"):
+        batch[key] = torch.cat([graph[key] for graph in graphs])
+    batch.ptr = torch.tensor([0] + [len(graph.z) for graph in graphs]).cumsum(0)
+    return batch

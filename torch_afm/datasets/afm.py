@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scipy.spatial.transform import Rotation
 
@@ -43,11 +43,24 @@ class AFMDataset(StepDataset):
         augment: bool | Augment = True,
         mutants: int = 1,
         seed: int = 0,
+        transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
-        super().__init__(scan, tip, backend, z_min, classes, keep_deep, true_elements, augment, mutants, seed)
         self.molecules = PackedMolecules(molecules)
         self.rotations = rotations
         self.rotation_ids, self.quaternions = rotation_table(molecules, rotations, candidates, seed)
+        super().__init__(
+            scan,
+            tip,
+            backend,
+            z_min,
+            classes,
+            keep_deep,
+            true_elements,
+            augment,
+            mutants,
+            seed,
+            transform=transform,
+        )
 
     @property
     def groups(self) -> int:
@@ -59,4 +72,5 @@ class AFMDataset(StepDataset):
         return Orient(turn)(self.molecules[molecule])
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.molecules)} molecules x {self.rotations} rotations)"
+        whole = f"{len(self.molecules)} molecules x {self.rotations} rotations"
+        return f"{type(self).__name__}({whole}{self._chosen()})"

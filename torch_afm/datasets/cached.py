@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,14 @@ class CachedAFMDataset(StepDataset):
         margin: float = MARGIN,
         verify: bool = True,
         partial: bool = False,
+        transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.manifest = Manifest.read(self.folder)
         config = self.manifest.config
+        self._numbers = self._check(verify, partial)
+        self._open: OrderedDict[int, SampleFile] = OrderedDict()
+        self._pid = os.getpid()
         super().__init__(
             config.scan,
             config.tip,
@@ -87,10 +91,8 @@ class CachedAFMDataset(StepDataset):
             mutants,
             config.seed if seed is None else seed,
             margin if self.manifest.surfaces else None,
+            transform,
         )
-        self._numbers = self._check(verify, partial)
-        self._open: OrderedDict[int, SampleFile] = OrderedDict()
-        self._pid = os.getpid()
 
     @property
     def groups(self) -> int:
@@ -161,7 +163,7 @@ class CachedAFMDataset(StepDataset):
         return {**self.__dict__, "_open": OrderedDict()}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.folder)!r}, {self.groups} rotations)"
+        return f"{type(self).__name__}({str(self.folder)!r}, {self.groups} rotations{self._chosen()})"
 
 
 def _tip(file: SampleFile, row: int) -> Record:

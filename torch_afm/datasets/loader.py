@@ -9,25 +9,23 @@ from torch.utils.data import Dataset
 from torch_geometric.loader import DataLoader
 
 from torch_afm.data import AFMData
-from torch_afm.datasets.deferred import FOLLOW, DeferredSteps
 
 
 def step_loader(dataset: Dataset[AFMData], batch_size: int, workers: int = 0, **kwargs: Any) -> DataLoader:
-    """Batches of training steps, with ``missing_z_batch`` (the sample of each missing atom).
+    """PyG's loader with workers that render, each on one core. Any other loader gives the same batches.
 
     Args:
         dataset: a :class:`~torch_afm.datasets.StepDataset`, or a subset of one, or
             :class:`~torch_afm.datasets.DeferredSteps`.
         batch_size: samples in a batch.
-        workers: processes that render, each on one core, besides this one.
+        workers: processes that render besides this one.
         **kwargs: as in :class:`torch.utils.data.DataLoader`.
     """
     if workers:
         # A forked child must not touch its parent's OpenCL context.
         kwargs |= {"persistent_workers": True, "multiprocessing_context": "forkserver"}
         kwargs["worker_init_fn"] = _one_thread
-    follow = ["missing_z", *FOLLOW] if isinstance(dataset, DeferredSteps) else ["missing_z"]
-    return DataLoader(dataset, batch_size, follow_batch=follow, num_workers=workers, **kwargs)
+    return DataLoader(dataset, batch_size, num_workers=workers, **kwargs)
 
 
 def _one_thread(worker: int) -> None:

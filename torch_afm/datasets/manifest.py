@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -53,17 +53,11 @@ class Manifest:
         """
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
-        digest = hashlib.sha256()
-        for molecule in molecules:
-            for key, dtype in (("z", "<i8"), ("pos", "<f4"), ("charge", "<f4"), ("edge_index", "<i8")):
-                digest.update(np.ascontiguousarray(molecule[key].numpy(), dtype=dtype).tobytes())
-            if "cell" in molecule:
-                digest.update(molecule.cell.numpy().tobytes() + molecule.pbc.numpy().tobytes())
         versions = {"torch_afm": __version__, "python": platform.python_version()}
         return cls(
             config=config,
             molecules=tuple(str(m.get("name", i)) for i, m in enumerate(molecules)),
-            fingerprint=digest.hexdigest(),
+            fingerprint=fingerprint(molecules),
             source=source,
             versions=versions | {package: version(package) for package in _PACKAGES},
             surfaces="cell" in molecules[0],
@@ -143,3 +137,14 @@ class Manifest:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: expected the manifest of training data ({error})") from None
+
+
+def fingerprint(molecules: Iterable[AFMData]) -> str:
+    """SHA-256 of atoms, charges, bonds and cells."""
+    digest = hashlib.sha256()
+    for molecule in molecules:
+        for key, dtype in (("z", "<i8"), ("pos", "<f4"), ("charge", "<f4"), ("edge_index", "<i8")):
+            digest.update(np.ascontiguousarray(molecule[key].numpy(), dtype=dtype).tobytes())
+        if "cell" in molecule:
+            digest.update(molecule.cell.numpy().tobytes() + molecule.pbc.numpy().tobytes())
+    return digest.hexdigest()

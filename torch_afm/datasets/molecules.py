@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torch.utils.data import Dataset
 from torch_geometric.data import Data
 
 from torch_afm.data import AFMData
 from torch_afm.datasets import readers
+from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.splits import published_split, split_by_molecule
 from torch_afm.datasets.store import failures, load_or_compute, uncharged, unpack
 from torch_afm.utils import InputError, cache_dir
@@ -37,7 +37,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-class MoleculeDataset(Dataset[AFMData]):
+class MoleculeDataset(GraphDataset):
     """Molecules from SMILES, embedded by :func:`torch_afm.data.from_smiles`, or from files by one of the
     ``from_...`` constructors; made once, on all cores, and then read from a cache with a checksum.
 
@@ -52,12 +52,12 @@ class MoleculeDataset(Dataset[AFMData]):
         seed: of the conformers.
         charges: ``"gasteiger"`` or ``"mmff94"``.
         cache: whether to keep the result, or the folder to keep it in; by default the user's cache folder.
+        transform: applied to each molecule whenever it is asked for; ``dataset.transform`` may be set later.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]`` in Å, charge ``[N]`` in e, edge_index ``[2, E]``.
 
     Attributes:
-        ids: of each molecule, its place among those given, from 0.
         failed: ``(number, where, reason)`` of every molecule that is left out.
 
     Raises:
@@ -70,8 +70,10 @@ class MoleculeDataset(Dataset[AFMData]):
         seed: int = 0,
         charges: str = "gasteiger",
         cache: Cache = True,
+        transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
         self._fill(readers.smiles_source(smiles, seed, charges), cache)
+        self.transform = transform
         self._published = smiles is None
 
     @classmethod
@@ -179,11 +181,12 @@ class MoleculeDataset(Dataset[AFMData]):
         return self
 
     def _fill(self, source: readers.Source, cache: Cache, stacklevel: int = 3) -> None:
+        super().__init__()
         folder = None if cache is False else cache_dir() / "molecules" if cache is True else Path(cache)
         self._arrays = load_or_compute(source, folder)
-        self.ids: np.ndarray = self._arrays["index"]
-        self.names = [source.names[i] for i in self.ids]
-        self.smiles = None if source.smiles is None else [source.smiles[i] for i in self.ids]
+        ids = self._arrays["index"]
+        self._names = [source.names[i] for i in ids]
+        self._smiles = None if source.smiles is None else [source.smiles[i] for i in ids]
         self.failed = [Skipped(i, source.where[i], why) for i, why in failures(self._arrays)]
         if len(self) == 0:
             raise InputError(f"molecules: none of {len(self.failed)} can be used; {self._first_failure()}")
@@ -222,17 +225,29 @@ class MoleculeDataset(Dataset[AFMData]):
         causes = Counter(_cause(reason) for _, _, reason in self.failed)
         return "\n".join(lines + [f"{n} left out: {cause}" for cause, n in causes.most_common()])
 
-    def __len__(self) -> int:
-        return len(self.names)
+    @property
+    def ids(self) -> np.ndarray:
+        """Of each molecule, its place among those given, from 0."""
+        return self._arrays["index"][np.asarray(self.indices(), dtype=int)]
 
-    def __getitem__(self, index: int) -> AFMData:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected less than {len(self)}, got {index}")
-        index = index % len(self)
-        data = unpack(self._arrays, index)
-        data.name = self.names[index]
-        if self.smiles is not None:
-            data.smiles = self.smiles[index]
+    @property
+    def names(self) -> list[str]:
+        """Of each molecule."""
+        return [self._names[i] for i in self.indices()]
+
+    @property
+    def smiles(self) -> list[str] | None:
+        """Of each molecule, where they are known."""
+        return None if self._smiles is None else [self._smiles[i] for i in self.indices()]
+
+    def len(self) -> int:
+        return len(self._names)
+
+    def get(self, idx: int) -> AFMData:
+        data = unpack(self._arrays, idx)
+        data.name = self._names[idx]
+        if self._smiles is not None:
+            data.smiles = self._smiles[idx]
         return data
 
     def __repr__(self) -> str:

@@ -50,6 +50,7 @@ class PackedMolecules:
 
     def __getitem__(self, i: int) -> AFMData:
         """A copy of molecule ``i``."""
+        i = range(len(self))[i]
         atoms, bonds = slice(*self.atoms[i : i + 2]), slice(*self.bonds[i : i + 2])
         parts = {key: v[:, bonds] if key == "edge_index" else v[atoms] for key, v in self.values.items()}
         return AFMData(**{key: torch.from_numpy(part.copy()) for key, part in parts.items()})

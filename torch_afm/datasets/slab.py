@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ase
@@ -127,8 +127,8 @@ class SlabDataset(StepDataset):
         mutants: int = 1,
         seed: int = 0,
         margin: float = MARGIN,
+        transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
-        super().__init__(scan, tip, backend, z_min, classes, False, False, augment, mutants, seed, margin)
         if windows < 1:
             raise InputError(f"windows: expected at least 1, got {windows}")
         self.windows = windows
@@ -138,6 +138,9 @@ class SlabDataset(StepDataset):
                 raise InputError(f"slabs: expected 'cell' and 'pbc' in each, got none in surface {i}")
         self.cells = np.concatenate([slab.cell.numpy() for slab in slabs])
         self.pbc = np.concatenate([slab.pbc.numpy() for slab in slabs])
+        super().__init__(
+            scan, tip, backend, z_min, classes, False, False, augment, mutants, seed, margin, transform
+        )
 
     @property
     def groups(self) -> int:
@@ -154,4 +157,6 @@ class SlabDataset(StepDataset):
         return data
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows)"
+        return (
+            f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows{self._chosen()})"
+        )

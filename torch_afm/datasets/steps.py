@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, pack_atoms
+from torch_afm.datasets.base import GraphDataset
 from torch_afm.elements import AtomClasses
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import (
@@ -28,7 +29,7 @@ from torch_afm.transforms import (
 )
 from torch_afm.utils import InputError
 
-#: What names a sample: its index, or (epoch, index).
+#: What names a sample: its index, or (epoch, index), for a draw of that epoch.
 Key = int | tuple[int, int]
 
 #: All that was drawn for a sample; JSON can hold it.
@@ -41,7 +42,7 @@ CLEARANCE = 3.0
 _MUTANT = ("removed", "misplaced", "extra", "seed")
 
 
-class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
+class StepDataset(GraphDataset, ABC):
     r"""Single-atom training steps from oriented molecules, numbered in groups of ``mutants``: sample ``i`` is
     mutant ``i % mutants`` of molecule (in one orientation) ``i // mutants`` (the thesis, sections 2.3 and
     4.3).
@@ -50,11 +51,17 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
     images the whole molecule, the simulated one the mutant as prediction will know it: visible atoms only,
     each element replaced by its class' representative, no charges. Tips are drawn independently.
 
-    A key ``(epoch, i)`` draws afresh for each epoch; a plain ``i`` is epoch 0. Draws depend on (seed, epoch,
-    i) alone, so they are the same whatever the order, the batch and the number of workers. The ``mutants`` of
-    one group share, in each epoch, their reference stack with its tip and augmentations, and the changes of
-    the frame: it is rendered once for those in one batch, and an image encoder needs to see it once. Their
-    removed atoms, and the tip and augmentations of the simulated stack, remain each one's own.
+    Each epoch draws afresh, from (seed, epoch, i) alone, so samples are the same whatever the order, the
+    batch and the number of workers. ``dataset[i]`` is of the present :attr:`epoch`, at first 0, and
+    ``dataset[epoch, i]`` of any. A loader with any sampler that asks for a sample again gets that of the next
+    epoch: what was asked for is counted, in memory that workers share. (What they fetched ahead of a pass
+    that is broken off counts, too.) :class:`~torch_afm.datasets.EpochSampler` names the epochs itself, as a
+    run that is to be resumed needs.
+
+    The ``mutants`` of one group share, in each epoch, their reference stack with its tip and augmentations,
+    and the changes of the frame: it is rendered once for those in one batch, and an image encoder needs to
+    see it once. Their removed atoms, and the tip and augmentations of the simulated stack, remain each one's
+    own.
 
     All that was drawn is kept in the sample's ``drawn``, a JSON text (PyG would round a number to float32);
     :meth:`replay` makes the same sample from it, bit for bit.
@@ -73,9 +80,11 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         margin: atoms farther outside of the window than this, in Å, and those of elements that ``classes`` do
             not have, are imaged by the reference but are no part of graphs and targets, nor of the simulated
             stack; by default all atoms are.
+        transform: applied to each finished sample.
 
     Raises:
-        InputError: for an index out of range, and for augmentations that do not suit the scan.
+        InputError: for augmentations that do not suit the scan.
+        IndexError: for an index out of range.
     """
 
     def __init__(
@@ -91,7 +100,9 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         mutants: int = 1,
         seed: int = 0,
         margin: float | None = None,
+        transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
+        super().__init__(transform=transform)
         if mutants < 1:
             raise InputError(f"mutants: expected at least 1, got {mutants}")
         if margin is not None and not margin >= 0:
@@ -111,33 +122,69 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
             augment = Augment() if augment else Augment((), ())
         self.augment = augment
         self.final_scan = augment.scan(scan)
-        self.renderer = ProbeParticleModel(scan, self.tip, backend=backend)
+        self.backend = backend
+        self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()
+        self._asked = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
+
+    @cached_property
+    def renderer(self) -> ProbeParticleModel:
+        """Made when first needed: a process that has rendered cannot be forked into workers that render."""
+        return ProbeParticleModel(self.scan, self.tip, backend=self.backend)
 
     @property
     @abstractmethod
     def groups(self) -> int:
-        """Number of oriented molecules."""
+        """Number of oriented molecules; the constructor asks for it."""
 
     @abstractmethod
     def oriented(self, group: int) -> AFMData:
         """Molecule ``group``: all its atoms, charges and bonds, its top atom at z = 0."""
 
-    def __len__(self) -> int:
+    def len(self) -> int:
         return self.groups * self.mutants
 
-    def __getitem__(self, key: Key) -> AFMData:
-        return self.__getitems__([key])[0]
+    @property
+    def epoch(self) -> int:
+        """The epoch that indices without one are of."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose :attr:`epoch`, for running workers too, and count anew what loaders ask for."""
+        self._epoch[0] = epoch
+        self._asked.zero_()
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            return self.__getitems__([key])[0]
+        return super().__getitem__(key)
+
+    def get(self, idx: int) -> AFMData:
+        (sample,) = self._make(*self._start([(self.epoch, idx)]))
+        return sample
 
     def __getitems__(self, keys: Sequence[Key]) -> list[AFMData]:
-        """The samples of ``keys``; all their stacks are rendered in one launch."""
-        return self._make(*self.start(keys))
+        """The samples of ``keys``, as loaders ask for them; all their stacks are rendered in one launch."""
+        return [self.transformed(sample) for sample in self._make(*self.start(keys))]
 
     def start(self, keys: Sequence[Key]) -> tuple[list[AFMData], list[Record]]:
         """The oriented molecules of the samples ``keys``, and all that is random about them."""
-        pairs = [key if isinstance(key, tuple) else (0, key) for key in keys]
-        for _, index in pairs:
-            if not 0 <= index < len(self):
-                raise InputError(f"index: expected 0 to {len(self) - 1}, got {index}")
+        indices = self.indices()
+        pairs = []
+        for key in keys:
+            epoch, index = key if isinstance(key, tuple) else (None, key)
+            if not -len(indices) <= index < len(indices):
+                raise IndexError(f"index: expected less than {len(indices)}, got {index}")
+            index = int(indices[index])
+            pairs.append((self._next(index) if epoch is None else epoch, index))
+        return self._start(pairs)
+
+    def _next(self, index: int) -> int:
+        """The epoch of a sample that a loader asks for."""
+        epoch = self.epoch + int(self._asked[index])
+        self._asked[index] += 1
+        return epoch
+
+    def _start(self, pairs: Sequence[tuple[int, int]]) -> tuple[list[AFMData], list[Record]]:
         molecules = self._molecules([index // self.mutants for _, index in pairs])
         return molecules, self.draw(pairs, molecules)
 
@@ -156,7 +203,8 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
                 known = False
             if not known:
                 raise InputError(f"drawn: expected what a sample of {self} kept, got {str(one)[:80]!r}")
-        return self._make(self._molecules([record["group"] for record in records]), records)
+        samples = self._make(self._molecules([record["group"] for record in records]), records)
+        return [self.transformed(sample) for sample in samples]
 
     def draw(self, keys: Sequence[tuple[int, int]], molecules: Sequence[AFMData]) -> list[Record]:
         """All that is random about the samples ``(epoch, index)`` of ``molecules``."""
@@ -208,13 +256,13 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
             sample.z_top = z_top[i : i + 1]
         tips, heights = self.tips(records, torch.cat([z_top, z_top[of]]))
         if reference is None:
-            return self.renderer.render(pack([*whole, *shown]), tips, heights)
-        simulated = self.renderer.render(pack(shown), tips[len(first) :], heights[len(first) :])
+            return self.renderer.render(pack_atoms([*whole, *shown]), tips, heights)
+        simulated = self.renderer.render(pack_atoms(shown), tips[len(first) :], heights[len(first) :])
         return torch.cat([reference.to(simulated), simulated])
 
     def place(self, molecules: Sequence[AFMData]) -> Tensor:
         """First anchor height in Å above each oriented molecule, without the drawn distance, ``[B]``."""
-        return place(pack([_take(m, self.in_reach(m)) for m in molecules]), self.scan, self.tip)
+        return place(pack_atoms([_take(m, self.in_reach(m)) for m in molecules]), self.scan, self.tip)
 
     def in_reach(self, molecule: AFMData) -> Tensor:
         """Atoms that the scan keeps clear of, ``[N]``: all, or those up to 3 Å outside of the window."""
@@ -256,6 +304,11 @@ class StepDataset(torch.utils.data.Dataset[AFMData], ABC):
         self.finish(samples, self.render(molecules, samples, records), records)
         return samples
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for counter in (self._epoch, self._asked):
+            counter.share_memory_()
+
     def _molecules(self, groups: Sequence[int]) -> list[AFMData]:
         """Oriented molecules, each group's made once."""
         made = {group: self.oriented(group) for group in set(groups)}
@@ -293,15 +346,6 @@ def distinct(records: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int]
             first.append(i)
         of.append(kinds[kind])
     return first, of
-
-
-def pack(molecules: Sequence[AFMData]) -> Batch:
-    """What a renderer reads, several times faster than ``Batch.from_data_list``."""
-    batch = Batch(_base_cls=AFMData)
-    for key in ("z", "pos", "charge"):
-        batch[key] = torch.cat([m[key] for m in molecules])
-    batch.ptr = torch.from_numpy(np.cumsum([0] + [len(m.z) for m in molecules]))
-    return batch
 
 
 def _take(molecule: AFMData, mask: Tensor) -> AFMData:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import ase
@@ -10,9 +10,9 @@ import numpy as np
 from ase.build import fcc111
 from ase.neighborlist import neighbor_list
 from scipy.spatial.transform import Rotation
-from torch.utils.data import Dataset
 
 from torch_afm.data import AFMData
+from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.ice import donors
 from torch_afm.datasets.slab import read_slabs, slab_from_ase
 from torch_afm.utils import InputError
@@ -113,36 +113,42 @@ def water_bilayer(
     raise InputError(f"water_bilayer: found no places without clashes in {_TRIES} draws for seed {seed}")
 
 
-class WaterBilayers(Dataset[AFMData]):
+class WaterBilayers(GraphDataset):
     """Generated layers of water on a metal; item ``i`` is :func:`water_bilayer` of the seed ``(seed, i)``.
 
     Args:
         n: number of them.
         seed: of everything drawn.
+        transform: applied to each surface.
         **settings: of :func:`water_bilayer`.
     """
 
-    def __init__(self, n: int = 200, seed: int = 0, **settings: object) -> None:
+    def __init__(
+        self,
+        n: int = 200,
+        seed: int = 0,
+        transform: Callable[[AFMData], AFMData] | None = None,
+        **settings: object,
+    ) -> None:
+        super().__init__(transform=transform)
         if n < 1:
             raise InputError(f"n: expected at least 1, got {n}")
         self.n = n
         self.seed = seed
         self.settings = settings
 
-    def __len__(self) -> int:
+    def len(self) -> int:
         return self.n
 
     def atoms(self, index: int) -> ase.Atoms:
         """Item ``index`` as ASE atoms."""
-        if not 0 <= index < self.n:
-            raise IndexError(f"index: expected 0 to {self.n - 1}, got {index}")
-        return water_bilayer((self.seed, index), **self.settings)  # type: ignore[arg-type]
+        return water_bilayer((self.seed, self.indices()[index]), **self.settings)  # type: ignore[arg-type]
 
-    def __getitem__(self, index: int) -> AFMData:
-        return slab_from_ase(self.atoms(index))
+    def get(self, idx: int) -> AFMData:
+        return slab_from_ase(water_bilayer((self.seed, idx), **self.settings))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.n}, seed={self.seed})"
+        return f"{type(self).__name__}({len(self)}, seed={self.seed})"
 
 
 def surfaces(name: str) -> Sequence[AFMData]:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,10 +15,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch_geometric.data import Batch
-from tqdm import tqdm
 
 from torch_afm.config.cache import CacheConfig
 from torch_afm.data import AFMData
@@ -35,11 +37,28 @@ from torch_afm.datasets.slab import SlabDataset
 from torch_afm.datasets.steps import StepDataset
 from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
+from torch_afm.progress import Progress
 from torch_afm.transforms import MoveTip
 from torch_afm.utils import InputError
 
-#: Stacks rendered in one launch.
-_BATCH = 32
+#: Stacks rendered in one launch, and to tell what all of them will take.
+_BATCH, _TRIED = 32, 8
+
+
+class Forecast(NamedTuple):
+    """What rendering will take, by a few stacks that were rendered to tell.
+
+    Attributes:
+        files: to be written.
+        stacks: in them.
+        size: their bytes.
+        seconds: until they are there, if the workers do not wait for each other.
+    """
+
+    files: int
+    stacks: int
+    size: float
+    seconds: float
 
 
 def write_cache(
@@ -50,6 +69,7 @@ def write_cache(
     workers: int = 0,
     backend: str = "auto",
     source: str = "molecules of the caller",
+    announce: Callable[[Forecast], None] | None = None,
 ) -> int:
     """Render the reference stacks of training steps into HDF5 files, for :class:`CachedAFMDataset`.
 
@@ -66,6 +86,7 @@ def write_cache(
         workers: processes that render; none renders in this one.
         backend: backend of :class:`~torch_afm.ppm.ProbeParticleModel`.
         source: where the molecules come from, for the manifest.
+        announce: called before anything is rendered, with what there is to do.
 
     Returns:
         the number of files rendered now.
@@ -83,8 +104,10 @@ def write_cache(
         manifest.write(folder)
         todo = _todo(folder, manifest, shard)
         if todo:
-            dataset = _dataset(molecules, config, backend)
-            _render_files(_FileWriter(folder, manifest, dataset), todo, folder / shard.ledger, workers)
+            write = _FileWriter(folder, manifest, _dataset(molecules, config, backend))
+            if announce is not None:
+                announce(write.forecast(todo, workers))
+            _render_files(write, todo, folder / shard.ledger, workers)
     except OSError as error:
         raise InputError(
             f"{error.filename or folder}: {error.strerror or error}; finished files are kept, and the same "
@@ -109,7 +132,7 @@ def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
     remove_unfinished(folder, {shard.ledger, *names})
     digests = finished(folder, lenient=True)
     todo = []
-    checks = tqdm(mine, desc="check", unit="file", leave=False, disable=None if digests else True)
+    checks = Progress(mine, desc="check", unit="file", leave=False, disable=not digests)
     for number, name in zip(checks, names, strict=True):
         reason = fault(folder / name, digests.get(name, set()))
         if reason:
@@ -127,13 +150,33 @@ class _FileWriter:
         self.manifest = manifest
         self.dataset = dataset
 
-    def __call__(self, number: int) -> str:
-        config = self.manifest.config
-        data = pack_samples(self._samples(self.manifest.span(number)), config.storage, config.compression)
+    def __call__(self, number: int, tick: Callable[[int], Any] = lambda stacks: None) -> str:
+        data = self._packed(self.manifest.span(number), tick)
         write_whole(self.folder / self.manifest.files[number], data)
         return hashlib.sha256(data).hexdigest()
 
-    def _samples(self, span: range) -> Iterator[StoredSample]:
+    def forecast(self, files: Sequence[int], workers: int) -> Forecast:
+        """What these files will take."""
+        stacks = sum(len(self.manifest.span(number)) for number in files)
+        tried = np.linspace(0, self.manifest.samples - 1, min(_TRIED, stacks)).astype(int).tolist()
+        self._packed(tried[:1])  # compiles the kernels
+        start = time.perf_counter()
+        size = len(self._packed(tried))
+        share = stacks / len(tried)
+        seconds = (time.perf_counter() - start) * share / max(1, min(workers, len(files)))
+        return Forecast(len(files), stacks, size * share, seconds)
+
+    def _packed(self, span: Sequence[int], tick: Callable[[int], Any] = lambda stacks: None) -> bytes:
+        config = self.manifest.config
+
+        def samples() -> Iterator[StoredSample]:
+            for sample in self._samples(span):
+                yield sample
+                tick(1)
+
+        return pack_samples(samples(), config.storage, config.compression)
+
+    def _samples(self, span: Sequence[int]) -> Iterator[StoredSample]:
         config, dataset = self.manifest.config, self.dataset
         for start in range(0, len(span), _BATCH):
             origins = [divmod(i, config.draws) for i in span[start : start + _BATCH]]
@@ -167,17 +210,19 @@ def _render_files(write: _FileWriter, todo: list[int], ledger: Path, workers: in
     except InputError:
         entries = {}  # of which finished() has warned
     total = sum(len(write.manifest.span(number)) for number in todo)
-    rendered = _in_processes(write, todo, workers) if workers else _here(write, todo)
-    with closing(rendered), tqdm(total=total, desc="render", unit="stack", disable=None) as bar:
+    bar = Progress(total=total, desc="render", unit="stack")
+    rendered = _in_processes(write, todo, workers) if workers else _here(write, todo, bar)
+    with closing(rendered), bar:
         for number, digest in rendered:
             entries[write.manifest.files[number]] = digest
             write_ledger(ledger, entries)
-            bar.update(len(write.manifest.span(number)))
+            if workers:
+                bar.update(len(write.manifest.span(number)))
 
 
-def _here(write: _FileWriter, todo: list[int]) -> Generator[tuple[int, str], None, None]:
+def _here(write: _FileWriter, todo: list[int], bar: Progress) -> Generator[tuple[int, str], None, None]:
     for number in todo:
-        yield number, write(number)
+        yield number, write(number, bar.update)
 
 
 def _in_processes(

@@ -15,17 +15,15 @@ from torch_afm.ppm import Renderer
 MOST_ATOMS = 10
 
 
-def baselines(classes: AtomClasses, z_min: float = -0.7, seed: int = 0) -> dict[str, Pipeline]:
+def baselines(classes: AtomClasses, z_min: float = -0.7) -> dict[str, Pipeline]:
     """Three of them, by name: ``stop at once`` finds nothing; ``brightest pixel`` one hydrogen, at the height
     of the top atom, under the brightest pixel of the nearest slice; ``random atoms`` 1 to 10 of any class,
-    anywhere in the window and the depths visible, bonded by distance.
+    anywhere in the window and the depths visible, bonded by distance, drawn by torch's own generator.
 
     Args:
         classes: the classes that are predicted.
         z_min: depth of the surface cut in Å.
-        seed: of the random atoms.
     """
-    generator = torch.Generator().manual_seed(seed)
 
     def nothing(reference: Tensor, renderer: Renderer, z_top: float) -> Generation:
         return Generation(AFMData.empty(), [], "stop", classes)
@@ -37,10 +35,10 @@ def baselines(classes: AtomClasses, z_min: float = -0.7, seed: int = 0) -> dict[
         return Generation(append_atom(AFMData.empty(), 1, pos, []), [], "stop", classes)
 
     def random(reference: Tensor, renderer: Renderer, z_top: float) -> Generation:
-        n = int(torch.randint(1, MOST_ATOMS + 1, (), generator=generator))
+        n = int(torch.randint(1, MOST_ATOMS + 1, ()))
         low, high = torch.tensor([*renderer.scan.window, (z_min, 0.0)]).T
-        pos = low + (high - low) * torch.rand(n, 3, generator=generator)
-        z = classes.representative(torch.randint(1, len(classes), (n,), generator=generator))
+        pos = low + (high - low) * torch.rand(n, 3)
+        z = classes.representative(torch.randint(1, len(classes), (n,)))
         graph = AFMData(z=z, pos=pos, charge=torch.zeros(n), edge_index=covalent_bonds(z, pos))
         return Generation(graph, [], "stop", classes)
 

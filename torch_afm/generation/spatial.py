@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch
 
 from torch_afm.config import Tip
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, pack_atoms
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.generation.atoms import apart, find_atoms, joined, no_atoms, parted, revise, take, with_bonds
 from torch_afm.generation.greedy import MAX_ATOMS, check_job
@@ -198,11 +197,7 @@ def observe(
 ) -> tuple[Tensor, list[SpatialPrediction]]:
     """Image graphs, all in one launch, and look at them: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the
     network says of each beside the normalised reference ``target`` ``[1, 1, Z, Y, X]``."""
-    batch = Batch(_base_cls=AFMData)
-    for key in ("z", "pos", "charge"):
-        batch[key] = torch.cat([graph[key] for graph in graphs])
-    batch.ptr = torch.tensor([0] + [len(graph.z) for graph in graphs]).cumsum(0)
-    simulated = renderer.render(batch, tip=tip, z_top=z_top).cpu()
+    simulated = renderer.render(pack_atoms(graphs), tip=tip, z_top=z_top).cpu()
     shown = NormalizeSlices()(simulated)
     queries = [
         AFMData(z=graph.z, pos=graph.pos, reference=target, simulated=stack[None])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, remove_atoms
@@ -18,9 +19,11 @@ from torch_afm.elements import AtomClasses
 from torch_afm.generation.confidence import mean_pearson, with_confidence
 from torch_afm.generation.greedy import Generation
 from torch_afm.generation.spatial import SpatialGeneration
+from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.record import score_molecule
 from torch_afm.ppm import Renderer, place
+from torch_afm.progress import Progress
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
@@ -142,8 +145,10 @@ def evaluate_predictions(
     z_context: float | None = None,
     orientation: str = "best",
     seed: int = 0,
+    file: str | Path | None = None,
 ) -> dict[str, MoleculeMetrics]:
-    """Score generators on the same stacks, one a molecule.
+    """Score generators on the same stacks, one a molecule. What is drawn for a molecule depends on the seed
+    and its number alone, also what generators draw by torch's own generator.
 
     Args:
         pipelines: generators by name.
@@ -154,15 +159,32 @@ def evaluate_predictions(
         z_context: as in :func:`score_trial`.
         orientation: as in :func:`draw_trial`.
         seed: of the draws; the scores depend on nothing else.
+        file: where to keep the records, a line of JSON a molecule; of molecules that are there they are taken
+            from it, so that an evaluation that was interrupted goes on.
+
+    Raises:
+        InputError: for a file with records of other generators.
     """
+    known = {} if file is None else {line["molecule"]: line["records"] for line in read_records(Path(file))}
     metrics = {name: MoleculeMetrics(classes) for name in pipelines}
-    for number, molecule in tqdm(molecules, desc=orientation, unit="molecule", disable=None):
-        trial = draw_trial(molecule, number, renderer, orientation, seed)
-        for name, predict in pipelines.items():
-            start = time.perf_counter()
-            generation = predict(trial.reference, renderer, trial.z_top)
-            seconds = time.perf_counter() - start
-            metrics[name].add(score_trial(trial, generation, renderer, classes, z_min, z_context, seconds))
+    for number, molecule in Progress(molecules, desc="predictions", unit="molecule", leave=False):
+        records = known.get(number)
+        if records is None:
+            trial, records = draw_trial(molecule, number, renderer, orientation, seed), {}
+            for name, predict in pipelines.items():
+                start = time.perf_counter()
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
+                    generation = predict(trial.reference, renderer, trial.z_top)
+                seconds = time.perf_counter() - start
+                scores = score_trial(trial, generation, renderer, classes, z_min, z_context, seconds)
+                records[name] = json.loads(json.dumps(scores))
+            if file is not None:
+                append_record(Path(file), {"molecule": number, "records": records})
+        elif not pipelines.keys() <= records.keys():
+            raise InputError(f"file: expected records of {', '.join(pipelines)}, got others in {file}")
+        for name in pipelines:
+            metrics[name].add(records[name])
     return metrics
 
 

@@ -51,8 +51,7 @@ class GeneratorLoss(torch.nn.Module):
 
     Shapes:
         - **input:** a :class:`~torch_afm.nn.StepPrediction` of :math:`B` graphs, and those graphs with
-          :obj:`missing_z`, :obj:`missing_pos`, :obj:`missing_edge_index` (batched with
-          :obj:`follow_batch=["missing_z"]`)
+          :obj:`missing_z`, :obj:`missing_pos`, :obj:`missing_edge_index`
         - **output:** :class:`LossTerms` of scalars
     """
 
@@ -82,7 +81,8 @@ class GeneratorLoss(torch.nn.Module):
         label[has_target] = self.classes.of(data.missing_z[target])
         node = F.cross_entropy(out.class_logits, label)
 
-        batch = _graph_of(data, "batch", data.z)
+        # A single graph that was never batched has none.
+        batch = torch.zeros_like(data.z) if data.batch is None else data.batch
         is_target = torch.zeros(data.missing_z.numel(), dtype=torch.bool, device=target.device)
         is_target[target] = True
         missing, present = data.missing_edge_index
@@ -102,7 +102,7 @@ class GeneratorLoss(torch.nn.Module):
         Returns:
             Indices of the atoms, for the graphs that miss any, and the mask ``[B]`` of those graphs.
         """
-        graph = _graph_of(data, "missing_z_batch", data.missing_z)
+        graph = data.missing_graph
         counts = torch.bincount(graph, minlength=pos.size(0))
         squares = (data.missing_pos - pos.detach()[graph]).square().sum(dim=-1)
         width = max(1, int(counts.max()))
@@ -115,8 +115,3 @@ class GeneratorLoss(torch.nn.Module):
             f"{self.__class__.__name__}(z_min={self.z_min}, node_weight={self.node_weight}, "
             f"edge_weight={self.edge_weight})"
         )
-
-
-def _graph_of(data: AFMData | Batch, key: str, like: Tensor) -> Tensor:
-    """Graph of each entry; a single graph that was never batched does not carry it."""
-    return data[key] if key in data else torch.zeros_like(like)

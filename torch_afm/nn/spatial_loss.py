@@ -101,8 +101,7 @@ class SpatialLoss(torch.nn.Module):
 
     Shapes:
         - **input:** :class:`~torch_afm.nn.SpatialPrediction` of :math:`B` graphs, and those graphs with
-          their bonds, :obj:`true_pos`, :obj:`missing_z` and :obj:`missing_pos` (batched with
-          :obj:`follow_batch=["missing_z"]`)
+          their bonds, :obj:`true_pos`, :obj:`missing_z` and :obj:`missing_pos`
         - **output:** :class:`SpatialLossTerms` of scalars
     """
 
@@ -133,7 +132,7 @@ class SpatialLoss(torch.nn.Module):
         self.planes = class_planes(classes)
 
     def forward(self, out: SpatialPrediction, data: AFMData | Batch) -> SpatialLossTerms:
-        graph = data.missing_z_batch if "missing_z_batch" in data else torch.zeros_like(data.missing_z)
+        graph = data.missing_graph
         pos, label = data.missing_pos, self.classes.of(data.missing_z) - 1
         visible = pos[:, 2] >= self.z_min
         stop = torch.ones_like(out.stop)

@@ -11,7 +11,7 @@ import numpy as np
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import GraphGeneratorConfig, to_dict
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import (
@@ -27,8 +27,10 @@ from torch_afm.datasets import (
     step_loader,
     surfaces,
 )
+from torch_afm.datasets.manifest import fingerprint
 from torch_afm.elements import AtomClasses
 from torch_afm.models import SpatialGeneratorConfig
+from torch_afm.progress import Progress
 from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 
@@ -41,6 +43,10 @@ class AFMDataModule(L.LightningDataModule):
         model: settings of the model: its scan, surface cut and classes.
         config: settings of the run.
         molecules: molecules to use instead of those that ``config`` names.
+
+    Attributes:
+        origin: what else than ``config`` decides the samples, once the data are there: the SHA-256 of all
+            molecules, and the settings of the cache.
     """
 
     def __init__(
@@ -54,11 +60,13 @@ class AFMDataModule(L.LightningDataModule):
         self.config = config
         self.molecules = molecules
         self.parts: list[StepDataset] = []
+        self.origin: dict[str, Any] = {}
 
     def setup(self, stage: str | None = None) -> None:
         if self.parts:
             return
         source, split = self._source()
+        self.origin = {"molecules_sha256": fingerprint(source)}
         train, validation = ([source[int(i)] for i in part] for part in split[:2])
         # Validation has one mutant of each orientation, whatever training has.
         z_min = self.model.z_context if isinstance(self.model, SpatialGeneratorConfig) else self.model.z_min
@@ -74,6 +82,7 @@ class AFMDataModule(L.LightningDataModule):
         else:
             cached = CachedAFMDataset(self.config.cache, mutants=self.config.mutants, **settings)
             self._check_cache(cached, train)
+            self.origin["cache_settings"] = to_dict(cached.manifest.config)
             self.parts.append(cached)
         self.parts.append(on_the_fly(validation))
         for part in self.parts:
@@ -85,7 +94,12 @@ class AFMDataModule(L.LightningDataModule):
         if self.molecules is None and self.config.structures is None:
             source = MoleculeDataset(self.config.molecules)
             return cast(Sequence[AFMData], source), source.split(self.config.seed)
-        found = self.molecules or surfaces(str(self.config.structures))
+        if self.molecules is None:
+            made = Progress(
+                surfaces(str(self.config.structures)), desc="surfaces", unit="surface", leave=False
+            )
+            self.molecules = list(made)
+        found = self.molecules
         return found, split_by_molecule(len(found), seed=self.config.seed)
 
     def train_dataloader(self) -> DataLoader:
@@ -107,7 +121,7 @@ class AFMDataModule(L.LightningDataModule):
         order = np.random.default_rng(self.config.seed).permutation(len(part))[: self.config.val_samples]
         trainer = self.trainer
         mine = order[trainer.global_rank :: trainer.world_size] if trainer else order
-        return self._loader(1, mine.tolist())
+        return self._loader(1, [(0, i) for i in mine.tolist()])
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         return self._deferred(0).complete(batch) if self.config.render == "device" else batch

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import pickle
 import warnings
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
@@ -22,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch_afm.config import GraphGeneratorConfig, to_dict
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
+from torch_afm.io.journal import keep_settings
 from torch_afm.models import (
     GraphGenerator,
     SpatialGenerator,
@@ -57,21 +56,24 @@ def train(
         settings: settings of the network to train instead of those that ``config.preset`` names.
 
     Raises:
-        InputError: if the folder holds a run with other settings (more epochs are no other settings), and for
-            ``init`` weights that are missing or of another network.
+        InputError: if the folder holds a run with other settings or molecules (more epochs are no other
+            settings), or checkpoints that are all damaged, and for ``init`` weights that are missing or of
+            another network.
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    check_same_run(out / "train.json", config, _FREE)
+    settings = settings or generator_config(config.preset)
+    if config.z_min is not None:
+        settings = dataclasses.replace(settings, z_min=config.z_min)
+    data = AFMDataModule(settings, config, molecules)
+    data.setup()
+    keep_settings(out / "train.json", {**to_dict(config), **data.origin}, _FREE)
     if config.threads:
         torch.set_num_threads(config.threads)
     L.seed_everything(config.seed, verbose=False)
 
     if config.accelerator != "gpu":
         keep_memory()
-    settings = settings or generator_config(config.preset)
-    if config.z_min is not None:
-        settings = dataclasses.replace(settings, z_min=config.z_min)
     model = _model(settings, config.init)
     if isinstance(model, SpatialGenerator):
         module: SpatialModule | GeneratorModule = SpatialModule(model, config)
@@ -95,13 +97,7 @@ def train(
         enable_progress_bar=config.progress,
         enable_model_summary=config.progress,
     )
-    last = out / "last.ckpt"
-    trainer.fit(
-        module,
-        AFMDataModule(settings, config, molecules),
-        ckpt_path=str(last) if last.exists() else None,
-        weights_only=True,
-    )
+    trainer.fit(module, data, ckpt_path=last_checkpoint(out), weights_only=True)
     if trainer.is_global_zero:
         model.save_pretrained(out / "model")
     return model
@@ -167,19 +163,32 @@ def _callbacks(out: Path, config: TrainConfig) -> list[L.Callback]:
     return callbacks
 
 
-def check_same_run(path: Path, config: Any, free: Collection[str]) -> None:
-    """Record the settings of a new run, or refuse to continue one that had others, but for those in ``free``.
+def last_checkpoint(out: Path) -> str | None:
+    """The checkpoint that a run in this folder goes on from, if there is any: that of its last epoch or,
+    where it is damaged, the latest of the best ones, with a warning.
 
     Raises:
-        InputError: naming the settings that differ.
+        InputError: where all are damaged.
     """
-    now = {k: v for k, v in to_dict(config).items() if k not in free}
-    if path.exists():
-        before = json.loads(path.read_text())
-        changed = sorted(k for k in now if before.get(k, now[k]) != now[k])
-        if changed:
-            raise InputError(
-                f"{path.parent}: holds a run with other settings ({', '.join(changed)}); "
-                "give another folder, or delete it"
-            )
-    path.write_text(json.dumps(to_dict(config), indent=2) + "\n")
+    last = out / "last.ckpt"
+    if not last.exists():
+        return None
+    if _epoch(last) is not None:
+        return str(last)
+    best = {path: epoch for path in out.glob("best*.ckpt") if (epoch := _epoch(path)) is not None}
+    if not best:
+        raise InputError(f"{last}: the checkpoint is damaged; delete it, and the same command begins anew")
+    path = max(best, key=best.__getitem__)
+    warnings.warn(
+        f"{last}: the checkpoint is damaged; going on from {path.name}, epoch {best[path] + 1}",
+        stacklevel=3,
+    )
+    return str(path)
+
+
+def _epoch(path: Path) -> int | None:
+    """The epoch that a checkpoint ends, none for a damaged one."""
+    try:
+        return int(torch.load(path, map_location="cpu", weights_only=True)["epoch"])
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -18,8 +19,10 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from torch_afm.config import to_dict
 from torch_afm.config.style import StyleConfig
 from torch_afm.datasets import EpochSampler
+from torch_afm.io.journal import keep_settings
 from torch_afm.metrics.images import content_preservation
 from torch_afm.nn.style import Scaling, StyleTranslator
 from torch_afm.style import (
@@ -31,7 +34,7 @@ from torch_afm.style import (
     evaluate_translation,
     read_stacks,
 )
-from torch_afm.train.run import check_same_run
+from torch_afm.train.run import last_checkpoint
 from torch_afm.train.style_module import StyleModule
 from torch_afm.utils import InputError
 from torch_afm.viz.style import plot_checkpoints, plot_translations
@@ -65,15 +68,18 @@ def train_style(
         stacks ``[Z, Y, X]``, in Hz.
 
     Raises:
-        InputError: if the folder holds a run with other settings, and for missing, too few or wrong stacks.
+        InputError: if the folder holds a run with other settings or stacks, or a damaged checkpoint, and for
+            missing, too few or wrong stacks.
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    check_same_run(out / "style.json", config, _FREE)
-    if config.threads:
-        torch.set_num_threads(config.threads)
     train_a, val_a = _split("a", a, config.a, config)
     train_b, val_b = _split("b", b, config.b, config)
+    stacks = {"a": [*train_a, *val_a], "b": [*train_b, *val_b]}
+    origin = {f"{name}_sha256": _fingerprint(some) for name, some in stacks.items()}
+    keep_settings(out / "style.json", {**to_dict(config), **origin}, _FREE)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     scalings = config.source, config.target
     sizes = config.crop, config.slices, config.epoch_pairs, config.seed
     crops = UnpairedCrops(train_a, train_b, *scalings, *sizes, flip=config.flip)
@@ -93,10 +99,9 @@ def train_style(
         enable_progress_bar=config.progress,
         enable_model_summary=config.progress,
     )
-    last = out / "last.ckpt"
     sampler = EpochSampler(len(crops), len(crops), config.seed)
     loader = DataLoader(crops, config.batch_size, sampler=sampler)
-    trainer.fit(module, loader, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    trainer.fit(module, loader, ckpt_path=last_checkpoint(out), weights_only=True)
     return _finish(out, config, evaluation.read())
 
 
@@ -176,6 +181,15 @@ def _split(
     parts = order[config.validation :], order[: config.validation]
     train, validation = ([stacks[i] for i in part] for part in parts)
     return train, validation
+
+
+def _fingerprint(stacks: Sequence[Tensor]) -> str:
+    """SHA-256 of shapes and values."""
+    digest = hashlib.sha256()
+    for stack in stacks:
+        array = np.ascontiguousarray(stack.numpy(), dtype="<f4")
+        digest.update(f"{array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:

@@ -13,6 +13,8 @@ from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(20, 20), n_slices=4)
 KNOWN = dataclasses.replace(RefinementSettings.known(), stride=1)
 FITTED = RefinementSettings(stride=1, stages=(Stage(None, 0.5, 5), Stage(None, 0.0, 5)), hidden_spacing=3.0)

@@ -10,6 +10,8 @@ from torch_afm.metrics.images import RandomConvolutions, compare_images, image_f
 from torch_afm.models import GraphGenerator
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 
 def _means(images):
     return images.mean(dim=(2, 3))

@@ -6,6 +6,8 @@ import torch
 from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
 from torch_afm.utils import InputError
 
+pytestmark = pytest.mark.learnt
+
 
 class Same(torch.nn.Module):
     """The middle channel."""

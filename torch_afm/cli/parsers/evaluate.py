@@ -24,7 +24,8 @@ def _parser() -> Parser:
         "simulated stacks, imaged by tips that it does not know of, by number of visible atoms, beside "
         "baselines; their confidence; and, of a network that places one atom at a time, single steps, drawn "
         "and augmented as in training, beside the thesis' numbers in brackets. In parentheses: 95 % "
-        "bootstrap intervals over molecules.",
+        "bootstrap intervals over molecules. Interrupted, the same command goes on where it stopped; with "
+        "more --predictions or --samples it adds to what is there.",
     )
     parser.add_weights()
     parser.add_argument(
