@@ -84,8 +84,9 @@ class Calibration:
         bond: of the probability of a bond.
         label: of the probability of the class.
         sigma: factors on the standard deviations of x, y and z.
-        min_pearson: mean Pearson's r, of the slices simulated from a prediction with the reference, from
-            which the image agrees; the default is about what the weights ``spatial`` are given.
+        min_pearson: mean Pearson's r, of the slices simulated from a prediction, refined, with a reference
+            without noise, from which its image is near enough (:func:`torch_afm.generation.judge`); chosen by
+            ``python -m benchmarks.prediction.verdict``.
     """
 
     atom: Platt = Platt()
