@@ -19,16 +19,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
+from benchmarks.common import table, write
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import RefinementSettings, StructurePrediction, predict_structure, refine
+from torch_afm.generation import RefinementSettings, StructurePrediction, judge, predict_structure, refine
+from torch_afm.generation.confidence import mean_pearson
+from torch_afm.io import AFMStack
+from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
@@ -63,6 +69,13 @@ FLAT = (
     "N#Cc1ccc2ccccc2c1",
     "c1cc2ccc3cccc4ccc(c1)c2c34",
 )
+
+
+#: F1, or share of the heavy atoms, from which on a prediction is right, and below which it is wrong.
+RIGHT, WRONG = 0.9, 0.7
+
+#: Å below the top atom down to which the atoms of a flat molecule count.
+DEEP = -1.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +123,136 @@ def main() -> None:
     model = SpatialGenerator.from_pretrained("spatial").eval()
     source = MoleculeDataset()
     pool = np.random.default_rng(5).permutation(source.split()[1]).tolist()
-    for number in range(args.trials):
-        path = args.keep / f"{number:04d}.npz"
+    trials: list[dict[str, Any]] = []
+    for number in tqdm(range(args.trials), disable=None):
+        path, drawn = args.keep / f"{number:04d}.npz", draw(number, pool)
         if not path.exists():
-            predict(path, draw(number, pool), number, model, source)
+            predict(path, drawn, number, model, source)
+        trials += scored(path, drawn, model)
+    rows = summaries(trials)
+    settings = {
+        "weights": "spatial",
+        "trials": args.trials,
+        "split": "validation",
+        "flat": list(FLAT),
+        "right": RIGHT,
+        "wrong": WRONG,
+        "predictions": len(trials),
+        "right_ones": sum(t["score"] >= RIGHT for t in trials),
+        "wrong_ones": sum(t["score"] < WRONG for t in trials),
+        "areas": areas(trials),
+        "trial_by_trial": trials,
+    }
+    command = f"python -m benchmarks.prediction.verdict --trials {args.trials}"
+    path = write("prediction_verdict", command, rows, settings, ["torch", "torch-geometric"])
+    print(table(rows, COLUMNS))
+    print(f"\narea under the curve, right against wrong: {settings['areas']}")
+    print(f"wrote {path.name}")
+
+
+def scored(path: Path, drawn: Drawn, model: SpatialGenerator) -> list[dict[str, Any]]:
+    """What was predicted, and what a part of it is: how good, and what the rules look at."""
+    with np.load(path) as file:
+        kept = {key: torch.from_numpy(file[key]) for key in file.files}
+    scan = model.config.scan
+    stack = AFMStack(kept["reference"][0].numpy(), scan.x, scan.y, -np.arange(scan.n_slices) * scan.dz)
+    truth = AFMData(z=kept["truth_z"], pos=kept["truth_pos"])
+    found = []
+    for prefix in ("", "part_"):
+        if f"{prefix}z" not in kept:
+            continue
+        graph, context = (
+            AFMData(z=kept[f"{prefix}{name}z"], pos=kept[f"{prefix}{name}pos"]) for name in ("", "context_")
+        )
+        verdict = judge(graph, context, kept[f"{prefix}simulated"], stack, Calibration.min_pearson)
+        f1, skeleton = quality(graph, context, truth, DEEP if drawn.flat else model.config.z_min, drawn.flat)
+        found.append(
+            {
+                **dataclasses.asdict(drawn),
+                "part": bool(prefix),
+                "atoms": len(graph.z),
+                "f1": f1,
+                "skeleton": skeleton,
+                "score": max(f1, skeleton),
+                "nominal": None if prefix else mean_pearson(kept["nominal"], kept["reference"]),
+                "pearson": verdict.pearson,
+                "without_noise": verdict.without_noise,
+                "curvature": verdict.curvature,
+                "noise": verdict.noise,
+                "agrees": verdict.agrees,
+                "reasons": list(verdict.reasons),
+            }
+        )
+    return found
+
+
+def quality(
+    graph: AFMData, context: AFMData, truth: AFMData, z_min: float, whole: bool
+) -> tuple[float, float]:
+    """F1, and the share of heavy atoms that were found: of the atoms above a height, at 0.5 Å. Atoms of the
+    context may stand for them; with ``whole`` they count as predicted, too. Heights are aligned."""
+    pos = torch.cat([graph.pos, context.pos])
+    flat = pos.new_tensor([1.0, 1.0, 0.0])
+    aside = match_atoms(pos * flat, truth.pos * flat)
+    rise = torch.zeros(3)
+    if len(aside.pred):
+        rise[2] = (pos[aside.pred, 2] - truth.pos[aside.true, 2]).median()
+    pairs = match_atoms(pos, truth.pos + rise)
+    hit = torch.zeros(len(truth.z), dtype=torch.bool)
+    hit[pairs.true] = True
+    n = len(pos) if whole else len(graph.z)
+    visible = truth.pos[:, 2] >= z_min
+    precision = int((pairs.pred < n).sum()) / n if n else 0.0
+    recall = float(hit[visible].float().mean())
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    heavy = visible & (truth.z > 1)
+    return f1, float(hit[heavy].float().mean()) if heavy.any() else f1
+
+
+def summaries(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a rule."""
+    rules: dict[str, Callable[[dict[str, Any]], bool]] = {
+        f"mean r at least {limit}": lambda t, limit=limit: t["pearson"] >= limit
+        for limit in (0.69, 0.9, 0.95, 0.97, 0.98)
+    }
+    rules |= {
+        f"r without noise at least {limit}": lambda t, limit=limit: t["without_noise"] >= limit
+        for limit in (0.95, 0.97, 0.98)
+    }
+    rules |= {
+        f"r of curvature at least {limit}": lambda t, limit=limit: t["curvature"] >= limit
+        for limit in (0.9, 0.95, 0.97)
+    }
+    rules["the verdict"] = lambda t: bool(t["agrees"])
+    return [
+        {
+            "rule": name,
+            "agree": sum(map(rule, trials)),
+            "not_right": sum(rule(t) and t["score"] < RIGHT for t in trials),
+            "wrong": sum(rule(t) and t["score"] < WRONG for t in trials),
+            "right_lost": sum(not rule(t) and t["score"] >= RIGHT for t in trials),
+        }
+        for name, rule in rules.items()
+    ]
+
+
+def areas(trials: list[dict[str, Any]]) -> dict[str, float]:
+    """How often a right prediction scores higher than a wrong one, of each score."""
+    right = [t for t in trials if t["score"] >= RIGHT]
+    wrong = [t for t in trials if t["score"] < WRONG]
+    return {
+        key: float(np.mean([(a[key] > b[key]) + 0.5 * (a[key] == b[key]) for a in right for b in wrong]))
+        for key in ("pearson", "without_noise", "curvature")
+    }
+
+
+COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "rule": lambda r: r["rule"],
+    "said to agree": lambda r: str(r["agree"]),
+    "not right": lambda r: str(r["not_right"]),
+    "wrong": lambda r: f"{r['wrong']} ({100 * r['wrong'] / max(r['agree'], 1):.1f} %)",
+    "right ones lost": lambda r: str(r["right_lost"]),
+}
 
 
 def predict(path: Path, drawn: Drawn, number: int, model: SpatialGenerator, source: MoleculeDataset) -> None:
@@ -135,7 +274,6 @@ def predict(path: Path, drawn: Drawn, number: int, model: SpatialGenerator, sour
         kept |= _lacking(found, reference, renderer, settings if number % 4 == 1 else None, rng)
     np.savez_compressed(path.with_suffix(".part.npz"), **{k: np.asarray(v) for k, v in kept.items()})
     path.with_suffix(".part.npz").rename(path)
-    print(number, drawn, flush=True)
 
 
 def _lying(drawn: Drawn, rng: np.random.Generator) -> AFMData:

@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     }
     calibration = found.calibration(load_calibration(args.weights))
     scan = scan_of(stack, model.config.scan)
-    result = write_prediction(folder, found, stack, scan, settings, calibration)
+    result, _ = write_prediction(folder, found, stack, scan, settings, calibration)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
     plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)

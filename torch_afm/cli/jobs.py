@@ -20,6 +20,7 @@ from torch_afm.generation import (
     ScanPrediction,
     SpatialGeneration,
     StructurePrediction,
+    Verdict,
     judge,
     predict_structure,
     with_confidence,
@@ -204,7 +205,7 @@ def write_prediction(
     calibration: Calibration,
     unit: str = "Hz",
     measured: int | None = None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Verdict]:
     """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist, and
     ``context.xyz`` where atoms below the surface cut were found. What an earlier prediction left there goes.
 
@@ -224,8 +225,7 @@ def write_prediction(
         ``bond_probabilities``; ``imaging``, what the structure was imaged with: ``z_top`` [Å] and ``tip``,
         fitted where a refinement helped, ``scan`` and ``unit``; ``agreement`` of its simulated stack with the
         reference: scores slice by slice, of a reference in another unit than Hz only ``pearson``, which does
-        not depend on it, and the verdict (:func:`torch_afm.generation.judge`): ``agrees``, ``reasons``
-        against it, ``min_pearson`` asked of this scan, ``noise``, the share of its variance.
+        not depend on it, and what :class:`torch_afm.generation.Verdict` tells. And that verdict.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in OUTPUTS:
@@ -233,20 +233,21 @@ def write_prediction(
             (folder / name).unlink(missing_ok=True)
     generation = found.generation
     parts = generation.graph, generation.context, generation.simulated
+    images, verdict = verdict_on(*parts, stack, calibration, unit, measured)
     imaging = {"z_top": found.z_top, "tip": to_dict(found.tip), "scan": to_dict(scan), "unit": unit}
     result = {
         "version": __version__,
         **settings,
         **_with_probabilities(generation, calibration),
         "imaging": imaging,
-        "agreement": verdict_on(*parts, stack, calibration, unit, measured),
+        "agreement": images,
     }
     write_xyz(folder / "prediction.xyz", generation.graph)
     write_sdf(folder / "prediction.sdf", generation.graph)
     if generation.context.z.numel():
         write_xyz(folder / "context.xyz", generation.context)
     (folder / "prediction.json").write_text(json.dumps(result, indent=2) + "\n")
-    return result
+    return result, verdict
 
 
 def verdict_on(
@@ -257,13 +258,13 @@ def verdict_on(
     calibration: Calibration,
     unit: str,
     measured: int | None = None,
-) -> dict[str, Any]:
-    """``agreement`` as :func:`write_prediction` tells of it."""
+) -> tuple[dict[str, Any], Verdict]:
+    """``agreement`` as :func:`write_prediction` tells of it, and the verdict."""
     scores = agreement(simulated[0, 0].numpy(), stack.stack[0])
     if unit != "Hz":
         scores = {"pearson": scores["pearson"]}
     verdict = judge(graph, context, simulated, stack, calibration.min_pearson, measured)
-    return {**scores, **verdict.to_dict()}
+    return {**scores, **verdict.to_dict()}, verdict
 
 
 def _with_probabilities(
@@ -303,27 +304,9 @@ def describe_image(images: dict[str, Any]) -> str:
     return "\n".join(
         [
             "image      its simulated stack against the reference, mean of the slices: Pearson r "
-            f"{np.mean(images['pearson']):.2f}{mse}; r {images['min_pearson']:.2f} is asked",
+            f"{np.mean(images['pearson']):.2f}{mse}; without noise r {images['without_noise']:.2f}, where "
+            f"{images['min_pearson']:.2f} is asked",
             f"verdict    {says}",
             *(f"           - {reason}" for reason in images["reasons"]),
         ]
-    )
-
-
-def headline(images: dict[str, Any]) -> str:
-    """``agreement`` in a sentence."""
-    r = f"Pearson r {np.mean(images['pearson']):.2f}, where {images['min_pearson']:.2f} is asked"
-    if images["agrees"]:
-        return f"The image of this structure agrees with the scan ({r})."
-    return f"Do not trust this structure: it does not explain the scan ({r})."
-
-
-def meaning(images: dict[str, Any]) -> str:
-    """What a verdict says and what it does not."""
-    if not images["agrees"]:
-        return "Atoms may be missing, too many or wrong, also where their probability is high."
-    return (
-        "An image that agrees means that this structure, with the tip that was fitted, gives the measured "
-        "image within its noise. Another one may, too: elements, and atoms below others, hardly change an "
-        "image. So look at the probability of each atom and of its element."
     )

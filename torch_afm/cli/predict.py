@@ -14,8 +14,6 @@ from torch_afm.cli.jobs import (
     check_even,
     describe,
     fits,
-    headline,
-    meaning,
     predict,
     scan_of,
     write_prediction,
@@ -28,6 +26,7 @@ from torch_afm.generation import (
     Generation,
     RefinementSettings,
     SpatialGeneration,
+    Verdict,
     load_calibration,
     with_confidence,
 )
@@ -98,9 +97,9 @@ def _of_stack(
         if not found.refinement.helped:
             warnings.append(f"the refinement was not taken: {found.refinement.why}")
     scan = scan_of(stack, model.config.scan)
-    result = write_prediction(folder, found, stack, scan, settings, fitted)
+    result, verdict = write_prediction(folder, found, stack, scan, settings, fitted)
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
-    told = _report(args, generation, stack, "Hz", result, fitted, warnings, [], stack.meta.get("molecule"))
+    told = _report(args, generation, stack, "Hz", verdict, fitted, warnings, [], stack.meta.get("molecule"))
     also = _finish(args, folder, generation, told, fitted, stack)
     print(describe(result))
     if found.refinement is not None:
@@ -115,12 +114,12 @@ def _of_scan(args: Namespace, found: ScanResult, folder: Path, calibration: Cali
     # Standard deviations of refined atoms are the refinement's own, for all or none of the windows.
     fitted = found.prediction.calibration(calibration)
     settings = {"stack": args.stack, **_settings(args), "scan": found.story}
-    result = write_prediction(
+    result, verdict = write_prediction(
         folder, found.prediction, stack, prepared.scan, settings, fitted, unit, _measured(prepared)
     )
     picture = plot_preparation(prepared)
     picture.savefig(folder / "preparation.png", dpi=100)
-    told = _report(args, generation, stack, unit, result, fitted, found.warnings, found.log, None, found)
+    told = _report(args, generation, stack, unit, verdict, fitted, found.warnings, found.log, None, found)
     also = _finish(args, folder, generation, told, fitted, stack)
     known = {"scan": to_dict(prepared.scan), "tip": to_dict(found.prediction.tip)}
     stack.meta |= known | {"z_top": found.prediction.z_top}
@@ -151,31 +150,31 @@ def _report(
     generation: Generation | SpatialGeneration,
     stack: AFMStack,
     unit: str,
-    result: dict[str, Any],
+    verdict: Verdict,
     calibration: Calibration,
     warnings: list[str],
     log: list[tuple[str, str]],
     name: Any,
     found: ScanResult | None = None,
 ) -> PredictionReport:
-    images = result["agreement"]
-    sure = sum(a["confidence"] >= 0.9 for a in result["atoms"] if "confidence" in a)
+    graph = with_confidence(generation, calibration)
+    sure = int((graph.confidence >= 0.9).sum())
     summary = (
-        f"{len(result['atoms'])} atoms, {sure} of them with a probability of at least 0.9 that there is an "
-        f"atom, of whatever element. {meaning(images)}"
+        f"{len(graph.z)} atoms, {sure} of them with a probability of at least 0.9 that there is an atom, of "
+        f"whatever element. {verdict.meaning}"
     )
     support = None
     if found is not None and found.consistency is not None:
         support = found.consistency[0].support[found.consistency[1]]
     return PredictionReport(
         title=f"Structure of {name or Path(args.stack).name}",
-        graph=with_confidence(generation, calibration),
+        graph=graph,
         context=generation.context,
         reference=stack,
         simulated=generation.simulated[0, 0].numpy(),
-        agrees=images["agrees"],
-        headline=headline(images),
-        reasons=images["reasons"],
+        agrees=verdict.agrees,
+        headline=verdict.headline,
+        reasons=verdict.reasons,
         summary=summary,
         unit=unit,
         warnings=warnings,

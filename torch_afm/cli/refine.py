@@ -15,10 +15,8 @@ from jsonargparse.typing import PositiveInt
 from torch_afm import __version__
 from torch_afm.cli.jobs import (
     describe_image,
-    headline,
     height_of,
     images_of,
-    meaning,
     scan_of,
     setting,
     verdict_on,
@@ -194,7 +192,7 @@ def _write(
     weights = start.told.get("weights")
     calibration = load_calibration(weights) if isinstance(weights, str) else Calibration()
     unit = str(stack.meta.get("unit", "Hz"))
-    images = verdict_on(result.data, below, simulated, stack, calibration, unit)
+    images, verdict = verdict_on(result.data, below, simulated, stack, calibration, unit)
     write_xyz(folder / "refined.xyz", result.data)
     write_sdf(folder / "refined.sdf", result.data)
     (folder / "added.xyz").unlink(missing_ok=True)  # of an earlier refinement
@@ -209,10 +207,10 @@ def _write(
         context=below,
         reference=stack,
         simulated=simulated[0, 0].numpy(),
-        agrees=images["agrees"],
-        headline=headline(images),
-        reasons=images["reasons"],
-        summary=f"{'Taken' if result.helped else 'Not taken'}: {result.why}. {meaning(images)}",
+        agrees=verdict.agrees,
+        headline=verdict.headline,
+        reasons=verdict.reasons,
+        summary=f"{'Taken' if result.helped else 'Not taken'}: {result.why}. {verdict.meaning}",
         unit=unit,
         settings=names,
     )

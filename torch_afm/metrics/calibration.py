@@ -93,7 +93,7 @@ class Calibration:
     bond: Platt = Platt()
     label: Platt = Platt()
     sigma: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    min_pearson: float = 0.7
+    min_pearson: float = 0.97
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""
