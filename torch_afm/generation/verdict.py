@@ -232,6 +232,7 @@ def _atoms(whole: AFMData, n: int, stack: AFMStack) -> list[str]:
     gap.fill_diagonal_(torch.inf)
     bonded = torch.zeros_like(gap, dtype=torch.bool)
     bonded[tuple(covalent_bonds(whole.z, whole.pos))] = True
+    bonded &= (whole.z[:, None] > 1) | (whole.z > 1)  # no scan shows a molecule of hydrogen
     lone = int((~bonded[:n].any(dim=1)).sum())
     if lone > max(_LONE, _LONE_SHARE * n):
         reasons.append(f"{lone} of {n} atoms have no neighbour")
