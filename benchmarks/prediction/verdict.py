@@ -141,7 +141,6 @@ def main() -> None:
         "right_ones": sum(t["score"] >= RIGHT for t in trials),
         "wrong_ones": sum(t["score"] < WRONG for t in trials),
         "areas": areas(trials),
-        "trial_by_trial": trials,
     }
     command = f"python -m benchmarks.prediction.verdict --trials {args.trials}"
     path = write("prediction_verdict", command, rows, settings, ["torch", "torch-geometric"])

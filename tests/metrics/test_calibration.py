@@ -76,7 +76,7 @@ def test_file(tmp_path):
     (tmp_path / "bad.json").write_text('{"atom": 1}')
     (tmp_path / "nan.json").write_text((tmp_path / "calibration.json").read_text().replace("0.75", "NaN"))
     for name in ("bad.json", "nan.json", "missing.json"):
-        with pytest.raises(InputError, match="^calibration:"):
+        with pytest.raises(InputError, match=r"^calibration:"):
             Calibration.load(tmp_path / name)
 
 

@@ -185,7 +185,7 @@ def judge(
 def _attenuated(scores: np.ndarray, noise: np.ndarray) -> float:
     """r of each slice, put right for noise, as one."""
     most = np.sqrt(1 - noise)
-    return float((most * scores).sum() / max((most**2).sum(), 1e-12))
+    return min(1.0, float((most * scores).sum() / max((most**2).sum(), 1e-12)))
 
 
 def _pixel(stack: AFMStack) -> list[float]:
