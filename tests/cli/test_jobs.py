@@ -12,7 +12,7 @@ from torch_afm.cli import jobs
 from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.generation import generate_greedy
-from torch_afm.io import AFMStack
+from torch_afm.io import AFMStack, write_stack
 from torch_afm.metrics import Calibration, Platt
 from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.ppm import ProbeParticleModel
@@ -25,12 +25,6 @@ SCAN = Scan(pixels=(64, 64))
 def stack_like(grid: Scan, **meta) -> AFMStack:
     values = np.random.default_rng(0).normal(size=(1, *grid.shape))
     return AFMStack(values, grid.x, grid.y, grid.slice_heights(8.0), meta)
-
-
-@pytest.mark.parametrize(("file", "smiles"), [(None, None), ("a.xyz", "C")])
-def test_exactly_one_source_of_a_molecule(file, smiles):
-    with pytest.raises(InputError, match="expected a file or --smiles"):
-        jobs.load_molecule(file, smiles, 0)
 
 
 def test_orientations():
@@ -103,15 +97,61 @@ def test_a_stack_on_another_grid_is_refused_and_the_remedy_told(scan):
     )
 
 
-def test_a_stack_with_two_channels_is_refused():
+def test_a_window_off_by_a_part_of_a_pixel_does_not_fit():
+    """Its atoms would be off by as much."""
+    assert jobs.fits(stack_like(dataclasses.replace(SCAN, window=((-7.999, 8.001), (-8.0, 8.0)))), SCAN)
+    assert not jobs.fits(stack_like(dataclasses.replace(SCAN, window=((-7.9, 8.1), (-8.0, 8.0)))), SCAN)
+
+
+def test_positions_of_a_stack_are_used():
+    """Window, pixels and steps are those of its axes; the amplitude stays what it was."""
+    grid = Scan(pixels=(20, 30), window=((1.0, 5.0), (0.0, 9.0)), n_slices=4, dz=0.2, n_oscillation=5)
+    stack = stack_like(grid)
+    found = jobs.scan_of(stack, SCAN)
+    assert found.dz == pytest.approx(0.2) and dataclasses.replace(found, dz=0.2) == grid
+    stack.meta["scan"] = to_dict(dataclasses.replace(grid, f0=2e4))
+    assert jobs.scan_of(stack, SCAN).f0 == 2e4
+    assert not jobs.fits(stack, SCAN) and jobs.fits(stack, grid)
+    stack.x = stack.x**2
+    assert not jobs.fits(stack, grid)
+
+
+def uneven(axis: str) -> AFMStack:
+    stack = stack_like(SCAN)
+    values = getattr(stack, axis).copy()
+    values[1] += 0.3 * (values[2] - values[1])
+    setattr(stack, axis, values)
+    return stack
+
+
+def two_channels() -> AFMStack:
     stack = stack_like(SCAN)
     stack.stack = np.concatenate([stack.stack, stack.stack])
-    with pytest.raises(InputError, match="got 2 x 10 x 64 x 64"):
-        jobs.check_fits(stack, SCAN)
+    return stack
 
 
-def test_a_window_off_by_less_than_half_a_pixel_will_do():
-    jobs.check_fits(stack_like(dataclasses.replace(SCAN, window=((-7.9, 8.1), (-8.0, 8.0)))), SCAN)
+BAD = [
+    (lambda model: jobs.load_molecule(None, None, 0), "molecule"),
+    (lambda model: jobs.load_molecule("a.xyz", "C", 0), "molecule"),
+    (lambda model: jobs.check_fits(two_channels(), SCAN), "stack"),
+    *((lambda model, axis=axis: jobs.scan_of(uneven(axis), SCAN), axis) for axis in "xyz"),
+    (lambda model: jobs.scan_of(stack_like(SCAN, scan=to_dict(Scan(dz=0.2))), SCAN), "z"),
+    (lambda model: jobs.predict(stack_like(SCAN), model, "auto", 2), "z_top"),
+    (lambda model: jobs.predict(stack_like(SCAN, z_top="high"), model, "auto", 2), "z_top"),
+    *(
+        (
+            lambda model, meta=meta: jobs.predict(stack_like(SCAN, z_top=8.0, **meta), model, "auto", 2),
+            "stack",
+        )
+        for meta in ({"scan": 3}, {"tip": {"colour": 1}}, {"scan": {"dz": -1}})
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "argument"), BAD)
+def test_bad_input(call, argument, model):
+    with pytest.raises(InputError, match=f"^{argument}:"):
+        call(model)
 
 
 @pytest.fixture(scope="module")
@@ -133,22 +173,9 @@ def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):
     torch.testing.assert_close(found.simulated, expected.simulated)
 
 
-def test_predict_wants_a_height(model):
-    with pytest.raises(InputError, match="give --z-top"):
-        jobs.predict(stack_like(SCAN), model, "auto", 2)
-    with_height = jobs.predict(stack_like(SCAN), model, "auto", 0, z_top=8.0).generation
-    assert with_height.graph.z.numel() == 0
-
-
-@pytest.mark.parametrize("meta", [{"scan": 3}, {"tip": {"colour": 1}}, {"scan": {"dz": -1}}])
-def test_predict_refuses_settings_it_cannot_read(model, meta):
-    with pytest.raises(InputError, match="stack: meta: cannot read"):
-        jobs.predict(stack_like(SCAN, z_top=8.0, **meta), model, "auto", 2)
-
-
-def test_predict_refuses_a_height_that_is_no_number(model):
-    with pytest.raises(InputError, match="z_top"):
-        jobs.predict(stack_like(SCAN, z_top="high", scan=to_dict(SCAN)), model, "auto", 2)
+def test_a_height_that_is_given_wins(model):
+    found = jobs.predict(stack_like(SCAN), model, "auto", 0, z_top=8.0)
+    assert found.generation.graph.z.numel() == 0 and found.z_top == 8.0
 
 
 @pytest.mark.parametrize("bias", [0.0, 20.0])
@@ -158,20 +185,47 @@ def test_predictions_carry_calibrated_probabilities_and_doubts(tmp_path, bias):
     model = SpatialGenerator(config)
     molecule = jobs.orient(from_smiles("O"), "as-is", 0, SCAN)
     stack = jobs.simulate(molecule, "O", ProbeParticleModel(config.scan))
-    generation = jobs.predict(stack, model, "auto", 5).generation
+    predicted = jobs.predict(stack, model, "auto", 5)
     graph = AFMData(**molecule.to_dict())
     graph.confidence, graph.sigma = torch.tensor([0.5, 0.6, 0.7]), torch.full((3, 3), 0.1)
-    graph.class_probabilities = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]])
-    found = dataclasses.replace(generation, graph=graph)
+    rest = torch.zeros(3, len(model.classes) - 3)
+    graph.class_probabilities = torch.cat([torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]]), rest], 1)
+    found = dataclasses.replace(
+        predicted,
+        generation=dataclasses.replace(predicted.generation, graph=graph),
+        tip=Tip(tilt=(0.1, 0.2)),
+        z_top=7.5,
+    )
     calibration = Calibration(bond=Platt(1.0, bias), sigma=(1.0, 1.0, 2.0), min_pearson=0.99)
-    result = jobs.write_prediction(tmp_path, found, stack, {}, calibration)
-    assert result == json.loads((tmp_path / "prediction.json").read_text())
+    (tmp_path / "preparation.png").touch()  # of an earlier prediction
+    (tmp_path / "notes.txt").touch()
+    result, verdict = jobs.write_prediction(tmp_path, found, stack, config.scan, {}, calibration)
+    assert not (tmp_path / "preparation.png").exists() and (tmp_path / "notes.txt").exists()
+    assert json.loads(json.dumps(result)) == json.loads((tmp_path / "prediction.json").read_text())
     assert [a["confidence"] for a in result["atoms"]] == pytest.approx([0.5, 0.6, 0.7])
     assert result["atoms"][0]["sigma"] == pytest.approx([0.1, 0.1, 0.2])
     expected = [0.3, 0.35] if bias == 0 else [1, 1]  # by distance: both ends must be there
     assert result["bonds"] == [[0, 1], [0, 2]]
     assert result["bond_probabilities"] == pytest.approx(expected, abs=1e-4)
+    # The classes are named, *stop* is none of them.
+    assert list(result["atoms"][0]["class_probabilities"]) == result["classes"][1:]
+    told = {k: p for k, p in result["atoms"][0]["class_probabilities"].items() if p}
+    assert told == pytest.approx({"H": 0.1, "C": 0.9})
+    assert from_dict(Tip, result["imaging"]["tip"]).tilt == (0.1, 0.2)
+    assert from_dict(Scan, result["imaging"]["scan"]) == config.scan
+    assert (result["imaging"]["z_top"], result["imaging"]["unit"]) == (7.5, "Hz")
     # The network found nothing, so its image has no contrast.
-    assert result["agreement"]["agrees"] is False and "does not agree" in jobs.describe(result)
-    result["agreement"]["agrees"] = True
-    assert "does not agree" not in jobs.describe(result)
+    assert result["agreement"]["agrees"] is False is verdict.agrees
+    assert list(verdict.reasons) == result["agreement"]["reasons"]
+    assert all(reason in jobs.describe(result) for reason in verdict.reasons)
+    result["agreement"] |= {"agrees": True, "reasons": []}
+    assert "nothing speaks against" in jobs.describe(result)
+
+
+def test_the_stack_that_was_predicted_is_not_removed(tmp_path, model):
+    stack = stack_like(SCAN)
+    path = tmp_path / "scan.npz"
+    write_stack(path, stack)
+    found = jobs.predict(stack, model, "auto", 0, z_top=8.0)
+    jobs.write_prediction(tmp_path, found, stack, SCAN, {"stack": str(path)}, Calibration())
+    assert path.exists()

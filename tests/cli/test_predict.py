@@ -2,14 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from rdkit import Chem
 
 from torch_afm.cli.main import main
-from torch_afm.config import Scan, Tip
+from torch_afm.config import Scan, Tip, from_dict
 from torch_afm.generation import generate_greedy
-from torch_afm.io import read_molecule, read_stack
+from torch_afm.io import read_molecule, read_stack, write_stack
 from torch_afm.models import GraphGenerator
 from torch_afm.ppm import ProbeParticleModel
 
@@ -44,6 +45,9 @@ def test_as_a_user_runs_it(cli, stack, weights, tmp_path):
     found, wanted = (torch.tensor([a["pos"] for a in s["atoms"]]) for s in (story, told))
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)  # threads may differ between processes
     assert story["stack"] == str(stack)
+    assert story["imaging"]["z_top"] == data.meta["z_top"]
+    assert from_dict(Tip, story["imaging"]["tip"]) == Tip()
+    assert from_dict(Scan, story["imaging"]["scan"]) == renderer.scan
     assert len(story["agreement"]["pearson"]) == 10
     for name in ("prediction.xyz", "prediction.sdf"):
         molecule = read_molecule(out / name)
@@ -62,7 +66,27 @@ def test_an_empty_prediction_is_written_too(stack, weights, tmp_path, capsys):
     assert story["atoms"] == []
     assert story["ended"] == "max_atoms"
     assert story["agreement"]["pearson"] == [0.0] * 10
+    assert story["agreement"]["agrees"] is False and "no atom was found" in story["agreement"]["reasons"]
+    assert "do not trust this structure" in capsys.readouterr().out
+    assert "no atom was found" in (tmp_path / "report.html").read_text("utf-8")
     assert (tmp_path / "prediction.xyz").read_text().startswith("0\n")
+
+
+def test_uneven_pixels_are_refused(stack, weights, tmp_path, capsys):
+    data = read_stack(stack)
+    data.x = data.x * np.abs(data.x) ** 0.5
+    write_stack(tmp_path / "uneven.npz", data)
+    for options in ([], ["--flatten", "none"]):
+        arguments = [
+            "predict",
+            str(tmp_path / "uneven.npz"),
+            "--out",
+            str(tmp_path),
+            "--weights",
+            str(weights),
+        ]
+        assert main([*arguments, *options]) == 2
+        assert "x: expected evenly spaced positions" in capsys.readouterr().err
 
 
 def test_z_top_on_the_command_line_wins(stack, weights, tmp_path):

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from tests.generation.test_spatial import SCAN, Z_TOP, Oracle, by_place
+from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.generation import RefinementSettings, pipeline, predict_structure
+from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.pipeline import ADDED, may_join
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
@@ -30,6 +32,10 @@ def nothing() -> AFMData:
     empty = AFMData.empty()
     empty.sigma = torch.empty(0, 3)
     return empty
+
+
+#: A tip and a height as a refinement may find them.
+FITTED = {"tip": Tip(tilt=(0.1, 0.0)), "z_top": Z_TOP - 0.05}
 
 
 class Known(SpatialGenerator):
@@ -69,24 +75,41 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
         assert torch.equal(stack, reference) and z_top == Z_TOP and context is None and top == 0.0
         moved = data.clone()
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
-        return SimpleNamespace(
-            data=moved, context=AFMData.empty(), added=nothing(), helped=settings.looks > 1
-        )
+        helped = settings.looks > 1
+        return SimpleNamespace(data=moved, context=AFMData.empty(), added=nothing(), helped=helped, **FITTED)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Known(off), reference, renderer, Z_TOP
-    taken = predict_structure(*job, refinement=RefinementSettings(), views=1).generation
+    found = predict_structure(*job, refinement=RefinementSettings(), views=1)
+    taken = found.generation
+    assert (found.tip, found.z_top) == (FITTED["tip"], FITTED["z_top"])
     assert by_place(taken.graph.z, taken.graph.pos) == by_place(truth.z, truth.pos)
     assert taken.graph.edge_index.size(1) == 24
-    shown = renderer.render(AFMData(z=taken.graph.z, pos=taken.graph.pos), z_top=Z_TOP)
+    shown = renderer.render(AFMData(z=taken.graph.z, pos=taken.graph.pos), **FITTED)
     torch.testing.assert_close(taken.simulated, shown)
     fitted = Calibration(sigma=(0.5, 0.5, 0.4))
     refined_one = predict_structure(*job, refinement=RefinementSettings(), views=1)
     assert refined_one.calibration(fitted).sigma == (1.0, 1.0, 1.0)
     kept_one = predict_structure(*job, refinement=RefinementSettings(looks=0.5), views=1)
     assert kept_one.calibration(fitted) == fitted
+    assert (kept_one.tip, kept_one.z_top) == (renderer.tip, Z_TOP)
     kept = kept_one.generation
     assert by_place(kept.graph.z, kept.graph.pos) == by_place(off.z, off.pos)
+
+
+def test_the_image_is_that_of_the_tip_that_was_fitted(renderer):
+    """A tilted tip, nearer than told: the structure is right, and so is its image."""
+    truth = benzene()
+    tip = Tip(tilt=(0.35, 0.35))
+    reference = renderer.render(truth, tip=tip, z_top=Z_TOP - 0.25)
+    settings = RefinementSettings(stride=1, distance_sigma=0.3, hidden_sigma=0.0, completions=0)
+    found = predict_structure(Known(truth), reference, renderer, Z_TOP, refinement=settings, views=1)
+    assert found.refinement.helped
+    assert found.tip.tilt == pytest.approx(tip.tilt, abs=0.1)
+    whole = found.generation.steps[-1].graph
+    assert mean_pearson(found.generation.simulated, reference) > 0.99
+    nominal = renderer.render(AFMData(z=whole.z, pos=whole.pos), z_top=found.z_top)
+    assert mean_pearson(nominal, reference) < 0.97
 
 
 def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
@@ -100,7 +123,7 @@ def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
         deep.pos[:, 2] += 0.1
         added = AFMData(z=torch.tensor([6]), pos=torch.tensor([[0.0, 0.0, -2.0]]), charge=torch.zeros(1))
         added.sigma = torch.full((1, 3), 0.2)
-        return SimpleNamespace(data=graph, context=deep, added=added, helped=True)
+        return SimpleNamespace(data=graph, context=deep, added=added, helped=True, **FITTED)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Known(truth), reference, renderer, Z_TOP

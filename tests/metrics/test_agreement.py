@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-from torch_afm.metrics import agreement
+from torch_afm.metrics import agreement, noise_share, normal_slices
 from torch_afm.utils import InputError
 
 
@@ -49,10 +49,51 @@ def test_no_contrast():
     assert agreement(flat + 1, flat)["ssim"][0] < 0.1
 
 
-def test_bad_stacks(stacks):
-    with pytest.raises(InputError, match="stack"):
-        agreement(stacks[0][:1], stacks[1])
-    with pytest.raises(InputError, match="reference"):
-        agreement(stacks[0][0], stacks[1][0])
-    with pytest.raises(InputError, match="NaN"):
-        agreement(np.full((1, 16, 16), np.nan), np.zeros((1, 16, 16)))
+@pytest.mark.parametrize("rows", [False, True])
+def test_noise_is_told_from_contrast_that_changes_with_height(rows):
+    """Decaying contrast and noise of known variance, pixel by pixel or line by line; every slice in a unit of
+    its own."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:64, 0:64] / 6
+    z = np.arange(10)[:, None, None] / 10
+    clean = np.exp(2 * z) * np.sin(x) * np.cos(y) + np.exp(z) * np.cos(x + y)
+    rough = 0.4 * rng.normal(size=(10, 64, 1) if rows else clean.shape) + np.zeros_like(clean)
+    gain = rng.uniform(1, 5, size=(10, 1, 1))
+    share = 0.16 / (clean + rough).var(axis=(1, 2))
+    found = noise_share(gain * (clean + rough) + 7)
+    assert found.mean() == pytest.approx(share.mean(), rel=0.2)
+    np.testing.assert_allclose(found, share, atol=0.06)  # neighbours share their noise
+    # A perfect simulation has no larger r.
+    scores = np.array(agreement(clean, clean + rough)["pearson"])
+    np.testing.assert_allclose(np.sqrt(1 - noise_share(clean + rough)), scores, atol=0.03)
+    assert noise_share(clean).max() < 1e-4
+
+
+def test_noise_of_few_slices():
+    slices = np.random.default_rng(1).normal(size=(3, 40, 40))
+    assert noise_share(slices[:1]) == [0]
+    assert noise_share(slices[:2]) == pytest.approx([1, 1], abs=0.1)
+    assert noise_share(slices) == pytest.approx([1, 1, 1], abs=0.1)
+    assert noise_share(np.zeros((4, 8, 8))).tolist() == [0] * 4
+
+
+def test_normal_slices():
+    slices = np.stack([np.arange(16.0).reshape(4, 4), np.full((4, 4), 3.0)])
+    normal = normal_slices(slices)
+    assert normal[0].mean() == pytest.approx(0) and normal[0].std() == pytest.approx(1)
+    assert (normal[1] == 0).all()
+
+
+BAD = [
+    (lambda a, b: agreement(a[:1], b), "stack"),
+    (lambda a, b: agreement(a[0], b[0]), "reference"),
+    (lambda a, b: agreement(np.full_like(b, np.nan), b), "stack"),
+    (lambda a, b: noise_share(a[0]), "stack"),
+    (lambda a, b: noise_share(np.full_like(a, np.inf)), "stack"),
+]
+
+
+@pytest.mark.parametrize(("call", "argument"), BAD)
+def test_bad_stacks(call, argument, stacks):
+    with pytest.raises(InputError, match=f"^{argument}:"):
+        call(*stacks)

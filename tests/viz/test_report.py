@@ -37,6 +37,7 @@ def report() -> PredictionReport:
         simulated=stack.stack[0] * 3 + 1,
         agrees=False,
         headline=EVIL,
+        reasons=(EVIL, "another"),
         summary=EVIL,
         unit="grey value",
         warnings=[EVIL],
@@ -51,11 +52,18 @@ def data_of(page: str) -> dict:
     return json.loads(text)
 
 
+def stack_of(report) -> np.ndarray:
+    return report.reference.stack[0, 0]
+
+
 def test_the_page_holds_everything_and_no_text_is_code(report):
     page = report_html(report)
     assert page.count("<script") == 2 and "<img src=x" not in page
     assert "\u2028" not in page.split("<script")[1]
     told = data_of(page)
+    assert told["reasons"] == [EVIL, "another"] and dict(told["words"])["support"]
+    low, high = (f"{v:.2f}".replace("-", "−") for v in (stack_of(report).min(), stack_of(report).max()))
+    assert told["ranges"][0][0] == f"{low} to {high} grey value" and told["ranges"][0][1].endswith(" Hz")
     assert told["headline"] == told["warnings"][0] == told["settings"][0][1] == EVIL
     assert len(told["atoms"]) == 13 and told["atoms"][12]["deep"] and told["atoms"][12]["element"] == "O"
     assert len(told["bonds"]) == 12 and told["bonds"][0][3] == pytest.approx(0.75)
@@ -82,19 +90,18 @@ def test_the_picture_shows_scan_simulation_and_difference(report):
     assert np.abs(residual).max() < 1e-4
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"simulated": np.zeros((2, 32, 32))}, "simulated"),
-        ({"simulated": np.full((3, 32, 32), np.nan)}, "simulated"),
-        ({"support": torch.zeros(3)}, "support"),
-    ],
-)
-def test_bad_input(report, changes, message):
-    with pytest.raises(InputError, match=message):
-        dataclasses.replace(report, **changes)
-    with pytest.raises(InputError, match="cannot write"):
-        write_report("/proc/none/report.html", report)
+BAD = [
+    (lambda r: dataclasses.replace(r, simulated=np.zeros((2, 32, 32))), "simulated"),
+    (lambda r: dataclasses.replace(r, simulated=np.full((3, 32, 32), np.nan)), "simulated"),
+    (lambda r: dataclasses.replace(r, support=torch.zeros(3)), "support"),
+    (lambda r: write_report("/proc/none/report.html", r), "/proc/none/report.html"),
+]
+
+
+@pytest.mark.parametrize(("call", "argument"), BAD)
+def test_bad_input(report, call, argument):
+    with pytest.raises(InputError, match=f"^{argument}:"):
+        call(report)
 
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
@@ -118,17 +125,18 @@ def test_a_browser_shows_it_and_turns_it(report, tmp_path):
         )
         slices.append(await page.value(hashed % "scan"))
         seen = await page.value("document.getElementById('headline').textContent")
+        against = await page.value("document.querySelectorAll('#reasons li').length")
         rows = await page.value("document.querySelectorAll('#atoms tbody tr').length")
         drawn = await page.value(
             "(() => { const c = document.getElementById('view'); const d = c.getContext('2d')"
             ".getImageData(0, 0, c.width, c.height).data; let n = 0;"
             "for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })()"
         )
-        return before, after, slices, seen, rows, drawn, page.requests, page.complaints
+        return before, after, slices, seen, against, rows, drawn, page.requests, page.complaints
 
     profile = tmp_path / "profile"
-    before, after, slices, seen, rows, drawn, requests, complaints = visit(path, profile, look)
+    before, after, slices, seen, against, rows, drawn, requests, complaints = visit(path, profile, look)
     assert before != after and slices[0] != slices[1]
-    assert seen == EVIL and rows == 13 and drawn > 1000
+    assert seen == EVIL and against == 2 and rows == 13 and drawn > 1000
     assert complaints == []
     assert [r for r in requests if not r.startswith(("data:", path.resolve().as_uri()))] == []

@@ -14,6 +14,7 @@ from torch_afm.cli.jobs import (
     load_molecule,
     orient,
     predict,
+    scan_of,
     simulate,
     write_prediction,
 )
@@ -56,9 +57,9 @@ def main(args: Namespace) -> int:
             str(cutoff): _scores(generation.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS
         },
     }
-    result = write_prediction(
-        folder, generation, stack, settings, found.calibration(load_calibration(args.weights))
-    )
+    calibration = found.calibration(load_calibration(args.weights))
+    scan = scan_of(stack, model.config.scan)
+    result, _ = write_prediction(folder, found, stack, scan, settings, calibration)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
     plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)

@@ -177,14 +177,13 @@ def _predictions(
 
 
 def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any]:
-    """Reliability as predicted and calibrated. On the validation molecules the calibration is fitted, and
-    written; elsewhere it is the one beside the weights."""
+    """Reliability as predicted and calibrated. On the validation molecules the calibration is fitted, but for
+    the limit of images, and written; elsewhere it is the one beside the weights."""
+    calibration = load_calibration(args.weights)
     if args.split == "validation":
-        calibration = fit_calibration(metrics.records)
+        calibration = fit_calibration(metrics.records, calibration.min_pearson)
         calibration.save(out / FILE)
         print(f"\nwrote      {FILE}, fitted on these molecules: put it beside the weights")
-    else:
-        calibration = load_calibration(args.weights)
     plain = confidence_tables(metrics.records)
     corrected = confidence_tables(metrics.records, calibration)
     plot_reliability(plain, corrected).savefig(out / "reliability.png", dpi=120)

@@ -17,8 +17,11 @@ from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import symbol
 from torch_afm.generation import (
     Generation,
+    ScanPrediction,
     SpatialGeneration,
     StructurePrediction,
+    Verdict,
+    judge,
     predict_structure,
     with_confidence,
 )
@@ -30,6 +33,15 @@ from torch_afm.transforms import Orient, best_rotations, flat_rotation
 from torch_afm.utils import InputError, check_finite
 
 T = TypeVar("T", Scan, Tip)
+
+#: Share of a step by which steps of a stack may differ, and of a pixel by which its window may be off.
+_STEP, _OFF = 0.01, 0.05
+
+#: Everything that ``predict`` may write: none of it stays from an earlier prediction.
+OUTPUTS = (
+    *("prediction.xyz", "prediction.sdf", "prediction.json", "prediction.png", "prediction.cif"),
+    *("context.xyz", "report.html", "report.png", "preparation.png", "scan.npz", "simulated.npz"),
+)
 
 
 def load_molecule(
@@ -94,27 +106,73 @@ def predict(
     """Predict the structure of a stack that lies on the grid the model was made for; ``how``: see
     :func:`torch_afm.generation.predict_structure`.
 
-    Heights, oscillation and tip are those in the stack's ``meta``; where it has none, the model's scan and
-    the default tip.
+    Heights are those of the stack, oscillation and tip those in its ``meta``; where it has none, the model's
+    oscillation and the default tip.
 
     Raises:
         InputError: for a stack on another grid, or one that nobody knows the height of.
     """
     check_fits(stack, model.config.scan)
-    expected = model.config.scan
-    recorded = setting(stack, "scan", expected)
-    scan = dataclasses.replace(
-        recorded, window=expected.window, pixels=expected.pixels, n_slices=expected.n_slices
+    scan, tip = scan_of(stack, model.config.scan), setting(stack, "tip", Tip())
+    renderer = ProbeParticleModel(scan, tip, backend=backend)
+    return predict_structure(
+        model, images_of(stack), renderer, height_of(stack, z_top), max_atoms=max_atoms, **how
     )
-    tip = setting(stack, "tip", Tip())
-    height = stack.meta.get("z_top") if z_top is None else z_top
+
+
+def images_of(stack: AFMStack) -> torch.Tensor:
+    """The stack as models take it, ``[1, C, Z, Y, X]``."""
+    return torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
+
+
+def height_of(stack: AFMStack, given: float | None) -> float:
+    """First anchor height in Å: what is given, else what the stack tells.
+
+    Raises:
+        InputError: where neither tells.
+    """
+    height = stack.meta.get("z_top") if given is None else given
     if not isinstance(height, int | float):
         raise InputError(
             "z_top: the stack does not tell its first anchor height; give --z-top, in Å above the top atom"
         )
-    renderer = ProbeParticleModel(scan, tip, backend=backend)
-    reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
-    return predict_structure(model, reference, renderer, float(height), max_atoms=max_atoms, **how)
+    return float(height)
+
+
+def scan_of(stack: AFMStack, default: Scan) -> Scan:
+    """The scan of a stack: window, pixels and heights by its positions, the rest as its ``meta`` has it, else
+    as ``default``.
+
+    Raises:
+        InputError: for positions that are not evenly spaced, or heights in other steps than ``meta`` says.
+    """
+    check_even(stack, "xyz")
+    scan = setting(stack, "scan", default)
+    _, nz, ny, nx = stack.stack.shape
+    if nz > 1:
+        dz = float(stack.z[0] - stack.z[-1]) / (nz - 1)
+        if "scan" in stack.meta and abs(dz - scan.dz) > _STEP * scan.dz:
+            raise InputError(f"z: expected steps of {scan.dz:g} Å, as its scan says, got {dz:.4g} Å")
+        if abs(dz - scan.dz) > _STEP * scan.dz:
+            scan = dataclasses.replace(scan, dz=dz, n_oscillation=max(2, round(scan.amplitude / dz)))
+    window = tuple((float(axis[0]), float(axis[-1])) for axis in (stack.x, stack.y))
+    return dataclasses.replace(scan, window=window, pixels=(nx, ny), n_slices=nz)
+
+
+def check_even(stack: AFMStack, axes: str) -> None:
+    """Raise :class:`InputError` for positions along the axes (of ``"xyz"``) that are not evenly spaced."""
+    for name in axes:
+        if not _even(getattr(stack, name)):
+            steps = np.abs(np.diff(getattr(stack, name)))
+            raise InputError(
+                f"{name}: expected evenly spaced positions, got steps from {steps.min():.3g} to "
+                f"{steps.max():.3g} Å"
+            )
+
+
+def _even(axis: np.ndarray) -> bool:
+    steps = np.diff(axis)
+    return len(steps) < 2 or bool(np.ptp(steps) <= _STEP * np.abs(steps).mean())
 
 
 def setting(stack: AFMStack, key: str, default: T) -> T:
@@ -128,15 +186,16 @@ def setting(stack: AFMStack, key: str, default: T) -> T:
 
 
 def fits(stack: AFMStack, scan: Scan) -> bool:
-    """Whether ``stack`` has the slices, pixels and window (to half a pixel) of ``scan``."""
+    """Whether ``stack`` has the slices, pixels and window of ``scan``, and even steps."""
+    if stack.stack.shape != (1, *scan.shape) or not all(map(_even, (stack.x, stack.y, stack.z))):
+        return False
     pixel = min((b - a) / (n - 1) for (a, b), n in zip(scan.window, scan.pixels, strict=True))
     window = np.array([[axis[0], axis[-1]] for axis in (stack.x, stack.y)])
-    return bool(stack.stack.shape == (1, *scan.shape) and np.abs(window - scan.window).max() <= pixel / 2)
+    return bool(np.abs(window - scan.window).max() <= _OFF * pixel)
 
 
 def check_fits(stack: AFMStack, scan: Scan) -> None:
-    """Raise :class:`InputError` unless ``stack`` has the model's slices, pixels and window (to half a
-    pixel), telling how to simulate one that has."""
+    """Raise :class:`InputError` unless ``stack`` :func:`fits`, telling how to simulate one that does."""
     if fits(stack, scan):
         return
     nz, ny, nx = scan.shape
@@ -151,38 +210,73 @@ def check_fits(stack: AFMStack, scan: Scan) -> None:
 
 def write_prediction(
     folder: Path,
-    generation: Generation | SpatialGeneration,
+    found: StructurePrediction | ScanPrediction,
     stack: AFMStack,
+    scan: Scan,
     settings: dict[str, Any],
     calibration: Calibration,
     unit: str = "Hz",
-) -> dict[str, Any]:
+    measured: int | None = None,
+) -> tuple[dict[str, Any], Verdict]:
     """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist, and
-    ``context.xyz`` where atoms below the surface cut were found.
+    ``context.xyz`` where atoms below the surface cut were found. What an earlier prediction left there goes.
+
+    Args:
+        folder: where to.
+        found: what was found.
+        stack: in what; of ``settings["stack"]``, if that is in the folder, nothing is removed.
+        scan: how it was imaged.
+        settings: further keys of the file.
+        calibration: corrects the probabilities, and says what is asked of an image.
+        unit: of the stack.
+        measured: slices that were measured, where those of the stack are interpolated.
 
     Returns:
-        what ``prediction.json`` says: ``settings``, the generation with calibrated probabilities of its atoms
-        and bonds, and the agreement of its simulated stack with the reference, slice by slice; of a reference
-        in another ``unit`` than Hz only what does not depend on it.
+        what ``prediction.json`` says: ``settings``; the generation, each atom with its calibrated
+        ``confidence``, its ``sigma`` [Å] and its ``class_probabilities``, class by class, each bond with its
+        ``bond_probabilities``; ``imaging``, what the structure was imaged with: ``z_top`` [Å] and ``tip``,
+        fitted where a refinement helped, ``scan`` and ``unit``; ``agreement`` of its simulated stack with the
+        reference: scores slice by slice, of a reference in another unit than Hz only ``pearson``, which does
+        not depend on it, and what :class:`torch_afm.generation.Verdict` tells. And that verdict.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    scores = agreement(generation.simulated[0, 0].numpy(), stack.stack[0])
-    if unit != "Hz":
-        scores = {"pearson": scores["pearson"]}
-    images = {
-        **scores,
-        "min_pearson": calibration.min_pearson,
-        "agrees": bool(np.mean(scores["pearson"]) >= calibration.min_pearson),
+    for name in OUTPUTS:
+        if (folder / name).resolve() != Path(settings.get("stack", "")).resolve():
+            (folder / name).unlink(missing_ok=True)
+    generation = found.generation
+    parts = generation.graph, generation.context, generation.simulated
+    images, verdict = verdict_on(*parts, stack, calibration, unit, measured)
+    imaging = {"z_top": found.z_top, "tip": to_dict(found.tip), "scan": to_dict(scan), "unit": unit}
+    result = {
+        "version": __version__,
+        **settings,
+        **_with_probabilities(generation, calibration),
+        "imaging": imaging,
+        "agreement": images,
     }
-    told = _with_probabilities(generation, calibration)
-    result = {"version": __version__, **settings, **told, "agreement": images}
     write_xyz(folder / "prediction.xyz", generation.graph)
     write_sdf(folder / "prediction.sdf", generation.graph)
-    (folder / "context.xyz").unlink(missing_ok=True)  # of an earlier prediction
     if generation.context.z.numel():
         write_xyz(folder / "context.xyz", generation.context)
     (folder / "prediction.json").write_text(json.dumps(result, indent=2) + "\n")
-    return result
+    return result, verdict
+
+
+def verdict_on(
+    graph: AFMData,
+    context: AFMData,
+    simulated: torch.Tensor,
+    stack: AFMStack,
+    calibration: Calibration,
+    unit: str,
+    measured: int | None = None,
+) -> tuple[dict[str, Any], Verdict]:
+    """``agreement`` as :func:`write_prediction` tells of it, and the verdict."""
+    scores = agreement(simulated[0, 0].numpy(), stack.stack[0])
+    if unit != "Hz":
+        scores = {"pearson": scores["pearson"]}
+    verdict = judge(graph, context, simulated, stack, calibration.min_pearson, measured)
+    return {**scores, **verdict.to_dict()}, verdict
 
 
 def _with_probabilities(
@@ -190,9 +284,14 @@ def _with_probabilities(
 ) -> dict[str, Any]:
     """The generation as plain numbers, its atoms and bonds each with a calibrated probability."""
     told, graph = generation.to_dict(), with_confidence(generation, calibration)
-    keys = [k for k in ("confidence", "class_probabilities", "sigma") if k in graph]
+    keys = [k for k in ("confidence", "sigma") if k in graph]
+    classes = generation.classes.names[1:]
     for i, atom in enumerate(told["atoms"]):
         atom.update({key: graph[key][i].tolist() for key in keys})
+        if "class_probabilities" in graph:
+            atom["class_probabilities"] = dict(
+                zip(classes, graph.class_probabilities[i].tolist(), strict=True)
+            )
     edges = (tuple(edge) for edge in graph.edge_index.T.tolist())
     probability = dict(zip(edges, graph.bond_probability.tolist(), strict=True))
     told["bond_probabilities"] = [probability[i, j] for i, j in told["bonds"]]
@@ -202,17 +301,24 @@ def _with_probabilities(
 def describe(result: dict[str, Any]) -> str:
     """Lines on what :func:`write_prediction` returned."""
     atoms, bonds, steps = (len(result[key]) for key in ("atoms", "bonds", "steps"))
-    images = result["agreement"]
     deep = len(result.get("context", ()))
-    doubt = (
-        ""
-        if images["agrees"]
-        else f"\ndoubt      this image does not agree (r below {images['min_pearson']:.2f})"
-    )
     below = f", and {deep} below the surface cut (context.xyz)" if deep else ""
-    mse = f", MSE {np.mean(images['mse']):.2f} Hz²" if "mse" in images else ""
     return (
         f"generated  {atoms} atoms, {bonds} bonds in {steps} steps{below}, ended: {result['ended']}\n"
-        f"image      its simulated stack against the reference, mean of the slices: "
-        f"Pearson r {np.mean(images['pearson']):.2f}{mse}{doubt}"
+        f"{describe_image(result['agreement'])}"
+    )
+
+
+def describe_image(images: dict[str, Any]) -> str:
+    """Lines on ``agreement``, with all that speaks against a structure."""
+    mse = f", MSE {np.mean(images['mse']):.2f} Hz²" if "mse" in images else ""
+    says = "nothing speaks against this structure" if images["agrees"] else "do not trust this structure:"
+    return "\n".join(
+        [
+            "image      its simulated stack against the reference, mean of the slices: Pearson r "
+            f"{np.mean(images['pearson']):.2f}{mse}; without noise r {images['without_noise']:.2f}, where "
+            f"{images['min_pearson']:.2f} is asked",
+            f"verdict    {says}",
+            *(f"           - {reason}" for reason in images["reasons"]),
+        ]
     )

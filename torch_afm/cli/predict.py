@@ -8,18 +8,27 @@ from typing import Any
 import numpy as np
 from jsonargparse import Namespace
 
-from torch_afm.cli.jobs import describe, fits, predict, write_prediction
+from torch_afm.cli.jobs import (
+    check_even,
+    describe,
+    fits,
+    predict,
+    scan_of,
+    write_prediction,
+)
 from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
-from torch_afm.config import Scan
+from torch_afm.config import Scan, to_dict
 from torch_afm.generation import (
     Generation,
     RefinementSettings,
     SpatialGeneration,
+    Verdict,
     load_calibration,
     with_confidence,
 )
 from torch_afm.io import AFMStack, read_stack, write_stack
 from torch_afm.io.crystals import write_cif
+from torch_afm.io.scans import PreparedScan
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
 from torch_afm.utils import InputError
@@ -44,8 +53,11 @@ def _plain(args: Namespace) -> AFMStack | None:
     """A stack file that nothing is to be done to, as it stands; ``None`` for everything else."""
     path = Path(args.stack)
     given = [name for name, default in OPTIONS.items() if getattr(args, name) != default]
-    with_magic = path.is_file() and path.suffix.lower() in (".npz", "")
-    return read_stack(path) if with_magic and not given else None
+    if not path.is_file() or path.suffix.lower() not in (".npz", ""):
+        return None
+    stack = read_stack(path)
+    check_even(stack, "xy")  # uneven heights can be interpolated
+    return None if given else stack
 
 
 def _as_it_is(stack: AFMStack, scan: Scan, z_top: float | None) -> bool:
@@ -79,9 +91,10 @@ def _of_stack(
         settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
         if not found.refinement.helped:
             warnings.append(f"the refinement was not taken: {found.refinement.why}")
-    result = write_prediction(folder, generation, stack, settings, fitted)
+    scan = scan_of(stack, model.config.scan)
+    result, verdict = write_prediction(folder, found, stack, scan, settings, fitted)
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
-    told = _report(args, generation, stack, "Hz", result, fitted, warnings, [], stack.meta.get("molecule"))
+    told = _report(args, generation, stack, "Hz", verdict, fitted, warnings, [], stack.meta.get("molecule"))
     also = _finish(args, folder, generation, told, fitted, stack)
     print(describe(result))
     if found.refinement is not None:
@@ -96,11 +109,15 @@ def _of_scan(args: Namespace, found: ScanResult, folder: Path, calibration: Cali
     # Standard deviations of refined atoms are the refinement's own, for all or none of the windows.
     fitted = found.prediction.calibration(calibration)
     settings = {"stack": args.stack, **_settings(args), "scan": found.story}
-    result = write_prediction(folder, generation, stack, settings, fitted, unit)
+    result, verdict = write_prediction(
+        folder, found.prediction, stack, prepared.scan, settings, fitted, unit, _measured(prepared)
+    )
     picture = plot_preparation(prepared)
     picture.savefig(folder / "preparation.png", dpi=100)
-    told = _report(args, generation, stack, unit, result, fitted, found.warnings, found.log, None, found)
+    told = _report(args, generation, stack, unit, verdict, fitted, found.warnings, found.log, None, found)
     also = _finish(args, folder, generation, told, fitted, stack)
+    known = {"scan": to_dict(prepared.scan), "tip": to_dict(found.prediction.tip)}
+    stack.meta |= known | {"z_top": found.prediction.z_top}
     write_stack(folder / "scan.npz", stack)
     simulated = generation.simulated[0].numpy()
     write_stack(folder / "simulated.npz", AFMStack(simulated, stack.x, stack.y, stack.z, {"unit": "Hz"}))
@@ -128,37 +145,31 @@ def _report(
     generation: Generation | SpatialGeneration,
     stack: AFMStack,
     unit: str,
-    result: dict[str, Any],
+    verdict: Verdict,
     calibration: Calibration,
     warnings: list[str],
     log: list[tuple[str, str]],
     name: Any,
     found: ScanResult | None = None,
 ) -> PredictionReport:
-    images = result["agreement"]
-    r = float(np.mean(images["pearson"]))
-    headline = (
-        f"The image of this structure agrees with the scan (Pearson r {r:.2f})."
-        if images["agrees"]
-        else f"Do not trust this structure: its image does not agree with the scan (Pearson r {r:.2f}, below "
-        f"{images['min_pearson']:.2f})."
-    )
-    sure = sum(a["confidence"] >= 0.9 for a in result["atoms"] if "confidence" in a)
+    graph = with_confidence(generation, calibration)
+    sure = int((graph.confidence >= 0.9).sum())
     summary = (
-        f"{len(result['atoms'])} atoms, {sure} of them with a probability of at least 0.9. An image that "
-        "agrees says that nothing large is missing, not that every atom and element is right."
+        f"{len(graph.z)} atoms, {sure} of them with a probability of at least 0.9 that there is an atom, of "
+        f"whatever element. {verdict.meaning}"
     )
     support = None
     if found is not None and found.consistency is not None:
         support = found.consistency[0].support[found.consistency[1]]
     return PredictionReport(
         title=f"Structure of {name or Path(args.stack).name}",
-        graph=with_confidence(generation, calibration),
+        graph=graph,
         context=generation.context,
         reference=stack,
         simulated=generation.simulated[0, 0].numpy(),
-        agrees=images["agrees"],
-        headline=headline,
+        agrees=verdict.agrees,
+        headline=verdict.headline,
+        reasons=verdict.reasons,
         summary=summary,
         unit=unit,
         warnings=warnings,
@@ -180,7 +191,6 @@ def _finish(
     """Write the reports and, where a cell is known, the CIF; what to say of that."""
     write_report(folder / "report.html", told)
     plot_report(told).savefig(folder / "report.png", dpi=110)
-    (folder / "prediction.cif").unlink(missing_ok=True)  # of an earlier prediction
     cell = args.cell
     if cell is None and isinstance(stack.meta.get("cell"), list):
         cell = [row[:2] for row in stack.meta["cell"][:2]]
@@ -188,3 +198,10 @@ def _finish(
         return ""
     write_cif(folder / "prediction.cif", with_confidence(generation, calibration), cell)
     return ", prediction.cif"
+
+
+def _measured(prepared: PreparedScan) -> int:
+    """Slices of a scan that those of the model were interpolated from."""
+    heights, used = prepared.raw.heights, prepared.stack.heights
+    step = float(np.abs(np.diff(heights)).max()) if len(heights) > 1 else 0.0
+    return int(((heights > used[-1] - step) & (heights < used[0] + step)).sum())

@@ -59,7 +59,7 @@ class ScanResult:
 
     Args:
         prepared: the scan as the model saw it.
-        prediction: the structure, in the frame of the scan.
+        prediction: the structure and its tip, in the frame of the scan.
         generation: that of ``prediction``.
         log: what was done and tried: name and text.
         warnings: what may be wrong.
@@ -195,6 +195,7 @@ def _predict(
     agreement = [mean_pearson(generation.simulated, reference) for _, _, generation in found]
     best = max(range(len(found)), key=lambda i: agreement[i])
     turns, prediction, generation = found[best]
+    prediction = dataclasses.replace(prediction, generation=generation, tip=_turned(prediction.tip, -turns))
     several = None
     story: dict[str, Any] = {"tried": tried, "cover": how["cover"], "views": how["views"]}
     if rotations > 1:

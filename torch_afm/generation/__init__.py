@@ -3,7 +3,7 @@
 from torch_afm.generation.atoms import find_atoms
 from torch_afm.generation.baselines import baselines
 from torch_afm.generation.beam import BeamGeneration, SearchNode, generate_beam, image_distance
-from torch_afm.generation.confidence import image_agrees, load_calibration, with_confidence
+from torch_afm.generation.confidence import load_calibration, with_confidence
 from torch_afm.generation.consistency import Consistency, consistency, turned_back
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import MAX_ATOMS, Generation, GenerationStep, generate_greedy
@@ -15,6 +15,7 @@ from torch_afm.generation.scans import ScanPrediction, TilePrediction, choose_he
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
+from torch_afm.generation.verdict import Verdict, judge
 
 __all__ = [
     "MAX_ATOMS",
@@ -34,6 +35,7 @@ __all__ = [
     "Tile",
     "TilePrediction",
     "Trial",
+    "Verdict",
     "allowed",
     "baselines",
     "choose_height",
@@ -46,9 +48,9 @@ __all__ = [
     "generate_beam",
     "generate_greedy",
     "generate_spatial",
-    "image_agrees",
     "image_distance",
     "island_tiles",
+    "judge",
     "load_calibration",
     "predict_scan",
     "predict_structure",

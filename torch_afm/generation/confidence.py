@@ -1,4 +1,4 @@
-"""How sure a prediction is of its atoms and bonds, and whether its image agrees."""
+"""How sure a prediction is of its atoms and bonds, and how near its image is."""
 
 from __future__ import annotations
 
@@ -67,16 +67,6 @@ def mean_pearson(simulated: Tensor, reference: Tensor) -> float:
     """
     scores = agreement(simulated[0, 0].cpu().numpy(), reference[0, 0].cpu().numpy())
     return float(np.mean(scores["pearson"]))
-
-
-def image_agrees(simulated: Tensor, reference: Tensor, calibration: Calibration) -> bool:
-    """Whether the stack simulated from a prediction agrees with the reference, by the calibration's
-    ``min_pearson``. One that does not is not to be trusted, however sure it is of its atoms.
-
-    Shapes:
-        both ``[1, 1, Z, Y, X]``.
-    """
-    return mean_pearson(simulated, reference) >= calibration.min_pearson
 
 
 def _read_steps(graph: AFMData, generation: Generation) -> None:

@@ -111,7 +111,9 @@ class Generation:
                 {
                     "atoms_before": step.graph.z.numel(),
                     "class": self.classes.names[step.label],
-                    "class_probabilities": step.class_probabilities.tolist(),
+                    "class_probabilities": dict(
+                        zip(self.classes.names, step.class_probabilities.tolist(), strict=True)
+                    ),
                     "pos": step.pos.tolist(),
                     "edge_probabilities": step.edge_probabilities.tolist(),
                 }

@@ -35,11 +35,16 @@ class StructurePrediction:
 
     Args:
         generation: the prediction; its ``graph`` and ``context`` are the final ones, ``steps`` those of the
-            search.
+            search and, where a refinement helped, one more that shows its result; ``simulated`` is the stack
+            of all atoms with ``tip``, ``z_top`` and the charges that were fitted.
+        tip: the tip of that stack: the fitted one where a refinement helped, else the given one.
+        z_top: its first anchor height in Å, likewise.
         refinement: what the refinement did, where there was one.
     """
 
     generation: Generation | SpatialGeneration
+    tip: Tip
+    z_top: float
     refinement: RefinementResult | None = None
 
     def calibration(self, fitted: Calibration) -> Calibration:
@@ -108,21 +113,21 @@ def predict_structure(
     else:
         keep = may_join if physics else None
         generation = generate_beam(model, *job, views=views, seed=seed, allowed=keep)
-    result = None
+    result, tip = None, tip or renderer.tip
     if refinement is not None and len(generation.graph.z):
         deep = generation.context if len(generation.context.z) else None
         result = refine(
             generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed, top=0.0
         )
         if result.helped:
-            seen = renderer, z_top, tip
             if isinstance(generation, Generation):
-                generation = _moved(generation, result, *seen)
+                generation = _moved(generation, result, renderer)
             elif isinstance(model, SpatialGenerator):
-                generation = _completed(model, generation, result, reference, *seen, views)
+                generation = _completed(model, generation, result, reference, renderer, z_top, tip, views)
+            tip, z_top = result.tip, result.z_top
     if physics and len(generation.graph.z):
         generation = dataclasses.replace(generation, graph=sanitise(generation.graph))
-    return StructurePrediction(generation, result)
+    return StructurePrediction(generation, tip, z_top, result)
 
 
 def may_join(new: AFMData, graph: AFMData) -> Tensor:
@@ -132,16 +137,18 @@ def may_join(new: AFMData, graph: AFMData) -> Tensor:
     return allowed(new.z, new.pos, graph.z, graph.pos)
 
 
-def _moved(
-    generation: Generation, result: RefinementResult, renderer: Renderer, z_top: float, tip: Tip | None
-) -> Generation:
-    """The generation with its atoms moved, and a last step that shows them, imaged as all steps are."""
+def _imaged(atoms: AFMData, result: RefinementResult, renderer: Renderer) -> Tensor:
+    """Stack of atoms with their charges, the tip and the height that were fitted: ``[1, 1, Z, Y, X]`` Hz."""
+    shown = AFMData(z=atoms.z, pos=atoms.pos, charge=atoms.charge)
+    return renderer.render(shown, tip=result.tip, z_top=result.z_top).cpu()
+
+
+def _moved(generation: Generation, result: RefinementResult, renderer: Renderer) -> Generation:
+    """The generation with its atoms moved, and a last step that shows them with the fitted tip."""
     graph = copy.copy(result.data)
     # Moves of a tenth of an Å make and break no bonds.
     graph.edge_index = generation.graph.edge_index
-    shown = AFMData(z=graph.z, pos=graph.pos, charge=torch.zeros(len(graph.z)))
-    simulated = renderer.render(shown, tip=tip, z_top=z_top).cpu()
-    last = dataclasses.replace(generation.steps[-1], graph=graph, simulated=simulated)
+    last = dataclasses.replace(generation.steps[-1], graph=graph, simulated=_imaged(graph, result, renderer))
     return dataclasses.replace(generation, graph=graph, steps=[*generation.steps, last])
 
 
@@ -157,7 +164,8 @@ def _completed(
     views: int,
 ) -> SpatialGeneration:
     """The generation with its atoms moved and the added ones, parted again at the surface cut, and a last
-    step that shows them, imaged as all steps are, with the bonds that the network sees there."""
+    step that shows them with the fitted tip. Their bonds are those that the network sees with the tip that it
+    was given, as in all steps: it was trained with a tip that knows nothing."""
     whole, z_min = copy.copy(generation.steps[-1].graph), model.config.z_min
     deep = whole.pos[:, 2] < z_min
     for key in ("pos", "sigma", "charge"):
@@ -170,10 +178,10 @@ def _completed(
     target = NormalizeSlices()(reference.float())
     training = model.training
     model.eval()
-    (simulated,), (out,) = observe(model, [whole], target, renderer, z_top, tip, views)
+    _, (out,) = observe(model, [whole], target, renderer, z_top, tip, views)
     model.train(training)
     whole = with_bonds(whole, out.graph)
-    last = dataclasses.replace(generation.steps[-1], graph=whole, simulated=simulated[None])
+    last = dataclasses.replace(generation.steps[-1], graph=whole, simulated=_imaged(whole, result, renderer))
     graph, context = parted(whole, z_min)
     return dataclasses.replace(generation, graph=graph, context=context, steps=[*generation.steps, last])
 

@@ -148,7 +148,7 @@ def predict_scan(
         found = None
         if any_:
             found = predict_structure(model, part, renderer, z_top, refinement=refinement, **how)
-        pearson = 0.0 if found is None else mean_pearson(fitted_image(found, renderer, z_top), part)
+        pearson = 0.0 if found is None else mean_pearson(found.generation.simulated, part)
         predictions.append(TilePrediction(tile, found, pearson))
     fits = [t.found.refinement for t in predictions if t.found is not None and _helped(t)]
     shifts = [r.z_top - z_top for r in fits if r is not None]
@@ -192,17 +192,6 @@ def choose_height(
         (z_top, predict_scan(model, best, window, z_top, cover="grid", **how).tiles[0].pearson)
         for z_top in z_tops
     ]
-
-
-def fitted_image(found: StructurePrediction, renderer: ProbeParticleModel, z_top: float) -> Tensor:
-    """Stack of all atoms of a prediction, context included, with the tip, height and charges of its
-    refinement where that helped: ``[1, 1, Z, Y, X]`` Hz."""
-    result = found.refinement
-    if result is None or not result.helped:
-        return found.generation.simulated
-    whole = found.generation.steps[-1].graph
-    atoms = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
-    return renderer.render(atoms, tip=result.tip, z_top=result.z_top).cpu()
 
 
 def _windows(reference: Tensor, scan: Scan, wanted: Scan, cover: str) -> tuple[list[Tile], list[Tensor]]:

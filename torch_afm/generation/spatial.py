@@ -222,7 +222,7 @@ def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:
             "pos": pos,
             "sigma": sigma,
             "confidence": confidence,
-            "class_probabilities": probabilities,
+            "class_probabilities": dict(zip(classes.names[1:], probabilities, strict=True)),
         }
         for z, label, pos, sigma, confidence, probabilities in zip(
             graph.z.tolist(),

@@ -11,6 +11,9 @@ from torch_afm.utils import check_finite, check_shape
 #: widths (11 x 11 pixels), and the two constants that keep it finite.
 SSIM_SIGMA, SSIM_TRUNCATE, SSIM_K = 1.5, 3.5, (0.01, 0.03)
 
+#: Differences of neighbouring slices, by how many of them there are: what is left of noise alone.
+_DIFFERENCES = ((0.0,), (0.0,), (1.0, -1.0), (1.0, -2.0, 1.0), (1.0, -3.0, 3.0, -1.0))
+
 
 def agreement(stack: np.ndarray, reference: np.ndarray) -> dict[str, list[float]]:
     r"""Scores of a stack against a reference, one a slice, far to near: the mean squared difference in Hz²,
@@ -47,6 +50,45 @@ def agreement(stack: np.ndarray, reference: np.ndarray) -> dict[str, list[float]
         "pearson": _pearson(a, b).tolist(),
         "ssim": _ssim(a, b).tolist(),
     }
+
+
+def noise_share(stack: np.ndarray) -> np.ndarray:
+    r"""Share of the variance of each slice that is noise. Contrast changes smoothly with height, noise does
+    not: with slices :math:`n_s` of zero mean and unit variance, the noise of slice s is the mean of
+
+    .. math::
+        \nu = \frac{1}{20} \left\langle (n_k - 3 n_{k+1} + 3 n_{k+2} - n_{k+3})^2 \right\rangle_{yx}
+
+    over the third differences that s is in (von Neumann et al., Ann. Math. Stat. 12, 153 (1941), for first
+    ones): 20 is the sum of the squared coefficients. Of three or two slices, second or first differences; of
+    one, none. A perfect simulation has a Pearson's r of :math:`\sqrt{1 - \nu}` with the slice.
+
+    Shapes:
+        stack ``[Z, Y, X]`` -> ``[Z]``, from 0 to 1.
+
+    Raises:
+        InputError: for another shape, or values that are not finite.
+    """
+    check_shape("stack", stack, (None, None, None))
+    check_finite("stack", stack)
+    slices = normal_slices(np.asarray(stack, dtype=np.float64))
+    weights = np.array(_DIFFERENCES[min(len(slices), 4)])
+    count, n = len(weights), len(slices)
+    windows = np.lib.stride_tricks.sliding_window_view(slices, count, axis=0)
+    power = ((windows @ weights) ** 2).mean(axis=(1, 2)) / max((weights**2).sum(), 1)
+    inside = [power[max(0, s - count + 1) : min(s, n - count) + 1].mean() for s in range(n)]
+    return np.clip(inside, 0.0, 1.0)
+
+
+def normal_slices(stack: np.ndarray) -> np.ndarray:
+    """Slices of zero mean and unit variance; zero where there is no contrast.
+
+    Shapes:
+        stack ``[Z, Y, X]``.
+    """
+    centred = stack - stack.mean(axis=(1, 2), keepdims=True)
+    spread = centred.std(axis=(1, 2), keepdims=True)
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:

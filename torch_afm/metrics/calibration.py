@@ -84,15 +84,16 @@ class Calibration:
         bond: of the probability of a bond.
         label: of the probability of the class.
         sigma: factors on the standard deviations of x, y and z.
-        min_pearson: mean Pearson's r, of the slices simulated from a prediction with the reference, from
-            which the image agrees; the default is about what the weights ``spatial`` are given.
+        min_pearson: mean Pearson's r, of the slices simulated from a prediction, refined, with a reference
+            without noise, from which its image is near enough (:func:`torch_afm.generation.judge`); chosen by
+            ``python -m benchmarks.prediction.verdict``.
     """
 
     atom: Platt = Platt()
     bond: Platt = Platt()
     label: Platt = Platt()
     sigma: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    min_pearson: float = 0.7
+    min_pearson: float = 0.97
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""

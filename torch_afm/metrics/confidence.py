@@ -19,28 +19,22 @@ from torch_afm.metrics.record import CUTOFF, CUTOFFS
 #: F1 at 0.5 Å from which a prediction is good.
 GOOD = 0.8
 
-#: Share of the images of a molecule by other tips that agree less than the least that still agrees.
-DISAGREE = 0.05
-
 _KINDS = ("atom", "bond", "label")
 
 
-def fit_calibration(records: Sequence[dict[str, Any]]) -> Calibration:
+def fit_calibration(
+    records: Sequence[dict[str, Any]], min_pearson: float = Calibration.min_pearson
+) -> Calibration:
     """The calibration of predictions that :func:`torch_afm.metrics.score_molecule` scored, of validation
     molecules: :meth:`Platt.fit` of atoms (found within 0.5 Å), bonds (right) and classes (of atoms found),
-    :func:`sigma_factors` of their positions, and for images the Pearson's r that 95 % of the molecules reach
-    with themselves, imaged by another draw of the tip (their image ``another draw``): a prediction below that
-    differs by more than what nobody knows of the tip. What the predictions do not tell stays as it is.
+    and :func:`sigma_factors` of their positions. What the predictions do not tell stays as it is.
+
+    Args:
+        records: of the predictions.
+        min_pearson: of the calibration; it is chosen on refined predictions, which these need not be.
     """
-    plain = Calibration()
     fits = {kind: Platt.fit(*_gathered(records, kind)) for kind in _KINDS}
-    shown = [r["images"]["another draw"]["pearson"] for r in records if "another draw" in r.get("images", ())]
-    again = np.array(shown).mean(axis=1) if shown else np.array([plain.min_pearson])
-    return Calibration(
-        **fits,
-        sigma=sigma_factors(*_positions(records)),
-        min_pearson=float(np.quantile(again, DISAGREE)),
-    )
+    return Calibration(**fits, sigma=sigma_factors(*_positions(records)), min_pearson=min_pearson)
 
 
 def confidence_tables(

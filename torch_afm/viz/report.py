@@ -22,10 +22,24 @@ from torch import Tensor
 from torch_afm.data import AFMData
 from torch_afm.elements import covalent_radius, symbol
 from torch_afm.io import AFMStack
-from torch_afm.metrics import agreement
+from torch_afm.metrics import agreement, normal_slices
 from torch_afm.utils import InputError, check_finite, check_shape
 from torch_afm.viz.graphs import COLOURS, OTHER, draw_graph
 from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
+
+#: Words of the report that are not everybody's.
+WORDS = (
+    ("probability", "that there is an atom, of whatever element"),
+    ("of the element", "that it is of this element, if there is one"),
+    ("±", "standard deviation of its position"),
+    (
+        "below the cut",
+        "deeper than the network was taught to see (0.7 Å below the highest atom): context that "
+        "images hint at, less sure than the rest",
+    ),
+    ("window", "part of the scan, as large as the network's images, that is looked at by itself"),
+    ("support", "share of the other rotations of the scan in which the atom was found, too"),
+)
 
 #: Standard deviations of a slice that the ends of the residual's colours stand for.
 _RESIDUAL = 2.0
@@ -43,8 +57,9 @@ class PredictionReport:
         reference: the stack that was looked at.
         simulated: stack of the structure.
         unit: of the reference; in others than Hz, slices are compared normalised.
-        agrees: whether the simulated stack agrees.
+        agrees: whether the structure explains the scan.
         headline: the verdict in a sentence.
+        reasons: what speaks against it.
         summary: more of it.
         warnings: what may be wrong.
         log: what was done to the scan: name and text.
@@ -63,6 +78,7 @@ class PredictionReport:
     simulated: np.ndarray
     agrees: bool
     headline: str
+    reasons: Sequence[str] = ()
     summary: str = ""
     unit: str = "Hz"
     warnings: Sequence[str] = ()
@@ -107,12 +123,13 @@ def report_html(report: PredictionReport) -> str:
 
 def _data(report: PredictionReport) -> dict[str, Any]:
     stack, simulated = report.reference.stack[0].astype(np.float64), report.simulated.astype(np.float64)
-    scores = agreement(*(_normal(s) for s in (simulated, stack)))
+    scores = agreement(*(normal_slices(s) for s in (simulated, stack)))
     n = len(report.graph.z)
     atoms = _atoms(report.graph, False, report.support) + _atoms(report.context, True, None)
     difference = _residual(report)
     colours = colormaps["RdBu_r"]
     axes = report.reference.x, report.reference.y
+    pairs, units = zip(stack, simulated, strict=True), (report.unit, "Hz")
     half = [(axis[1] - axis[0]) / 2 if len(axis) > 1 else 0.5 for axis in axes]
     return {
         "subtitle": f"{n} atoms, {report.graph.edge_index.size(1) // 2} bonds, {len(report.context.z)} atoms "
@@ -120,6 +137,8 @@ def _data(report: PredictionReport) -> dict[str, Any]:
         "headline": report.headline,
         "summary": report.summary,
         "agrees": report.agrees,
+        "reasons": list(report.reasons),
+        "words": WORDS,
         "warnings": list(report.warnings),
         "log": [[str(k), str(v)] for k, v in report.log],
         "settings": [[str(k), _text(v)] for k, v in report.settings.items()],
@@ -129,6 +148,7 @@ def _data(report: PredictionReport) -> dict[str, Any]:
         "z": report.reference.z.tolist(),
         "pearson": scores["pearson"],
         "ssim": scores["ssim"],
+        "ranges": [[scale_label(s, unit) for s, unit in zip(pair, units, strict=True)] for pair in pairs],
         "scan": [_png(_grey(s)) for s in stack],
         "simulated": [_png(_grey(s)) for s in simulated],
         "residual": [
@@ -177,16 +197,9 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _normal(stack: np.ndarray) -> np.ndarray:
-    """Slices of zero mean and unit variance; zero where there is no contrast."""
-    centred = stack - stack.mean(axis=(1, 2), keepdims=True)
-    spread = centred.std(axis=(1, 2), keepdims=True)
-    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
-
-
 def _residual(report: PredictionReport) -> np.ndarray:
     """Simulated less measured, slices normalised."""
-    parts = (_normal(s.astype(np.float64)) for s in (report.simulated, report.reference.stack[0]))
+    parts = (normal_slices(s.astype(np.float64)) for s in (report.simulated, report.reference.stack[0]))
     simulated, measured = parts
     return simulated - measured
 
@@ -228,7 +241,7 @@ def plot_report(report: PredictionReport) -> Figure:
             f"z = {signed(reference.z[s])} Å, {scale_label(measured, report.unit)}",
         )
         draw_slice(axes[1, column], simulated[s], reference.x, reference.y)
-        pair = (_normal(v[None].astype(np.float64)) for v in (simulated[s], measured))
+        pair = (normal_slices(v[None].astype(np.float64)) for v in (simulated[s], measured))
         r = agreement(*pair)["pearson"][0]
         frame(axes[1, column], "simulated", f"Pearson r {signed(r)}, {scale_label(simulated[s])}")
         ends = _RESIDUAL
@@ -243,7 +256,8 @@ def plot_report(report: PredictionReport) -> Figure:
     draw_graph(above, report.graph, window)
     above.set(xlabel="x (Å)", ylabel="y (Å)", title="structure over the nearest slice")
     below.set_axis_off()
-    lines = [report.headline, report.summary, *(f"! {w}" for w in report.warnings)]
+    reasons = (f"– {reason}" for reason in report.reasons)
+    lines = [report.headline, *reasons, report.summary, *(f"! {w}" for w in report.warnings)]
     text = "\n".join("\n".join(textwrap.wrap(line, 62)) for line in lines if line)
     below.text(0, 1, text, transform=below.transAxes, va="top", fontsize=9, parse_math=False)
     return figure

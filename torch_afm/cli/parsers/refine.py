@@ -19,19 +19,25 @@ def _parser() -> Parser:
     parser = Parser(
         "refine",
         "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
-        "through the simulator; tell how sure each atom is, and return the start where it does not help. "
-        "Atoms that the images ask for at open bonds are added beside it.",
+        "through the simulator; tell how sure each atom is and what the image leaves unexplained, and return "
+        "the start where it does not help. Atoms that the images ask for at open bonds are added beside it.",
     )
     parser.add_argument(
         "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
     )
-    parser.add_argument("stack", help="stack file (.npz) that the prediction was made from")
+    parser.add_argument(
+        "stack",
+        nargs="?",
+        help="stack file (.npz) that the prediction was made from; of a scan, the scan.npz that predict "
+        "wrote. Default: what the prediction tells",
+    )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the result to")
     parser.add_argument(
         "--z-top",
         type=float,
         metavar="Å",
-        help="farthest anchor height of the scan above the top atom. Default: what the stack file says",
+        help="farthest anchor height of the scan above the top atom. Default: what the prediction tells, "
+        "else what the stack does",
     )
     parser.add_argument(
         "--known",
