@@ -38,15 +38,26 @@ def main(argv: Sequence[str]) -> int:
         setting(stack, "scan", _scan(stack)),
         setting(stack, "tip", Tip()),
         backend=args.backend,
-        on_unconverged="ignore",
     )
+    # One pixel, which refuses a height within or below the molecule.
+    renderer.render(graph, z_top=float(height), pixels=torch.zeros(1, 2, dtype=torch.long))
     reference = torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
     # The standard deviations of a prediction file are corrected already.
     settings = RefinementSettings.known() if args.known else RefinementSettings(sigma_scale=1.0)
     prior = {"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}[args.prior]
     top = None if args.known else 0.0
     result = refine(
-        graph, reference, renderer, float(height), None, context, prior, settings, args.starts, args.seed, top
+        graph,
+        reference,
+        renderer.quiet(),
+        float(height),
+        None,
+        context,
+        prior,
+        settings,
+        args.starts,
+        args.seed,
+        top,
     )
     folder = Path(args.out)
     _write(folder, result, stack, {"prediction": args.prediction, "stack": args.stack})

@@ -135,7 +135,8 @@ def generate_beam(
     Raises:
         InputError: as :func:`torch_afm.generation.generate_spatial`, and for a width or weight out of range.
     """
-    check_job(reference, renderer, model.config.scan, max_atoms)
+    check_job(reference, renderer, model.config.scan, max_atoms, z_top, tip)
+    renderer = renderer.quiet()
     if width < 1 or image_weight < 0 or not 0 < confidence <= 1:
         raise InputError(
             "width, image_weight, confidence: expected 1 or more, 0 or more, and a share above 0, "

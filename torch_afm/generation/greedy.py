@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,7 +156,8 @@ def generate_greedy(
         InputError: for a reference that is not finite or not on the renderer's scan, a scan that the model
             was not made for, or a network that predicts no finite numbers.
     """
-    check_job(reference, renderer, model.config.scan, max_atoms)
+    check_job(reference, renderer, model.config.scan, max_atoms, z_top, tip)
+    renderer = renderer.quiet()
     device = next(model.parameters()).device
     normalize = NormalizeSlices()
     training = model.training
@@ -186,7 +188,9 @@ def generate_greedy(
         model.train(training)
 
 
-def check_job(reference: Tensor, renderer: Renderer, scan: Scan, max_atoms: int) -> None:
+def check_job(
+    reference: Tensor, renderer: Renderer, scan: Scan, max_atoms: int, z_top: float, tip: Tip | None
+) -> None:
     """Raise :class:`InputError` for what :func:`generate_greedy` says; ``scan`` is the model's."""
     check_shape("reference", reference, (1, 1, *renderer.scan.shape))
     check_finite("reference", reference)
@@ -197,6 +201,12 @@ def check_job(reference: Tensor, renderer: Renderer, scan: Scan, max_atoms: int)
         )
     if max_atoms < 0:
         raise InputError(f"max_atoms: expected 0 or more, got {max_atoms}")
+    below = -(tip or renderer.tip).equilibrium[2]
+    if not below < z_top < math.inf:
+        raise InputError(
+            f"z_top: expected more than {below:.2f} Å, where the probe is at the height of the top atom, "
+            f"got {z_top}"
+        )
 
 
 def _end(step: GenerationStep, max_atoms: int, min_distance: float) -> str | None:

@@ -97,6 +97,7 @@ def predict_structure(
     if search not in ("greedy", "beam"):
         raise InputError(f"search: expected 'greedy' or 'beam', got {search!r}")
     generation: Generation | SpatialGeneration
+    renderer = renderer.quiet()
     job = reference, renderer, z_top, tip, max_atoms
     if not isinstance(model, SpatialGenerator):
         if search != "greedy":

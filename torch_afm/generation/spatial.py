@@ -151,7 +151,8 @@ def generate_spatial(
         InputError: for a reference that is not finite or not on the renderer's scan, a scan that the model
             was not made for, settings out of range, or a network that predicts no finite numbers.
     """
-    check_job(reference, renderer, model.config.scan, max_atoms)
+    check_job(reference, renderer, model.config.scan, max_atoms, z_top, tip)
+    renderer = renderer.quiet()
     if not 0 < confidence <= 1 or (atoms_per_step is not None and atoms_per_step < 1) or revisions < 0:
         raise InputError(
             "confidence, atoms_per_step, revisions: expected a share above 0, 1 or more, and 0 or more, "

@@ -115,7 +115,7 @@ def score_trial(
     placed = generation.steps[-1].graph.pos if generation.steps else generation.graph.pos
     if generation.refused is not None:
         placed = torch.cat([placed, generation.refused[None]])
-    image = renderer.render(_whole(generation), tip=trial.tip, z_top=trial.height).cpu()
+    image = renderer.quiet().render(_whole(generation), tip=trial.tip, z_top=trial.height).cpu()
     reference = trial.reference[0, 0].numpy()
     stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.again}
     return score_molecule(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -75,7 +74,8 @@ class Renderer(Protocol):
 
         Raises:
             InputError: for NaN, wrong shapes, an element without Lennard-Jones parameters, a tip count other
-                than one or B, and an empty graph without ``z_top``.
+                than one or B, an empty graph without ``z_top``, a stack larger than the memory, and, unless
+                told to ignore it, a probe that starts within or below the atoms of the window.
         """
         ...
 
@@ -87,6 +87,11 @@ class Renderer(Protocol):
         pixels: Tensor | None = None,
     ) -> Relaxation:
         """The relaxed probe at every pixel and height; arguments and errors as in :meth:`render`."""
+        ...
+
+    def quiet(self) -> Renderer:
+        """The same renderer with ``on_unconverged="ignore"``, for graphs that nobody vouches for: a network
+        may put an atom where no probe can be."""
         ...
 
 
@@ -235,31 +240,6 @@ def pixel_positions(scan: Scan, pixels: Tensor | None = None) -> np.ndarray:
     if outside.any():
         raise InputError(f"pixels: expected indices within {scan.pixels}, got {index[outside][0].tolist()}")
     return np.stack([x[index[:, 0]], y[index[:, 1]]], axis=1)
-
-
-def check_on_unconverged(setting: str) -> str:
-    """``setting`` itself; raises :class:`InputError` unless it is "warn", "error" or "ignore"."""
-    if setting not in ("warn", "error", "ignore"):
-        raise InputError(f"on_unconverged: expected 'warn', 'error' or 'ignore', got {setting!r}")
-    return setting
-
-
-def report_unconverged(count: int, total: int, setting: str) -> None:
-    """Warn of, or raise for, ``count`` of ``total`` probe positions that are not relaxed, or do nothing, as
-    ``setting`` says ("warn", "error", "ignore").
-
-    Raises:
-        InputError: with "error".
-    """
-    if not count or setting == "ignore":
-        return
-    message = (
-        f"relaxation: expected the probe at rest outside of the atoms everywhere, got {count} of {total} "
-        "pixels and heights where it is not; scan from farther away"
-    )
-    if setting == "error":
-        raise InputError(message)
-    warnings.warn(message, stacklevel=4)
 
 
 def place(

@@ -12,8 +12,10 @@ from torch import Tensor
 from torch_afm.config import Scan
 from torch_afm.units import N_PER_M
 
-#: Largest ‖w‖₂ A allowed to the quadrature: bounds how much it amplifies noise in the forces.
-_MAX_NORM = 2.0
+#: Largest ‖w‖₂ A allowed to the quadrature, with one force sample a height step and with more: bounds how much
+#: it amplifies noise in the forces, and kinks, where the probe slides off an atom. The first is larger than is
+#: best for kinks; it is that of all stacks there are.
+_MAX_NORM, _MAX_NORM_SUBSTEPS = 2.0, 0.5
 
 
 def frequency_shift_weights(scan: Scan) -> np.ndarray:
@@ -28,7 +30,7 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
 
     ``scan.weights`` chooses: ``"giessibl"``, the weights of smallest norm that integrate the odd polynomials
     up to degree :math:`2m - 1` exactly (even ones integrate to 0 by symmetry), with the largest ``m`` that
-    keeps the amplification of noise bounded, about :math:`2\sqrt{N}`; or ``"ppafm"``, the weights of ppafm's
+    keeps the amplification of noise bounded, up to about :math:`2\sqrt{N}`; or ``"ppafm"``, the weights of ppafm's
     GPU code (Oinonen et al., CPC 305, 109341 (2024)), about 0.9 of the integral.
 
     In the Chebyshev polynomials the conditions are as simple as can be, for
@@ -47,7 +49,10 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
         returns ``[n_samples]``, Hz per eV/Å.
     """
     n, amplitude = scan.n_samples, scan.amplitude
-    unit = _ppafm(n) / amplitude if scan.weights == "ppafm" else _giessibl(n) / (amplitude / 2)
+    if scan.weights == "ppafm":
+        unit = _ppafm(n) / amplitude
+    else:
+        unit = _giessibl(n, _MAX_NORM if scan.substeps == 1 else _MAX_NORM_SUBSTEPS) / (amplitude / 2)
     return unit * N_PER_M * scan.f0 / scan.k
 
 
@@ -65,14 +70,14 @@ def frequency_shift(force: Tensor, scan: Scan) -> Tensor:
 
 
 @cache
-def _giessibl(n: int) -> np.ndarray:
+def _giessibl(n: int, most_norm: float) -> np.ndarray:
     x = 1 - (2 * np.arange(n) + 1) / n
     most = min(n // 2, 4 * math.isqrt(n) + 4)
     odd = np.cos(np.outer(np.arccos(x), 2 * np.arange(most) + 1))
     # Of w = Q y, exact for the first m polynomials, y has the first m entries and the norm of these.
     q, r = np.linalg.qr(odd)
     y = solve_triangular(r.T, -np.eye(most)[0] / 2, lower=True)
-    m = max(1, int(np.searchsorted(np.sqrt(np.cumsum(y**2)), _MAX_NORM)))
+    m = max(1, int(np.searchsorted(np.sqrt(np.cumsum(y**2)), most_norm)))
     return np.asarray(q[:, :m] @ y[:m])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -9,15 +12,8 @@ from torch_geometric.data import Batch
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.autograd import needs_gradient
-from torch_afm.ppm.base import (
-    Relaxation,
-    RenderInput,
-    Tips,
-    check_on_unconverged,
-    pixel_positions,
-    prepare,
-    report_unconverged,
-)
+from torch_afm.ppm.base import Relaxation, RenderInput, Tips, pixel_positions, prepare
+from torch_afm.ppm.checks import check_memory, check_on_unconverged, check_start, report_unconverged
 from torch_afm.ppm.device import KernelDevice
 from torch_afm.ppm.frequency_shift import frequency_shift
 from torch_afm.ppm.kernel_adjoint import force_with_gradient
@@ -38,7 +34,7 @@ class KernelRenderer:
         tip: default tip.
         on_unconverged: "warn", "error" or "ignore", where a pixel and height used up its iterations, came to
             NaN, or led the probe through an atom (surface energy with a Laplacian above 1000 eV/Å², 1.3 to
-            1.6 Å from the nucleus).
+            1.6 Å from the nucleus). "ignore" also renders from heights within or below the atoms.
         forcefield: Lennard-Jones parameters of atoms and probes.
     """
 
@@ -67,6 +63,7 @@ class KernelRenderer:
         """See :meth:`torch_afm.ppm.Renderer.render`."""
         batch, kernel = self._prepare(data, tip, z_top, pixels)
         if needs_gradient(batch):
+            check_memory(self.scan, batch.n_entries, pixels, relaxed=True)
             force, *_, converged = self._relax(batch, kernel, pixels)
             self._report((converged == 0).sum(), converged.numel())
             return frequency_shift(force, self.scan).to(data.pos.device)
@@ -83,6 +80,7 @@ class KernelRenderer:
     ) -> Relaxation:
         """See :meth:`torch_afm.ppm.Renderer.relax`."""
         batch, kernel = self._prepare(data, tip, z_top, pixels)
+        check_memory(self.scan, batch.n_entries, pixels, relaxed=True)
         force, x, y, z, converged = self._relax(batch, kernel, pixels)
         self._report((converged == 0).sum(), converged.numel())
         grid = torch.from_numpy(pixel_positions(self.scan, pixels)).to(force.device)
@@ -94,6 +92,12 @@ class KernelRenderer:
         probe = probe.reshape(*force.shape, 3) + torch.stack([x, y, z], dim=-1)
         return Relaxation(*(v.to(data.pos.device) for v in (force, probe.float(), converged > 0)))
 
+    def quiet(self) -> Self:
+        """See :meth:`torch_afm.ppm.Renderer.quiet`."""
+        same = copy.copy(self)
+        same.on_unconverged = "ignore"
+        return same
+
     def evaluations(self, data: AFMData | Batch, z_top: Tensor | float | None = None) -> float:
         """Mean number of evaluations of force and Hessian a pixel and height: what a stack costs."""
         *_, count = self._prepare(data, None, z_top, None)[1].frequency_shift()
@@ -103,6 +107,8 @@ class KernelRenderer:
         self, data: AFMData | Batch, tip: Tips | None, z_top: Tensor | float | None, pixels: Tensor | None
     ) -> tuple[RenderInput, KernelInput]:
         batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top, self.forcefield)
+        check_start(batch, self.scan, self.on_unconverged)
+        check_memory(self.scan, batch.n_entries, pixels, relaxed=False)
         positions = pixel_positions(self.scan, pixels)
         return batch, KernelInput(self.kernel_device, batch, self.scan, positions)
 

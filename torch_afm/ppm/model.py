@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
+from typing import Self
 
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -41,7 +43,8 @@ class ProbeParticleModel:
         tip: default tip.
         backend: ``"opencl"``, ``"cuda"`` (the same kernels), ``"torch"``, or ``"auto"``: CUDA where there is
             a device and CuPy, else OpenCL, else torch with a warning.
-        on_unconverged: "warn", "error" or "ignore", where the probe does not come to rest outside of atoms.
+        on_unconverged: "warn", "error" or "ignore", where the probe does not come to rest outside of atoms;
+            "ignore" also renders from heights within or below the atoms.
         forcefield: Lennard-Jones parameters of atoms and probes.
 
     Raises:
@@ -88,6 +91,12 @@ class ProbeParticleModel:
     ) -> Relaxation:
         """See :meth:`torch_afm.ppm.Renderer.relax`."""
         return self._renderer.relax(data, tip, z_top, pixels)
+
+    def quiet(self) -> Self:
+        """See :meth:`torch_afm.ppm.Renderer.quiet`."""
+        same = copy.copy(self)
+        same._renderer = self._renderer.quiet()
+        return same
 
     __call__ = render
 

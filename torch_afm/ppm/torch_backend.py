@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
@@ -9,7 +12,8 @@ from torch_geometric.data import Batch
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm.autograd import Scene, parts, with_gradient
-from torch_afm.ppm.base import Relaxation, Tips, check_on_unconverged, prepare, report_unconverged
+from torch_afm.ppm.base import Relaxation, Tips, prepare
+from torch_afm.ppm.checks import check_memory, check_on_unconverged, check_start, report_unconverged
 from torch_afm.ppm.forcefield import SurfaceTerms
 from torch_afm.ppm.frequency_shift import frequency_shift
 from torch_afm.ppm.relaxation import relax
@@ -31,7 +35,7 @@ class TorchRenderer:
             ``torch.float64``, relaxed to 1e-10 eV/Å.
         device: torch device to compute on; stacks return on the device of ``data.pos``.
         on_unconverged: ``"warn"``, ``"error"`` or ``"ignore"`` where the probe does not come to rest outside
-            of the atoms.
+            of the atoms; ``"ignore"`` also renders from heights within or below them.
         forcefield: Lennard-Jones parameters of atoms and probes.
     """
 
@@ -72,6 +76,8 @@ class TorchRenderer:
     ) -> Relaxation:
         """See :meth:`torch_afm.ppm.Renderer.relax`; differentiable are the forces alone."""
         batch = prepare(data, self.scan, self.tip if tip is None else tip, z_top, self.forcefield)
+        check_start(batch, self.scan, self.on_unconverged)
+        check_memory(self.scan, batch.n_entries, pixels, relaxed=True)
         like = torch.empty(0, dtype=self.dtype, device=self.device)
         forces, probes, rests = [], [], []
         for entry in range(batch.n_entries):
@@ -90,6 +96,12 @@ class TorchRenderer:
             torch.stack(probes).reshape(*shape, 3).to(device),
             converged.to(device),
         )
+
+    def quiet(self) -> Self:
+        """See :meth:`torch_afm.ppm.Renderer.quiet`."""
+        same = copy.copy(self)
+        same.on_unconverged = "ignore"
+        return same
 
 
 @torch.no_grad()
