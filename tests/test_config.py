@@ -12,7 +12,7 @@ from torch_afm.utils import InputError
 @pytest.mark.parametrize(
     "config",
     [
-        Scan(pixels=(32, 48), weights="ppafm"),
+        Scan(pixels=(32, 48), weights="ppafm", substeps=3),
         Tip(probe="Xe", tilt=(0.1, 0.2)),
         Tip(radius=1.7, depth=0.01),
         ForceField((("Au", 1.6, 0.0017), ("C", 1.9, 0.004))),
@@ -38,6 +38,27 @@ def test_scan_geometry():
     assert np.allclose(scan.slice_heights(8.0), means) and scan.amplitude == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize("substeps", [1, 2, 3, 8])
+def test_substeps_lie_in_the_middles_of_equal_steps_of_every_oscillation(substeps):
+    scan = Scan(n_slices=4, dz=0.2, n_oscillation=5, substeps=substeps)
+    once = Scan(n_slices=4, dz=0.2, n_oscillation=5)
+    assert (
+        np.array_equal(scan.slice_heights(8.0), once.slice_heights(8.0)) and scan.amplitude == once.amplitude
+    )
+    heights, n = scan.heights(8.0), scan.n_samples
+    assert len(heights) == scan.n_heights and n == 5 * substeps
+    for s, middle in enumerate(scan.slice_heights(8.0)):
+        edges = np.linspace(middle + scan.amplitude / 2, middle - scan.amplitude / 2, n + 1)
+        np.testing.assert_allclose(heights[s * substeps : s * substeps + n], (edges[1:] + edges[:-1]) / 2)
+    assert s * substeps + n == scan.n_heights
+
+
+def test_settings_of_before_substeps_have_one():
+    values = to_dict(Scan(dz=0.2))
+    del values["substeps"]
+    assert from_dict(Scan, values) == Scan(dz=0.2, substeps=1)
+
+
 def test_equilibrium_lies_on_the_sphere():
     tip = Tip(tilt=(0.3, -0.4), bond_length=4.0)
     assert np.linalg.norm(tip.equilibrium) == pytest.approx(4.0) and tip.equilibrium[2] < 0
@@ -57,11 +78,6 @@ def test_presets_of_charged_atoms(name, charge, stiffness):
     assert tip.bond_length == Tip().bond_length
     radius, depth = ForceField().probe_parameters([tip])
     assert (radius[0], depth[0]) == LJ_TABLE[name]
-
-
-def test_unknown_preset_of_a_tip():
-    with pytest.raises(InputError, match="preset: expected one of CO, Xe, Cl, got 'NH3'"):
-        Tip.preset("NH3")
 
 
 def test_force_field_without_changes_is_the_table():
@@ -94,35 +110,47 @@ def test_probe_parameters_prefer_the_tip_to_the_force_field():
     assert [v.shape for v in forcefield.probe_parameters([])] == [(0,), (0,)]
 
 
-@pytest.mark.parametrize(
-    ("cls", "values", "name"),
-    [
-        (Scan, {"pixels": (1, 5)}, "pixels"),
-        (Scan, {"window": ((3.0, 1.0), (0.0, 1.0))}, "window"),
-        (Scan, {"window": ((0.0, float("nan")), (0.0, 1.0))}, "window"),
-        (Scan, {"n_oscillation": 1}, "n_oscillation"),
-        (Scan, {"dz": -0.1}, "dz"),
-        (Scan, {"weights": "other"}, "weights"),
-        (Tip, {"charges": (1.0,)}, "charges"),
-        (Tip, {"tilt": (5.0, 0.0)}, "tilt"),
-        (Tip, {"stiffness": (-1.0, 0.0, 0.0)}, "stiffness"),
-        (Tip, {"radial_stiffness": float("inf")}, "tip"),
-        (Tip, {"probe": "Qq"}, "element.*'Qq'"),
-        (Tip, {"probe": "CO"}, "probe: expected a chemical symbol, got 'CO'"),
-        (Tip, {"probe": 8}, "probe: expected a chemical symbol, got 8"),
-        (Tip, {"radius": 0.0}, "radius, depth"),
-        (Tip, {"depth": -0.1}, "radius, depth"),
-        (Tip, {"depth": float("nan")}, "radius, depth"),
-        (ForceField, {"lennard_jones": (("Qq", 1.0, 0.1),)}, "element.*'Qq'"),
-        (ForceField, {"lennard_jones": (("CO", 1.0, 0.1),)}, "lennard_jones: expected a chemical symbol"),
-        (ForceField, {"lennard_jones": (("Au", 1.0),)}, "lennard_jones: expected"),
-        (ForceField, {"lennard_jones": ((),)}, "lennard_jones: expected"),
-        (ForceField, {"lennard_jones": (("Au", 1.0, "deep"),)}, "lennard_jones: expected"),
-        (ForceField, {"lennard_jones": (("Au", 1.0, 0.1), ("Au", 2.0, 0.1))}, "Au twice"),
-        (ForceField, {"lennard_jones": (("Au", -1.0, 0.1),)}, "lennard_jones: Au"),
-        (ForceField, {"lennard_jones": (("Au", 1.0, float("inf")),)}, "lennard_jones: Au"),
-    ],
-)
-def test_bad_settings_name_the_argument(cls, values, name):
-    with pytest.raises(InputError, match=name):
-        cls(**values)
+NAN, INF = float("nan"), float("inf")
+BAD = [
+    *((Scan, {"pixels": v}, "pixels") for v in ((1, 5), (8,), (8.5, 8), (-4, 4))),
+    *(
+        (Scan, {"window": ((0.0, 1.0), v)}, "window")
+        for v in ((3.0, 1.0), (0.0, NAN), (-INF, 1.0), (0.0, 1e5))
+    ),
+    *((Scan, {"n_slices": v}, "n_slices") for v in (0, 1.5, 100_000)),
+    *((Scan, {"n_oscillation": v}, "n_oscillation") for v in (1, NAN)),
+    *((Scan, {"substeps": v}, "substeps") for v in (0, 0.5)),
+    (Scan, {"substeps": 1000}, "n_slices, n_oscillation, substeps"),
+    *((Scan, {"dz": v}, "dz") for v in (-0.1, 0.0, NAN, INF, 1e-9)),
+    *((Scan, {"distance": v}, "distance") for v in (-3.0, -100.0, 1e6, NAN)),
+    *((Scan, {name: v}, name) for name in ("f0", "k") for v in (0.0, NAN, INF)),
+    (Scan, {"weights": "other"}, "weights"),
+    (Tip, {"charges": (1.0,)}, "charges"),
+    (Tip, {"tilt": (5.0, 0.0)}, "tilt"),
+    (Tip, {"stiffness": (-1.0, 0.0, 0.0)}, "stiffness"),
+    (Tip, {"radial_stiffness": INF}, "tip"),
+    (Tip, {"radial_stiffness": 3e5}, "radial_stiffness"),
+    *((Tip, {"probe": v}, "") for v in ("Qq", "CO", 8)),
+    *((Tip, v, "radius, depth") for v in ({"radius": 0.0}, {"depth": -0.1}, {"depth": NAN})),
+    (Tip.preset, {"name": "NH3"}, "preset"),
+    *(
+        (ForceField, {"lennard_jones": v}, "")
+        for v in (
+            (("Qq", 1.0, 0.1),),
+            (("CO", 1.0, 0.1),),
+            (("Au", 1.0),),
+            ((),),
+            (("Au", 1.0, "deep"),),
+            (("Au", 1.0, 0.1), ("Au", 2.0, 0.1)),
+            (("Au", -1.0, 0.1),),
+            (("Au", 1.0, INF),),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "values", "name"), BAD)
+def test_bad_settings_name_the_argument(make, values, name):
+    with pytest.raises(InputError) as error:
+        make(**values)
+    assert str(error.value).startswith(name) and "\n" not in str(error.value)

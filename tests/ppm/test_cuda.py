@@ -35,7 +35,7 @@ extern "C" void run_{kernel}({parameters}, int size_x, int size_y)
         for (blockIdx.y = 0; blockIdx.y < size_x; blockIdx.y++) {kernel}({names});
 }}
 """
-SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(9, 7), n_slices=2, n_oscillation=5)
+SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(9, 7), n_slices=2, n_oscillation=5, substeps=2)
 
 
 class HostDevice:

@@ -1,12 +1,16 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy import integrate, special
 
+from benchmarks.rendering.oscillation import integral
 from torch_afm.config import Scan
 from torch_afm.ppm import OpenCLRenderer, TorchRenderer
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
-from torch_afm.testing import water
+from torch_afm.testing import benzene, water
 
 F0, K, NM = 30300.0, 1800.0, 16.0217662
 COUNTS = [2, 3, 4, 5, 6, 8, 10, 12, 15, 20]
@@ -15,7 +19,25 @@ COUNTS = [2, 3, 4, 5, 6, 8, 10, 12, 15, 20]
 def shift(scan, force):
     """Δf of a slice whose middle height is 0, by the weights."""
     q = scan.slice_heights(0.0)[0]
-    return frequency_shift_weights(scan) @ force(scan.heights(-q)[: scan.n_oscillation])
+    return frequency_shift_weights(scan) @ force(scan.heights(-q)[: scan.n_samples])
+
+
+@pytest.mark.parametrize("n", [10, 40, 100, 300, 1000])
+def test_odd_powers_are_integrated_exactly(n):
+    """∫ x^(p+1)/√(1 - x²) dx = √π Γ(p/2 + 1)/Γ(p/2 + 3/2), whatever the number of samples."""
+    scan = Scan(n_oscillation=n, dz=2 / n, f0=F0, k=K)
+    for p in range(1, 2 * math.isqrt(n) + 2, 2):
+        moment = math.exp(math.lgamma(p / 2 + 1) - math.lgamma(p / 2 + 1.5)) / math.sqrt(math.pi)
+        assert shift(scan, lambda z: -(z**p)) == pytest.approx(F0 * NM / K * moment, rel=1e-9)  # noqa: B023
+
+
+@pytest.mark.parametrize(("substeps", "tolerance"), [(1, 3e-4), (2, 1e-6), (4, 1e-8), (100, 1e-10)])
+def test_more_samples_a_step_come_nearer_to_the_integral(substeps, tolerance):
+    scan = Scan(substeps=substeps, f0=F0, k=K)
+    a = scan.amplitude / 2
+    exact = F0 * NM / (K * a) * special.iv(1, 2.5 * a)
+    assert shift(scan, lambda z: np.exp(-2.5 * z)) == pytest.approx(exact, rel=tolerance)
+    assert len(frequency_shift_weights(scan)) == scan.n_samples == 10 * substeps
 
 
 @pytest.mark.parametrize("n", COUNTS)
@@ -106,3 +128,18 @@ def test_rendered_small_amplitude_is_the_slope_of_the_force():
     slope = (force[2:-1:5] - force[3::5])[:6] / fine.dz
     expected = -F0 * NM / (2 * K) * slope
     torch.testing.assert_close(stack, expected, rtol=3e-3, atol=1e-3 * float(stack.std()))
+
+
+def test_rendered_stacks_come_nearer_to_gauss_and_chebyshev():
+    """In units of the stack's std, near slices of a molecule between whose atoms the probe slides."""
+    scan = Scan(window=((-3.1, 3.3), (-2.9, 3.0)), pixels=(7, 6), n_slices=10, n_oscillation=10)
+    pixels = torch.cartesian_prod(torch.arange(7), torch.arange(6))
+    exact = integral(benzene(), scan, 40, pixels)
+    errors = []
+    for substeps in (1, 2, 4, 8):
+        renderer = OpenCLRenderer(replace(scan, substeps=substeps))
+        error = (renderer.render(benzene(), pixels=pixels)[0, 0] - exact) / exact.std()
+        errors.append(float(error.square().mean().sqrt()))
+        # Where the force is smooth, slices are those of the integral whatever the number of samples.
+        assert error[:3].abs().max() < 1e-4
+    assert errors[1] < errors[0] / 3 and errors[2] < errors[0] / 8 and errors[3] < errors[0] / 20

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch_afm.config import Scan
 from torch_afm.units import N_PER_M
 
-#: Largest ‖w‖₂ A allowed to the quadrature, with one force sample a height step and with more: bounds how much
-#: it amplifies noise in the forces, and kinks, where the probe slides off an atom. The first is larger than is
-#: best for kinks; it is that of all stacks there are.
+#: Largest ‖w‖₂ A allowed to the quadrature, with one force sample a height step and with more: bounds how
+#: much it amplifies noise in the forces, and kinks, where the probe slides off an atom. The first is larger
+#: than is best for kinks; it is the one that networks were trained with.
 _MAX_NORM, _MAX_NORM_SUBSTEPS = 2.0, 0.5
 
 
@@ -30,8 +30,8 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
 
     ``scan.weights`` chooses: ``"giessibl"``, the weights of smallest norm that integrate the odd polynomials
     up to degree :math:`2m - 1` exactly (even ones integrate to 0 by symmetry), with the largest ``m`` that
-    keeps the amplification of noise bounded, up to about :math:`2\sqrt{N}`; or ``"ppafm"``, the weights of ppafm's
-    GPU code (Oinonen et al., CPC 305, 109341 (2024)), about 0.9 of the integral.
+    keeps the amplification of noise and kinks bounded; or ``"ppafm"``, the weights of ppafm's GPU code
+    (Oinonen et al., CPC 305, 109341 (2024)), about 0.9 of the integral.
 
     In the Chebyshev polynomials the conditions are as simple as can be, for
     :math:`\frac1π \int_{-1}^{1} T_k(x) \frac{x}{\sqrt{1 - x^2}} dx` is 1/2 for k = 1 and 0 for all others.
