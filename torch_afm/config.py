@@ -16,13 +16,13 @@ from torch_afm.utils import InputError
 
 T = TypeVar("T")
 
-
-#: Heights in one scan; the kernels keep the forces of all of them.
-_MAX_HEIGHTS = 4096
-#: Å: edges of a window lie within this; beyond, lengths are in another unit.
-_MAX_EDGE = 5000.0
-#: Smallest and largest value of the numbers of a scan, and their unit.
-_SCAN_LIMITS = {
+#: Heights in one scan, for the kernels keep the forces of all; edges of a window, farther ones are not in Å.
+_MAX_HEIGHTS, _MAX_EDGE = 4096, 5000.0
+#: Least and greatest value of the numbers of a scan, and their unit.
+_SCAN_LIMITS: dict[str, tuple[float, float, str]] = {
+    "n_slices": (1, _MAX_HEIGHTS, "slices"),
+    "n_oscillation": (2, _MAX_HEIGHTS, "steps"),
+    "substeps": (1, _MAX_HEIGHTS, "samples"),
     "dz": (1e-3, 10.0, "Å"),
     "distance": (0.0, 100.0, "Å"),
     "f0": (1e-3, 1e12, "Hz"),
@@ -30,19 +30,17 @@ _SCAN_LIMITS = {
 }
 #: N/m: a bond of this stiffness changes an image by less than 3e-4 of its standard deviation from that of a
 #: rigid one, and float32 resolves it.
-_MAX_RADIAL_STIFFNESS = 3000.0
+MAX_RADIAL_STIFFNESS = 3000.0
+RADIAL_STIFFNESS_RANGE = "radial_stiffness: expected more than 0 N/m and at most 3000, as good as rigid"
 
 
 @dataclass(frozen=True)
 class Scan:
     """A constant-height scan: where, on which pixels, at which heights, and how the cantilever oscillates.
 
-    The anchor swings about the middle of Δf slice ``s``, ``z_top - dz (s + (n_oscillation - 1)/2)``, by
-    ``n_oscillation * dz`` peak to peak. Forces are taken at the middles of ``n_oscillation * substeps`` equal
-    steps of that, ``dz / substeps`` apart; slices share them. With one substep, anchor heights are
-    ``z_top - j dz``, and slice ``s`` uses ``s`` to ``s + n_oscillation - 1``; more make the integral over the
-    oscillation more exact (:func:`torch_afm.ppm.frequency_shift.frequency_shift_weights`) and leave slices,
-    their heights and the amplitude as they are.
+    In Δf slice ``s`` the anchor swings by ``n_oscillation * dz`` peak to peak about
+    ``z_top - dz (s + (n_oscillation - 1)/2)``. Forces are taken in the middle of ``n_oscillation * substeps``
+    equal steps of that, with one substep at ``z_top - j dz``; more change neither slices nor amplitude.
 
     Args:
         window: ``((x0, x1), (y0, y1))`` scan window in Å; pixels include both ends.
@@ -56,9 +54,6 @@ class Scan:
         k: cantilever stiffness in N/m.
         weights: ``"giessibl"``, the exact quadrature, or ``"ppafm"``, the weights of ppafm's GPU code.
         substeps: force samples in one height step; the cost of a stack grows with it.
-
-    Raises:
-        InputError: for numbers that are not finite, out of range, or no whole ones where these are expected.
     """
 
     window: tuple[tuple[float, float], tuple[float, float]] = ((-8.0, 8.0), (-8.0, 8.0))
@@ -73,29 +68,19 @@ class Scan:
     substeps: int = 1
 
     def __post_init__(self) -> None:
-        if len(self.pixels) != 2 or not all(_is_count(n, 2) for n in self.pixels):
+        if len(self.pixels) != 2 or not all(_is_whole(n) and n >= 2 for n in self.pixels):
             raise InputError(f"pixels: expected two whole numbers of at least 2, got {self.pixels}")
-        # A NaN compares false.
-        if len(self.window) != 2 or any(
-            len(axis) != 2 or not -_MAX_EDGE <= axis[0] < axis[1] <= _MAX_EDGE for axis in self.window
-        ):
-            raise InputError(
-                "window: expected ((x0, x1), (y0, y1)) with x0 < x1 and y0 < y1, within "
-                f"{_MAX_EDGE:g} Å of 0, got {self.window}"
-            )
-        for name, least in (("n_slices", 1), ("n_oscillation", 2), ("substeps", 1)):
-            if not _is_count(getattr(self, name), least):
-                raise InputError(
-                    f"{name}: expected a whole number of at least {least}, got {getattr(self, name)}"
-                )
+        edges = [len(axis) == 2 and -_MAX_EDGE <= axis[0] < axis[1] <= _MAX_EDGE for axis in self.window]
+        if edges != [True, True]:
+            expected = f"((x0, x1), (y0, y1)), x0 < x1 and y0 < y1, within {_MAX_EDGE:g} Å of 0"
+            raise InputError(f"window: expected {expected}, got {self.window}")
         for name, (low, high, unit) in _SCAN_LIMITS.items():
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"{name}: expected {low:g} to {high:g} {unit}, got {getattr(self, name)}")
+            value, whole = getattr(self, name), isinstance(low, int)
+            if not low <= value <= high or (whole and not _is_whole(value)):
+                raise InputError(f"{name}: expected {low:g} to {high:g} {unit}, got {value}")
         if self.n_heights > _MAX_HEIGHTS:
-            raise InputError(
-                f"n_slices, n_oscillation, substeps: expected at most {_MAX_HEIGHTS} heights of the probe, "
-                f"got {self.n_heights}; scan in larger steps dz or in several scans"
-            )
+            heights = f"at most {_MAX_HEIGHTS} heights of the probe, got {self.n_heights}"
+            raise InputError(f"n_slices, n_oscillation, substeps: expected {heights}; take larger steps dz")
         if self.weights not in ("giessibl", "ppafm"):
             raise InputError(f"weights: expected 'giessibl' or 'ppafm', got {self.weights!r}")
 
@@ -178,9 +163,10 @@ class Tip:
                 f"charges, charge_heights: expected equal lengths, "
                 f"got {len(self.charges)} and {len(self.charge_heights)}"
             )
-        if min(self.stiffness) < 0 or self.radial_stiffness <= 0 or self.bond_length <= 0:
-            raise InputError("stiffness, radial_stiffness, bond_length: expected positive springs and length")
-        check_radial_stiffness(self.radial_stiffness)
+        if min(self.stiffness) < 0 or self.bond_length <= 0:
+            raise InputError("stiffness, bond_length: expected positive springs and length")
+        if not 0 < self.radial_stiffness <= MAX_RADIAL_STIFFNESS:
+            raise InputError(f"{RADIAL_STIFFNESS_RANGE}, got {self.radial_stiffness}")
         if math.hypot(*self.tilt) >= self.bond_length:
             raise InputError(f"tilt: expected less than bond_length {self.bond_length} Å, got {self.tilt}")
         _check_lj("radius, depth", self.radius, self.depth)
@@ -207,15 +193,6 @@ class Tip:
         """``d0`` in Å."""
         x0, y0 = self.tilt
         return x0, y0, -math.sqrt(self.bond_length**2 - x0**2 - y0**2)
-
-
-def check_radial_stiffness(largest: float) -> None:
-    """Raise :class:`InputError` for a radial spring, in N/m, that float32 does not resolve."""
-    if largest > _MAX_RADIAL_STIFFNESS:
-        raise InputError(
-            f"radial_stiffness: expected at most {_MAX_RADIAL_STIFFNESS:g} N/m, which is as good as rigid, "
-            f"got {largest:g}"
-        )
 
 
 _TIPS: dict[str, dict[str, Any]] = {
@@ -275,8 +252,8 @@ class ForceField:
         return values[:, 0], values[:, 1]
 
 
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _check_symbol(name: str, element: str) -> None:

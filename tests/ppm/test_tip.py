@@ -51,7 +51,7 @@ BAD = [
     ({"stiffness": torch.ones(1, 2)}, "stiffness"),
     ({"charge_heights": torch.ones(1, 2)}, "charge_heights"),
     ({"tilt": torch.tensor([[0.0, float("nan")]])}, "tilt"),
-    ({"radial_stiffness": torch.zeros(1)}, "stiffness, radial_stiffness"),
+    ({"radial_stiffness": torch.zeros(1)}, "radial_stiffness"),
     ({"radial_stiffness": torch.tensor([3e5])}, "radial_stiffness"),
     ({"tilt": torch.tensor([[3.0, 3.0]])}, "tilt"),
 ]

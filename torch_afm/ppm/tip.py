@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from torch_afm.config import Tip, check_radial_stiffness
+from torch_afm.config import MAX_RADIAL_STIFFNESS, RADIAL_STIFFNESS_RANGE, Tip
 from torch_afm.units import COULOMB, N_PER_M
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -108,10 +108,10 @@ class TipParameters:
         for name, shape in shapes:
             check_shape(name, getattr(self, name), shape)
             check_finite(name, getattr(self, name))
-        if n and (self.stiffness.min() < 0 or min(self.radial_stiffness.min(), self.bond_length.min()) <= 0):
-            raise InputError("stiffness, radial_stiffness, bond_length: expected positive springs and length")
-        if n:
-            check_radial_stiffness(float(self.radial_stiffness.detach().max()))
+        if n and (self.stiffness.min() < 0 or self.bond_length.min() <= 0):
+            raise InputError("stiffness, bond_length: expected positive springs and length")
+        if ((self.radial_stiffness <= 0) | (self.radial_stiffness > MAX_RADIAL_STIFFNESS)).any():
+            raise InputError(f"{RADIAL_STIFFNESS_RANGE}, got {self.radial_stiffness.tolist()}")
         if (self.tilt.norm(dim=1) >= self.bond_length).any():
             raise InputError(f"tilt: expected less than the bond length, got {self.tilt.tolist()} Å")
 
