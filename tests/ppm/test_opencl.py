@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import MAX_RADIAL_STIFFNESS, Scan, Tip
 from torch_afm.ppm import OpenCLRenderer, TorchRenderer, opencl
 from torch_afm.ppm.context import get_program
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
@@ -62,9 +62,13 @@ def test_other_tips_against_float64(tip):
 @pytest.mark.parametrize("tilt", [(0.0, 0.0), (0.3, 0.1)])
 def test_stiffest_springs_against_float64(tilt):
     """At the limit of the radial spring the bond is rigid for an image, and float32 still resolves it."""
-    tip = Tip(radial_stiffness=3000.0, tilt=tilt)
+    tip = Tip(radial_stiffness=MAX_RADIAL_STIFFNESS, tilt=tilt)
+    half = replace(tip, radial_stiffness=MAX_RADIAL_STIFFNESS / 2)
     for data in (off_axis(water()), off_axis(benzene())):
-        exact = TorchRenderer(SCAN, tip, dtype=torch.float64).render(data)
+        double = TorchRenderer(SCAN, tip, dtype=torch.float64)
+        exact = double.render(data)
+        # To first order in 1/k, from half of the limit to it is as far as from there to a rigid bond.
+        assert (double.render(data, half) - exact).square().mean().sqrt() < 3e-4 * exact.std()
         error = (OpenCLRenderer(SCAN, tip).render(data) - exact) / exact.std()
         assert error.square().mean().sqrt() < 5e-4
         assert error.abs().max() < 1e-2
@@ -113,7 +117,7 @@ def test_probe_inside_an_atom_stays_finite_and_is_reported():
     # The free probe of the middle pixel begins at the oxygen's nucleus.
     assert not silent.relax(data, z_top=4.0).converged[0, 0, 0, 8, 9]
     # A probe that cannot give way is led from above the atom into it.
-    rigid = Tip(stiffness=(1e4, 1e4, 0.0), radial_stiffness=3000.0)
+    rigid = Tip(stiffness=(1e4, 1e4, 0.0), radial_stiffness=MAX_RADIAL_STIFFNESS)
     inside = silent.relax(data, rigid, z_top=5.8)
     assert inside.converged[0, 0, 0].all() and not inside.converged[0, 0, -1, 8, 9]
     assert inside.converged[0, 0, :, 0].all()

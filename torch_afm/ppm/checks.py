@@ -68,7 +68,7 @@ def check_start(batch: RenderInput, scan: Scan, setting: str) -> None:
     depth = (pos[:, 2] - (heights[-1] - free[:, 2]))[below].max(initial=-np.inf)
     if depth > 0:
         _report(
-            "z_top, distance: expected the anchor of the probe above the atoms under the window at every "
+            "z_top, distance: expected the anchor of the probe above the atoms of the window at every "
             f"height, got it {depth:.2f} Å below the highest; scan from farther away",
             setting,
         )
