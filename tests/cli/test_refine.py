@@ -56,6 +56,13 @@ def test_a_molecule_file_will_do(stack, start, tmp_path, capsys):
     assert main([*arguments, "--known", "--prior", "known"]) == 0
 
 
+def test_a_height_within_the_molecule_is_refused(stack, start, tmp_path, capsys):
+    arguments = ["refine", str(start), str(stack), "--out", str(tmp_path / "out"), "--z-top", "4.5"]
+    assert main(arguments) == 2
+    assert "z_top, distance: expected the probe to start above" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def read_molecule_of(atoms):
     from torch_afm.cli.refine import _atoms
 
