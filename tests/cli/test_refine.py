@@ -104,6 +104,13 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
     assert main(["refine", str(start), str(tmp_path / "other.npz"), "--out", str(tmp_path / "x")]) == 2
 
 
+def test_a_height_within_the_molecule_is_refused(stack, start, tmp_path, capsys):
+    arguments = ["refine", str(start), str(stack), "--out", str(tmp_path / "out"), "--z-top", "4.5"]
+    assert main(arguments) == 2
+    assert "z_top, distance: expected the probe to start above" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_left_is_told_and_is_no_success(stack, start, tmp_path, capsys):
     """One of three atoms: whatever the fit gains, the image does not agree."""
     told = json.loads((start / "prediction.json").read_text())

@@ -180,6 +180,19 @@ def test_refuses_a_scan_that_the_model_was_not_made_for(renderer, reference):
         run(model, reference, renderer)
 
 
+def test_goes_on_where_the_network_puts_an_atom_above_the_probe(renderer, reference):
+    generation = run(Script((2, (0.0, 0.0, 0.0), ()), (2, (0.0, 0.0, 7.0), ())), reference, renderer)
+    assert generation.ended == "stop" and generation.graph.z.numel() == 2
+    with pytest.raises(InputError, match="z_top, distance"):
+        renderer.render(generation.graph, z_top=Z_TOP)
+
+
+@pytest.mark.parametrize("z_top", [3.9, -3.0, float("nan")])
+def test_refuses_a_height_at_which_the_probe_is_below_the_top_atom(renderer, reference, z_top):
+    with pytest.raises(InputError, match="z_top"):
+        generate_greedy(Script(), reference, renderer, z_top)
+
+
 def test_refuses_a_negative_limit(renderer, reference):
     with pytest.raises(InputError, match="max_atoms"):
         run(Script(), reference, renderer, max_atoms=-1)

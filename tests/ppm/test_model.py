@@ -3,7 +3,7 @@ import pickle
 import pytest
 import torch
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, Tip
 from torch_afm.ppm import OpenCLRenderer, ProbeParticleModel, TorchRenderer, model
 from torch_afm.ppm.context import OpenCLUnavailable
 from torch_afm.ppm.cuda import CUDAUnavailable
@@ -31,10 +31,12 @@ def test_relaxation_is_that_of_the_backend(backend, renderer):
 
 
 def test_probes_inside_atoms_are_an_error_on_request():
-    # At z_top = 4.1 Å the first probe is next to the oxygen, at the middle of a window of odd pixels.
-    ppm = ProbeParticleModel(Scan(pixels=(5, 5), n_slices=2), backend="opencl", on_unconverged="error")
+    # A probe that cannot give way is led into the oxygen, at the middle of a window of odd pixels.
+    scan, tip = Scan(pixels=(5, 5), n_slices=5), Tip(stiffness=(1e4, 1e4, 0.0), radial_stiffness=3000.0)
+    ppm = ProbeParticleModel(scan, tip, backend="opencl", on_unconverged="error")
     with pytest.raises(InputError, match="relaxation: expected the probe at rest"):
-        ppm.render(water(), z_top=4.1)
+        ppm.render(water(), z_top=5.8)
+    assert ppm.quiet().render(water(), z_top=5.8).isfinite().all()
 
 
 def test_auto_falls_back_to_torch_and_says_why(monkeypatch):

@@ -7,7 +7,7 @@ from ase.build import fcc111
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer, kernel_forward
+from torch_afm.ppm import OpenCLRenderer, TorchRenderer, kernel_forward, tiles
 from torch_afm.ppm.base import pixel_positions, prepare
 from torch_afm.ppm.opencl import OpenCLDevice
 from torch_afm.ppm.tiles import NEAR, TILE, Neighbours, neighbours, pixel_tiles
@@ -123,12 +123,13 @@ def test_every_pixel_has_a_slot_in_a_tile_of_its_neighbours(width):
     assert tile.max() + 1 == 4 * 3
 
 
-def test_near_and_far_atoms_by_brute_force():
+def test_near_and_far_atoms_by_brute_force(monkeypatch):
     data = random_atoms(200)
     batch = prepare(data, SCAN, (Tip(tilt=(0.5, 0.0)), Tip()))
     positions = pixel_positions(SCAN)
     _, slot, tile_of = pixel_tiles(positions, 8)
     tile = np.repeat(tile_of, 8)[slot]
+    monkeypatch.setattr(tiles, "_PAIRS", 700)  # several blocks of boxes
     found = neighbours(batch, positions, tile, np.linspace(0.0, -0.9, 10))
     pos = batch.pos.numpy()
     for entry, t in itertools.product(range(2), range(tile.max() + 1)):

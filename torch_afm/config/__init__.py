@@ -35,7 +35,6 @@ _SCAN_LIMITS: dict[str, tuple[float, float, str]] = {
 #: N/m: a bond of this stiffness changes an image by less than 3e-4 of its standard deviation from that of a
 #: rigid one, and float32 resolves it.
 MAX_RADIAL_STIFFNESS = 3000.0
-RADIAL_STIFFNESS_RANGE = "radial_stiffness: expected more than 0 N/m and at most 3000, as good as rigid"
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,8 @@ class Tip:
         if min(self.stiffness) < 0 or self.bond_length <= 0:
             raise InputError("stiffness, bond_length: expected positive springs and length")
         if not 0 < self.radial_stiffness <= MAX_RADIAL_STIFFNESS:
-            raise InputError(f"{RADIAL_STIFFNESS_RANGE}, got {self.radial_stiffness}")
+            limit = f"more than 0 and at most {MAX_RADIAL_STIFFNESS:g} N/m, as good as rigid"
+            raise InputError(f"radial_stiffness: expected {limit}, got {self.radial_stiffness}")
         if math.hypot(*self.tilt) >= self.bond_length:
             raise InputError(f"tilt: expected less than bond_length {self.bond_length} Å, got {self.tilt}")
         _check_lj("radius, depth", self.radius, self.depth)

@@ -20,6 +20,8 @@ DEGREE, _NODES = 5, 6
 STRAYED = 1.25**2
 #: Atoms an entry below which tiles are not worth looking at.
 FEW = 40
+#: Pairs of a box and an atom looked at in one go: bounds memory to some 100 bytes times this.
+_PAIRS = 1 << 20
 #: Å added around the free probes of a tile, for the probe bends.
 _MARGIN = (0.6, 0.6, 0.1)
 #: Cost of the polynomial in evaluations of an atom, and evaluations a pixel and height.
@@ -120,8 +122,8 @@ def neighbours(
     pos = batch.pos.detach().cpu().numpy()
     counts, lists = [], []
     for box, (begin, end) in zip(centre, itertools.pairwise(batch.ptr), strict=True):
-        outside = np.abs(pos[begin:end] - box[:, None]) - half[:, None]
-        near = np.square(np.maximum(outside, 0)).sum(axis=2) < NEAR**2
+        blocks = np.array_split(np.arange(len(box)), 1 + len(box) * (end - begin) // _PAIRS)
+        near = np.concatenate([_near(pos[begin:end], box[b], half[b]) for b in blocks])
         counts.append([near.sum(1), (~near).sum(1)])
         lists.append([np.nonzero(mask)[1] + begin for mask in (near, ~near)])
     near_atoms, far_atoms = (
@@ -129,6 +131,12 @@ def neighbours(
         for index, count in zip(zip(*lists, strict=True), zip(*counts, strict=True), strict=True)
     )
     return Neighbours(centre, np.broadcast_to(half, centre.shape), near_atoms, far_atoms)
+
+
+def _near(pos: np.ndarray, centre: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Whether each atom ``[N, 3]`` is nearer than ``NEAR`` to each box ``[T, 3]``, ``[T, N]``."""
+    outside = np.abs(pos - centre[:, None]) - half[:, None]
+    return np.asarray(np.square(np.maximum(outside, 0)).sum(axis=2) < NEAR**2)
 
 
 def pays(batch: RenderInput, found: Neighbours, sizes: np.ndarray, n_heights: int) -> np.ndarray:

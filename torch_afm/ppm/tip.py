@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from torch_afm.config import MAX_RADIAL_STIFFNESS, RADIAL_STIFFNESS_RANGE, Tip
+from torch_afm.config import MAX_RADIAL_STIFFNESS, Tip
 from torch_afm.units import COULOMB, N_PER_M
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -111,7 +111,8 @@ class TipParameters:
         if n and (self.stiffness.min() < 0 or self.bond_length.min() <= 0):
             raise InputError("stiffness, bond_length: expected positive springs and length")
         if ((self.radial_stiffness <= 0) | (self.radial_stiffness > MAX_RADIAL_STIFFNESS)).any():
-            raise InputError(f"{RADIAL_STIFFNESS_RANGE}, got {self.radial_stiffness.tolist()}")
+            limit = f"more than 0 and at most {MAX_RADIAL_STIFFNESS:g} N/m, as good as rigid"
+            raise InputError(f"radial_stiffness: expected {limit}, got {self.radial_stiffness.tolist()}")
         if (self.tilt.norm(dim=1) >= self.bond_length).any():
             raise InputError(f"tilt: expected less than the bond length, got {self.tilt.tolist()} Å")
 

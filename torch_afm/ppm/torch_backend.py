@@ -110,10 +110,9 @@ def _relax(scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
     atoms, springs, free = scene
     u, force = torch.empty_like(free), torch.empty_like(free[..., 0])
     rest = torch.empty_like(force, dtype=torch.bool)
-    heights = free[:, 0, 2]
-    level = free[0] - heights[0] * free.new_tensor([0.0, 0.0, 1.0])
     for part in parts(free.shape[1], len(atoms.pos)):
-        u[:, part], rest[:, part] = relax(level[part], heights, atoms, springs)
+        level = free[0, part] * free.new_tensor([1.0, 1.0, 0.0])
+        u[:, part], rest[:, part] = relax(level, free[:, part.start, 2], atoms, springs)
         for j in range(len(free)):
             terms = SurfaceTerms.at(free[j, part] + u[j, part], atoms)
             force[j, part] = terms.force()[:, 2]

@@ -10,7 +10,7 @@ from torch_afm.generation.refinement import stack_jacobian
 from torch_afm.ppm import ProbeParticleModel, TipParameters, TorchRenderer
 from torch_afm.testing import water
 
-SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(7, 8), n_slices=3)
+SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(7, 8), n_slices=3, substeps=2)
 PIXELS = torch.cartesian_prod(torch.arange(7), torch.arange(8))
 TIP = TipParameters.from_tips([Tip(tilt=(0.2, -0.1))])
 Z_TOP = 8.5
