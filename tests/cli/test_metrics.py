@@ -135,32 +135,32 @@ def test_an_empty_prediction_is_told_of(folder, tmp_path):
         assert main(["metrics", str(tmp_path / "mine"), *arguments]) == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["{}/none", "--reference", "{}/theory"], "expected a folder or a file"),
-        (["{}/theory"], "reference"),
-        (["{}/theory", "--reference", "{}/near"], "found none"),
-        (["{}/bad", "--reference", "{}/theory"], "cut.xyz, line 3: expected 3 atom line(s)"),
-        (["{}/theory", "--reference", "{}/bad"], "cut.xyz, line 3"),
-        (["{}/theory", "{}/theory", "--reference", "{}/theory"], "expected folders of different names"),
-        (
-            ["{}/theory", "--reference", "{}/theory/0.extxyz"],
-            "expected two structures or more, to halve, got 1",
-        ),
-        (["{}/gold.xyz", "--reference", "{}/theory"], "gold.xyz: expected values of d_OO"),
-        (["{}/theory", "--reference", "{}/theory", "--features", "[d_OX]"], "'d_OX'"),
-        (["{}/theory", "--reference", "{}/theory", "--features", "[]"], "--features: expected at least one"),
-        (["{}/theory", "--reference", "{}/theory", "--compat", "huang"], "--compat"),
-        (["{}/theory", "--reference", "{}/theory", "--pair_cutoff", "-1"], "pair_cutoff"),
-        (["{}/theory", "--reference", "{}/theory", "--layer", "[5,4]"], "layer: expected a lower"),
-        (["{}/theory", "--reference", "{}/theory", "--max-values", "0"], "--max-values"),
-        (["{}/theory", "--reference", "{}/theory", "--bootstrap", "-1"], "--bootstrap"),
-        (["{}/theory", "--reference", "{}/theory", "--same", "("], "--same: expected a regular expression"),
-        (["{}/theory", "--reference", "{}/theory", "--out", "/proc/none/x"], "/proc/none"),
-    ],
-)
-def test_bad_input_is_one_line(folder, tmp_path, capsys, monkeypatch, options, told):
+#: Options -> what the error says.
+BAD = [
+    (["{}/none", "--reference", "{}/theory"], "expected a folder or a file"),
+    (["{}/theory"], "reference"),
+    (["{}/theory", "--reference", "{}/near"], "found none"),
+    (["{}/bad", "--reference", "{}/theory"], "cut.xyz, line 3: expected 3 atom line(s)"),
+    (["{}/theory", "--reference", "{}/bad"], "cut.xyz, line 3"),
+    (["{}/theory", "{}/theory", "--reference", "{}/theory"], "expected folders of different names"),
+    (
+        ["{}/theory", "--reference", "{}/theory/0.extxyz"],
+        "expected two structures or more, to halve, got 1",
+    ),
+    (["{}/gold.xyz", "--reference", "{}/theory"], "gold.xyz: expected values of d_OO"),
+    (["{}/theory", "--reference", "{}/theory", "--features", "[d_OX]"], "'d_OX'"),
+    (["{}/theory", "--reference", "{}/theory", "--features", "[]"], "--features: expected at least one"),
+    (["{}/theory", "--reference", "{}/theory", "--compat", "huang"], "--compat"),
+    (["{}/theory", "--reference", "{}/theory", "--pair_cutoff", "-1"], "pair_cutoff"),
+    (["{}/theory", "--reference", "{}/theory", "--layer", "[5,4]"], "layer: expected a lower"),
+    (["{}/theory", "--reference", "{}/theory", "--max-values", "0"], "--max-values"),
+    (["{}/theory", "--reference", "{}/theory", "--bootstrap", "-1"], "--bootstrap"),
+    (["{}/theory", "--reference", "{}/theory", "--same", "("], "--same: expected a regular expression"),
+    (["{}/theory", "--reference", "{}/theory", "--out", "/proc/none/x"], "/proc/none"),
+]
+
+
+def test_bad_input_is_one_line(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("bad", "theory", "near"):
         (tmp_path / name).mkdir()
@@ -168,10 +168,11 @@ def test_bad_input_is_one_line(folder, tmp_path, capsys, monkeypatch, options, t
         (tmp_path / "theory" / file.name).write_bytes(file.read_bytes())
     (tmp_path / "bad" / "cut.xyz").write_text("3\n\nO 0 0 0\n")
     (tmp_path / "gold.xyz").write_text("1\n\nAu 0 0 0\n")
-    assert main(["metrics", *(o.replace("{}", str(tmp_path)) for o in options)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("torch-afm metrics: error: ")
-    assert told in line
+    for options, told in BAD:
+        assert main(["metrics", *(o.replace("{}", str(tmp_path)) for o in options)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("torch-afm metrics: error: ")
+        assert told in line
 
 
 def test_a_cell_for_files_that_leave_it_out(folder, tmp_path, capsys):

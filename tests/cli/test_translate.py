@@ -73,21 +73,22 @@ def test_no_translation_fails(monkeypatch, capsys):
     assert "no translation" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "expected an action, train or apply, got nothing"),
-        (["predict"], "expected an action, train or apply, got predict"),
-        (["train", "--crop", "30"], "crop: expected a multiple of 4"),
-        (["apply", "{}/none.npz", "--weights", "{}", "--out", "{}/o.npz"], "none.npz: no such file"),
-        (
-            ["apply", "{}/stack.npz", "--weights", "{}", "--out", "{}/o.npz"],
-            "expected a saved StyleTranslator",
-        ),
-        (["apply", "{}/stack.npz", "--weights", "{}", "--out", "{}/o.png"], "--out: expected the name"),
-    ],
-)
-def test_bad_input_is_one_line(tmp_path, stack, capsys, arguments, message):
-    assert main(["translate", *(a.format(tmp_path) for a in arguments)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("torch-afm translate: error: ") and message in line
+#: Arguments -> what the error says.
+BAD = [
+    ([], "expected an action, train or apply, got nothing"),
+    (["predict"], "expected an action, train or apply, got predict"),
+    (["train", "--crop", "30"], "crop: expected a multiple of 4"),
+    (["apply", "{}/none.npz", "--weights", "{}", "--out", "{}/o.npz"], "none.npz: no such file"),
+    (
+        ["apply", "{}/stack.npz", "--weights", "{}", "--out", "{}/o.npz"],
+        "expected a saved StyleTranslator",
+    ),
+    (["apply", "{}/stack.npz", "--weights", "{}", "--out", "{}/o.png"], "--out: expected the name"),
+]
+
+
+def test_bad_input_is_one_line(tmp_path, stack, capsys):
+    for arguments, message in BAD:
+        assert main(["translate", *(a.format(tmp_path) for a in arguments)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("torch-afm translate: error: ") and message in line

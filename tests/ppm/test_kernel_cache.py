@@ -45,6 +45,7 @@ def cache(monkeypatch, tmp_path):
     """An empty cache folder and an empty temporary folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(kernel_cache, "_mine", None)
     monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     return tmp_path / "cache" / "torch_afm"
@@ -71,9 +72,12 @@ def test_kernels_outlive_the_process_and_its_folder_does_not(cache, finish):
     assert archive().stat().st_mtime_ns == written  # nothing new, nothing written
 
 
-def test_children_use_the_folder_of_their_parent(cache, finish):
+def test_every_process_has_one_folder(cache, finish, monkeypatch):
     folder = set_pocl_folder()
     assert set_pocl_folder() == folder
+    monkeypatch.setattr(kernel_cache.os, "getpid", lambda: os.getppid())  # a child: the parent may end first
+    other = set_pocl_folder()
+    assert other != folder and other.parent == cache
 
 
 @pytest.mark.parametrize("at", [0, 100, 5000, -10])
@@ -115,8 +119,11 @@ def test_folders_of_killed_processes_go(cache, finish):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     names = [f"pocl-{host}-{dead.pid}-x", f"pocl-{host}-{os.getppid()}-x", f"pocl-other-{dead.pid}-x", "pocl"]
+    names.append(f"pocl-{host}-{dead.pid}-new")
     for name in names:
         (cache / name).mkdir(parents=True)
+        if not name.endswith("new"):
+            os.utime(cache / name, (0, 0))
     folder = set_pocl_folder()
     assert sorted(p.name for p in cache.iterdir()) == sorted([*names[1:], folder.name])
 

@@ -10,7 +10,9 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 import zipfile
+from collections.abc import Callable
 from multiprocessing.util import Finalize
 from pathlib import Path
 
@@ -19,12 +21,19 @@ from torch_afm.utils import cache_dir
 #: What PoCL needs beside the kernels, in bytes, and the size from which the archive is begun anew.
 _ROOM, _LARGEST = 1 << 22, 1 << 26
 
+#: Seconds after which a folder without its process is removed; one container does not see the processes of
+#: another.
+_FORGOTTEN = 7 * 24 * 3600
+
 #: Name of a folder: machine and process; PoCL makes files in it that nobody else needs.
 _NAME = re.compile(r"pocl-(?P<host>.*)-(?P<pid>\d+)-\w+")
 _SCRATCH = "tempfile_*"
 
 #: Environment variable by which PoCL finds its cache.
 VARIABLE = "POCL_CACHE_DIR"
+
+#: This process, and its folder.
+_mine: tuple[int, Path] | None = None
 
 
 def archive() -> Path:
@@ -33,26 +42,32 @@ def archive() -> Path:
 
 
 def set_pocl_folder() -> Path | None:
-    """Give PoCL a folder for this process and its children, removed when the process ends; before OpenCL is
-    first used. It lies in ``POCL_CACHE_DIR``, in the user's cache folder or with the temporary files, the
-    first of these that has room; ``None`` where none has."""
+    """Give PoCL a folder of this process, removed when the process ends; before OpenCL is first used. It lies
+    in ``POCL_CACHE_DIR``, in the user's cache folder or with the temporary files, the first of these that has
+    room; ``None`` where none has."""
+    global _mine
+    if _mine is not None and _mine[0] == os.getpid() and _mine[1].is_dir():
+        return _mine[1]
     given = os.environ.get(VARIABLE)
-    if given and _NAME.fullmatch(Path(given).name) and Path(given).is_dir():
-        return Path(given)  # that of the parent process
-    for parent in (given, cache_dir(), tempfile.gettempdir()):
-        folder = None if parent is None else _make(Path(parent))
+    inherited = given is not None and _NAME.fullmatch(Path(given).name)  # it goes with the parent process
+    for parent in (lambda: None if inherited else given, cache_dir, tempfile.gettempdir):
+        folder = _make(parent)
         if folder is not None:
             _unpack(folder)
-            os.environ[VARIABLE] = str(folder)
+            _mine, os.environ[VARIABLE] = (os.getpid(), folder), str(folder)
             Finalize(None, _finish, args=(folder, given, _kernels(folder)), exitpriority=0)
             return folder
     return None
 
 
-def _make(parent: Path) -> Path | None:
-    """A folder in ``parent``, or ``None`` where kernels cannot be written and run there."""
+def _make(place: Callable[[], str | Path | None]) -> Path | None:
+    """A folder in what ``place`` returns, or ``None`` where kernels cannot be written and run there."""
     folder = None
     try:
+        found = place()
+        if found is None:
+            return None
+        parent = Path(found)
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
         folder = Path(tempfile.mkdtemp(prefix=f"pocl-{socket.gethostname()}-{os.getpid()}-", dir=parent))
@@ -72,7 +87,9 @@ def _sweep(parent: Path) -> None:
     """Remove folders of processes that were killed."""
     for path in parent.glob("pocl-*"):
         match = _NAME.fullmatch(path.name)
-        if match and match["host"] == socket.gethostname() and not _alive(int(match["pid"])):
+        if match is None or match["host"] != socket.gethostname() or _alive(int(match["pid"])):
+            continue
+        if time.time() - path.stat().st_mtime > _FORGOTTEN:
             shutil.rmtree(path, ignore_errors=True)
 
 
