@@ -205,5 +205,5 @@ def test_bad_files_are_named(tmp_path):
             read_potential(path)
         text = str(error.value)
         assert str(path) in text and "\n" not in text
-    with pytest.raises(InputError, match="^unit: "):
+    with pytest.raises(InputError, match=r"^unit: "):
         read_potential(tmp_path / "v.cube", unit="kcal")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from torch_afm.data import AFMData
+from torch_afm.data.island import check_island, check_no_potential
 from torch_afm.utils import InputError
 
 
@@ -17,17 +18,19 @@ class PackedMolecules:
     Args:
         molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``; other keys are dropped, for
             all samples of a data set must carry the same.
+        periodic: take graphs that repeat, whose cell the caller keeps.
 
     Raises:
-        InputError: for no molecules, or one that lacks a key.
+        InputError: for no molecules, one that lacks a key or has a potential on a grid, or one that repeats.
     """
 
-    def __init__(self, molecules: Sequence[AFMData]) -> None:
+    def __init__(self, molecules: Sequence[AFMData], periodic: bool = False) -> None:
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
         columns: dict[str, list[np.ndarray]] = {"z": [], "pos": [], "charge": [], "edge_index": []}
         for i in range(len(molecules)):
             molecule = molecules[i]
+            (check_no_potential if periodic else check_island)(f"molecules: molecule {i}", molecule)
             for key, column in columns.items():
                 if key not in molecule:
                     raise InputError(f"molecules: expected {key!r} in each, got none in molecule {i}")
