@@ -46,6 +46,8 @@ def layer(edge: float, skew: float = 0.0, ribbon: bool = False, seed: int = 0) -
     cell = np.array([[edge, 0, 0], [skew * edge, edge, 0], [0, 0, 20.0]])
     corners = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), -1).reshape(-1, 2) / n
     places = np.concatenate([corners, corners + 0.5 / n])
+    # Probes slide off a ribbon, but a potential on a grid holds only where they bend by less than 1 Å.
+    scale = 0.2 if ribbon else 1.0
     pos = np.hstack([places @ cell[:2, :2], np.repeat([0.0, -1.0], n * n)[:, None]])
     pos += rng.uniform(-0.3, 0, pos.shape)
     pos[:, 2] -= pos[:, 2].max()
@@ -53,10 +55,10 @@ def layer(edge: float, skew: float = 0.0, ribbon: bool = False, seed: int = 0) -
     return AFMData(
         z=torch.tensor([11] * n * n + [17] * n * n),
         pos=torch.from_numpy(pos),
-        charge=torch.from_numpy(charge - charge.mean()),
+        charge=torch.from_numpy(scale * (charge - charge.mean())),
         cell=torch.from_numpy(cell)[None],
         pbc=torch.tensor([[True, not ribbon, False]]),
-        z_top=torch.tensor([HEIGHT]),
+        z_top=torch.tensor([HEIGHT + ribbon]),
     )
 
 
@@ -216,8 +218,8 @@ def _errors(found: dict[str, Tensor], exact: Tensor) -> dict[str, dict[str, floa
 
 def _range(data: AFMData) -> tuple[float, float]:
     """Heights that the charges of a tip may come to, above the atoms."""
-    nearest = HEIGHT - Tip().bond_length - SCAN.n_heights * SCAN.dz
-    return nearest - 1.2, HEIGHT - Tip().bond_length + 1.2
+    farthest = float(data.z_top) - Tip().bond_length
+    return farthest - SCAN.n_heights * SCAN.dz - 1.2, farthest + 1.2
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import ase.io.cube
@@ -129,34 +130,80 @@ def test_wrong_sign_is_warned_of(tmp_path):
         read_potential(path, electron=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("v.txt", CUBE, "expected a file ending in .cube, .xsf"),
-        ("v.cube", "", "cannot read it as cube"),
-        ("v.cube", CUBE[:-12], "cannot read it as cube"),
-        ("v.cube", CUBE.replace("5.0", "five"), "cannot read it as cube"),
-        ("v.cube", CUBE.replace("5.0", "nan"), "values: expected finite numbers"),
-        ("v.cube", CUBE.replace("3 0.0 2.0 0.0", "3 2.0 0.0 0.0"), "cell: expected three edges"),
-        ("v.cube", CUBE.replace("-2.0", "-2.0 2") + "12.0\n" * 12, "expected one value a point, got 2"),
-        ("v.xsf", "", "cannot read it as xsf"),
-        ("v.xsf", XSF[: XSF.index("BEGIN_BLOCK")], "cannot read it as xsf"),
-        ("v.xsf", XSF[: XSF.index(" END_DATAGRID")], "cannot read it as xsf"),
-        ("v.xsf", XSF.replace("9.0", "inf"), "values: expected finite numbers"),
-        ("v.xsf", XSF.replace(" 3 2 3", " 1 6 3"), "at least 2 points"),
-    ],
-)
-def test_bad_files(tmp_path, name, text, message):
-    path = tmp_path / name
-    path.write_text(text)
-    with pytest.raises(InputError, match=message) as error:
+def test_cube_in_angstrom_with_fortran_exponents(tmp_path):
+    """Negative numbers of points mean Å, of origin, edges and atoms alike."""
+    path = tmp_path / "v.cube"
+    path.write_text(CUBE)
+    bohr = read_potential(path, electron=True)
+    text = (
+        CUBE.replace("2 1.5 0.0", "-2 1.5 0.0")
+        .replace("3 0.0 2.0", "-3 0.0 2.0")
+        .replace("2 0.5", "-2 0.5D+00")
+    )
+    path.write_text(text.replace("2.0 3.0\n", "0.2D+01 30.0d-1\n"))
+    grid = read_potential(path, electron=True)
+    assert np.array_equal(grid.values, bohr.values)
+    assert np.allclose(grid.origin, [1, 0, -2]) and np.allclose(grid.cell[2], [1.0, 0, 6.0])
+    assert np.allclose(point(grid, 1, 2, 1), [3.0, 4, 1])
+    assert np.allclose(grid.cell * BOHR, bohr.cell)
+    with pytest.warns(UserWarning, match="expected electron=True"):  # the nucleus is where it was
         read_potential(path)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_missing_and_binary_files(tmp_path):
-    with pytest.raises(InputError, match=r"none\.cube: no such file"):
-        read_potential(tmp_path / "none.cube")
-    (tmp_path / "v.cube").write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match=r"v\.cube: ASE cannot read"):
-        read_potential(tmp_path / "v.cube")
+def test_units_that_files_state_are_used(tmp_path):
+    cube, xsf = tmp_path / "v.cube", tmp_path / "v.xsf"
+    cube.write_text(CUBE)
+    xsf.write_text(XSF)
+    hartree, volt = read_potential(cube, electron=True).values, read_potential(xsf).values
+    assert np.allclose(read_potential(cube, electron=True, unit="eV").values * HARTREE, hartree)
+    assert np.allclose(read_potential(xsf, unit="Rydberg").values, volt * HARTREE / 2)
+    for words, values in (("Hartree potential, eV", hartree / HARTREE), ("V(r) (Ry)", hartree / 2)):
+        cube.write_text(CUBE.replace("made by hand", words))
+        assert np.allclose(read_potential(cube, electron=True).values, values)
+    xsf.write_text(XSF.replace("BEGIN_DATAGRID_3D_potential", "BEGIN_DATAGRID_3D_potential_Rydberg"))
+    assert np.allclose(read_potential(xsf).values, volt * HARTREE / 2)
+    xsf.write_text(XSF.replace("9.0", "0.9D1"))
+    assert np.array_equal(read_potential(xsf).values, volt)
+
+
+#: File, content, and what the error says of it.
+BAD = [
+    ("v.txt", CUBE, "expected a file ending"),
+    ("v.cube", "", "cannot read it as cube"),
+    ("v.cube", CUBE[:-12], "cannot read it as cube"),
+    ("v.cube", CUBE.replace("5.0", "five"), "cannot read it as cube"),
+    ("v.cube", CUBE.replace("5.0", "nan"), "values: "),
+    ("v.cube", CUBE.replace("3 0.0 2.0 0.0", "3 2.0 0.0 0.0"), "cell: "),
+    ("v.cube", CUBE.replace("3 0.0 2.0 0.0", "-3 0.0 2.0 0.0"), "all negative"),
+    (
+        "v.cube",
+        CUBE.replace("3 0.0 2.0 0.0", "3000000 0.0 2.0 0.0").replace("2 1.5", "2000000 1.5"),
+        "points",
+    ),
+    ("v.cube", CUBE.replace("3 0.0 2.0 0.0", "0 0.0 2.0 0.0"), "points"),
+    ("v.cube", CUBE.replace("-2.0", "-2.0 2") + "12.0\n" * 12, "one value a point"),
+    ("v.cube", CUBE.replace("made by hand", "eV or Ry"), "one unit"),
+    ("v.xsf", "", "cannot read it as xsf"),
+    ("v.xsf", XSF[: XSF.index("BEGIN_BLOCK")], "cannot read it as xsf"),
+    ("v.xsf", XSF[: XSF.index(" END_DATAGRID")], "cannot read it as xsf"),
+    ("v.xsf", XSF.replace("9.0", "inf"), "values: "),
+    ("v.xsf", XSF.replace(" 3 2 3", " 1 6 3"), "at least 2 points"),
+    ("v.xsf", XSF.replace(" 3 2 3", " 99999 99999 99999"), "points"),
+    ("v.xsf", XSF + XSF[XSF.index("BEGIN_BLOCK") :], "one grid"),
+    ("v.cube", bytes(range(256)), "v.cube"),
+    ("v.xsf", None, "no such file"),
+]
+
+
+def test_bad_files_are_named(tmp_path):
+    for name, text, message in BAD:
+        path = tmp_path / name
+        path.unlink(missing_ok=True)
+        if text is not None:
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(InputError, match=re.escape(message)) as error:
+            read_potential(path)
+        text = str(error.value)
+        assert str(path) in text and "\n" not in text
+    with pytest.raises(InputError, match=r"^unit: "):
+        read_potential(tmp_path / "v.cube", unit="kcal")

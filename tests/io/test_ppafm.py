@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -62,46 +63,30 @@ def test_atomtypes_by_hand(tmp_path):
     assert radius.tolist() == [2.25, 1.5, 2.0, 1.9] and eps.tolist() == [0.0125, 0.001, 0.01, 0.004]
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("1.9", "expected 'R ε"),
-        ("1.9 0.004 1.8 C", "expected 'R ε"),
-        ("1.9 0.004 1.8 6.5 C", "expected 'R ε"),
-        ("1.9 0.004 1.8 7 Si", "expected the symbol N of Z = 7, got 'Si'"),
-        ("wide 0.004 1.8 7 N", "expected a finite number, got 'wide'"),
-        ("1.9 nan 1.8 7 N", "expected a finite number, got 'nan'"),
-        ("-1.9 0.004 1.8 7 N", "expected R > 0"),
-        ("1.9 -0.004 1.8 7 N", "expected R > 0"),
-        ("1.9 0.004 1.8 0 X", "element"),
-        ("1.9 0.004 1.8 500 Xx", "element"),
-        ("1.9 0.004 1.8 6 C", "expected C on one line"),
-    ],
-)
-def test_bad_atomtypes(tmp_path, line, message):
+def test_bad_atomtypes_name_file_and_line(tmp_path):
     path = tmp_path / "atomtypes.ini"
-    path.write_text(ATOMTYPES + line + "\n")
-    with pytest.raises(InputError, match=message) as error:
-        read_atomtypes(path)
-    assert str(error.value).startswith(f"{path}, line 6: ")
-
-
-def test_no_atomtypes(tmp_path):
-    path = tmp_path / "atomtypes.ini"
-    with pytest.raises(InputError, match="no such file"):
-        read_atomtypes(path)
-    path.write_text("# nothing\n")
-    with pytest.raises(InputError, match="expected a line for each element"):
-        read_atomtypes(path)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot read it as text"):
-        read_atomtypes(path)
+    bad = ["1.9", "1.9 0.004 1.8 C", "1.9 0.004 1.8 6.5 C", "1.9 0.004 1.8 7 Si", "wide 0.004 1.8 7 N"]
+    bad += ["1.9 nan 1.8 7 N", "-1.9 0.004 1.8 7 N", "1.9 -0.004 1.8 7 N", "1.9 0.004 1.8 0 X"]
+    bad += ["1.9 0.004 1.8 500 Xx", "1.9 0.004 1.8 6 C"]
+    for line in bad:
+        path.write_text(ATOMTYPES + line + "\n")
+        with pytest.raises(InputError) as error:
+            read_atomtypes(path)
+        assert str(error.value).startswith(f"{path}, line 6: ")
+    for content in (None, b"# nothing\n", b"\xff\xfe\x00"):
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(InputError, match="^" + re.escape(str(path))):
+            read_atomtypes(path)
+        path.write_text("")
 
 
 def test_params_by_hand(params):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        scan, tip, z_top, cell = params()
+        scan, tip, on_grid, z_top, cell = params()
+    assert on_grid == tip
     assert tip == Tip(
         probe="Xe",
         charges=(0.3,),
@@ -128,10 +113,10 @@ def test_params_by_hand(params):
 
 
 def test_defaults_of_ppafm(params):
-    scan, tip, z_top, cell = params(text="")
+    scan, tip, _, z_top, cell = params(text="")
     assert scan == Scan(window=((0.0, 20.0), (0.0, 20.0)), pixels=(201, 201), n_slices=21) and z_top == 7.95
     assert tip == Tip(charges=(0.0,), charge_heights=(0.0,), stiffness=(0.5, 0.5, 0.0), radial_stiffness=20.0)
-    assert cell is None and params("PBC False").cell is None
+    assert cell is None and params("PBC False").cell is None and params("nPBC 0 0 0").cell is None
 
 
 def test_springs_by_klat_and_krad(params):
@@ -157,13 +142,38 @@ def test_multipoles(params, kind, order, moment):
         assert np.allclose(charges, Tip.preset("CO").charges) and tip.charge_heights == Tip().charge_heights
 
 
+@pytest.mark.parametrize(("kind", "width"), [("s", 0.7), ("pz", 0.6), ("dz2", 0.71), ("dz2", 0.5)])
+def test_tip_on_a_potential_is_ppafms_gaussian(params, kind, width):
+    """Energies in the potential of some charges: of ppafm's charge density, q times 1, z/σ or
+    (2z² - x² - y²)/4σ² times a Gaussian, by quadrature, and of the point charges that are read."""
+    tip = params(f"tip {kind}", "charge -0.1", f"sigma {width}").tip_on_grid
+    rng = np.random.default_rng(0)
+    at, q = rng.uniform([-4, -4, -7], [4, 4, -5.5], (9, 3)), rng.normal(0, 0.3, 9)
+
+    def potential(points):
+        return (q / np.linalg.norm(points[..., None, :] - at, axis=-1)).sum(-1)
+
+    node, weight = np.polynomial.hermite_e.hermegauss(24)
+    x, y, z = width * np.stack(np.meshgrid(node, node, node, indexing="ij"))
+    density = weight[:, None, None] * weight[:, None] * weight / (2 * np.pi) ** 1.5
+    density *= -0.1 * {"s": 1, "pz": z / width, "dz2": (2 * z**2 - x**2 - y**2) / (4 * width**2)}[kind]
+    heights = np.array(tip.charge_heights)[:, None] * [0.0, 0.0, 1.0]
+    places = rng.uniform(-1, 1, (8, 3))
+    exact = np.array([(density * potential(np.stack([x, y, z], -1) + place)).sum() for place in places])
+    found = np.array([np.array(tip.charges) @ potential(place + heights) for place in places])
+    np.testing.assert_allclose(found, exact, rtol=0, atol=2e-3 * np.abs(exact).max())
+    if (kind, width) == ("dz2", 0.71):  # Θ = ½ ∫ρ (3z² - r²)
+        theta = np.sum(np.array(tip.charges) * np.square(tip.charge_heights))
+        assert theta == pytest.approx(-0.0756, abs=1e-4)
+
+
 def test_settings_of_the_golden_scans(params, golden):
     """What ppafm made of the same settings: pixels, heights, samples an oscillation, charges, springs."""
     f = {k.split("/")[1]: golden[k] for k in golden.files if k.startswith("camphor_pc_tilt/")}
     low, high = f["scan_window"]
     step = [*((high[:2] - low[:2]) / (f["scan_dim"][:2] - 1)), float(f["dz"])]
     kx, ky, _, kr = f["stiffness_Nm"]
-    scan, tip, z_top, _ = params(
+    scan, tip, _, z_top, _ = params(
         "probeType 8\ntip dz2\ncharge -0.1",
         f"stiffness {kx} {ky} {kr}",
         "r0Probe " + " ".join(map(str, f["tipR0"])),
@@ -187,58 +197,49 @@ def test_settings_of_the_golden_scans(params, golden):
 
 def test_unknown_keys_are_listed_once(params):
     with pytest.warns(
-        UserWarning, match=r"params\.ini: unknown key\(s\) left out: Amplitudo, tip_base$"
+        UserWarning, match=r"params\.ini: unknown key\(s\) left out: Amplitudo, KPFM$"
     ) as record:
-        params("Amplitudo 3", "tip_base None 0.0")
+        params("Amplitudo 3", "KPFM None", "tip_base None 0.0")
     assert len(record) == 1
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("charge much", "charge: expected a finite number, got 'much'"),
-        ("charge inf", "charge: expected a finite number, got 'inf'"),
-        ("charge", r"charge: expected 1 value\(s\), got 0"),
-        ("r0Probe 0 0", r"r0Probe: expected 3 value\(s\), got 2"),
-        ("r0Probe 3 3 4", "r0Probe: expected an offset x, y shorter than the bond, got 3.0 3.0 4.0"),
-        ("probeType CO", "probeType: expected a chemical symbol"),
-        ("probeType 0", "probeType: expected a chemical symbol"),
-        ("tip dxy", "tip: expected one of s, pz, dz2, got dxy"),
-        ("stiffness 0.5 0.5 0", "stiffness: expected a positive radial spring"),
-        ("scanStep 0.1 0.1 0", "scanStep: expected positive steps"),
-        ("scanStep 0.1 1e-300 0.1", "scanMax: expected 1 to 1e5 scanSteps"),
-        ("scanMax -5 5 12", "scanMax: expected 1 to 1e5 scanSteps"),
-        ("scanMax 4 5 10", "scanMax: expected room for an oscillation of 1.2"),
-        ("Amplitude 0.1", "Amplitude: expected 2 or more whole steps of 0.1"),
-        ("Amplitude 1.25", "Amplitude: expected 2 or more whole steps of 0.1"),
-        ("Amplitude 1e300", "Amplitude: expected 2 or more whole steps of 0.1"),
-        ("f0Cantilever 0", "f0Cantilever: expected a positive number"),
-        ("kCantilever -1", "kCantilever: expected a positive number"),
-        ("PBC perhaps", "PBC: expected True or False, got 'perhaps'"),
-        ("gridC 1 0 0", "gridC: expected an edge that spans a volume"),
-        ("ffModel 'Morse'", "ffModel: only LJ is simulated here, got Morse"),
-        ("tiltedScan True", "tiltedScan: only False is simulated here"),
-        ("Vbias 0.5", "Vbias: only 0.0 is simulated here"),
-    ],
-)
-def test_bad_params_name_file_and_line(params, tmp_path, line, message):
-    with pytest.raises(InputError, match=message) as error:
-        params(line)
-    lines = (tmp_path / "params.ini").read_text().splitlines()
-    key = message.split(":")[0]
-    number = next(i for i, text in enumerate(lines, start=1) if text.split()[:1] == [key])
-    assert str(error.value).startswith(f"{tmp_path / 'params.ini'}, line {number}: ")
+#: Lines, and the key that the error names.
+BAD = [
+    *((f"charge {v}", "charge") for v in ("much", "inf", "")),
+    *((f"r0Probe {v}", "r0Probe") for v in ("0 0", "3 3 4")),
+    *((f"probeType {v}", "probeType") for v in ("CO", "0")),
+    ("tip dxy", "tip"),
+    ("sigma 0", "sigma"),
+    ("stiffness 0.5 0.5 0", "stiffness"),
+    ("stiffness -1 -1 -1\nklat -0.1", "klat"),
+    ("stiffness -1 -1 -1\nkrad 0", "krad"),
+    ("scanStep 0.1 0.1 0", "scanStep"),
+    ("scanStep 0.1 1e-300 0.1", "scanMax"),
+    *((f"scanMax {v}", "scanMax") for v in ("-5 5 12", "4 5 10")),
+    *((f"Amplitude {v}", "Amplitude") for v in ("0.1", "1.25", "1e300")),
+    ("f0Cantilever 0", "f0Cantilever"),
+    ("kCantilever -1", "kCantilever"),
+    ("PBC perhaps", "PBC"),
+    ("nPBC 1 0 1", "nPBC"),
+    ("gridC 1 0 0", "gridC"),
+    ("ffModel 'Morse'", "ffModel"),
+    ("tiltedScan True", "tiltedScan"),
+    ("Vbias 0.5", "Vbias"),
+    ("tip_base 'dz2' 0.1", "tip_base"),
+    ("moleculeShift 0 0 1.5", "moleculeShift"),
+]
 
 
-def test_bad_springs_of_klat_and_krad(params):
-    with pytest.raises(InputError, match="klat: expected springs"):
-        params("stiffness -1 -1 -1", "klat -0.1")
-    with pytest.raises(InputError, match="krad: expected a positive radial spring"):
-        params("stiffness -1 -1 -1", "krad 0")
-
-
-def test_defaults_that_do_not_fit_are_named(params):
-    with pytest.raises(InputError, match=r"params\.ini: ppafm's default: scanMax: .*got 20\.0 20\.0 8\.0"):
+def test_bad_params_name_file_and_line(params, tmp_path):
+    path = tmp_path / "params.ini"
+    for line, key in BAD:
+        with pytest.raises(InputError, match=f" {key}: ") as error:
+            params(*line.splitlines())
+        lines = path.read_text().splitlines()
+        number = next((i for i, text in enumerate(lines, start=1) if text.split()[:1] == [key]), None)
+        assert str(error.value).startswith(f"{path}, line {number}: "), line
+    # A default that does not fit what the file says, and no file.
+    with pytest.raises(InputError, match=r"params\.ini: ppafm's default: scanMax: "):
         params("scanMin 0 0 7.5", text="")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"^missing\.ini"):
         read_ppafm_params("missing.ini")

@@ -97,21 +97,54 @@ def test_periodic_potential_repeats():
     assert found[0][0][0, 0].item() == pytest.approx(expected, rel=2e-4)
 
 
-def test_grid_that_is_too_small_is_refused():
+@pytest.mark.parametrize("spacing", [0.2, 0.25, 0.3])
+@pytest.mark.parametrize("tip", TIPS, ids=["quadrupole", "charges"])
+def test_nuclei_do_not_ring(tip, spacing):
+    """Force in the potential of nuclei in electrons of density e^{-kr}, K Z e^{-kr} (1/r + k/2), and of
+    charges, against its closed form, 3 Å above the nuclei."""
     data = molecule()
-    whole = coulomb(data)
+    at, charge = data.pos.double().numpy(), data.charge.double().numpy()
+    number, k = data.z.double().numpy(), np.where(data.z.numpy() == 1, 3.78, 6.14)  # 2 ζ/a0 by Slater's rules
+    low, count = np.array([-6.03, -6.01, -3.02]), np.ceil(np.array([12, 12, 9.5]) / spacing).astype(int)
+    axes = [a + spacing * np.arange(n) for a, n in zip(low, count, strict=True)]
+    r = np.linalg.norm(np.stack(np.meshgrid(*axes, indexing="ij"), -1)[..., None, :] - at, axis=-1).clip(0.02)
+    values = COULOMB * (charge / r + number * np.exp(-k * r) * (1 / r + k / 2)).sum(-1)
+    grid = PotentialGrid(values, low, spacing * np.diag(count))
+    assert values.max() > 100
+    origin, none = np.array([0.0, 0.0, 3.5]), np.zeros(3, bool)
+    charges, heights = np.array(tip.charges), np.array(tip.charge_heights)
+    parts = potential_field(grid, none, origin, np.zeros(2), charges, heights, SCAN)
+    probe = np.random.default_rng(0).uniform([-3, -2.5, -0.5], [3, 2.5, 0.0], (200, 3))
+    found, _ = field_force_hessian(torch.from_numpy(probe), *map(torch.from_numpy, parts))
+    exact = np.zeros_like(probe)
+    for q, height in zip(charges, heights, strict=True):
+        d = (probe + origin + [0, 0, height])[:, None] - at
+        r = np.linalg.norm(d, axis=2)
+        slope = charge / r**2 + number * np.exp(-k * r) * (1 / r**2 + k / r + k**2 / 2)
+        exact += q * COULOMB * ((slope / r)[..., None] * d).sum(1)
+    error = found.numpy() - exact
+    assert error.std() < 1e-2 * exact.std()
+
+
+def bad_uses():
+    """Name of the argument, data and scan."""
+    small, whole = molecule(), coulomb(molecule())
     cell = whole.cell * np.array([[1.0], [1.0], [15 / 46]])
-    data.potential = PotentialGrid(whole.values[:, :, :15], whole.origin, cell)
-    with pytest.raises(InputError, match="potential: expected a grid that reaches every charge"):
-        OpenCLRenderer(SCAN).render(data)
+    small.potential = PotentialGrid(whole.values[:, :, :15], whole.origin, cell)
+    array, height, wide = water(), with_grid(), molecule()
+    array.potential = np.zeros((2, 2, 2))
+    height.z_top.requires_grad_()
+    wide.potential = PotentialGrid(np.zeros((2, 2, 2)), -1e4 * np.ones(3), 4e4 * np.eye(3))
+    huge = Scan(window=((-2e3, 2e3), (-2e3, 2e3)), pixels=(4, 4), n_slices=2, n_oscillation=5)
+    return [
+        ("potential", small, SCAN),
+        ("potential", array, SCAN),
+        ("tip, z_top", height, SCAN),
+        ("scan", wide, huge),
+    ]
 
 
-def test_bad_use_is_refused():
-    data = water()
-    data.potential = np.zeros((2, 2, 2))
-    with pytest.raises(InputError, match="potential: expected a PotentialGrid, got ndarray"):
-        OpenCLRenderer(SCAN).render(data)
-    data = with_grid()
-    data.z_top.requires_grad_()
-    with pytest.raises(InputError, match="tip, z_top: expected constants"):
-        OpenCLRenderer(SCAN).render(data)
+def test_bad_uses_name_the_argument():
+    for name, data, scan in bad_uses():
+        with pytest.raises(InputError, match=f"^{name}: "):
+            OpenCLRenderer(scan).render(data)

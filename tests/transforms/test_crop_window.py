@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, PotentialGrid
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import CropWindow, RandomCropWindow
 
@@ -13,6 +13,11 @@ def test_cropped_stack_is_the_stack_of_the_moved_molecule():
     molecule = AFMData(
         z=torch.tensor([6, 8]), pos=torch.tensor([[1.5, 5.2, 0.0], [2.7, 5.2, -0.2]], dtype=torch.float64)
     )
+    # A potential that falls off along x and z, and is moved along.
+    x, z = np.meshgrid(np.linspace(-10, 10, 60), np.linspace(0, 9, 40), indexing="ij")
+    values = np.repeat(np.exp(-0.1 * x * x - z)[:, None], 4, axis=1)
+    box = np.diag([20 * 60 / 59, 40, 9 * 40 / 39])
+    molecule.potential = PotentialGrid(values, np.array([-9.0, -15.0, 0.0]), box)
     stack = TorchRenderer(SCAN, Tip(), dtype=torch.float64).render(molecule, z_top=8.5)
     crop = CropWindow([(7, 3)], [(10, 9)])
     small = crop.scan(SCAN)

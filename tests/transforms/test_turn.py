@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, PotentialGrid
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import RandomTurn, Turn
 
@@ -37,6 +37,27 @@ def test_turned_stack_is_the_stack_of_the_turned_molecule(turns, mirror):
     expected = render.render(moved, dataclasses.replace(tip, tilt=tuple(vector)), z_top=8.5)
     assert float(stack.std()) > 0.1
     assert torch.allclose(stack, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("turns", "mirror"), [(1, False), (2, True)])
+def test_lattice_and_potential_turn_along(turns, mirror):
+    """Both as one sample has them: an oblique lattice, and a potential of its own along it."""
+    cell = torch.tensor([[[4.2, 0, 0], [0.9, 5.1, 0], [0, 0, 12.0]]]).double()
+    x, y = np.meshgrid(np.arange(12) / 12, np.arange(14) / 14, indexing="ij")
+    wave = np.cos(2 * np.pi * x) + 0.5 * np.sin(2 * np.pi * (x + y))
+    decay = np.exp(-1.2 * np.arange(40) * 0.3)
+    sample = _molecule()
+    sample.cell, sample.pbc = cell, torch.tensor([[True, True, False]])
+    sample.potential = PotentialGrid(wave[:, :, None] * decay, np.array([0.2, 0.1, 0.0]), cell[0].numpy())
+    render = TorchRenderer(SCAN, Tip(charges=(0.3,), charge_heights=(0.0,)), dtype=torch.float64)
+    turn = Turn([turns], [mirror])
+    stack = turn.stack(render.render(sample, z_top=8.5))
+    moved = sample.clone()
+    turn.graph([moved], SCAN)
+    bare = render.render(_molecule(), z_top=8.5)
+    assert (turn.stack(bare) - stack).std() > 0.01
+    torch.testing.assert_close(render.render(moved, z_top=8.5), stack, atol=1e-4, rtol=0)
+    assert np.array_equal(sample.potential.origin, [0.2, 0.1, 0.0])
 
 
 def test_missing_atoms_move_along_and_no_tensor_changes():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.data.afm_data import AFMData
+from torch_afm.data.island import check_no_potential
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -35,7 +36,7 @@ def append_atom(
 
     Raises:
         InputError: for an unknown element, a position that is not three finite numbers, a charge that is
-            not finite, or a wrong index.
+            not finite, a wrong index, or a graph with a potential on a grid.
     """
     old_z, old_pos, old_charge, edge_index = _graph(data)
     n = old_z.numel()
@@ -65,7 +66,8 @@ def remove_atoms(data: AFMData, mask_or_index: Tensor | Sequence[int]) -> AFMDat
         missing_edge_index, which counts the same atoms; other keys are kept as they are (and shared).
 
     Raises:
-        InputError: for a mask of the wrong length or an index out of range.
+        InputError: for a mask of the wrong length, an index out of range, or a graph with a potential on a
+            grid.
     """
     z, pos, charge, edge_index = _graph(data)
     keep = torch.ones(z.numel(), dtype=torch.bool, device=z.device)
@@ -84,6 +86,7 @@ def remove_atoms(data: AFMData, mask_or_index: Tensor | Sequence[int]) -> AFMDat
 
 def _graph(data: AFMData) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """z, pos, charge, edge_index, with empty defaults for what ``data`` lacks."""
+    check_no_potential("data", data)
     z = data.z if "z" in data else torch.empty(0, dtype=torch.long)
     pos = data.pos if "pos" in data else torch.empty(0, 3, device=z.device)
     charge = data.charge if "charge" in data else pos.new_zeros(len(pos))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from torch_afm.data import AFMData
+from torch_afm.data.island import check_island, check_no_potential
 from torch_afm.utils import InputError
 
 
@@ -17,10 +18,10 @@ class PackedMolecules:
     Args:
         molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``; other keys are dropped, for
             all samples of a data set must carry the same.
-        periodic: whether surfaces, with ``cell`` and ``pbc``, may be among them.
+        periodic: take graphs that repeat, whose cell the caller keeps.
 
     Raises:
-        InputError: for no molecules, one that lacks a key, or one that is periodic and must not be.
+        InputError: for no molecules, one that lacks a key or has a potential on a grid, or one that repeats.
     """
 
     def __init__(self, molecules: Sequence[AFMData], periodic: bool = False) -> None:
@@ -29,11 +30,7 @@ class PackedMolecules:
         columns: dict[str, list[np.ndarray]] = {"z": [], "pos": [], "charge": [], "edge_index": []}
         for i in range(len(molecules)):
             molecule = molecules[i]
-            if not periodic and "pbc" in molecule and bool(molecule.pbc.any()):
-                raise InputError(
-                    f"molecules: expected no periodic structures, got one in molecule {i}; SlabDataset takes "
-                    "surfaces, and without cell and pbc the atoms of one cell are a molecule"
-                )
+            (check_no_potential if periodic else check_island)(f"molecules: molecule {i}", molecule)
             for key, column in columns.items():
                 if key not in molecule:
                     raise InputError(f"molecules: expected {key!r} in each, got none in molecule {i}")

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, covalent_bonds, from_ase
+from torch_afm.data.island import check_no_potential
 from torch_afm.datasets.packed import PackedMolecules
 from torch_afm.datasets.steps import StepDataset
 from torch_afm.elements import AtomClasses
@@ -71,10 +72,12 @@ def cut_window(
         ``z``, ``pos``, ``charge`` and ``edge_index`` (:func:`~torch_afm.data.covalent_bonds`); not periodic.
 
     Raises:
-        InputError: for a slab without a periodic cell, or no atoms within reach.
+        InputError: for a slab without a periodic cell or with a potential on a grid, or no atoms within
+            reach.
     """
     if slab.get("cell") is None or slab.get("pbc") is None:
         raise InputError("slab: expected a surface with cell and pbc, got one without")
+    check_no_potential("slab", slab)
     turn = Rotation.from_euler("z", angle)
     pos = turn.apply(slab.pos.double().numpy() - np.array([*centre, 0.0]))
     shifts = cell_shifts(pos, turn.apply(slab.cell[0].double().numpy()), slab.pbc[0].numpy(), scan)

@@ -84,7 +84,7 @@ def _box(*half: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _faces(*axes: tuple[float, int, bool]) -> np.ndarray:
-    """Points on the faces of a box: half an edge along each axis, how many, and whether denser at ends."""
+    """Points on the faces of a box: half an edge along each axis, how many, whether denser at the ends."""
     lines = []
     for half, count, dense in axes:
         middle = (np.arange(count) + 0.5) / count

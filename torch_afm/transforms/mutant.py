@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
 from torch_afm.data import AFMData
+from torch_afm.data.island import check_no_potential
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
 
@@ -46,7 +47,7 @@ class MakeMutant(BaseTransform):
         seed: seed of these moves and atoms.
 
     Raises:
-        InputError: for an index beyond the visible atoms.
+        InputError: for an index beyond the visible atoms, and a molecule with a potential on a grid.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class MakeMutant(BaseTransform):
         self.seed = seed
 
     def forward(self, data: AFMData) -> AFMData:
+        check_no_potential("data", data)
         z, pos, edge_index = data.z, data.pos, data.edge_index
         visible = np.flatnonzero(visible_atoms(data, self.z_min).numpy())
         removed = np.asarray(self.removed, dtype=np.int64)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.data import AFMData
+from torch_afm.data.island import check_island
 from torch_afm.ppm import Renderer, TipParameters
 from torch_afm.ppm.autograd import Scene
 from torch_afm.ppm.base import prepare
@@ -61,7 +62,11 @@ def stack_jacobian(
 
     Shapes:
         pixels ``[P, 2]``; computed and returned in the precision of ``data.pos``.
+
+    Raises:
+        InputError: for a molecule with a cell along which it repeats, or a potential.
     """
+    check_island("data", data)
     scan = renderer.scan
     top = torch.tensor([z_top], dtype=torch.float64)
     relaxation = renderer.relax(data, tip=tip, z_top=top, pixels=pixels)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
+from torch_afm.data.island import check_island
 from torch_afm.generation.physics import GeometryPrior
 from torch_afm.generation.refinement.completion import further_atoms
 from torch_afm.generation.refinement.image import SliceImages
@@ -89,11 +90,15 @@ def refine(
 
     Raises:
         InputError: for a stack of another shape than the renderer's scan or that is not finite or without
-            contrast, and for a molecule without atoms, with NaN or of wrong shapes.
+            contrast, and for a molecule without atoms, with NaN or of wrong shapes, periodic or with a
+            potential on a grid.
     """
     settings = settings or RefinementSettings()
     if starts < 1:
         raise InputError(f"starts: expected 1 or more, got {starts}")
+    for name, graph in (("data", data), ("context", context)):
+        if graph is not None:
+            check_island(name, graph)
     given = job = RefinementJob.of(data, context, stack, renderer, z_top, tip, settings)
     unknowns = job.unknowns(settings)
     origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import PotentialGrid, append_atom, remove_atoms
+from torch_afm.datasets import AFMDataset
+from torch_afm.datasets.slab import cut_window
+from torch_afm.generation.refinement import refine
+from torch_afm.generation.refinement.jacobian import stack_jacobian
+from torch_afm.ppm import TipParameters, TorchRenderer
+from torch_afm.testing import water
+from torch_afm.transforms import MakeMutant
+from torch_afm.utils import InputError
+
+SCAN = Scan(window=((-2.0, 2.0), (-2.0, 2.0)), pixels=(4, 4), n_slices=1, n_oscillation=2)
+
+
+def with_potential():
+    data = water()
+    data.potential = PotentialGrid(np.zeros((2, 2, 2)), -20 * np.ones(3), 80 * np.eye(3))
+    return data
+
+
+def repeated():
+    data = water()
+    data.cell, data.pbc = 5 * torch.eye(3)[None], torch.tensor([[True, True, False]])
+    return data
+
+
+def test_what_cannot_go_along_is_refused():
+    """Functions that move, add or take atoms keep no potential of other atoms, and those that build graphs
+    anew lose no lattice."""
+    renderer = TorchRenderer(SCAN)
+    stack, tip = renderer.render(water(), z_top=8.0), TipParameters.from_tips([Tip()])
+    pixels = torch.tensor([[0, 0]])
+    charged = with_potential()
+    charged.cell, charged.pbc = repeated().cell, repeated().pbc
+    bad = [
+        ("data", lambda: append_atom(with_potential(), 1, [0, 0, 3], [])),
+        ("data", lambda: remove_atoms(with_potential(), [0])),
+        ("data", lambda: MakeMutant([0])(with_potential())),
+        ("slab", lambda: cut_window(charged, (0, 0), 0.0, SCAN)),
+        *(("molecules", lambda g=g: AFMDataset([water(), g()], SCAN)) for g in (with_potential, repeated)),
+        *(("data", lambda g=g: refine(g(), stack, renderer, 8.0)) for g in (with_potential, repeated)),
+        ("context", lambda: refine(water(), stack, renderer, 8.0, context=repeated())),
+        *(
+            ("data", lambda g=g: stack_jacobian(renderer, g(), tip, 8.0, pixels))
+            for g in (with_potential, repeated)
+        ),
+    ]
+    for name, call in bad:
+        with pytest.raises(InputError, match=f"^{name}: "):
+            call()
+    island = repeated()
+    island.pbc[:] = False
+    assert len(AFMDataset([island], SCAN)) > 0
