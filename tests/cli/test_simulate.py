@@ -151,7 +151,7 @@ def test_bad_input(tmp_path, capsys):
         ([str(tmp_path / "a.extxyz"), "--rotation", "best"], "rotation: expected as-is for a periodic"),
         (["-"], "format: expected one of"),
         (["--smiles", "C", "--tip.probe", "He"], "probe: no Lennard-Jones parameters for He"),
-        (["--smiles", "C", "--format", "pdf"], "--format: "),
+        (["--smiles", "C", "--format", "pdf"], "argument --format: "),
     ]:
         assert main(["simulate", *arguments, "--out", str(tmp_path / "s.npz"), *SMALL]) == 2
         assert f"error: {told}" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
-from ase.neighborlist import primitive_neighbor_list
+from ase.geometry import minkowski_reduce
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -36,18 +38,24 @@ def check_distances(
     points = pos.detach().cpu().double().numpy()
     if (np.abs(points) >= _MAX_COORDINATE).any():
         raise InputError(f"{name}: expected positions in Å, got {np.abs(points).max():.3g} Å")
-    if cell is not None and pbc is not None and np.any(pbc[:2]) and len(points):
-        lateral = np.array([*pbc[:2], False], dtype=bool)
-        i, j, d = primitive_neighbor_list("ijd", lateral, cell, points, MIN_DISTANCE)
-    elif len(points) > 1:
-        i, j = cKDTree(points).query_pairs(MIN_DISTANCE, output_type="ndarray").T
-        d = np.linalg.norm(points[i] - points[j], axis=1)
-    else:
+    if len(points) == 0:
         return
-    if len(d):
-        k = int(d.argmin())
-        image = " (or its periodic image)" if pbc is not None and np.any(pbc[:2]) else ""
+    vectors = np.zeros((0, 3))
+    if cell is not None and pbc is not None and np.any(pbc[:2]):
+        lateral = np.array([*pbc[:2], False], dtype=bool)
+        vectors = minkowski_reduce(np.asarray(cell, dtype=np.float64) * lateral[:, None], lateral)[0][lateral]
+    # Within one reduced cell, none but the next images can be the nearest.
+    inside = points - np.floor(points @ np.linalg.pinv(vectors)) @ vectors
+    counts = np.array(list(itertools.product((0, -1, 1), repeat=len(vectors))))
+    images = (inside + (counts @ vectors)[:, None]).reshape(-1, 3)
+    distances, found = cKDTree(images).query(inside, k=2, distance_upper_bound=MIN_DISTANCE)
+    itself = found[:, 0] == np.arange(len(inside))
+    distance = np.where(itself, distances[:, 1], distances[:, 0])
+    first = int(distance.argmin())
+    if distance[first] < MIN_DISTANCE:
+        other = int(np.where(itself, found[:, 1], found[:, 0])[first])
+        image = " (a periodic image)" if other >= len(points) else ""
         raise InputError(
-            f"{name}: expected atoms at least {MIN_DISTANCE} Å from each other, got atoms {i[k] + 1} and "
-            f"{j[k] + 1}{image} at {d[k]:.3f} Å"
+            f"{name}: expected atoms at least {MIN_DISTANCE} Å from each other, got atoms {first + 1} and "
+            f"{other % len(points) + 1}{image} at {distance[first]:.3f} Å"
         )

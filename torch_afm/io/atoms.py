@@ -132,7 +132,7 @@ def _by_ase(text: str, name: str) -> list[ase.Atoms]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             return [read_aims(io.StringIO(text))]
-    return list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))  # type: ignore[arg-type]
+    return list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))
 
 
 def _check_counts(text: str, where: str) -> None:
