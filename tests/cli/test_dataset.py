@@ -112,34 +112,34 @@ def test_stats(molecules, tmp_path, capsys):
     assert stats["thesis"]["H"] == 94.2
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("--shard 3", "--shard: expected i/n, as in 3/16, got '3'"),
-        ("--shard 17/16", "shard: expected i/n with 1 ≤ i ≤ n, got 17/16"),
-        ("--molecules few.txt", "few.txt: expected a file ending in .smi, "),
-        ("--molecules none.smi", "none.smi"),
-        ("--molecules one.smi --part test", "--part: expected enough molecules for a test part, got 1"),
-        ("--molecules few.smi --part all --out few.smi", "few.smi: File exists"),
-        ("--molecules few.smi --part all --storage float64", "storage: expected one of float16, uint8"),
-        ("--molecules few.smi --part all --out training --seed 1", "other settings (seed)"),
-        ("--part everything", "--part"),
-        ("--workers -1", "--workers"),
-        ("--bogus 1", "--bogus"),
-        ("--molecules few.smi --part all --backend cuda", "--backend: torch sees no CUDA device"),
-    ],
-)
-def test_one_line_and_exit_status_2(molecules, tmp_path, capsys, monkeypatch, line, message):
+#: What is refused, and what the message names.
+REFUSED = [
+    ("--shard 3", "--shard: expected i/n, as in 3/16, got '3'"),
+    ("--shard 17/16", "shard: expected i/n with 1 ≤ i ≤ n, got 17/16"),
+    ("--molecules few.txt", "few.txt: expected a file ending in .smi, "),
+    ("--molecules none.smi", "none.smi"),
+    ("--molecules one.smi --part test", "--part: expected enough molecules for a test part, got 1"),
+    ("--molecules few.smi --part all --out few.smi", "few.smi: File exists"),
+    ("--molecules few.smi --part all --storage float64", "storage: expected one of float16, uint8"),
+    ("--molecules few.smi --part all --out training --seed 1", "other settings (seed)"),
+    ("--part everything", "--part"),
+    ("--workers -1", "--workers"),
+    ("--bogus 1", "--bogus"),
+    ("--molecules few.smi --part all --backend cuda", "--backend: torch sees no CUDA device"),
+]
+
+
+def test_one_line_and_exit_status_2(molecules, tmp_path, capsys, monkeypatch):
     (tmp_path / "one.smi").write_text("C\n")
-    if "--out training" in line:
-        assert main(["dataset", "--molecules", "few.smi", "--part", "all", "--out", "training", *SMALL]) == 0
-        line = f"{line} {' '.join(SMALL)}"
-        capsys.readouterr()
+    assert main(["dataset", "--molecules", "few.smi", "--part", "all", "--out", "training", *SMALL]) == 0
+    capsys.readouterr()
     monkeypatch.setitem(sys.modules, "cupy", None)
-    assert main(["dataset", *line.split()]) == 2
-    (printed,) = capsys.readouterr().err.splitlines()
-    assert printed.startswith("torch-afm dataset: error: ")
-    assert message in printed
+    for line, message in REFUSED:
+        settings = SMALL if "--out training" in line else []
+        assert main(["dataset", *line.split(), *settings]) == 2
+        (printed,) = capsys.readouterr().err.splitlines()
+        assert printed.startswith("torch-afm dataset: error: ")
+        assert message in printed
 
 
 def test_without_h5py(molecules, capsys, monkeypatch):

@@ -7,26 +7,26 @@ from torch_afm.nn.style import Scaling, TranslatorConfig
 from torch_afm.train import StyleConfig
 from torch_afm.utils import InputError
 
+#: What is refused.
+REFUSED = [
+    ("epochs", 0),
+    ("decay_epochs", -1),
+    ("batch_size", 0),
+    ("lr", 0.0),
+    ("pool", -1),
+    ("validation", 3),
+    ("crop", 30),
+    ("crop", 8),
+    ("slices", 0),
+    ("every", 0),
+    ("lambda_cycle", -1.0),
+]
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("epochs", 0),
-        ("decay_epochs", -1),
-        ("batch_size", 0),
-        ("lr", 0.0),
-        ("pool", -1),
-        ("validation", 3),
-        ("crop", 30),
-        ("crop", 8),
-        ("slices", 0),
-        ("every", 0),
-        ("lambda_cycle", -1.0),
-    ],
-)
-def test_bad_settings_name_the_argument(name, value):
-    with pytest.raises(InputError, match=name):
-        StyleConfig(**{name: value})
+
+def test_bad_settings_name_the_argument():
+    for name, value in REFUSED:
+        with pytest.raises(InputError, match=name):
+            StyleConfig(**{name: value})
 
 
 def test_a_context_needs_its_slices():

@@ -3,27 +3,27 @@ import pytest
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
 
+#: What is refused.
+REFUSED = [
+    ("epochs", 0),
+    ("batch_size", -1),
+    ("lr", 0.0),
+    ("schedule", "step"),
+    ("precision", "8"),
+    ("workers", -1),
+    ("patience", -1),
+    ("keep", 0),
+    ("mutants", 0),
+    ("epoch_samples", 7),
+    ("ema", 1.0),
+    ("render", "cloud"),
+]
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("epochs", 0),
-        ("batch_size", -1),
-        ("lr", 0.0),
-        ("schedule", "step"),
-        ("precision", "8"),
-        ("workers", -1),
-        ("patience", -1),
-        ("keep", 0),
-        ("mutants", 0),
-        ("epoch_samples", 7),
-        ("ema", 1.0),
-        ("render", "cloud"),
-    ],
-)
-def test_bad_settings_name_the_argument(name, value):
-    with pytest.raises(InputError, match=name):
-        TrainConfig(**{"devices": 2, name: value})
+
+def test_bad_settings_name_the_argument():
+    for name, value in REFUSED:
+        with pytest.raises(InputError, match=name):
+            TrainConfig(**{"devices": 2, name: value})
 
 
 def test_cached_stacks_are_not_rendered_on_the_device():

@@ -42,17 +42,18 @@ def test_fingerprint_tells_molecules_apart():
     assert len({fingerprint(water()), *others}) == 4
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"rotations": 0}, "rotations: expected at least 1, got 0"),
-        ({"draws": 0}, "draws: expected at least 1, got 0"),
-        ({"file_samples": -1}, "file_samples: expected at least 1, got -1"),
-        ({"candidates": 29}, r"candidates: expected at least 30 \(rotations\), got 29"),
-        ({"storage": "int4"}, "storage: expected one of float16, uint8, got 'int4'"),
-        ({"compression": "zip"}, "compression: expected one of gzip, lzf, none, got 'zip'"),
-    ],
-)
-def test_settings_that_make_no_sense(change, message):
-    with pytest.raises(InputError, match=message):
-        CacheConfig(**change)
+#: What is refused.
+REFUSED = [
+    {"rotations": 0},
+    {"draws": 0},
+    {"file_samples": -1},
+    {"candidates": 29},
+    {"storage": "int4"},
+    {"compression": "zip"},
+]
+
+
+def test_settings_that_make_no_sense():
+    for change in REFUSED:
+        with pytest.raises(InputError, match=next(iter(change))):
+            CacheConfig(**change)

@@ -296,9 +296,8 @@ def not_json(folder):
     (folder / "config.json").write_text("{")
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
+def test_damaged_files(tmp_path):
+    damages = (
         damage_weights,
         cut_weights,
         no_weights,
@@ -307,14 +306,14 @@ def not_json(folder):
         wrong_type,
         not_a_config,
         not_json,
-    ],
-)
-def test_damaged_files(damage, tmp_path):
-    tiny("small").save_pretrained(tmp_path)
-    damage(tmp_path)
-    with pytest.raises(InputError, match=r"^name: expected a saved GraphGenerator in .*, got: ") as error:
-        GraphGenerator.from_pretrained(tmp_path)
-    assert "\n" not in str(error.value)
+    )
+    for damage in damages:
+        folder = tmp_path / damage.__name__
+        tiny("small").save_pretrained(folder)
+        damage(folder)
+        with pytest.raises(InputError, match=r"^name: expected a saved GraphGenerator in .*, got: ") as error:
+            GraphGenerator.from_pretrained(folder)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -323,19 +322,20 @@ def test_config_round_trip(preset):
     assert from_dict(GraphGeneratorConfig, json.loads(json.dumps(to_dict(config)))) == config
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"z_min": 0.7}, "z_min: expected a negative depth"),
-        ({"map_channels": (32, 48)}, "volume_channels, map_channels: expected as many"),
-        ({"scan": Scan(pixels=(7, 7))}, "scan: expected pixels that halve 3 times"),
-        ({"attention_kernel": 2}, "attention_kernel: expected an odd size"),
-        ({"groups": (("H",), ("H", "C"))}, "groups: expected disjoint"),
-    ],
-)
-def test_bad_config(changes, message):
-    with pytest.raises(InputError, match=message):
-        GraphGeneratorConfig(**changes)
+#: What is refused.
+REFUSED = [
+    {"z_min": 0.7},
+    {"map_channels": (32, 48)},
+    {"scan": Scan(pixels=(7, 7))},
+    {"attention_kernel": 2},
+    {"groups": (("H",), ("H", "C"))},
+]
+
+
+def test_bad_config():
+    for changes in REFUSED:
+        with pytest.raises(InputError, match=next(iter(changes))):
+            GraphGeneratorConfig(**changes)
 
 
 def test_unknown_preset():

@@ -216,7 +216,11 @@ def test_a_damaged_checkpoint_is_done_without(tmp_path):
         (out / "last.ckpt").write_bytes((out / "best.ckpt").read_bytes()[:cut])
         with pytest.warns(UserWarning, match="last.ckpt: .* damaged; going on from best.ckpt, epoch 1"):
             assert last_checkpoint(out) == str(out / "best.ckpt")
-    with pytest.warns(UserWarning, match="going on from best.ckpt"):
+    (out / "curves" / "version_0" / "metrics.csv").write_text("epoch,train/total\n0,1e")
+    with (
+        pytest.warns(UserWarning, match="going on from best.ckpt"),
+        pytest.warns(UserWarning, match=r"curves\.png is not drawn"),
+    ):
         train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 2})), molecules)
     assert torch.load(out / "last.ckpt", weights_only=True)["epoch"] == 1
     for name in ("last", "best"):

@@ -115,7 +115,10 @@ class CurvePlot(L.Callback):
                 logger.save()
             files = list((self.out / "curves").glob("version_*/metrics.csv"))
             files.sort(key=lambda file: int(file.parent.name[8:]))
-            plot_curves(files).savefig(self.out / "curves.png")
+            try:
+                plot_curves(files).savefig(self.out / "curves.png")
+            except InputError as error:  # of a run that was killed, perhaps: no reason to end this one
+                warnings.warn(f"{error}; curves.png is not drawn", stacklevel=2)
 
 
 def _model(

@@ -42,16 +42,17 @@ def test_descent_moves_a_sample_onto_another():
     assert wasserstein_distance(x.detach(), target) < 0.05
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "told"),
-    [
-        (torch.tensor([0.0, torch.nan]), torch.ones(2), "x: expected finite"),
-        (torch.ones(2), torch.ones(0), r"y: expected floats .* \[0\]"),
-        (torch.ones(2, dtype=torch.long), torch.ones(2), r"x: expected floats .* torch\.int64"),
-        (torch.tensor(1.0), torch.ones(2), "x: expected floats"),
-        (torch.ones(3, 2), torch.ones(2, 2), r"y: expected leading dimensions \[3\], got \[2\]"),
-    ],
-)
-def test_bad_input(x, y, told):
-    with pytest.raises(InputError, match=told):
-        differentiable_wasserstein(x, y)
+#: What is refused.
+REFUSED = [
+    (torch.tensor([0.0, torch.nan]), torch.ones(2), "x"),
+    (torch.ones(2), torch.ones(0), "y"),
+    (torch.ones(2, dtype=torch.long), torch.ones(2), "x"),
+    (torch.tensor(1.0), torch.ones(2), "x"),
+    (torch.ones(3, 2), torch.ones(2, 2), "y"),
+]
+
+
+def test_bad_input():
+    for x, y, name in REFUSED:
+        with pytest.raises(InputError, match=f"^{name}: "):
+            differentiable_wasserstein(x, y)

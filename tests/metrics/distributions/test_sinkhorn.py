@@ -37,17 +37,18 @@ def test_same_samples_and_order():
     assert sinkhorn_divergence(*PLANE) == pytest.approx(sinkhorn_divergence(*PLANE[::-1]), abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "arguments", "message"),
-    [
-        (np.ones(3), np.ones((3, 1)), {}, "x:"),
-        (np.ones((3, 1)), np.ones((3, 2)), {}, "y:"),
-        (np.ones((0, 2)), np.ones((3, 2)), {}, "x:"),
-        (np.ones((3, 2)), np.full((3, 2), np.nan), {}, "y:"),
-        (*PLANE, {"blur": 0.0}, "blur"),
-        (*PLANE, {"scaling": 1.0}, "scaling"),
-    ],
-)
-def test_refused(x, y, arguments, message):
-    with pytest.raises(InputError, match=message):
-        sinkhorn_divergence(x, y, **arguments)
+#: What is refused.
+REFUSED = [
+    (np.ones(3), np.ones((3, 1)), {}, "x:"),
+    (np.ones((3, 1)), np.ones((3, 2)), {}, "y:"),
+    (np.ones((0, 2)), np.ones((3, 2)), {}, "x:"),
+    (np.ones((3, 2)), np.full((3, 2), np.nan), {}, "y:"),
+    (*PLANE, {"blur": 0.0}, "blur"),
+    (*PLANE, {"scaling": 1.0}, "scaling"),
+]
+
+
+def test_refused():
+    for x, y, arguments, message in REFUSED:
+        with pytest.raises(InputError, match=message):
+            sinkhorn_divergence(x, y, **arguments)

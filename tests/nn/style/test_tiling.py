@@ -53,12 +53,17 @@ def test_channels_may_change():
     assert translate_tiled(lambda x: x[:, :1] * 2, images(40, 41), 32, 8).shape == (2, 1, 40, 41)
 
 
-@pytest.mark.parametrize(
-    ("shape", "tile", "overlap", "match"),
-    [((1, 1, 7, 9), 32, 8, "at least 8"), ((1, 9, 9), 32, 8, "images"),
-     ((1, 1, 9, 9), 30, 8, "multiple of 4"),
-     ((1, 1, 9, 9), 32, 17, "half a tile"), ((1, 1, 9, 9), 32, -1, "half a tile")],
-)  # fmt: skip
-def test_wrong_arguments(shape, tile, overlap, match):
-    with pytest.raises(InputError, match=match):
-        translate_tiled(lambda x: x, torch.zeros(shape), tile, overlap)
+#: What is refused.
+REFUSED = [
+    ((1, 1, 7, 9), 32, 8, "at least 8"),
+    ((1, 9, 9), 32, 8, "images"),
+    ((1, 1, 9, 9), 30, 8, "multiple of 4"),
+    ((1, 1, 9, 9), 32, 17, "half a tile"),
+    ((1, 1, 9, 9), 32, -1, "half a tile"),
+]
+
+
+def test_wrong_arguments():
+    for shape, tile, overlap, match in REFUSED:
+        with pytest.raises(InputError, match=match):
+            translate_tiled(lambda x: x, torch.zeros(shape), tile, overlap)
