@@ -10,7 +10,7 @@ refined once more: structures that lack something.
 A prediction is *right* where F1 at 0.5 Å or the share of the heavy atoms that were found is 0.9 and more, and
 *wrong* where both are below 0.7, heights counted from where they fit best.
 
-    python -m benchmarks.prediction.verdict [--trials 240] [--keep build/verdict]
+    python -m benchmarks.prediction.verdict [--trials 250] [--keep build/verdict]
 
 Each prediction is kept in a file of the folder ``--keep``, and none of these is made again.
 """
@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=240)
+    parser.add_argument("--trials", type=int, default=250)
     parser.add_argument("--keep", type=Path, default=Path("build/verdict"))
     args = parser.parse_args()
     torch.set_num_threads(1)
