@@ -5,7 +5,6 @@ import pytest
 from torch_afm.generation import RefinementSettings, Stage
 from torch_afm.utils import InputError
 
-
 BAD = [
     (lambda: RefinementSettings(looks=0.0), "looks"),
     (lambda: RefinementSettings(stages=()), "stride, stages"),
