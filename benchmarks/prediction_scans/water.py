@@ -40,11 +40,11 @@ from torch_afm.generation import (
     RefinementSettings,
     choose_height,
     consistency,
+    judge,
     load_calibration,
     predict_scan,
     turned_back,
 )
-from torch_afm.generation.confidence import mean_pearson
 from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan, turn
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
@@ -90,7 +90,8 @@ def run_stack(
         pixels_ = turned.values.shape[:0:-1]
         scan = dataclasses.replace(prepared.scan, window=turned.window, pixels=pixels_)
         found = predict_scan(model, turned.tensor(), scan, z_top, **how)
-        r = mean_pearson(found.generation.simulated, turned.tensor())
+        parts = found.generation.graph, found.generation.context, found.generation.simulated
+        verdict = judge(*parts, turned.afm_stack(), min_pearson)
         back = [turned_back(g, turns, center) for g in (found.generation.graph, found.generation.context)]
         graphs.append(back[0])
         z, pos = (torch.cat([g[key] for g in back]) for key in ("z", "pos"))
@@ -101,8 +102,8 @@ def run_stack(
         rows.append(
             {
                 "degrees": 90 * turns,
-                "pearson": r,
-                "agrees": r >= min_pearson,
+                "pearson": verdict.pearson,
+                "agrees": verdict.agrees,
                 "visible": len(back[0].z),
                 "atoms": len(z),
                 "elements": dict(elements),
@@ -172,7 +173,7 @@ def report(stacks: Sequence[Mapping[str, Any]], judged: Sequence[Mapping[str, An
         "refined windows": lambda r: " / ".join(f"{s['refined']} of {s['windows']}" for s in r["rotations"]),
         "F1 between rotations": lambda r: "-" if r["consistency"] is None else f"{r['consistency']:.2f}",
     }
-    parts = [f"Stacks (an image agrees from r = {least:.2f} on)", table(stacks, columns)]
+    parts = [f"Stacks (r without noise of {least:.2f} is asked)", table(stacks, columns)]
     models = list(dict.fromkeys(r["model"] for r in judged))
     for conventions in CONVENTIONS:
         lines = []

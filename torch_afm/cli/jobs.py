@@ -155,8 +155,8 @@ def scan_of(stack: AFMStack, default: Scan) -> Scan:
             raise InputError(f"z: expected steps of {scan.dz:g} Å, as its scan says, got {dz:.4g} Å")
         if abs(dz - scan.dz) > _STEP * scan.dz:
             scan = dataclasses.replace(scan, dz=dz, n_oscillation=max(2, round(scan.amplitude / dz)))
-    window = tuple((float(axis[0]), float(axis[-1])) for axis in (stack.x, stack.y))
-    return dataclasses.replace(scan, window=window, pixels=(nx, ny), n_slices=nz)
+    sides = ((float(stack.x[0]), float(stack.x[-1])), (float(stack.y[0]), float(stack.y[-1])))
+    return dataclasses.replace(scan, window=sides, pixels=(nx, ny), n_slices=nz)
 
 
 def check_even(stack: AFMStack, axes: str) -> None:

@@ -96,9 +96,9 @@ def _of_stack(
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
     told = _report(args, generation, stack, "Hz", verdict, fitted, warnings, [], stack.meta.get("molecule"))
     also = _finish(args, folder, generation, told, fitted, stack)
-    print(describe(result))
     if found.refinement is not None:
         print(f"{'refined' if found.refinement.helped else 'not moved':<10} {found.refinement.why}")
+    print(describe(result))
     print(f"wrote      prediction.xyz, .sdf, .json and .png, report.html and .png{also} to {folder}")
     return 0
 

@@ -197,5 +197,5 @@ def _nan(data):
 )
 def test_bad_input(change, name, renderer, reference, z_top):
     arguments = {"data": water(), "stack": reference, "renderer": renderer, "z_top": z_top} | change
-    with pytest.raises(InputError, match=name):
+    with pytest.raises(InputError, match=f"^{name}:"):
         refine(**arguments)

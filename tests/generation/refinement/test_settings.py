@@ -5,19 +5,22 @@ import pytest
 from torch_afm.generation import RefinementSettings, Stage
 from torch_afm.utils import InputError
 
+BAD = [
+    (lambda: RefinementSettings(looks=0.0), "looks"),
+    (lambda: RefinementSettings(stages=()), "stride, stages"),
+    (lambda: RefinementSettings(stride=0), "stride"),
+    (lambda: RefinementSettings(tilt_sigma=-1.0), "tilt_sigma"),
+    (lambda: RefinementSettings(width=float("nan")), "width"),
+    (lambda: Stage(blur=-1.0), "stage"),
+    (lambda: Stage(slices=0), "stage"),
+    (lambda: Stage(iterations=0), "stage"),
+]
 
-@pytest.mark.parametrize(
-    "wrong", [{"looks": 0.0}, {"stages": ()}, {"stride": 0}, {"tilt_sigma": -1.0}, {"width": float("nan")}]
-)
-def test_bad_settings(wrong):
-    with pytest.raises(InputError, match=next(iter(wrong))):
-        RefinementSettings(**wrong)
 
-
-@pytest.mark.parametrize("wrong", [{"blur": -1.0}, {"slices": 0}, {"iterations": 0}])
-def test_bad_stage(wrong):
-    with pytest.raises(InputError, match="stage"):
-        Stage(**wrong)
+@pytest.mark.parametrize(("call", "argument"), BAD)
+def test_bad_settings(call, argument):
+    with pytest.raises(InputError, match=f"^{argument}"):
+        call()
 
 
 def test_known_leaves_positions_alone_to_be_fitted():
