@@ -12,6 +12,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveFloat
 
 from torch_afm.cli.jobs import describe, fits, predict, write_prediction
 from torch_afm.cli.parser import Parser, Seed
+from torch_afm.cli.progress import working
 from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
 from torch_afm.config import Scan
 from torch_afm.generation import (
@@ -37,12 +38,11 @@ def main(argv: Sequence[str]) -> int:
         raise InputError(f"{args.stack}: no such file or folder")
     plain = _plain(args)
     model = load_generator(args.weights)
-    folder = Path(args.out)
-    folder.mkdir(parents=True, exist_ok=True)  # now rather than after the work
-    calibration = load_calibration(args.weights)
-    if plain is not None and _as_it_is(plain, model.config.scan, args.z_top):
-        return _of_stack(args, plain, model, folder, calibration)
-    return _of_scan(args, predict_files(args, model), folder, calibration)
+    folder, calibration = Path(args.out), load_calibration(args.weights)
+    with working("predict", folder) as progress:
+        if plain is not None and _as_it_is(plain, model.config.scan, args.z_top):
+            return _of_stack(args, plain, model, folder, calibration)
+        return _of_scan(args, predict_files(args, model, progress), folder, calibration)
 
 
 def _plain(args: Namespace) -> AFMStack | None:
@@ -333,7 +333,7 @@ def _add_scan(parser: Parser) -> None:
     add("--amplitude", type=PositiveFloat, metavar="Å", help="peak to peak. Default: the model's 1 Å")
     add(
         "--cover",
-        choices=["islands", "grid"],
-        default="islands",
-        help="a window around each island of the scan, or windows all over it",
+        choices=["auto", "grid"],
+        default="auto",
+        help="windows of the model's size: around each thing there is to be seen, or all over the scan",
     )
