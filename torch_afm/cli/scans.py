@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from torch_afm.cli.jobs import setting
 from torch_afm.config import Scan, Tip
 from torch_afm.generation import (
@@ -19,6 +21,7 @@ from torch_afm.generation import (
     SpatialGeneration,
     choose_slices,
     consistency,
+    known_slices,
     predict_scan,
     turned_back,
 )
@@ -107,8 +110,9 @@ def predict_files(
     for reversed_ in orders:
         prepared = _prepare(stack, model.config.scan, args, reversed_)
         height = _height(prepared, stack, args, reversed_)
-        if height is not None and prepared.scan.n_slices == n and len(orders) == 1:
-            tries.append((prepared, reversed_, False, Look(0, height, 1.0)))
+        if height is not None and len(orders) == 1:
+            look = Look(*known_slices(prepared.scan, n, height), 1.0)
+            tries.append((prepared, reversed_, False, look))
             continue
         tip = setting(prepared.stack.afm_stack(), "tip", Tip())
         looks = choose_slices(model, prepared.stack.tensor(), prepared.scan, height, tip, **shared)
@@ -140,8 +144,9 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
     span = float(stack.heights[0] - stack.heights[-1])
     pitch = (model.window[0][1] - model.window[0][0]) / (model.pixels[0] - 1)
     area = math.prod((high - low) / pitch + 1 for low, high in args.window or stack.window)
-    most = min(model.n_slices + round(_SEARCHED / model.dz), int(_MOST_VALUES / area))
-    count = min(math.floor(span / model.dz + 1e-6) + 1, most)
+    count = min(math.floor(span / model.dz + 1e-6) + 1, int(_MOST_VALUES / area))
+    if _known(stack, args, reversed_) is None:
+        count = min(count, model.n_slices + round(_SEARCHED / model.dz))
     if args.top is None and count > model.n_slices:
         model = dataclasses.replace(model, n_slices=count)
     return prepare_scan(stack, model, settings)
@@ -149,13 +154,15 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
 
 def _height(prepared: PreparedScan, stack: ScanStack, args: Namespace, reversed_: bool) -> float | None:
     """First anchor height of the prepared slices, where that of the scan is known."""
-    known = args.z_top
-    if known is None and not reversed_:
-        known = stack.meta.get("z_top")
-    if not isinstance(known, int | float):
-        return None
+    known = _known(stack, args, reversed_)
     farthest = -stack.heights[-1] if reversed_ else stack.heights[0]
-    return float(known - farthest + prepared.stack.heights[0])
+    return None if known is None else float(known - farthest + prepared.stack.heights[0])
+
+
+def _known(stack: ScanStack, args: Namespace, reversed_: bool) -> float | None:
+    """First anchor height of the scan: what is given, else what the file tells."""
+    told = stack.meta.get("z_top") if args.z_top is None and not reversed_ else args.z_top
+    return told if isinstance(told, int | float) else None
 
 
 def _slices(prepared: PreparedScan, first: int, n: int) -> PreparedScan:

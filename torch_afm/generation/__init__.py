@@ -12,7 +12,7 @@ from torch_afm.generation.physics import GeometryPrior, allowed
 from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
 from torch_afm.generation.scans import ScanPrediction, TilePrediction, predict_scan
-from torch_afm.generation.slices import Look, choose_slices
+from torch_afm.generation.slices import Look, choose_slices, known_slices
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
@@ -51,6 +51,7 @@ __all__ = [
     "image_agrees",
     "image_distance",
     "island_tiles",
+    "known_slices",
     "load_calibration",
     "predict_scan",
     "predict_structure",

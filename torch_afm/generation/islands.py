@@ -12,14 +12,13 @@ _WIDTH, _EDGE = 0.5, 1.0
 
 #: Something is there from this multiple of the weakest curvature (its 5th percentile: noise) and this share
 #: of the strongest (what 1.5 Å² exceed) on: halogens curve images six times as much as carbon does.
-_NOISE, _SHARE, _STRONG = 2.0, 0.15, 1.5
+_NOISE, _SHARE, _STRONG = 2.0, 0.1, 1.5
 
 #: Least size of an island in Å and Å²; islands nearer than this many Å are one.
-_LEAST_SIDE, _LEAST_AREA, _NEAR = 1.5, 4.0, 3.0
+_LEAST_SIDE, _LEAST_AREA, _NEAR = 1.5, 4.0, 2.0
 
-#: Å: atoms lie this far within an island at least; around it is kept; over which the image then fades; and
-#: between two islands.
-_WITHIN, _KEPT, _FADE, _BETWEEN = 2.0, 1.0, 2.5, 1.5
+#: Å around an island that are kept; over which the image then fades; and between two islands.
+_KEPT, _FADE, _BETWEEN = 1.0, 2.5, 1.5
 
 
 def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
@@ -28,8 +27,8 @@ def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
 
     The absolute Laplacian of each slice, blurred by 0.5 Å and normalised by the slice's standard deviation,
     is averaged over the slices and smoothed by 0.5 Å. Regions of more than twice its 5th percentile, plus
-    15 % of what the strongest 1.5 Å² exceed that, holes filled, are islands, unless they are smaller than
-    4 Å² or narrower than 1.5 Å; those nearer to each other than 3 Å are one.
+    10 % of what the strongest 1.5 Å² exceed that, holes filled, are islands, unless they are smaller than
+    4 Å² or narrower than 1.5 Å; those nearer to each other than 2 Å are one.
 
     Args:
         stack: the slices, far to near.
@@ -96,12 +95,7 @@ def alone(stack: np.ndarray, islands: list[np.ndarray], index: int, pitch: float
     return background + weight * (stack - background)
 
 
-def box(mask: np.ndarray, pitch: float) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last row, first and last column of an island that atoms may lie in: 2 Å within its sides."""
-    found = []
-    for axis in (1, 0):
-        places = np.flatnonzero(mask.any(axis=axis))
-        first, last = int(places[0]), int(places[-1])
-        within = min(round(_WITHIN / pitch), (last - first) // 2)
-        found.append((first + within, last - within))
-    return found[0], found[1]
+def box(mask: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last row, first and last column of an island."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return (int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))

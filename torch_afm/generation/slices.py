@@ -56,9 +56,9 @@ def choose_slices(
 
     Networks know molecules from the heights they were trained at, and find little a few tenths of an Å nearer
     or farther. So slices 0.3 Å apart are tried, at the height of training; then the best of them 0.3 Å higher
-    and lower. Where the height is known, the slices nearest to the height of training are tried, and those
-    0.3 Å around. What a guess gives is imaged at all heights of the scan and compared with all of them, so
-    that guesses can be told from each other: far slices alone agree with almost anything.
+    and lower. Where the height is known there is one guess, :func:`known_slices`. What a guess gives is
+    imaged at all heights of the scan and compared with all of them, so that guesses can be told from each
+    other: far slices alone agree with almost anything.
 
     Args:
         model: the generator; it looks at as many slices as it was made for.
@@ -103,23 +103,26 @@ def choose_slices(
         return Look(first, z_top, mean_pearson(image, strongest))
 
     looks: list[Look] = []
-    for first, height in _guesses(scan, n, z_top):
-        looks.append(look(first, height))
-    if z_top is None and len(looks) + 2 <= _LOOKS:
+    if z_top is not None:
+        return [look(*known_slices(scan, n, z_top))]
+    last, trained = scan.n_slices - n, _trained(scan)
+    count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _LOOKS)
+    for i in range(count):
+        looks.append(look(round(last * i / max(count - 1, 1)), trained))
+    if len(looks) + 2 <= _LOOKS:
         best = max(looks, key=lambda one: one.pearson)
         looks += [look(best.first, best.z_top + shift) for shift in (-_STEP, _STEP)]
     return looks
 
 
-def _guesses(scan: Scan, n: int, z_top: float | None) -> list[tuple[int, float]]:
-    """First slices to try, and the first anchor height of each."""
+def known_slices(scan: Scan, n: int, z_top: float) -> tuple[int, float]:
+    """First of the ``n`` slices of a scan that lie nearest to the heights of training, and its first anchor
+    height in Å, where that of the scan is ``z_top``."""
+    first = min(max(round((z_top - _trained(scan)) / scan.dz), 0), scan.n_slices - n)
+    return first, z_top - first * scan.dz
+
+
+def _trained(scan: Scan) -> float:
+    """First anchor height in Å above the top atom that models are trained at: as of oxygen."""
     oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    trained, last = float(place(oxygen, scan, Tip())), scan.n_slices - n
-    step = max(1, round(_STEP / scan.dz))
-    if z_top is not None:
-        best = round((z_top - trained) / scan.dz)
-        firsts = {min(max(best + shift, 0), last) for shift in (-step, 0, step)}
-        return [(first, z_top - first * scan.dz) for first in sorted(firsts)]
-    count = min(1 + math.ceil(last / step), _LOOKS)
-    firsts = {round(last * i / max(count - 1, 1)) for i in range(count)}
-    return [(first, trained) for first in sorted(firsts)]
+    return float(place(oxygen, scan, Tip()))
