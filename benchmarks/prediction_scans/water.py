@@ -33,12 +33,10 @@ import torch
 
 from benchmarks.common import table, write
 from benchmarks.structure.water import load, unit
-from torch_afm.config import Tip
-from torch_afm.data import AFMData
 from torch_afm.elements import symbol
 from torch_afm.generation import (
     RefinementSettings,
-    choose_height,
+    choose_slices,
     consistency,
     judge,
     load_calibration,
@@ -49,7 +47,6 @@ from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan, turn
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import SpatialGenerator, load_generator
-from torch_afm.ppm import place
 
 #: Width of each stack in Å.
 STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}
@@ -76,11 +73,8 @@ def run_stack(
     tried = []
     for reversed_ in (False, True):
         prepared = prepare_scan(stack, model.config.scan, ScanPreparation(reverse=reversed_))
-        oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-        middle = float(place(oxygen, prepared.scan, Tip()))
-        z_tops = [middle + g for g in GUESSES]
-        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, views=1)
-        tried += [(r, z_top, reversed_, prepared) for z_top, r in told]
+        looks = choose_slices(model, prepared.stack.tensor(), prepared.scan)
+        tried += [(look.pearson, look.z_top, reversed_, prepared) for look in looks]
     _, z_top, reversed_, prepared = max(tried, key=lambda t: t[0])
     (x0, x1), (y0, y1) = prepared.scan.window
     center = ((x0 + x1) / 2, (y0 + y1) / 2)
@@ -125,7 +119,7 @@ def run_stack(
     return row, structures
 
 
-def judge(
+def against_theory(
     theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]], draws: int
 ) -> list[dict[str, Any]]:
     """Exact distances from theory, by conventions, feature and model."""
@@ -224,7 +218,7 @@ def main() -> None:
     models |= {
         f"published, {model_}": [a for a in of if unit(a) in STACKS] for model_, of in published.items()
     }
-    judged = judge(theory, models, args.draws)
+    judged = against_theory(theory, models, args.draws)
     print(report(rows, judged, least))
     settings = {"weights": label, "rotations": args.rotations, "step": STEP, "draws": args.draws, "seed": 0}
     settings |= {"min_pearson": least, "structures": {m: len(s) for m, s in models.items()}}

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from torch_afm.generation.islands import alone, box, find_islands
 
@@ -26,7 +27,17 @@ def test_each_thing_is_found_and_nothing_else():
         assert len(found) == 3
         middles = sorted(tuple(np.argwhere(m).mean(0)[::-1] * PITCH) for m in found)
         np.testing.assert_allclose(middles, sorted(places), atol=0.3)
-        assert all(2.0 < m.sum() * PITCH**2 < 25.0 for m in found)
+        assert all(4.0 < m.sum() * PITCH**2 < 60.0 for m in found)
+
+
+def test_a_bright_atom_hides_no_dim_ones():
+    """A spot six times as bright as those beside it: what is there is one thing, and whole."""
+    values = sum(k * blob(x, 15.0) for k, x in ((6.0, 11.0), (1.0, 14.0), (1.0, 16.5), (1.0, 19.0)))
+    (mask,) = find_islands(np.stack([values] * 4), PITCH)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) * PITCH for axis in (1, 0))
+    assert columns[0] <= 11.0 - 1 and columns[-1] >= 19.0 + 1
+    assert (columns[0] + columns[-1]) / 2 == pytest.approx(15.0, abs=1.0)
+    assert np.array(box(mask)) * PITCH == pytest.approx(np.array([rows[[0, -1]], columns[[0, -1]]]))
 
 
 def test_a_tilt_or_a_constant_is_no_island():
@@ -51,9 +62,3 @@ def test_one_is_left_the_others_fade():
 def test_a_single_island_that_fills_the_scan_stays():
     values = stack((15.0, 15.0))
     np.testing.assert_allclose(alone(values, [np.ones((120, 120), bool)], 0, PITCH), values)
-
-
-def test_its_box_has_a_margin():
-    mask = np.zeros((50, 60), bool)
-    mask[10:20, 2:12] = True
-    assert box(mask, PITCH) == ((6, 23), (-2, 15))

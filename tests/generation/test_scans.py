@@ -13,11 +13,10 @@ from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import AFMData
 from torch_afm.generation import (
     RefinementSettings,
-    choose_height,
     generate_spatial,
     pipeline,
     predict_scan,
-    scans,
+    predict_structure,
     tiles,
 )
 from torch_afm.metrics import Calibration
@@ -57,7 +56,11 @@ def one_island(monkeypatch):
 
 
 def predict(reference, **how):
-    return predict_scan(Known(benzene()), reference, WIDE, Z_TOP, views=1, **how)
+    return predict_with(benzene(), reference, **how)
+
+
+def predict_with(truth, reference, **how):
+    return predict_scan(Known(truth), reference, WIDE, Z_TOP, views=1, **how)
 
 
 def test_an_island_is_centred_and_found_where_it_is(moved, reference):
@@ -118,12 +121,6 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
     assert found.tiles[0].pearson > 0.9
 
 
-def test_the_image_tells_heights_apart(reference):
-    told = choose_height(Known(benzene()), reference, WIDE, [Z_TOP - 1, Z_TOP, Z_TOP + 1.5], views=1)
-    assert [z for z, _ in told] == [Z_TOP - 1, Z_TOP, Z_TOP + 1.5]
-    assert max(told, key=lambda t: t[1])[0] == Z_TOP
-
-
 def test_it_is_the_same_generation_as_that_of_one_window():
     reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
     found = predict_scan(Known(benzene()), reference, SCAN, Z_TOP, views=1, cover="grid")
@@ -133,16 +130,61 @@ def test_it_is_the_same_generation_as_that_of_one_window():
     )
 
 
-def test_bad_input(reference):
-    with pytest.raises(InputError, match="cover"):
-        predict(reference, cover="carpet")
-    with pytest.raises(InputError, match="reference"):
-        predict(reference[..., :20])
-    with pytest.raises(InputError, match="finite"):
-        predict(reference * float("nan"))
-    with pytest.raises(InputError, match="at least one guess"):
-        choose_height(Known(benzene()), reference, WIDE, [])
-    small = GraphGenerator(GraphGeneratorConfig.preset("small"))
-    with pytest.raises(InputError, match="SpatialGenerator"):
-        predict_scan(small, reference, WIDE, Z_TOP)
-    assert scans.EMPTY < 1
+def test_a_window_moves_to_the_middle_of_what_a_first_look_finds(reference):
+    """The oracle sees benzene two pixels off the middle of whatever window it looks at."""
+    off = benzene()
+    off.pos = off.pos + torch.tensor([2 * PITCH, 0.0, 0.0])
+    (tile,), (still,) = predict_with(off, reference).tiles, predict(reference).tiles
+    assert tile.tile.center[0] - still.tile.center[0] == pytest.approx(2 * PITCH)
+    assert tile.tile.center[1] == still.tile.center[1]
+    (grid, *_) = predict_with(off, reference, cover="grid").tiles
+    assert grid.tile.column == 0
+
+
+def test_one_window_is_what_the_model_predicts_alone():
+    """A scan of the size of the window is one window, whatever the islands: by all routes the same."""
+    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    auto, grid = (
+        predict_scan(Known(benzene()), reference, SCAN, Z_TOP, views=1, cover=cover)
+        for cover in ("auto", "grid")
+    )
+    alone = predict_structure(Known(benzene()), reference, ProbeParticleModel(SCAN), Z_TOP, views=1)
+    for found in (auto.generation.graph, grid.generation.graph):
+        torch.testing.assert_close(found.pos, alone.generation.graph.pos)
+        assert pairs(found) == pairs(alone.generation.graph)
+
+
+def test_atoms_outside_of_the_scan_are_left_out(reference):
+    """The oracle sees benzene in the middle of the window, three quarters of which the scan does not have."""
+    scan = dataclasses.replace(WIDE, window=((0.0, 15 * PITCH), (0.0, 3 * PITCH)), pixels=(16, 4))
+    found = predict_scan(Known(benzene()), reference[..., 6:10, 16:32], scan, Z_TOP, views=1)
+    graph, middle = found.generation.graph, torch.tensor([7.5 * PITCH, 1.5 * PITCH, 0.0])
+    there = benzene().pos + middle
+    inside = (there[:, 1] >= -PITCH / 2) & (there[:, 1] <= 3.5 * PITCH)
+    assert 0 < inside.sum() < 12 and found.outside == found.to_dict()["outside"] == int((~inside).sum())
+    assert by_place(graph.z, graph.pos) == by_place(benzene().z[inside], there[inside])
+    a, b = graph.edge_index
+    assert len(a) == len(graph.bond_probability) > 0
+    assert ((graph.pos[a] - graph.pos[b]).norm(dim=1) < 1.6).all()
+
+
+def pairs(graph):
+    return set(map(tuple, graph.edge_index.T.tolist()))
+
+
+BAD = [
+    (lambda reference: predict(reference, cover="carpet"), "cover"),
+    (lambda reference: predict(reference[..., :20]), "reference"),
+    (lambda reference: predict(reference * float("nan")), "reference"),
+    (lambda reference: predict_scan(small(), reference, WIDE, Z_TOP), "model"),
+]
+
+
+@pytest.mark.parametrize(("call", "name"), BAD)
+def test_bad_input(reference, call, name):
+    with pytest.raises(InputError, match=f"^{name}"):
+        call(reference)
+
+
+def small():
+    return GraphGenerator(GraphGeneratorConfig.preset("small"))

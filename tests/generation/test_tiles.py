@@ -11,7 +11,7 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds, from_smiles, remove_atoms
 from torch_afm.generation import island_tiles, predict_scan, predict_structure, scan_tiles, stitch
-from torch_afm.generation.tiles import Tile, cut
+from torch_afm.generation.tiles import Tile, around, cut
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
@@ -47,7 +47,6 @@ def test_windows_cover_the_scan(nx, ny, overlap):
 @pytest.mark.parametrize(
     ("scan", "overlap", "message"),
     [
-        (wide(20, 40), 0.5, "at least 33 pixels in x"),
         (dataclasses.replace(wide(50, 50), window=((0, 10), (0, 10))), 0.5, "pixels of 0.2500"),
         (wide(50, 50), 1.0, "overlap"),
     ],
@@ -151,10 +150,35 @@ def test_windows_around_islands():
     assert len(small) == 1 and small[0].center == pytest.approx((5.0, 6.0), abs=0.2)
     assert len(large) > 1 and all(t.center[1] == pytest.approx(18.0, abs=0.2) for t in large)
     assert min(t.center[0] for t in large) < 17 and max(t.center[0] for t in large) > 23
-    assert all(part.shape == (2, 33, 33) for _, part in found)
+    assert all(image.shape == values.shape for _, image in found)
+    for tile in small + large:
+        assert min(tile.row, tile.column) >= 0 and max(tile.row, tile.column) <= 120 - 33
     assert len(island_tiles(np.zeros((2, 40, 40)), wide(40, 40), MODEL)) == len(
         scan_tiles(wide(40, 40), MODEL)
     )
+
+
+def test_a_scan_of_one_window_is_that_window_and_left_as_it_is():
+    """Bright spots apart from each other, in a scan no larger than the window."""
+    values = np.random.default_rng(0).normal(size=(2, 33, 33))
+    for nx, ny in ((33, 33), (25, 33), (20, 21)):
+        ((tile, image),) = island_tiles(values[:, :ny, :nx], wide(nx, ny), MODEL)
+        np.testing.assert_array_equal(image, values[:, :ny, :nx])
+        assert tile.center == pytest.approx(((nx - 1) / 8, 1 + (ny - 1) / 8), abs=0.13)
+        part = cut(image, tile, MODEL)
+        assert part.shape == (2, 33, 33)
+        assert sorted(np.unique(part)) == sorted(np.unique(image))
+
+
+def test_a_tile_is_moved_as_far_as_the_scan_goes():
+    scan = wide(100, 40)
+    (tile, *_) = scan_tiles(scan, MODEL)
+    moved = around(tile, scan, MODEL, (10.0, 90.0))
+    assert moved.center[0] == pytest.approx(10.0, abs=0.13) and moved.row == 7
+    assert moved.center == pytest.approx(
+        (scan.x[moved.column : moved.column + 33].mean(), scan.y[7:40].mean())
+    )
+    assert around(tile, scan, MODEL, (-50.0, 0.0)).column == 0
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from torch_afm.cli.jobs import (
     scan_of,
     write_prediction,
 )
+from torch_afm.cli.progress import working
 from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
 from torch_afm.config import Scan, to_dict
 from torch_afm.generation import (
@@ -41,12 +42,11 @@ def main(args: Namespace) -> int:
         raise InputError(f"{args.stack}: no such file or folder")
     plain = _plain(args)
     model = load_generator(args.weights)
-    folder = Path(args.out)
-    folder.mkdir(parents=True, exist_ok=True)  # now rather than after the work
-    calibration = load_calibration(args.weights)
-    if plain is not None and _as_it_is(plain, model.config.scan, args.z_top):
-        return _of_stack(args, plain, model, folder, calibration)
-    return _of_scan(args, predict_files(args, model), folder, calibration)
+    folder, calibration = Path(args.out), load_calibration(args.weights)
+    with working("predict", folder) as progress:
+        if plain is not None and _as_it_is(plain, model.config.scan, args.z_top):
+            return _of_stack(args, plain, model, folder, calibration)
+        return _of_scan(args, predict_files(args, model, progress), folder, calibration)
 
 
 def _plain(args: Namespace) -> AFMStack | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,27 +13,29 @@ import torch
 
 from torch_afm.cli.jobs import setting
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData
 from torch_afm.generation import (
     Consistency,
+    Look,
     RefinementSettings,
     ScanPrediction,
     SpatialGeneration,
-    choose_height,
+    choose_slices,
     consistency,
+    known_slices,
     predict_scan,
     turned_back,
 )
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.io import AFMStack
 from torch_afm.io.scans import PreparedScan, ScanPreparation, ScanStack, prepare_scan, read_scan, turn
 from torch_afm.models import GraphGenerator, SpatialGenerator
-from torch_afm.ppm import place
 from torch_afm.utils import InputError
 
-#: Å around the height that the model was trained at, where nothing tells the height of the tip, and how far
-#: the refinement may then move it.
-_GUESSES, _FREE = (-0.3, 0.0, 0.3), 0.3
+#: Å that the refinement may move a tip whose height is a guess.
+_FREE = 0.3
+
+#: Å of a scan, beside those that the model looks at, that its slices are searched in: the nearest; and values
+#: that may be held for that.
+_SEARCHED, _MOST_VALUES = 1.5, 2**24
 
 #: Options of ``predict`` that only make sense for scans; a stack file without any is taken as it is.
 OPTIONS = {
@@ -40,6 +44,7 @@ OPTIONS = {
     "heights": None,
     "step": None,
     "pixel_size": None,
+    "constant_height": False,
     "scale": None,
     "reverse": "no",
     "window": None,
@@ -48,7 +53,7 @@ OPTIONS = {
     "align": "auto",
     "top": None,
     "amplitude": None,
-    "cover": "islands",
+    "cover": "auto",
     "rotations": 1,
 }
 
@@ -76,50 +81,65 @@ class ScanResult:
     consistency: tuple[Consistency, int] | None
 
 
-def predict_files(args: Namespace, model: GraphGenerator | SpatialGenerator) -> ScanResult:
+def predict_files(
+    args: Namespace, model: GraphGenerator | SpatialGenerator, progress: Callable[[str], None] | None = None
+) -> ScanResult:
     """Everything from the files to the structure."""
     if not isinstance(model, SpatialGenerator):
         raise InputError(
             f"--weights: expected those of a SpatialGenerator for a scan, got a {type(model).__name__}"
         )
     stack = read_scan(
-        args.stack, args.channel, args.direction, args.heights, args.pixel_size, args.scale, args.step
+        args.stack,
+        args.channel,
+        args.direction,
+        args.heights,
+        args.pixel_size,
+        args.scale,
+        args.step,
+        constant_height=args.constant_height,
     )
-    how: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "backend": args.backend,
         "max_atoms": args.max_atoms,
+        "cover": "grid" if args.center else args.cover,
+        "progress": progress,
+    }
+    how: dict[str, Any] = {
         "search": args.search,
         "physics": args.physics,
         "views": args.views or (1 if args.rotations > 1 else 8),
         "seed": args.seed,
-        "cover": "grid" if args.center else args.cover,
+        **shared,
     }
-    log: list[tuple[str, str]] = []
     orders = {"no": [False], "yes": [True], "try": [False, True]}[args.reverse]
-    tries: list[tuple[PreparedScan, bool, float, RefinementSettings | None, float | None]] = []
+    tries: list[tuple[PreparedScan, bool, bool, Look]] = []
+    n = model.config.scan.n_slices
     for reversed_ in orders:
         prepared = _prepare(stack, model.config.scan, args, reversed_)
-        z_tops, free = _heights(prepared, stack, args, reversed_)
-        settings = _refinement(args, free)
-        if len(z_tops) * len(orders) == 1:
-            tries.append((prepared, reversed_, z_tops[0], settings, None))
+        height = _height(prepared, stack, args, reversed_)
+        if height is not None and len(orders) == 1:
+            look = Look(*known_slices(prepared.scan, n, height), 1.0)
+            tries.append((prepared, reversed_, False, look))
             continue
         tip = setting(prepared.stack.afm_stack(), "tip", Tip())
-        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, tip=tip, **how)
-        tries += [(prepared, reversed_, z, settings, r) for z, r in told]
-    prepared, reversed_, z_top, settings, _ = max(tries, key=lambda t: -2.0 if t[4] is None else t[4])
-    warnings = list(prepared.warnings)
-    log += prepared.steps
-    tried = [{"reverse": t[1], "z_top": t[2], "pearson": t[4]} for t in tries if t[4] is not None]
+        looks = choose_slices(model, prepared.stack.tensor(), prepared.scan, height, tip, **shared)
+        tries += [(prepared, reversed_, height is None, look) for look in looks]
+    every, reversed_, free, look = max(tries, key=lambda t: t[3].pearson)
+    prepared = _slices(every, look.first, n)
+    log = list(prepared.steps)
+    tried = [{"reverse": r} | dataclasses.asdict(one) for _, r, _, one in tries] if len(tries) > 1 else []
     if tried:
-        log.append(("tried", _tried(tried, len(orders) > 1)))
-    log.append(("tip", f"first anchor height {z_top:.2f} Å above the top atom" + ", a guess" * bool(tried)))
-    return _predict(prepared, model, z_top, settings, args.rotations, how, log, warnings, tried)
+        log.append(("tried", _tried(tries, len(orders) > 1)))
+    log.append(("tip", f"first anchor height {look.z_top:.2f} Å above the top atom" + ", a guess" * free))
+    warnings = list(prepared.warnings)
+    return _predict(
+        prepared, model, look.z_top, _refinement(args, free), args.rotations, how, log, warnings, tried
+    )
 
 
 def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) -> PreparedScan:
-    recorded = setting(_told(stack), "scan", model)
-    amplitude = recorded.amplitude if args.amplitude is None else args.amplitude
+    """The scan on the model's pixels, at all heights that the model's slices may be among."""
     settings = ScanPreparation(
         reverse=reversed_,
         window=args.window,
@@ -127,30 +147,49 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
         flatten=args.flatten,
         align=args.align,
         top=args.top,
-        amplitude=amplitude,
+        amplitude=args.amplitude,
     )
-    return prepare_scan(stack, dataclasses.replace(model, f0=recorded.f0, k=recorded.k), settings)
+    span = float(stack.heights[0] - stack.heights[-1])
+    pitch = (model.window[0][1] - model.window[0][0]) / (model.pixels[0] - 1)
+    area = math.prod((high - low) / pitch + 1 for low, high in args.window or stack.window)
+    count = min(math.floor(span / model.dz + 1e-6) + 1, int(_MOST_VALUES / area))
+    if _known(stack, args, reversed_) is None:
+        count = min(count, model.n_slices + round(_SEARCHED / model.dz))
+    if args.top is None and count > model.n_slices:
+        model = dataclasses.replace(model, n_slices=count)
+    return prepare_scan(stack, model, settings)
 
 
-def _told(stack: ScanStack) -> AFMStack:
-    """The settings that a stack file brings, without its images."""
-    n, ny, nx = stack.values.shape
-    images = torch.zeros(1, n, ny, nx).numpy()
-    return AFMStack(images, stack.x, stack.y, stack.heights, stack.meta)
+def _height(prepared: PreparedScan, stack: ScanStack, args: Namespace, reversed_: bool) -> float | None:
+    """First anchor height of the prepared slices, where that of the scan is known."""
+    known = _known(stack, args, reversed_)
+    farthest = -stack.heights[-1] if reversed_ else stack.heights[0]
+    return None if known is None else float(known - farthest + prepared.stack.heights[0])
 
 
-def _heights(
-    prepared: PreparedScan, stack: ScanStack, args: Namespace, reversed_: bool
-) -> tuple[list[float], bool]:
-    """First anchor heights to try, and whether they are guesses."""
-    if args.z_top is not None:
-        return [args.z_top], False
-    known = stack.meta.get("z_top")
-    if isinstance(known, int | float) and not reversed_:
-        return [known - float(stack.heights[0] - prepared.stack.heights[0])], False
-    oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    middle = float(place(oxygen, prepared.scan, Tip()))
-    return [middle + shift for shift in _GUESSES], True
+def _known(stack: ScanStack, args: Namespace, reversed_: bool) -> float | None:
+    """First anchor height of the scan: what is given, else what the file tells."""
+    told = stack.meta.get("z_top") if args.z_top is None and not reversed_ else args.z_top
+    return told if isinstance(told, int | float) else None
+
+
+def _slices(prepared: PreparedScan, first: int, n: int) -> PreparedScan:
+    """The prepared scan with the slices that the model looks at alone."""
+    stack = prepared.stack
+    if len(stack.heights) == n:
+        return prepared
+    chosen = slice(first, first + n)
+    heights = stack.heights[chosen]
+    text = (
+        f"{heights[0]:.2f} to {heights[-1]:.2f} Å of {stack.heights[0]:.2f} to {stack.heights[-1]:.2f} Å, "
+        "where the image of what is found agrees best with all of them"
+    )
+    return dataclasses.replace(
+        prepared,
+        stack=stack.replace(values=stack.values[chosen], heights=heights),
+        scan=dataclasses.replace(prepared.scan, n_slices=n),
+        steps=(*prepared.steps, ("slices", text)),
+    )
 
 
 def _refinement(args: Namespace, free: bool) -> RefinementSettings | None:
@@ -159,13 +198,15 @@ def _refinement(args: Namespace, free: bool) -> RefinementSettings | None:
     return RefinementSettings(distance_sigma=_FREE) if free else RefinementSettings()
 
 
-def _tried(tried: list[dict[str, Any]], both: bool) -> str:
+def _tried(tries: list[tuple[PreparedScan, bool, bool, Look]], both: bool) -> str:
     """What was tried, in words."""
     parts = []
-    for entry in tried:
-        order = (" reversed" if entry["reverse"] else " as given") if both else ""
-        parts.append(f"{entry['z_top']:.2f} Å{order}: r {entry['pearson']:.2f}")
-    return f"agreement of the strongest window by height of the tip: {', '.join(parts)}"
+    for every, reversed_, _, look in tries:
+        order = (" reversed" if reversed_ else " as given") if both else ""
+        parts.append(
+            f"{look.z_top:.2f} Å at {every.stack.heights[look.first]:.2f} Å{order}: r {look.pearson:.2f}"
+        )
+    return f"agreement of the strongest window by height of the tip at the first slice: {', '.join(parts)}"
 
 
 def _predict(
@@ -214,6 +255,8 @@ def _predict(
                 f"the {rotations} rotations of the scan give different structures (F1 "
                 f"{several[0].mean_f1:.2f} between them): trust no atom without support"
             )
+    if prediction.outside:
+        warnings.append(f"{prediction.outside} atoms that would lie outside of the scan were left out")
     done = [t for t in prediction.tiles if t.found is not None]
     text = f"{len(done)} looked at, {len(prediction.tiles) - len(done)} empty"
     if settings is not None:

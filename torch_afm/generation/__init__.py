@@ -11,7 +11,8 @@ from torch_afm.generation.islands import find_islands
 from torch_afm.generation.physics import GeometryPrior, allowed
 from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
-from torch_afm.generation.scans import ScanPrediction, TilePrediction, choose_height, predict_scan
+from torch_afm.generation.scans import ScanPrediction, TilePrediction, predict_scan
+from torch_afm.generation.slices import Look, choose_slices, known_slices
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
@@ -24,6 +25,7 @@ __all__ = [
     "Generation",
     "GenerationStep",
     "GeometryPrior",
+    "Look",
     "RefinementResult",
     "RefinementSettings",
     "ScanPrediction",
@@ -38,7 +40,7 @@ __all__ = [
     "Verdict",
     "allowed",
     "baselines",
-    "choose_height",
+    "choose_slices",
     "consistency",
     "draw_trial",
     "evaluate_predictions",
@@ -51,6 +53,7 @@ __all__ = [
     "image_distance",
     "island_tiles",
     "judge",
+    "known_slices",
     "load_calibration",
     "predict_scan",
     "predict_structure",

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.generation.atoms import no_atoms, parted
+from torch_afm.generation.atoms import no_atoms, parted, take
 from torch_afm.generation.chemistry import sanitise
 from torch_afm.generation.confidence import mean_pearson
+from torch_afm.generation.greedy import MAX_ATOMS
 from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementSettings
-from torch_afm.generation.spatial import SpatialGeneration, SpatialStep
-from torch_afm.generation.tiles import Tile, cut, island_tiles, scan_tiles, stitch
+from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
+from torch_afm.generation.tiles import Tile, around, part_of, stitch, windows_of
 from torch_afm.metrics import Calibration
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
@@ -26,6 +29,9 @@ from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Share of the strongest tile's contrast below which a tile is taken to be empty.
 EMPTY = 0.05
+
+#: Å by which what a first look finds must lie off the middle of its window for that to move.
+_OFF = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,13 +56,13 @@ class ScanPrediction:
 
     Args:
         generation: the stitched structure in the frame of the scan, with its image over all of the scan; z
-            is 0 at the height of the tip ``z_top`` below the first anchor: that of the highest atom, where a
-            refinement helped.
+            is 0 where the first anchor height is ``z_top``: at the highest atom, by and large.
         tiles: what it was stitched of.
         z_top: first anchor height in Å, the fitted one where a refinement helped.
         tip: the tip that ``generation`` is imaged with: the mean of those fitted.
         fitted: mean over the tiles of the fitted less the given first anchor height in Å; ``None`` where no
             refinement helped.
+        outside: atoms, context included, that were left out for they lay outside of what was scanned.
     """
 
     generation: SpatialGeneration
@@ -64,6 +70,7 @@ class ScanPrediction:
     z_top: float
     tip: Tip
     fitted: float | None
+    outside: int = 0
 
     @property
     def refined(self) -> int:
@@ -82,6 +89,7 @@ class ScanPrediction:
             "z_top_shift": self.fitted,
             "tilt_fitted": list(self.tip.tilt),
             "refined": self.refined,
+            "outside": self.outside,
             "tiles": [
                 {
                     "center": list(t.tile.center),
@@ -103,7 +111,8 @@ def predict_scan(
     tip: Tip | None = None,
     backend: str = "auto",
     refinement: RefinementSettings | None = None,
-    cover: str = "islands",
+    cover: str = "auto",
+    progress: Callable[[str], None] | None = None,
     **how: Any,
 ) -> ScanPrediction:
     """The structure that a scan shows: each window of the model's size, by :func:`predict_structure`, then
@@ -111,7 +120,8 @@ def predict_scan(
 
     Windows with less than 5 % of the contrast of the strongest are taken to be empty: per-slice normalisation
     would make structure out of their noise. Where the refinement of a window found another height of the tip,
-    its atoms are shifted by as much, so that one height of the tip holds for all.
+    its atoms are shifted by as much as that differs from the mean, so that one height of the tip holds for
+    all. Atoms more than half a pixel outside of the scan are left out.
 
     Args:
         model: the generator.
@@ -121,8 +131,10 @@ def predict_scan(
         tip: a guess of the tip.
         backend: of the renderer.
         refinement: how to refine; not at all by default.
-        cover: ``"islands"``: a window around each thing there is to be seen, alone (:func:`island_tiles`);
-            ``"grid"``: windows all over the scan (:func:`scan_tiles`).
+        cover: ``"auto"``: a window around each thing there is to be seen, alone (:func:`island_tiles`), moved
+            to the middle of the atoms that a first look (one view, no refinement) finds there; ``"grid"``:
+            windows all over the scan (:func:`scan_tiles`).
+        progress: told of each window before it is predicted.
         how: further arguments of :func:`predict_structure`.
 
     Shapes:
@@ -139,72 +151,104 @@ def predict_scan(
     tip = tip or Tip()
     wanted = model.config.scan
     window = dataclasses.replace(scan, window=wanted.window, pixels=wanted.pixels)
-    renderer = ProbeParticleModel(window, tip, backend=backend, on_unconverged="ignore")
-    tiles, parts = _windows(reference, scan, wanted, cover)
-    contrast = torch.stack([part.std(dim=(-1, -2)).mean() for part in parts])
-    filled = contrast >= EMPTY * contrast.max()
+    renderer = ProbeParticleModel(window, tip, backend=backend)
+    windows = windows_of(reference, scan, wanted, cover)
+    filled = _filled([part_of(image, tile, wanted) for tile, image in windows])
     predictions = []
-    for tile, part, any_ in zip(tiles, parts, filled.tolist(), strict=True):
-        found = None
+    for i, ((tile, image), any_) in enumerate(zip(windows, filled, strict=True), start=1):
+        found, pearson = None, 0.0
         if any_:
+            if progress is not None:
+                progress(f"window {i} of {len(windows)}")
+            if cover == "auto" and _movable(tile, scan, wanted):
+                tile = _centred(model, tile, image, scan, renderer, z_top, how.get("max_atoms", MAX_ATOMS))
+            part = part_of(image, tile, wanted)
             found = predict_structure(model, part, renderer, z_top, refinement=refinement, **how)
-        pearson = 0.0 if found is None else mean_pearson(found.generation.simulated, part)
+            pearson = mean_pearson(found.generation.simulated, part)
         predictions.append(TilePrediction(tile, found, pearson))
     fits = [t.found.refinement for t in predictions if t.found is not None and _helped(t)]
     shifts = [r.z_top - z_top for r in fits if r is not None]
     tilt = [r.tip.tilt for r in fits if r is not None]
-    if tilt:
+    if shifts:
         x, y = torch.tensor(tilt).mean(dim=0).tolist()
         tip = dataclasses.replace(tip, tilt=(x, y))
-    whole = stitch(tiles, [_whole(model, t, window, z_top) for t in predictions])
-    if shifts and len(whole.z):
-        rise = -float(whole.pos[:, 2].max())
-        whole.pos = whole.pos + whole.pos.new_tensor([0.0, 0.0, rise])
-        z_top += rise
+        z_top += sum(shifts) / len(shifts)
+    whole = stitch([t.tile for t in predictions], [_whole(model, t, window, z_top) for t in predictions])
+    inside = _inside(whole.pos, scan)
+    outside = int((~inside).sum())
+    if outside:
+        whole = _taken(whole, inside)
     graph, context = parted(whole, model.config.z_min)
     if how.get("physics", True) and len(graph.z):
         graph = sanitise(graph)
-    image = ProbeParticleModel(scan, tip, backend=backend, on_unconverged="ignore").render(
-        AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top
+    image = (
+        ProbeParticleModel(scan, tip, backend=backend)
+        .quiet()
+        .render(AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top)
     )
     step = SpatialStep(whole, image.cpu(), torch.empty(0), 1.0, parted(whole, torch.inf)[0])
     generation = SpatialGeneration(graph, context, [step], _ended(predictions), model.classes)
-    return ScanPrediction(generation, predictions, z_top, tip, sum(shifts) / len(shifts) if shifts else None)
+    fitted = sum(shifts) / len(shifts) if shifts else None
+    return ScanPrediction(generation, predictions, z_top, tip, fitted, outside)
 
 
-def choose_height(
-    model: SpatialGenerator, reference: Tensor, scan: Scan, z_tops: Sequence[float], **how: Any
-) -> list[tuple[float, float]]:
-    """How well the image of the strongest window agrees, for each of several guesses of the first anchor
-    height: pairs of guess and Pearson's r, mean of the slices. Arguments as :func:`predict_scan`; a
-    refinement would find a height of its own, and so level out the guesses.
+def _filled(parts: list[Tensor]) -> list[bool]:
+    contrast = torch.stack([part.std(dim=(-1, -2)).mean() for part in parts])
+    filled: list[bool] = (contrast >= EMPTY * contrast.max()).tolist()
+    return filled
 
-    Raises:
-        InputError: for no guess, and as :func:`predict_scan`.
-    """
-    if not z_tops:
-        raise InputError("z_tops: expected at least one guess, got none")
+
+def _movable(tile: Tile, scan: Scan, wanted: Scan) -> bool:
+    """Whether a tile is the only one of its thing, and has room to move."""
+    single = not any(math.isfinite(side) for sides in tile.inner for side in sides)
+    return single and any(n > m for n, m in zip(scan.pixels, wanted.pixels, strict=True))
+
+
+def _centred(
+    model: SpatialGenerator,
+    tile: Tile,
+    image: np.ndarray,
+    scan: Scan,
+    renderer: ProbeParticleModel,
+    z_top: float,
+    max_atoms: int,
+) -> Tile:
+    """The tile with the atoms that one look finds in its middle, as molecules are in training."""
     wanted = model.config.scan
-    window = dataclasses.replace(scan, window=wanted.window, pixels=wanted.pixels)
-    _, parts = _windows(reference, scan, wanted, how.pop("cover", "islands"))
-    best = max(parts, key=lambda part: float(part.std(dim=(-1, -2)).mean()))
-    return [
-        (z_top, predict_scan(model, best, window, z_top, cover="grid", **how).tiles[0].pearson)
-        for z_top in z_tops
-    ]
+    seen = (
+        generate_spatial(model, part_of(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1)
+        .steps[-1]
+        .graph.pos[:, :2]
+    )
+    if not len(seen):
+        return tile
+    middle = (seen.amin(dim=0) + seen.amax(dim=0)) / 2
+    x, y = (middle + middle.new_tensor(_offset(tile, renderer.scan))).tolist()
+    moved = around(tile, scan, wanted, (x, y))
+    return moved if math.dist(moved.center, tile.center) >= _OFF else tile
 
 
-def _windows(reference: Tensor, scan: Scan, wanted: Scan, cover: str) -> tuple[list[Tile], list[Tensor]]:
-    """The tiles of a scan, and the stack in each, ``[1, 1, Z, Y, X]``."""
-    stack = reference[0, 0].cpu().double().numpy()
-    if cover == "islands":
-        pairs = island_tiles(stack, scan, wanted)
-    elif cover == "grid":
-        pairs = [(tile, cut(stack, tile, wanted)) for tile in scan_tiles(scan, wanted)]
-    else:
-        raise InputError(f"cover: expected 'islands' or 'grid', got {cover!r}")
-    tiles = [tile for tile, _ in pairs]
-    return tiles, [torch.from_numpy(part).float()[None, None] for _, part in pairs]
+def _offset(tile: Tile, window: Scan) -> list[float]:
+    """From the frame of a tile to that of the scan, in Å."""
+    return [c - sum(side) / 2 for c, side in zip(tile.center, window.window, strict=True)]
+
+
+def _inside(pos: Tensor, scan: Scan) -> Tensor:
+    """Which atoms lie within the scan, and half a pixel around it."""
+    inside = torch.ones(len(pos), dtype=torch.bool)
+    for axis, ((low, high), n) in enumerate(zip(scan.window, scan.pixels, strict=True)):
+        half = (high - low) / (n - 1) / 2
+        inside &= (pos[:, axis] >= low - half) & (pos[:, axis] <= high + half)
+    return inside
+
+
+def _taken(graph: AFMData, chosen: Tensor) -> AFMData:
+    """Some of the atoms of a stitched graph, and the bonds between them."""
+    some = take(graph, chosen)
+    kept = chosen[graph.edge_index].all(dim=0)
+    some.edge_index = (chosen.cumsum(0) - 1)[graph.edge_index[:, kept]]
+    some.bond_probability = graph.bond_probability[kept]
+    return some
 
 
 def _whole(model: SpatialGenerator, part: TilePrediction, window: Scan, z_top: float) -> AFMData:
@@ -213,12 +257,10 @@ def _whole(model: SpatialGenerator, part: TilePrediction, window: Scan, z_top: f
         graph = _nothing(model)
     else:
         graph = part.found.generation.steps[-1].graph.clone()
-    middle = [sum(side) / 2 for side in window.window]
     lift = 0.0
     if part.found is not None and part.found.refinement is not None and part.found.refinement.helped:
         lift = z_top - part.found.refinement.z_top
-    offset = [c - m for c, m in zip(part.tile.center, middle, strict=True)] + [lift]
-    graph.pos = graph.pos + graph.pos.new_tensor(offset)
+    graph.pos = graph.pos + graph.pos.new_tensor([*_offset(part.tile, window), lift])
     return graph
 
 

@@ -25,6 +25,9 @@ SAME, CLOSEST = 0.5, 0.6
 #: Å up to which a tile may disagree with its neighbours about the side of the middle that an atom lies on.
 _BLUR = 0.5
 
+#: Å that an island reaches beyond the atoms in it: 3.5 Å in the mean of simulated molecules without noise.
+_HALO = 3.0
+
 #: Share of a window that it shares with the next.
 OVERLAP = 0.4
 
@@ -33,7 +36,7 @@ class Tile(NamedTuple):
     """A window of the model's size in a scan.
 
     Args:
-        row: its first row of pixels in the scan; may lie outside, as all others.
+        row: its first row of pixels in the scan; outside, and others too, where that is smaller.
         column: its first column.
         center: its middle in the frame of the scan, in Å.
         inner: sides ``((left, right), (bottom, top))`` in Å; infinite where no tile of the group comes next.
@@ -66,13 +69,12 @@ def scan_tiles(scan: Scan, model: Scan, overlap: float = OVERLAP) -> list[Tile]:
         model: the scan of one window.
         overlap: share of a window, 0 or more and less than 1.
 
+    A scan smaller than a window lies in the middle of it.
+
     Raises:
-        InputError: for a scan smaller than the model's, or with other pixels, and for another overlap.
+        InputError: for a scan with other pixels than the model's, and for another overlap.
     """
     _check_pixels(scan, model)
-    for name, n, least in zip("xy", scan.pixels, model.pixels, strict=True):
-        if n < least:
-            raise InputError(f"scan: expected at least {least} pixels in {name}, got {n}")
     return _cover(scan, model, (0, scan.pixels[1] - 1), (0, scan.pixels[0] - 1), overlap, 0)
 
 
@@ -80,34 +82,78 @@ def island_tiles(
     stack: np.ndarray, scan: Scan, model: Scan, overlap: float = OVERLAP
 ) -> list[tuple[Tile, np.ndarray]]:
     """A window around each island of a scan (:func:`find_islands`), or several where it is larger, and the
-    part of the stack in it with that island alone (:func:`alone`). A window may reach out of the scan: there
-    is background. Where no island is found the windows are those of :func:`scan_tiles`.
+    stack with that island alone (:func:`alone`). No window reaches out of the scan along an axis that is
+    long enough. Where the scan is no larger than one window, or no island is found, the windows are those of
+    :func:`scan_tiles`, and the stack is left as it is.
 
     Networks are trained on molecules in the middle of their window, and find fewer atoms elsewhere.
 
     Shapes:
-        stack ``[Z, Y, X]``; parts ``[Z, Y', X']``.
+        stack ``[Z, Y, X]``, as all that are returned.
 
     Raises:
-        InputError: as :func:`scan_tiles`, but for small scans in which there is an island.
+        InputError: as :func:`scan_tiles`.
     """
     check_shape("stack", stack, scan.shape)
     _check_pixels(scan, model)
     pitch = (scan.window[0][1] - scan.window[0][0]) / (scan.pixels[0] - 1)
-    islands = find_islands(stack, pitch)
+    single = all(n <= m for n, m in zip(scan.pixels, model.pixels, strict=True))
+    islands = [] if single else find_islands(stack, pitch)
     if not islands:
-        return [(tile, cut(stack, tile, model)) for tile in scan_tiles(scan, model, overlap)]
+        return [(tile, stack) for tile in scan_tiles(scan, model, overlap)]
     found = []
     for i, mask in enumerate(islands):
         image = alone(stack, islands, i, pitch)
-        for tile in _cover(scan, model, *box(mask, pitch), overlap, i):
-            found.append((tile, cut(image, tile, model)))
+        rows, columns = (
+            _narrowed(ends, n, round(_HALO / pitch))
+            for ends, n in zip(box(mask), model.pixels[::-1], strict=True)
+        )
+        found += [(tile, image) for tile in _cover(scan, model, rows, columns, overlap, i)]
     return found
+
+
+def windows_of(reference: Tensor, scan: Scan, model: Scan, cover: str) -> list[tuple[Tile, np.ndarray]]:
+    """The tiles of a stack by ``cover``, ``"auto"`` (:func:`island_tiles`) or ``"grid"``
+    (:func:`scan_tiles`), and the slices that each is cut from (:func:`part_of`).
+
+    Shapes:
+        reference ``[1, 1, Z, Y, X]``; slices ``[Z, Y, X]``.
+
+    Raises:
+        InputError: for another cover, and as these.
+    """
+    stack = reference[0, 0].cpu().double().numpy()
+    if cover == "auto":
+        return island_tiles(stack, scan, model)
+    if cover == "grid":
+        return [(tile, stack) for tile in scan_tiles(scan, model)]
+    raise InputError(f"cover: expected 'auto' or 'grid', got {cover!r}")
+
+
+def part_of(stack: np.ndarray, tile: Tile, model: Scan) -> Tensor:
+    """The slices in a tile, as models take them: ``[1, 1, Z, Y, X]``."""
+    return torch.from_numpy(cut(stack, tile, model)).float()[None, None]
+
+
+def _narrowed(ends: tuple[int, int], n: int, halo: int) -> tuple[int, int]:
+    """What a window of ``n`` pixels has to be around: the middle of an island whose atoms fit into it, else
+    all of the island."""
+    first, last = ends
+    middle = (first + last) // 2
+    return (middle, middle) if last - first + 1 - 2 * halo <= n else ends
+
+
+def around(tile: Tile, scan: Scan, model: Scan, center: tuple[float, float]) -> Tile:
+    """The tile with its middle at ``center``, in Å, or as near as it gets within the scan."""
+    column, row = (_begin(scan, model, axis, middle) for axis, middle in enumerate(center))
+    sides = [_sides(scan, model, axis, begin) for axis, begin in enumerate((column, row))]
+    x, y = (sum(side) / 2 for side in sides)
+    return tile._replace(row=row, column=column, center=(x, y))
 
 
 def cut(stack: np.ndarray, tile: Tile, model: Scan) -> np.ndarray:
     """The part of a stack in a tile; beyond the scan, as at its edge."""
-    _, ny, nx = model.shape
+    nx, ny = model.pixels
     rows, columns = (
         np.clip(begin + np.arange(n), 0, size - 1)
         for begin, n, size in zip((tile.row, tile.column), (ny, nx), stack.shape[1:], strict=True)
@@ -139,21 +185,36 @@ def _along(
     scan: Scan, model: Scan, axis: int, first: int, last: int, overlap: float
 ) -> list[tuple[int, float, tuple[float, float]]]:
     """First pixel, middle and inner sides of each window along one axis."""
-    places, n = (scan.x, scan.y)[axis], model.pixels[axis]
-    pitch, more = float(places[1] - places[0]), last - first + 1 - n
+    n = model.pixels[axis]
+    more = last - first + 1 - n
     count = 1 + math.ceil(max(more, 0) / max(1, math.floor(n * (1 - overlap))))
-    begins = (
-        [first + round(i * more / (count - 1)) for i in range(count)]
-        if count > 1
-        else [round((first + last + 1 - n) / 2)]
-    )
+    begins = [first + round(i * more / (count - 1)) for i in range(count)] if count > 1 else []
+    if not begins:
+        places = (scan.x, scan.y)[axis]
+        begins = [_begin(scan, model, axis, float(places[0] + (first + last) / 2 * (places[1] - places[0])))]
     found = []
     for i, begin in enumerate(begins):
-        low = float(places[0]) + begin * pitch
-        high = low + (n - 1) * pitch
+        low, high = _sides(scan, model, axis, begin)
         inner = (low if i > 0 else -math.inf, high if i < count - 1 else math.inf)
         found.append((begin, (low + high) / 2, inner))
     return found
+
+
+def _begin(scan: Scan, model: Scan, axis: int, middle: float) -> int:
+    """First pixel of the window within the scan whose middle lies nearest to ``middle``, in Å; a scan smaller
+    than the window lies in its middle."""
+    places, n = (scan.x, scan.y)[axis], model.pixels[axis]
+    room = len(places) - n
+    if room <= 0:
+        return -(-room // 2)
+    return min(max(round((middle - places[0]) / (places[1] - places[0]) - (n - 1) / 2), 0), room)
+
+
+def _sides(scan: Scan, model: Scan, axis: int, begin: int) -> tuple[float, float]:
+    """Positions in Å of the first and the last pixel of a window along one axis."""
+    places = (scan.x, scan.y)[axis]
+    low, high = (places[0] + i * (places[1] - places[0]) for i in (begin, begin + model.pixels[axis] - 1))
+    return float(low), float(high)
 
 
 def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:

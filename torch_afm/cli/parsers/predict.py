@@ -111,7 +111,17 @@ def _add_scan(parser: Parser) -> None:
         metavar="Å",
         help="in place of --heights: each image is so much nearer than the one before",
     )
-    add("--pixel-size", type=PositiveFloat, metavar="Å", help="of a pixel. Default: what the headers say")
+    add(
+        "--pixel-size",
+        type=PositiveFloat | tuple[PositiveFloat, PositiveFloat],
+        metavar="Å|[Å,Å]",
+        help="of a pixel, or along x and y. Default: what the headers say",
+    )
+    add(
+        "--constant-height",
+        action="store_true",
+        help="the images are of constant height, whatever their headers say about the controller",
+    )
     add(
         "--scale",
         type=float,
@@ -149,12 +159,17 @@ def _add_scan(parser: Parser) -> None:
         "--top",
         type=float,
         metavar="Å",
-        help="height of the farthest slice to use, as the file's heights. Default: the nearest are used",
+        help="height of the farthest slice to use, as the file's heights. Default: the image decides",
     )
-    add("--amplitude", type=PositiveFloat, metavar="Å", help="peak to peak. Default: the model's 1 Å")
+    add(
+        "--amplitude",
+        type=PositiveFloat,
+        metavar="Å",
+        help="of the oscillation, peak to peak. Default: what the headers say, else the model's 1 Å",
+    )
     add(
         "--cover",
-        choices=["islands", "grid"],
-        default="islands",
-        help="a window around each island of the scan, or windows all over it",
+        choices=["auto", "grid"],
+        default="auto",
+        help="windows of the model's size: around each thing there is to be seen, or all over the scan",
     )

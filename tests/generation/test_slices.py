@@ -1,0 +1,51 @@
+"""Which slices to look at, by a network that knows the truth at all heights."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from tests.generation.test_pipeline import Known
+from tests.generation.test_spatial import SCAN
+from torch_afm.config import Tip
+from torch_afm.data import AFMData
+from torch_afm.generation import choose_slices, known_slices
+from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.testing import benzene
+from torch_afm.utils import InputError
+
+TRAINED = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+
+
+def stack(z_top, n_slices):
+    scan = dataclasses.replace(SCAN, n_slices=n_slices)
+    return ProbeParticleModel(scan).render(benzene(), z_top=z_top), scan
+
+
+@pytest.mark.parametrize(
+    ("n_slices", "farther"), [(2, -0.3), (2, 0.0), (9, 0.5), (9, 0.0), (14, 1.0), (40, 1.4)]
+)
+def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
+    reference, scan = stack(TRAINED + farther, n_slices)
+    told = []
+    looks = choose_slices(Known(benzene()), reference, scan, progress=told.append)
+    assert len(looks) == len(told) <= 6 and len({(one.first, one.z_top) for one in looks}) == len(looks)
+    best = max(looks, key=lambda one: one.pearson)
+    assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + farther, abs=0.35)
+    assert all(0 <= one.first <= n_slices - 2 for one in looks)
+    errors = [abs(one.z_top + one.first * scan.dz - TRAINED - farther) for one in looks]
+    assert errors[looks.index(best)] == min(errors)
+
+
+def test_known_heights_need_no_guess():
+    reference, scan = stack(TRAINED + 0.52, 14)
+    (look,) = choose_slices(Known(benzene()), reference, scan, TRAINED + 0.52)
+    assert (look.first, look.z_top) == known_slices(scan, 2, TRAINED + 0.52)
+    assert look.first == 5 and look.z_top == pytest.approx(TRAINED + 0.02) and look.pearson > 0.9
+    assert known_slices(scan, 2, TRAINED - 1)[0] == 0 and known_slices(scan, 2, TRAINED + 9)[0] == 12
+
+
+def test_fewer_slices_than_the_models_are_refused():
+    reference, scan = stack(TRAINED, 1)
+    with pytest.raises(InputError, match="reference"):
+        choose_slices(Known(benzene()), reference, scan)

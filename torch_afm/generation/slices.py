@@ -1,0 +1,128 @@
+"""Which slices of a scan a model should look at, and how high the tip was there."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.generation.confidence import mean_pearson
+from torch_afm.generation.greedy import MAX_ATOMS
+from torch_afm.generation.spatial import generate_spatial
+from torch_afm.generation.tiles import part_of, windows_of
+from torch_afm.models import SpatialGenerator
+from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.utils import InputError, check_shape
+
+#: Å between guesses, and how many are tried at most.
+_STEP, _LOOKS = 0.3, 6
+
+
+@dataclass(frozen=True)
+class Look:
+    """A guess of the slices and of the height of the tip, and what came of it.
+
+    Args:
+        first: number of the first slice.
+        z_top: first anchor height of that slice in Å above the top atom.
+        pearson: Pearson's r of the image of what was found with *all* slices, mean of the slices.
+    """
+
+    first: int
+    z_top: float
+    pearson: float
+
+
+def choose_slices(
+    model: SpatialGenerator,
+    reference: Tensor,
+    scan: Scan,
+    z_top: float | None = None,
+    tip: Tip | None = None,
+    backend: str = "auto",
+    cover: str = "auto",
+    max_atoms: int = MAX_ATOMS,
+    progress: Callable[[str], None] | None = None,
+) -> list[Look]:
+    """What one look of the network (one view, no refinement) at the strongest window gives, for several
+    guesses, six at most, of where in the scan its slices begin and of the first anchor height there.
+
+    Networks know molecules from the heights they were trained at, and find little a few tenths of an Å nearer
+    or farther. So slices 0.3 Å apart are tried, at the height of training; then the best of them 0.3 Å higher
+    and lower. Where the height is known there is one guess, :func:`known_slices`. What a guess gives is
+    imaged at all heights of the scan and compared with all of them, so that guesses can be told from each
+    other: far slices alone agree with almost anything.
+
+    Args:
+        model: the generator; it looks at as many slices as it was made for.
+        reference: the stack, of as many slices or more, in the model's steps of height.
+        scan: its window, pixels and heights.
+        z_top: first anchor height of the scan in Å, where it is known.
+        tip: a guess of the tip.
+        backend: of the renderer.
+        cover: as of :func:`predict_scan`.
+        max_atoms: most atoms of each look.
+        progress: told of each look before it is taken.
+
+    Returns:
+        the looks; that with the largest ``pearson`` is the one to choose.
+
+    Shapes:
+        reference ``[1, 1, Z, Y, X]``.
+
+    Raises:
+        InputError: for fewer slices than the model's, and as :func:`predict_scan`.
+    """
+    check_shape("reference", reference, (1, 1, *scan.shape))
+    wanted, tip = model.config.scan, tip or Tip()
+    n = wanted.n_slices
+    if scan.n_slices < n:
+        raise InputError(f"reference: expected at least {n} slices, got {scan.n_slices}")
+    every = dataclasses.replace(scan, window=wanted.window, pixels=wanted.pixels)
+    near, whole = (
+        ProbeParticleModel(s, tip, backend=backend, on_unconverged="ignore")
+        for s in (dataclasses.replace(every, n_slices=n), every)
+    )
+    parts = [part_of(image, tile, wanted) for tile, image in windows_of(reference, scan, wanted, cover)]
+    strongest = parts[int(np.argmax([float(part.std(dim=(-1, -2)).mean()) for part in parts]))]
+
+    def look(first: int, z_top: float) -> Look:
+        if progress is not None:
+            progress(f"looking for the slices and the height of the tip, {len(looks) + 1}")
+        slices = strongest[:, :, first : first + n]
+        found = generate_spatial(model, slices, near, z_top, max_atoms=max_atoms, views=1).steps[-1].graph
+        atoms = AFMData(z=found.z, pos=found.pos, charge=torch.zeros(len(found.z)))
+        image = whole.render(atoms, z_top=z_top + first * scan.dz).cpu()
+        return Look(first, z_top, mean_pearson(image, strongest))
+
+    looks: list[Look] = []
+    if z_top is not None:
+        return [look(*known_slices(scan, n, z_top))]
+    last, trained = scan.n_slices - n, _trained(scan)
+    count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _LOOKS)
+    for i in range(count):
+        looks.append(look(round(last * i / max(count - 1, 1)), trained))
+    if len(looks) + 2 <= _LOOKS:
+        best = max(looks, key=lambda one: one.pearson)
+        looks += [look(best.first, best.z_top + shift) for shift in (-_STEP, _STEP)]
+    return looks
+
+
+def known_slices(scan: Scan, n: int, z_top: float) -> tuple[int, float]:
+    """First of the ``n`` slices of a scan that lie nearest to the heights of training, and its first anchor
+    height in Å, where that of the scan is ``z_top``."""
+    first = min(max(round((z_top - _trained(scan)) / scan.dz), 0), scan.n_slices - n)
+    return first, z_top - first * scan.dz
+
+
+def _trained(scan: Scan) -> float:
+    """First anchor height in Å above the top atom that models are trained at: as of oxygen."""
+    oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
+    return float(place(oxygen, scan, Tip()))
