@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from torch_afm.data import from_smiles as from_smiles
     from torch_afm.datasets import AFMDataset as AFMDataset
     from torch_afm.datasets import MoleculeDataset as MoleculeDataset
-    from torch_afm.generation import generate as generate
+    from torch_afm.generation.generate import generate as generate
     from torch_afm.models import load_generator as load_generator
     from torch_afm.ppm import ProbeParticleModel as ProbeParticleModel
     from torch_afm.ppm import place as place

@@ -51,7 +51,6 @@ from torch_afm.models import SpatialGenerator, load_generator
 #: Width of each stack in Å.
 STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}
 STEP = 0.1
-GUESSES = (-0.3, 0.0, 0.3)
 NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
 CONVENTIONS = {"published": StructureSettings.huang2025(), "visible": StructureSettings.visible()}
 

@@ -92,5 +92,6 @@ def _faces(*axes: tuple[float, int, bool]) -> np.ndarray:
     faces = []
     for axis, (half, *_) in enumerate(axes):
         for end in (-half, half):
-            faces.append(np.array(list(itertools.product(*(*lines[:axis], [end], *lines[axis + 1 :])))))
+            sides = [*lines[:axis], np.array([end]), *lines[axis + 1 :]]
+            faces.append(np.array(list(itertools.product(*sides))))
     return np.concatenate(faces)

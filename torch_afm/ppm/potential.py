@@ -74,7 +74,7 @@ def potential_field(
     """
     half = np.array([np.ptp(axis) / 2 for axis in scan.window])
     low = np.array([*(aside - half), scan.heights(0.0)[-1]])
-    high = np.array([*(aside + half), 0.0])
+    high = np.array([*(aside + half), scan.heights(0.0)[0]])
     _check_covered(grid, pbc, low + origin, high + origin, heights[charges != 0])
     low, high = low - _MARGIN, high + _MARGIN
     count = np.ceil((high - low) / _SPACING).astype(int) + 1

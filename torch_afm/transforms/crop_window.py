@@ -48,7 +48,8 @@ class CropWindow(FrameTransform):
                     scan.pixels, self.pixels, corner, _pixel_size(scan), strict=True
                 )
             ]
-            move_graph(data, lambda pos, move=move: pos + pos.new_tensor([*move, 0.0]))
+            shift = torch.tensor([*move, 0.0], dtype=torch.float64)
+            move_graph(data, lambda pos, shift=shift: pos + shift.to(pos))  # type: ignore[misc]
 
     def scan(self, scan: Scan) -> Scan:
         if any(not 2 <= part <= whole for part, whole in zip(self.pixels, scan.pixels, strict=True)):
