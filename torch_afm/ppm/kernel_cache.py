@@ -67,7 +67,7 @@ def _make(place: Callable[[], str | Path | None]) -> Path | None:
         found = place()
         if found is None:
             return None
-        parent = Path(found)
+        parent = Path(found).absolute()
         parent.mkdir(parents=True, exist_ok=True)
         _sweep(parent)
         folder = Path(tempfile.mkdtemp(prefix=f"pocl-{socket.gethostname()}-{os.getpid()}-", dir=parent))
