@@ -118,7 +118,7 @@ def run_stack(
     return row, structures
 
 
-def against_theory(
+def distances(
     theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]], draws: int
 ) -> list[dict[str, Any]]:
     """Exact distances from theory, by conventions, feature and model."""
@@ -217,7 +217,7 @@ def main() -> None:
     models |= {
         f"published, {model_}": [a for a in of if unit(a) in STACKS] for model_, of in published.items()
     }
-    judged = against_theory(theory, models, args.draws)
+    judged = distances(theory, models, args.draws)
     print(report(rows, judged, least))
     settings = {"weights": label, "rotations": args.rotations, "step": STEP, "draws": args.draws, "seed": 0}
     settings |= {"min_pearson": least, "structures": {m: len(s) for m, s in models.items()}}
