@@ -1,6 +1,4 @@
 import hashlib
-import os
-import stat
 
 import pytest
 
@@ -11,7 +9,6 @@ from torch_afm.datasets.ledger import (
     read_ledger,
     remove_unfinished,
     write_ledger,
-    write_whole,
 )
 from torch_afm.utils import InputError
 
@@ -55,30 +52,8 @@ def test_fault(tmp_path):
     assert fault(path, {digest}, checksum=False) is None
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_whole(path, b"first")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
-    monkeypatch.setattr(os, "fsync", _fail)
-    with pytest.raises(OSError, match="No space left on device") as caught:
-        write_whole(path, b"second")
-    assert caught.value.filename == str(path)
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-    assert path.read_bytes() == b"first"
-
-
 def test_leftovers_of_others_stay(tmp_path):
     for name in (".a.h5.12.tmp", ".b.h5.12.tmp", "a.h5", ".a.h5.txt"):
         (tmp_path / name).write_text("")
     remove_unfinished(tmp_path, {"a.h5"})
     assert sorted(p.name for p in tmp_path.iterdir()) == [".a.h5.txt", ".b.h5.12.tmp", "a.h5"]
-
-
-def _fail(descriptor):
-    raise OSError(28, "No space left on device")
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
