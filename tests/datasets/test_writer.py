@@ -106,7 +106,7 @@ def test_a_full_disk(whole, molecules, tmp_path, monkeypatch, call, finished):
         if next(calls) == call:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("torch_afm.datasets.ledger.os.fsync", fsync)
+    monkeypatch.setattr("torch_afm.io.files.os.fsync", fsync)
     with pytest.raises(
         InputError, match=r"json|stacks-0000[01]\.h5: No space left on device; finished files"
     ):
@@ -119,10 +119,10 @@ def test_a_full_disk(whole, molecules, tmp_path, monkeypatch, call, finished):
 
 _KILLED = """
 import os, signal, sys
-from torch_afm.datasets import ledger
+from torch_afm.io import files
 from tests.datasets.test_writer import CONFIG, SMILES, from_smiles, write_cache
 calls = iter(range(1, 100))
-ledger.os.fsync = lambda fd: next(calls) == int(sys.argv[2]) and os.kill(os.getpid(), signal.SIGKILL)
+files.os.fsync = lambda fd: next(calls) == int(sys.argv[2]) and os.kill(os.getpid(), signal.SIGKILL)
 write_cache(sys.argv[1], [from_smiles(s) for s in SMILES], CONFIG)
 """
 
