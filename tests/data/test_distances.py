@@ -11,12 +11,12 @@ def test_agrees_with_the_neighbour_list_of_ase():
     rng = np.random.default_rng(0)
     refused = 0
     for _ in range(150):
-        cell = np.diag([*rng.uniform(0.6, 6, 2), 20.0])
+        cell = np.diag([*rng.uniform(0.6, 4, 2), 20.0])
         cell[1, 0], cell[0, 1] = rng.uniform(-9, 9), rng.uniform(-1, 1) * (rng.random() < 0.3)
-        if abs(np.linalg.det(cell)) < 10:
+        if abs(np.linalg.det(cell)) < 8:
             continue
         pbc = rng.random(3) < 0.6
-        pos = rng.uniform(-20, 20, (rng.integers(1, 5), 3)) * [1, 1, 0.05]
+        pos = rng.uniform(-20, 20, (rng.integers(1, 7), 3)) * [1, 1, 0.05]
         lateral = np.array([*pbc[:2], False])
         found = primitive_neighbor_list("d", lateral, cell, pos, MIN_DISTANCE)
         told = None
@@ -27,4 +27,4 @@ def test_agrees_with_the_neighbour_list_of_ase():
         refused += told is not None
         assert (told is None) == (len(found) == 0)
         assert told is None or abs(told - found.min()) < 1e-3
-    assert 10 < refused < 140
+    assert 20 < refused < 120

@@ -91,7 +91,9 @@ def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> as
     if "Lattice=" in comment:
         columns = f" {_COLUMNS}" + ":initial_charges:R:1" * charged
         return _extended(comment + columns, rows, where)
-    values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 3 + charged)
+    values = np.array([row[1 : 4 + charged] for row in rows], dtype=np.float64).reshape(
+        len(rows), 3 + charged
+    )
     atoms = ase.Atoms([_element(row[0]) for row in rows], values[:, :3])
     if charged:
         atoms.set_initial_charges(values[:, 3])
