@@ -2,6 +2,7 @@
 
 import io
 import sys
+import warnings
 
 import ase.io
 import numpy as np
@@ -120,6 +121,20 @@ def test_a_periodic_file_gives_the_image_of_a_surface(tmp_path, capsys):
     np.testing.assert_allclose(stack.stack, np.roll(stack.stack, 1, axis=-1), atol=2e-3 * stack.stack.std())
     np.testing.assert_allclose(stack.meta["cell"], slab.cell, atol=1e-5)
     assert stack.meta["pbc"] == [True, True, True]
+
+
+def test_a_slab_across_the_boundary_of_its_cell(tmp_path):
+    """Its lowest layer, written at the upper end of the cell, would be what is imaged."""
+    slab = fcc111("Au", (1, 1, 3), vacuum=6.0)
+    slab.pbc = True
+    for shift, warned in ((0.0, False), (-7.0, True)):
+        slab.positions[:, 2] += shift
+        slab.wrap()
+        ase.io.write(tmp_path / "POSCAR", slab, format="vasp")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            _simulated(tmp_path, tmp_path / "POSCAR")
+        assert any("largest gap along z, 12.0 Å" in str(w.message) for w in told) == warned
 
 
 def test_standard_input_labels_and_exponents(tmp_path, capsys, monkeypatch):

@@ -41,6 +41,12 @@ def test_a_folder_of_every_format_in_the_order_of_names(tmp_path):
     assert not found[2].pbc.any()
 
 
+def test_a_fifth_column_of_anything_is_left_out(tmp_path):
+    (tmp_path / "a.xyz").write_text("2\n\nO 0 0 0 8\nO 2 0 0 8\n")
+    (atoms,) = read_atoms(tmp_path / "a.xyz")
+    assert len(atoms) == 2 and not atoms.has("initial_charges")
+
+
 def test_a_structure_without_atoms_is_one(tmp_path):
     (tmp_path / "nothing.xyz").write_text("0\nthe network found nothing\n")
     (atoms,) = read_atoms(tmp_path / "nothing.xyz")

@@ -243,3 +243,12 @@ def test_bad_params_name_file_and_line(params, tmp_path):
         params("scanMin 0 0 7.5", text="")
     with pytest.raises(InputError, match=r"^missing\.ini"):
         read_ppafm_params("missing.ini")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_encodings_of_other_programs(tmp_path, encoding):
+    """A byte order mark does not swallow the first key, nor a comment in Latin-1 the file."""
+    (tmp_path / "plain.ini").write_text(PARAMS.lstrip())
+    (tmp_path / "params.ini").write_bytes((PARAMS.lstrip() + "# in \u00c5\n").encode(encoding))
+    found, expected = (repr(read_ppafm_params(tmp_path / f"{name}.ini")) for name in ("params", "plain"))
+    assert found == expected

@@ -37,6 +37,9 @@ def _periodicity(periodic: bool) -> Tensor:
     return increment
 
 
+_PERIODIC, _ISLAND = _periodicity(True), _periodicity(False)
+
+
 class AFMData(Data):
     r"""A molecule graph with its AFM stacks; every argument is optional.
 
@@ -133,7 +136,7 @@ class AFMData(Data):
             # The rows count different things, so each carries its own offset.
             return value.new_tensor([[self.num_missing], [self.num_nodes or 0]])
         if key == "pos":
-            return _periodicity("pbc" in self)
+            return _PERIODIC if "pbc" in self else _ISLAND
         return super().__inc__(key, value, *args, **kwargs)
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:

@@ -51,7 +51,7 @@ def format_of(path: Path) -> str:
     return found
 
 
-def parse_atoms(text: str, name: str, where: str) -> list[ase.Atoms]:
+def parse_atoms(text: str, name: str, where: str, charges: bool = True) -> list[ase.Atoms]:
     """The structures of a text, in float64.
 
     Args:
@@ -59,12 +59,13 @@ def parse_atoms(text: str, name: str, where: str) -> list[ase.Atoms]:
         name: ``"xyz"`` (:func:`~torch_afm.io.xyz.parse_xyz`), ``"pdb"``, ``"cif"``, ``"vasp"`` (POSCAR) or
             ``"aims"`` (geometry.in).
         where: what messages call the file.
+        charges: of xyz, as there.
 
     Raises:
         InputError: for text that cannot be read.
     """
     if name == "xyz":
-        return [parse_xyz(block, where, first) for first, block in xyz_frames(text)]
+        return [parse_xyz(block, where, first, charges) for first, block in xyz_frames(text)]
     if name == "vasp":
         _check_counts(text, where)
     try:
@@ -87,7 +88,8 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     """All structures of a file or of the files in a folder, in the order of the file names, in float64.
 
     - ``.xyz``, ``.extxyz``: any number of structures one after the other, as
-      :func:`~torch_afm.io.xyz.parse_xyz` describes them; extended ones with cell and periodic directions.
+      :func:`~torch_afm.io.xyz.parse_xyz` describes them, a fifth column of plain ones left out (predictions
+      have probabilities there); extended ones with cell and periodic directions.
     - ``.pdb``, ``.cif``, POSCAR, CONTCAR, ``.vasp`` and FHI-aims' geometry.in: by ASE. In a folder they are
       passed over, for predictions come with a CIF beside each xyz.
     - ``.db``, ``.json``: ASE databases. In a folder, a ``.json`` that is no database is passed over.
@@ -117,7 +119,7 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
         name = format_of(path)
         if name not in ("xyz", *_BY_ASE):
             raise InputError(f"{path}: expected a file that ASE reads, got {path.suffix!r}")
-        found = parse_atoms(read_text(path), name, str(path))
+        found = parse_atoms(read_text(path), name, str(path), charges=False)
     if not found:
         raise InputError(f"{path}: expected at least one structure, got none")
     for number, atoms in enumerate(found, start=1):

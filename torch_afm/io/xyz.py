@@ -48,7 +48,7 @@ def xyz_frames(text: str) -> Iterator[tuple[int, str]]:
         start = end
 
 
-def parse_xyz(text: str, where: str, first: int = 1) -> ase.Atoms:
+def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> ase.Atoms:
     """One structure in plain or extended xyz, in float64.
 
     - Plain: number of atoms, a comment, then ``element x y z`` or ``element x y z charge`` a line. The
@@ -61,6 +61,8 @@ def parse_xyz(text: str, where: str, first: int = 1) -> ase.Atoms:
         text: number of atoms, comment and atoms.
         where: what messages call the file.
         first: line of the file that ``text`` begins at.
+        charges: whether a fifth column without a name, of what is not periodic, is charges; else it is left
+            out.
 
     Returns:
         the structure; charges in column 5 are its initial charges.
@@ -83,11 +85,15 @@ def parse_xyz(text: str, where: str, first: int = 1) -> ase.Atoms:
     comment = lines[1] if len(lines) > 1 else ""
     if "Properties=" in comment:
         return _extended(comment, rows, where)
-    charged = _plain(rows, where, first + 2)
+    charged = _has_charges(rows, where, first + 2) and (charges or "Lattice=" in comment)
+    if charged:
+        _check_charges(rows, where)
     if "Lattice=" in comment:
         columns = f" {_COLUMNS}" + ":initial_charges:R:1" * charged
         return _extended(comment + columns, rows, where)
-    values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 3 + charged)
+    values = np.array([row[1 : 4 + charged] for row in rows], dtype=np.float64).reshape(
+        len(rows), 3 + charged
+    )
     atoms = ase.Atoms([_element(row[0]) for row in rows], values[:, :3])
     if charged:
         atoms.set_initial_charges(values[:, 3])
@@ -124,8 +130,8 @@ def _element(label: str) -> int:
     return atomic_number(_ISOTOPES.get(name.upper(), name))
 
 
-def _plain(rows: list[list[str]], where: str, first: int) -> bool:
-    """Check the lines of plain xyz; whether they have charges."""
+def _has_charges(rows: list[list[str]], where: str, first: int) -> bool:
+    """Whether the lines of plain xyz, which are checked, have a fifth column."""
     for number, fields in enumerate(rows, start=first):
         line = f"{where}, line {number}"
         if len(fields) not in (4, 5):
@@ -142,8 +148,11 @@ def _plain(rows: list[list[str]], where: str, first: int) -> bool:
             raise InputError(f"{line}: expected finite numbers, got {' '.join(fields[1:])!r}")
     if len({len(fields) for fields in rows}) > 1:
         raise InputError(f"{where}: expected a charge in column 5 on every line or on none, got it on some")
-    if not rows or len(rows[0]) == 4:
-        return False
+    return bool(rows) and len(rows[0]) == 5
+
+
+def _check_charges(rows: list[list[str]], where: str) -> None:
+    """Refuse a fifth column that can hardly be charges."""
     charges = np.array([row[4] for row in rows], dtype=np.float64)
     reason = ""
     if (charges == [_element(row[0]) for row in rows]).all():
@@ -157,7 +166,6 @@ def _plain(rows: list[list[str]], where: str, first: int) -> bool:
             f"{where}: expected charges in e in column 5, got {reason}; leave the column out, or, if they "
             f"are charges, say so in the comment: {_COLUMNS}:initial_charges:R:1"
         )
-    return True
 
 
 def _extended(comment: str, rows: list[list[str]], where: str) -> ase.Atoms:
