@@ -92,5 +92,6 @@ def _faces(*axes: tuple[float, int, bool]) -> np.ndarray:
     faces = []
     for axis, (half, *_) in enumerate(axes):
         for end in (-half, half):
-            faces.append(np.array(list(itertools.product(*(*lines[:axis], [end], *lines[axis + 1 :])))))
+            edges = [np.array([end]) if i == axis else line for i, line in enumerate(lines)]
+            faces.append(np.array(list(itertools.product(*edges))))
     return np.concatenate(faces)

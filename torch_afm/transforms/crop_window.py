@@ -48,7 +48,12 @@ class CropWindow(FrameTransform):
                     scan.pixels, self.pixels, corner, _pixel_size(scan), strict=True
                 )
             ]
-            move_graph(data, lambda pos, move=move: pos + pos.new_tensor([*move, 0.0]))
+            shift = torch.tensor([*move, 0.0], dtype=torch.float64)
+
+            def shifted(pos: Tensor, shift: Tensor = shift) -> Tensor:
+                return pos + shift.to(pos)
+
+            move_graph(data, shifted)
 
     def scan(self, scan: Scan) -> Scan:
         if any(not 2 <= part <= whole for part, whole in zip(self.pixels, scan.pixels, strict=True)):
