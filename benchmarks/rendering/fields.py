@@ -58,7 +58,7 @@ def layer(edge: float, skew: float = 0.0, ribbon: bool = False, seed: int = 0) -
         charge=torch.from_numpy(scale * (charge - charge.mean())),
         cell=torch.from_numpy(cell)[None],
         pbc=torch.tensor([[True, not ribbon, False]]),
-        z_top=torch.tensor([HEIGHT + ribbon]),
+        z_top=torch.tensor([HEIGHT + 2 * ribbon]),
     )
 
 

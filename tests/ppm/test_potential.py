@@ -126,6 +126,19 @@ def test_nuclei_do_not_ring(tip, spacing):
     assert error.std() < 1e-2 * exact.std()
 
 
+def test_field_is_right_where_probes_bend_to():
+    # 0.7 Å outside of the free probes, which the field covers by 1 Å.
+    data, none = molecule(), np.zeros(3, bool)
+    origin, charge = np.array([0.0, 0.0, 4.9]), np.array([1.0])
+    parts = potential_field(coulomb(data), none, origin, np.zeros(2), charge, np.zeros(1), SCAN)
+    probe = np.random.default_rng(0).uniform([-3.7, 2.5, -1.2], [3.7, 3.2, 0.7], (100, 3))
+    found, _ = field_force_hessian(torch.from_numpy(probe), *map(torch.from_numpy, parts))
+    d = (probe + origin)[:, None] - data.pos.double().numpy()
+    slope = data.charge.double().numpy() / np.linalg.norm(d, axis=2) ** 3
+    exact = COULOMB * (slope[..., None] * d).sum(1)
+    assert np.abs(found.numpy() - exact).max() < 5e-3 * exact.std()
+
+
 def bad_uses():
     """Name of the argument, data and scan."""
     small, whole = molecule(), coulomb(molecule())

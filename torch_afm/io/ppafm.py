@@ -89,7 +89,9 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
       point does, as long as the charges that make the potential are outside of it, and its moments are q, q σ
       [e Å] and Θ = ½ ∫ρ (3z² − r²) = 1.5 q σ² [e Å²]. With the usual dz2, q = −0.1 and σ = 0.71 Å, that is
       −0.0756 e Å² against −0.2 e Å² on point charges. ``tip_on_grid`` has charges at the same heights with
-      these moments.
+      these moments. Where the tails of the Gaussian reach atoms, ppafm's stacks differ: by 0.02 of their
+      standard deviation for point charges 3 Å below the nearest probe, by 0.16 where nuclei are there, too
+      (``python -m benchmarks.rendering.fields``).
     * ``gridA``, ``gridB``, ``gridC`` [Å]: the lattice, unless ``PBC`` is false or ``nPBC`` is 0 along the
       first two.
 

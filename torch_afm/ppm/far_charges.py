@@ -92,6 +92,6 @@ def _faces(*axes: tuple[float, int, bool]) -> np.ndarray:
     faces = []
     for axis, (half, *_) in enumerate(axes):
         for end in (-half, half):
-            sides = [*lines[:axis], np.array([end]), *lines[axis + 1 :]]
-            faces.append(np.array(list(itertools.product(*sides))))
+            edges = [np.array([end]) if i == axis else line for i, line in enumerate(lines)]
+            faces.append(np.array(list(itertools.product(*edges))))
     return np.concatenate(faces)

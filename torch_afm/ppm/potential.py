@@ -94,7 +94,10 @@ def potential_field(
                 at = _index(grid, pbc, points.T).T + _PAD
                 found = map_coordinates(spline, at, order=5, mode="nearest", prefilter=False)
                 row += charge * found.reshape(row.shape)
-    return PotentialField(_spline(energy, 3), low, spacing)
+    # Continued so that the slope goes on at the edges, too.
+    wide = np.pad(energy, _PAD, mode="reflect", reflect_type="odd")
+    inner = (slice(_PAD, -_PAD),) * 3
+    return PotentialField(_spline(wide, 3)[inner], low, spacing)
 
 
 def field_force_hessian(

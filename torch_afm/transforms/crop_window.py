@@ -49,7 +49,11 @@ class CropWindow(FrameTransform):
                 )
             ]
             shift = torch.tensor([*move, 0.0], dtype=torch.float64)
-            move_graph(data, lambda pos, shift=shift: pos + shift.to(pos))  # type: ignore[misc]
+
+            def shifted(pos: Tensor, shift: Tensor = shift) -> Tensor:
+                return pos + shift.to(pos)
+
+            move_graph(data, shifted)
 
     def scan(self, scan: Scan) -> Scan:
         if any(not 2 <= part <= whole for part, whole in zip(self.pixels, scan.pixels, strict=True)):
