@@ -33,12 +33,10 @@ import torch
 
 from benchmarks.common import table, write
 from benchmarks.structure.water import load, unit
-from torch_afm.config import Tip
-from torch_afm.data import AFMData
 from torch_afm.elements import symbol
 from torch_afm.generation import (
     RefinementSettings,
-    choose_height,
+    choose_slices,
     consistency,
     load_calibration,
     predict_scan,
@@ -49,12 +47,10 @@ from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan, turn
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import SpatialGenerator, load_generator
-from torch_afm.ppm import place
 
 #: Width of each stack in Å.
 STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}
 STEP = 0.1
-GUESSES = (-0.3, 0.0, 0.3)
 NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
 CONVENTIONS = {"published": StructureSettings.huang2025(), "visible": StructureSettings.visible()}
 
@@ -76,11 +72,8 @@ def run_stack(
     tried = []
     for reversed_ in (False, True):
         prepared = prepare_scan(stack, model.config.scan, ScanPreparation(reverse=reversed_))
-        oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-        middle = float(place(oxygen, prepared.scan, Tip()))
-        z_tops = [middle + g for g in GUESSES]
-        told = choose_height(model, prepared.stack.tensor(), prepared.scan, z_tops, views=1)
-        tried += [(r, z_top, reversed_, prepared) for z_top, r in told]
+        looks = choose_slices(model, prepared.stack.tensor(), prepared.scan)
+        tried += [(look.pearson, look.z_top, reversed_, prepared) for look in looks]
     _, z_top, reversed_, prepared = max(tried, key=lambda t: t[0])
     (x0, x1), (y0, y1) = prepared.scan.window
     center = ((x0 + x1) / 2, (y0 + y1) / 2)
