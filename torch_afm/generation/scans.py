@@ -181,10 +181,10 @@ def predict_scan(
     graph, context = parted(whole, model.config.z_min)
     if how.get("physics", True) and len(graph.z):
         graph = sanitise(graph)
-    image = ProbeParticleModel(scan, tip, backend=backend, on_unconverged="ignore").render(
+    simulated = ProbeParticleModel(scan, tip, backend=backend, on_unconverged="ignore").render(
         AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top
     )
-    step = SpatialStep(whole, image.cpu(), torch.empty(0), 1.0, parted(whole, torch.inf)[0])
+    step = SpatialStep(whole, simulated.cpu(), torch.empty(0), 1.0, parted(whole, torch.inf)[0])
     generation = SpatialGeneration(graph, context, [step], _ended(predictions), model.classes)
     fitted = sum(shifts) / len(shifts) if shifts else None
     return ScanPrediction(generation, predictions, z_top, tip, fitted, outside)
