@@ -5,7 +5,7 @@
 Molecules of the embedded list in their best orientation, simulated over 22 Å without tilt, drift or noise;
 the molecule lies 0 or 3 Å off the middle of the scan. Prints the F1 of visible atoms within 0.5 Å, with 95 %
 bootstrap intervals over molecules: of one window around the scan's middle, with and without planes and drift
-taken out, and of a window around each island; and the drift that seems to be there.
+taken out, and of a window around each thing; and the drift that seems to be there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CASES = {
     "as it is": ScanPreparation(flatten="none", align="never", center=(0.0, 0.0)),
     "plane": ScanPreparation(flatten="plane", align="never", center=(0.0, 0.0)),
     "drift": ScanPreparation(flatten="none", align="always", center=(0.0, 0.0)),
-    "plane, islands (default)": ScanPreparation(),
+    "plane, auto (default)": ScanPreparation(),
 }
 
 
@@ -59,7 +59,7 @@ def main() -> None:
             if off == 0:
                 drift.append(np.linalg.norm(align_slices(stack)[1], axis=1).max() * stack.pixel[0])
             for case, settings in CASES.items():
-                if off and "islands" not in case and case != "as it is":
+                if off and "auto" not in case and case != "as it is":
                     continue
                 prepared = prepare_scan(stack, model.config.scan, settings)
                 found = predict_scan(
@@ -68,7 +68,7 @@ def main() -> None:
                     prepared.scan,
                     z_top,
                     views=1,
-                    cover="islands" if settings.center is None else "grid",
+                    cover="auto" if settings.center is None else "grid",
                 )
                 f1 = match_atoms(found.generation.graph.pos, visible.pos, 0.5).f1
                 scores.setdefault((case, off), []).append(f1)

@@ -15,7 +15,7 @@ from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
 from torch_afm.config import Tip, to_dict
 from torch_afm.data import AFMData
-from torch_afm.generation import tiles
+from torch_afm.generation import Look, tiles
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
 from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.ppm import ProbeParticleModel, place
@@ -88,8 +88,10 @@ def test_a_folder_of_pictures(pictures, tmp_path, capsys):
     assert code == 0 and "grey value" in said and "tried" in said and "MSE" not in said
     told = story(out)
     log = dict(map(tuple, told["scan"]["log"]))
-    assert f"13 slices of {N} x {N} pixels" in log["read"] and "2 slices in steps" in log["heights"]
-    assert "plane" not in log and len(told["scan"]["tried"]) == 3 and told["scan"]["views"] == 1
+    assert (
+        f"13 slices of {N} x {N} pixels" in log["read"] and "of the scan's 0.00 to -1.20 Å" in log["slices"]
+    )
+    assert "plane" not in log and 1 < len(told["scan"]["tried"]) <= 6 and told["scan"]["views"] == 1
     assert "pearson" in told["agreement"] and "mse" not in told["agreement"]
     assert np.mean(told["agreement"]["pearson"]) > 0.9
     # The frame of pictures has its zero in the middle.
@@ -120,16 +122,17 @@ def test_the_image_tells_which_end_is_near(pictures, wide, tmp_path, capsys, mon
         (pictures / f"water_{i}.png").rename(pictures / f"x_{12 - i}.png")
     near = torch.from_numpy(wide.stack[0, -1].ravel())
 
-    def choose(model, reference, scan, z_tops, **how):
+    def choose(model, reference, scan, z_top, tip, **how):
+        assert z_top is None and scan.n_slices == 13
         r = float(torch.corrcoef(torch.stack([reference[0, 0, -1].ravel(), near]))[0, 1])
-        return [(z_top, r - abs(z_top - z_tops[1])) for z_top in z_tops]
+        return [Look(first, 8.0 + first, r - abs(first - 11)) for first in (7, 11, 9)]
 
-    monkeypatch.setattr(scans, "choose_height", choose)
+    monkeypatch.setattr(scans, "choose_slices", choose)
     where = ("--step", 0.1, "--pixel-size", PITCH, *PLAIN, "--views", 1)
     assert run(pictures, "--out", tmp_path / "try", *where, "--reverse", "try") == 0
     tried = story(tmp_path / "try")["scan"]["tried"]
     assert len(tried) == 6 and max(tried, key=lambda t: t["pearson"])["reverse"] is True
-    assert story(tmp_path / "try")["scan"]["z_top"] == tried[4]["z_top"]
+    assert story(tmp_path / "try")["scan"]["z_top"] == tried[4]["z_top"] == 19.0
     said = capsys.readouterr().out
     assert "reversed: r 1.00" in said and "reverse order" in said
     assert run(pictures, "--out", tmp_path / "yes", *where, "--reverse", "yes") == 0
@@ -181,49 +184,67 @@ def test_refinement_fits_the_height(pictures, tmp_path, capsys):
     assert (told["refined"] == 1) == (told["z_top_shift"] is not None)
 
 
-SCANS = [
-    ("{}/none --out {}/o", "none: no such file or folder"),
-    ("{}/empty --out {}/o", "expected files ending in"),
-    ("{}/mixed --out {}/o", "expected files of one format"),
-    ("{}/images --out {}/o", "heights: expected the files to tell them"),
-    ("{}/images --out {}/o --step 0.1", "pixel_size: expected the files to tell it"),
-    ("{}/images --out {}/o --step 0.1 --heights [0,1,2] --pixel-size 0.5", "no heights beside it"),
-    ("{}/images --out {}/o --heights [0,1] --pixel-size 0.5", "heights: expected one for each of 13 images"),
-    ("{}/images --out {}/o --heights [0,x] --pixel-size 0.5", "--heights"),
-    ("{}/images --out {}/o --step -1 --pixel-size 0.5", "--step"),
-    ("{}/images --out {}/o --step 0.001 --pixel-size 0.5", "heights: expected 0.10 Å"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.05", "scan: expected at least"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --center [99,0]", "positions within the scanned"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --center [1]", "--center"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --window [[0,1],[9,8]]", "window: expected y0 <= y1"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --channel Z --direction backward", "direction"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --flatten sphere", "--flatten"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --reverse maybe", "--reverse"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --rotations 3", "--rotations"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --views 2", "--views"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --cell [[1,0],[2,0]]", "cell: expected two vectors"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --top 5", "heights"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --z-top nan", "--z-top"),
-    ("{}/images --out {}/o --step 0.1 --pixel-size 0.5 --scale 0", "contrast"),
-    ("{}/images --out {}/images/water_0.png --step 0.1 --pixel-size 0.5", "water_0.png"),
-    ("{}/text.sxm --out {}/o", "text.sxm"),
-    ("{}/text.gwy --out {}/o", "text.gwy"),
-    ("{}/cut.png --out {}/o --step 0.1 --pixel-size 0.5", "cut.png"),
+#: Options and what the one line on stderr names.
+BAD = [
+    ("none", "", "none"),
+    ("empty", "", "empty"),
+    ("mixed", "", "mixed"),
+    ("images", "", "heights"),
+    ("images", "--step 0.1", "pixel_size"),
+    ("images", "--step 0.1 --heights [0,1,2] --pixel-size 0.5", "heights"),
+    ("images", "--step 0.001 --pixel-size 0.5", "heights"),
+    ("images", "--step 0.1 --pixel-size 0.05", "scan"),
+    ("images", "--step 0.1 --pixel-size 0.5 --center [99,0]", "positions"),
+    ("images", "--step 0.1 --pixel-size 0.5 --window [[0,1],[9,8]]", "window"),
+    ("images", "--step 0.1 --pixel-size 0.5 --channel Z --direction backward", "direction"),
+    ("images", "--step 0.1 --pixel-size 0.5 --cover islands", "--cover"),
+    ("images", "--step 0.1 --pixel-size 0.5 --top 5", ""),
+    ("images", "--step 0.1 --pixel-size 0.5 --z-top nan", "--z-top"),
+    ("images", "--step 0.1 --pixel-size 0.5 --scale 0", ""),
+    ("text.sxm", "", "text.sxm"),
+    ("cut.png", "--step 0.1 --pixel-size 0.5", "cut.png"),
 ]
 
 
-@pytest.mark.parametrize(("line", "message"), SCANS)
-def test_one_line_and_exit_status_2(pictures, tmp_path, capsys, line, message):
+def test_bad_scans_end_in_one_line_and_leave_no_folder(pictures, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "mixed").mkdir()
     (tmp_path / "mixed" / "a.png").write_bytes((pictures / "water_0.png").read_bytes())
     (tmp_path / "mixed" / "b.sxm").write_text("x")
-    for name in ("text.sxm", "text.gwy"):
-        (tmp_path / name).write_text("not a scan")
+    (tmp_path / "text.sxm").write_text("not a scan")
     (tmp_path / "cut.png").write_bytes((pictures / "water_0.png").read_bytes()[:60])
-    code = run(*line.replace("{}", str(tmp_path)).split(), "--refine", "false")
-    (said,) = [s for s in capsys.readouterr().err.splitlines() if "warning" not in s]
-    assert code == 2 and said.startswith("torch-afm predict: error: ") and message in said
+    for name, options, named in BAD:
+        code = run(tmp_path / name, "--out", tmp_path / "o", *options.split(), "--refine", "false")
+        said = [s for s in capsys.readouterr().err.splitlines() if "error: " in s]
+        assert code == 2 and len(said) == 1 and named in said[0], (name, options, said)
+        assert not (tmp_path / "o").exists()
+
+
+def test_interrupted_work_says_so_and_leaves_no_folder(pictures, tmp_path, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scans, "predict_scan", interrupted)
+    where = ("--step", 0.1, "--pixel-size", PITCH, *PLAIN)
+    assert run(pictures, "--out", tmp_path / "a" / "b", *where) == 130
+    assert "interrupted" in capsys.readouterr().err and not (tmp_path / "a").exists()
+
+
+def test_an_option_that_changes_nothing_changes_nothing(tmp_path):
+    """A stack on the model's grid at a known height, by both routes, refined."""
+    z_top = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+    stack = ProbeParticleModel(SCAN).render(benzene(), z_top=z_top)[0].numpy()
+    meta = {"z_top": z_top, "scan": to_dict(SCAN), "tip": to_dict(Tip())}
+    write_stack(tmp_path / "m.npz", AFMStack(stack, SCAN.x, SCAN.y, SCAN.slice_heights(z_top), meta))
+    told = []
+    for options in ((), ("--flatten", "none"), ("--align", "never", "--flatten", "none", "--cover", "grid")):
+        assert run(tmp_path / "m.npz", "--out", tmp_path / "o", "--views", 4, *options) == 0
+        told.append(story(tmp_path / "o"))
+    for other in told[1:]:
+        assert len(other["scan"]["tiles"]) == 1 and other["scan"]["tried"] == []
+        assert [a["element"] for a in other["atoms"]] == [a["element"] for a in told[0]["atoms"]]
+        np.testing.assert_allclose(*([a["pos"] for a in t["atoms"]] for t in (other, told[0])), atol=1e-4)
+        assert other["bonds"] == told[0]["bonds"]
 
 
 def test_only_spatial_generators_take_scans(pictures, tmp_path, capsys, weights, monkeypatch):

@@ -126,9 +126,9 @@ def predict_files(
         looks = choose_slices(model, prepared.stack.tensor(), prepared.scan, height, tip, **shared)
         tries += [(prepared, reversed_, height is None, look) for look in looks]
     every, reversed_, free, look = max(tries, key=lambda t: t[3].pearson)
-    prepared = _slices(every, look.first, n)
-    log = list(prepared.steps)
     tried = [{"reverse": r} | dataclasses.asdict(one) for _, r, _, one in tries] if len(tries) > 1 else []
+    prepared = _slices(every, look.first, n, len({one.first for _, _, _, one in tries}) if tried else 0)
+    log = list(prepared.steps)
     if tried:
         log.append(("tried", _tried(tries, len(orders) > 1)))
     log.append(("tip", f"first anchor height {look.z_top:.2f} Å above the top atom" + ", a guess" * free))
@@ -173,17 +173,16 @@ def _known(stack: ScanStack, args: Namespace, reversed_: bool) -> float | None:
     return told if isinstance(told, int | float) else None
 
 
-def _slices(prepared: PreparedScan, first: int, n: int) -> PreparedScan:
-    """The prepared scan with the slices that the model looks at alone."""
+def _slices(prepared: PreparedScan, first: int, n: int, tried: int) -> PreparedScan:
+    """The prepared scan with the ``n`` slices from ``first`` on alone, which so many looks led to."""
     stack = prepared.stack
     if len(stack.heights) == n:
         return prepared
     chosen = slice(first, first + n)
     heights = stack.heights[chosen]
-    text = (
-        f"{heights[0]:.2f} to {heights[-1]:.2f} Å of {stack.heights[0]:.2f} to {stack.heights[-1]:.2f} Å, "
-        "where the image of what is found agrees best with all of them"
-    )
+    why = f"the best of {tried} tried" if tried else "nearest to the heights that the model was trained at"
+    (begin, end), (farthest, nearest) = heights[[0, -1]], stack.heights[[0, -1]]
+    text = f"{begin:.2f} to {end:.2f} Å of the scan's {farthest:.2f} to {nearest:.2f} Å, {why}"
     return dataclasses.replace(
         prepared,
         stack=stack.replace(values=stack.values[chosen], heights=heights),

@@ -25,7 +25,7 @@ SAME, CLOSEST = 0.5, 0.6
 #: Å up to which a tile may disagree with its neighbours about the side of the middle that an atom lies on.
 _BLUR = 0.5
 
-#: Å that an island reaches beyond the atoms in it: 3.5 Å in the mean of simulated molecules without noise.
+#: Å that an island reaches beyond the atoms in it, by and large.
 _HALO = 3.0
 
 #: Share of a window that it shares with the next.

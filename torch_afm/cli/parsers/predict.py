@@ -38,7 +38,7 @@ def _parser() -> Parser:
         type=float,
         metavar="Å",
         help="farthest anchor height of the scan above the top atom. Default: what the stack file says, else "
-        "three guesses, of which the image decides",
+        "six guesses at most, of which the image decides",
     )
     parser.add_argument(
         "--max-atoms",
@@ -159,7 +159,8 @@ def _add_scan(parser: Parser) -> None:
         "--top",
         type=float,
         metavar="Å",
-        help="height of the farthest slice to use, as the file's heights. Default: the image decides",
+        help="height of the farthest slice to use, as the file's heights. Default: the image decides; "
+        "where the height of the tip is known, those nearest to the model's are used",
     )
     add(
         "--amplitude",
