@@ -143,7 +143,7 @@ def test_a_terminal_of_few_letters(encoding):
     env = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert "height step in" in done.stdout.decode(encoding)
+    assert "lateral and vertical stiffness" in done.stdout.decode(encoding)
 
 
 def test_arguments_and_exit_code_pass_through(command):

@@ -137,7 +137,7 @@ def test_an_empty_prediction_is_told_of(folder, tmp_path):
 
 #: Options -> what the error says.
 BAD = [
-    (["{}/none", "--reference", "{}/theory"], "expected a folder or a file"),
+    (["{}/none", "--reference", "{}/theory"], "no such file or folder"),
     (["{}/theory"], "reference"),
     (["{}/theory", "--reference", "{}/near"], "found none"),
     (["{}/bad", "--reference", "{}/theory"], "cut.xyz, line 3: expected 3 atom line(s)"),

@@ -26,7 +26,7 @@ def test_every_field_is_explained_with_its_unit_and_default(parser):
         for field in dataclasses.fields(cls):
             assert actions[f"{name}.{field.name}"].help, field.name
     text = " ".join(parser.format_help().split())
-    assert "height step in Å. (type: float, default: 0.1)" in text
+    assert "height step from slice to slice in Å. (type: float, default: 0.1)" in text
     assert "gap in Å between the spheres of the probe" in text  # the entry's second line is read too
     assert "default: null" not in text
 

@@ -86,7 +86,7 @@ def test_uneven_pixels_are_refused(stack, weights, tmp_path, capsys):
             str(weights),
         ]
         assert main([*arguments, *options]) == 2
-        assert "x: expected evenly spaced positions" in capsys.readouterr().err
+        assert "x: expected evenly spaced pixels" in capsys.readouterr().err
 
 
 def test_z_top_on_the_command_line_wins(stack, weights, tmp_path):

@@ -106,6 +106,8 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
             without such files.
     """
     path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
         files = sorted(f for f in path.iterdir() if f.suffix.lower() in _XYZ + _DATABASE and f.is_file())
         # Predictions come with a JSON of their own beside each xyz.
