@@ -141,7 +141,7 @@ def test_cells_are_kept_and_training_on_molecules_refuses_them(tmp_path):
             assert "cell" not in island and periodic.pbc.tolist() == [[True, True, False]]
             assert torch.allclose(periodic.cell[0], torch.tensor(slab.cell.array).float(), atol=1e-6)
     molecules = MoleculeDataset.read(tmp_path / "a.db", cache=False)
-    with pytest.raises(InputError, match="molecules: expected no periodic structures, got one in molecule 1"):
+    with pytest.raises(InputError, match=r"^molecules.* got one"):
         AFMDataset(molecules, Scan(), backend="torch")
 
 
