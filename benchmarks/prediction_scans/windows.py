@@ -7,9 +7,9 @@ The first molecules of the published test split in their best orientation, simul
 with one view and without refinement, the height of the tip known but for the last case. Prints the mean F1 of
 visible atoms within 0.5 Å:
 
-- of a molecule in the middle of a scan of 16 Å, and in the middle and 3 Å off the middle of one of 22 Å, and
-  of two molecules 15 Å apart in one of 32 Å: one window around the place that is known, windows around each
-  thing (``--cover auto``) and all over the scan (``--cover grid``);
+- of a molecule in the middle of a scan of 16 and of 22 Å and 3 Å off it, and of two molecules 15 Å apart in
+  one of 32 Å: one window around the place that is known, windows around each thing (``--cover auto``) and all
+  over the scan (``--cover grid``);
 - of scans of twenty heights whose last ten are nearer than those of training, and whose height is not known:
   the nearest ten slices, those that :func:`choose_slices` takes, and the right ones. How far the heights are
   off does not count there.
@@ -38,6 +38,7 @@ from torch_afm.transforms import Orient, best_rotations
 #: Pixels of a scan, and where the molecules in it lie, in Å.
 SCENES = {
     "16 Å, in the middle": (64, [(0.0, 0.0)]),
+    "16 Å, 3 Å off": (64, [(3.0, 0.0)]),
     "22 Å, in the middle": (88, [(0.0, 0.0)]),
     "22 Å, 3 Å off": (88, [(3.0, 0.0)]),
     "32 Å, two molecules": (127, [(-7.5, -1.0), (7.5, 1.0)]),

@@ -56,10 +56,14 @@ def test_scans_that_cannot_be_covered(scan, overlap, message):
         scan_tiles(scan, MODEL, overlap)
 
 
-def test_a_part_outside_of_the_scan_is_its_edge():
-    stack = np.arange(2 * 5 * 5.0).reshape(2, 5, 5)
-    part = cut(stack, Tile(-1, 3, (0, 0), ((0, 0), (0, 0))), dataclasses.replace(MODEL, pixels=(3, 3)))
-    np.testing.assert_array_equal(part[0], [[3, 4, 4], [3, 4, 4], [8, 9, 9]])
+def test_a_part_outside_of_the_scan_fades_from_its_edge_into_the_background():
+    stack = np.full((1, 33, 33), 5.0)
+    stack[:, :, 0] = 9.0  # a bright left side; the median of the edge is 5
+    part = cut(stack, Tile(0, -16, (0, 0), ((0, 0), (0, 0))), MODEL)
+    np.testing.assert_array_equal(part[:, :, 16:], stack[:, :, :17])
+    left = part[0, 7, :17]
+    assert (np.diff(left) >= 0).all() and left[:6] == pytest.approx(5.0)
+    assert left[16 - 5] == pytest.approx(7.0)  # half way, 1.25 Å out
 
 
 def atoms(*rows):
@@ -167,7 +171,8 @@ def test_a_scan_of_one_window_is_that_window_and_left_as_it_is():
         assert tile.center == pytest.approx(((nx - 1) / 8, 1 + (ny - 1) / 8), abs=0.13)
         part = cut(image, tile, MODEL)
         assert part.shape == (2, 33, 33)
-        assert sorted(np.unique(part)) == sorted(np.unique(image))
+        rows, columns = slice(-tile.row, ny - tile.row), slice(-tile.column, nx - tile.column)
+        np.testing.assert_allclose(part[:, rows, columns], image, rtol=1e-9)
 
 
 def test_a_tile_is_moved_as_far_as_the_scan_goes():
@@ -179,6 +184,7 @@ def test_a_tile_is_moved_as_far_as_the_scan_goes():
         (scan.x[moved.column : moved.column + 33].mean(), scan.y[7:40].mean())
     )
     assert around(tile, scan, MODEL, (-50.0, 0.0)).column == 0
+    assert around(tile, scan, MODEL, (-50.0, 0.0), beyond=1.1)[:2] == (-4, -4)
 
 
 @pytest.mark.slow

@@ -126,6 +126,8 @@ def predict_files(
         looks = choose_slices(model, prepared.stack.tensor(), prepared.scan, height, tip, **shared)
         tries += [(prepared, reversed_, height is None, look) for look in looks]
     every, reversed_, free, look = max(tries, key=lambda t: t[3].pearson)
+    if not free and every.scan.pixels == model.config.scan.pixels:
+        how["cover"] = "grid"  # as a stack on the model's grid is predicted: as it is
     tried = [{"reverse": r} | dataclasses.asdict(one) for _, r, _, one in tries] if len(tries) > 1 else []
     prepared = _slices(every, look.first, n, len({one.first for _, _, _, one in tries}) if tried else 0)
     log = list(prepared.steps)

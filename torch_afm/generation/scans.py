@@ -30,8 +30,9 @@ from torch_afm.utils import InputError, check_finite, check_shape
 #: Share of the strongest tile's contrast below which a tile is taken to be empty.
 EMPTY = 0.05
 
-#: Å by which what a first look finds must lie off the middle of its window for that to move.
-_OFF = 0.5
+#: Å by which what a first look finds must lie off the middle of its window for that to move within the scan;
+#: for a window to move out of a scan that is no larger; and how far that may be.
+_OFF, _OFF_BEYOND, _BEYOND = 0.5, 1.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,9 @@ def predict_scan(
         backend: of the renderer.
         refinement: how to refine; not at all by default.
         cover: ``"auto"``: a window around each thing there is to be seen, alone (:func:`island_tiles`), moved
-            to the middle of the atoms that a first look (one view, no refinement) finds there; ``"grid"``:
-            windows all over the scan (:func:`scan_tiles`).
+            to the middle of the atoms that a first look (one view, no refinement) finds there; out of a scan
+            of one window only where that lies more than 1.5 Å off, by 3 Å at most. ``"grid"``: windows all
+            over the scan (:func:`scan_tiles`), which stay where they are.
         progress: told of each window before it is predicted.
         how: further arguments of :func:`predict_structure`.
 
@@ -160,7 +162,7 @@ def predict_scan(
         if any_:
             if progress is not None:
                 progress(f"window {i} of {len(windows)}")
-            if cover == "auto" and _movable(tile, scan, wanted):
+            if cover == "auto" and not any(math.isfinite(side) for sides in tile.inner for side in sides):
                 tile = _centred(model, tile, image, scan, renderer, z_top, how.get("max_atoms", MAX_ATOMS))
             part = part_of(image, tile, wanted)
             found = predict_structure(model, part, renderer, z_top, refinement=refinement, **how)
@@ -198,12 +200,6 @@ def _filled(parts: list[Tensor]) -> list[bool]:
     return filled
 
 
-def _movable(tile: Tile, scan: Scan, wanted: Scan) -> bool:
-    """Whether a tile is the only one of its thing, and has room to move."""
-    single = not any(math.isfinite(side) for sides in tile.inner for side in sides)
-    return single and any(n > m for n, m in zip(scan.pixels, wanted.pixels, strict=True))
-
-
 def _centred(
     model: SpatialGenerator,
     tile: Tile,
@@ -224,8 +220,9 @@ def _centred(
         return tile
     middle = (seen.amin(dim=0) + seen.amax(dim=0)) / 2
     x, y = (middle + middle.new_tensor(_offset(tile, renderer.scan))).tolist()
-    moved = around(tile, scan, wanted, (x, y))
-    return moved if math.dist(moved.center, tile.center) >= _OFF else tile
+    larger = any(n > m for n, m in zip(scan.pixels, wanted.pixels, strict=True))
+    moved = around(tile, scan, wanted, (x, y), 0.0 if larger else _BEYOND)
+    return moved if math.dist(moved.center, tile.center) >= (_OFF if larger else _OFF_BEYOND) else tile
 
 
 def _offset(tile: Tile, window: Scan) -> list[float]:

@@ -28,6 +28,9 @@ _BLUR = 0.5
 #: Å that an island reaches beyond the atoms in it, by and large.
 _HALO = 3.0
 
+#: Å beyond the edge of a scan over which that fades.
+_FADE = 2.5
+
 #: Share of a window that it shares with the next.
 OVERLAP = 0.4
 
@@ -82,8 +85,8 @@ def island_tiles(
     stack: np.ndarray, scan: Scan, model: Scan, overlap: float = OVERLAP
 ) -> list[tuple[Tile, np.ndarray]]:
     """A window around each island of a scan (:func:`find_islands`), or several where it is larger, and the
-    stack with that island alone (:func:`alone`). No window reaches out of the scan along an axis that is
-    long enough. Where the scan is no larger than one window, or no island is found, the windows are those of
+    stack with that island alone (:func:`alone`). No window reaches out of a scan that is long enough. Where
+    the scan is no larger than one window, or no island is found, the windows are those of
     :func:`scan_tiles`, and the stack is left as it is.
 
     Networks are trained on molecules in the middle of their window, and find fewer atoms elsewhere.
@@ -143,22 +146,31 @@ def _narrowed(ends: tuple[int, int], n: int, halo: int) -> tuple[int, int]:
     return (middle, middle) if last - first + 1 - 2 * halo <= n else ends
 
 
-def around(tile: Tile, scan: Scan, model: Scan, center: tuple[float, float]) -> Tile:
-    """The tile with its middle at ``center``, in Å, or as near as it gets within the scan."""
-    column, row = (_begin(scan, model, axis, middle) for axis, middle in enumerate(center))
+def around(tile: Tile, scan: Scan, model: Scan, center: tuple[float, float], beyond: float = 0.0) -> Tile:
+    """The tile with its middle at ``center``, or as near as it gets without reaching farther than ``beyond``
+    out of the scan; all in Å."""
+    column, row = (_begin(scan, model, axis, middle, beyond) for axis, middle in enumerate(center))
     sides = [_sides(scan, model, axis, begin) for axis, begin in enumerate((column, row))]
     x, y = (sum(side) / 2 for side in sides)
     return tile._replace(row=row, column=column, center=(x, y))
 
 
 def cut(stack: np.ndarray, tile: Tile, model: Scan) -> np.ndarray:
-    """The part of a stack in a tile; beyond the scan, as at its edge."""
+    """The part of a stack in a tile; beyond the scan its edge, which fades into the median of all of it over
+    2.5 Å."""
     nx, ny = model.pixels
-    rows, columns = (
-        np.clip(begin + np.arange(n), 0, size - 1)
-        for begin, n, size in zip((tile.row, tile.column), (ny, nx), stack.shape[1:], strict=True)
-    )
-    return stack[:, rows[:, None], columns]
+    pitch = (model.window[0][1] - model.window[0][0]) / (nx - 1)
+    places = [begin + np.arange(n) for begin, n in zip((tile.row, tile.column), (ny, nx), strict=True)]
+    rows, columns = (np.clip(p, 0, n - 1) for p, n in zip(places, stack.shape[1:], strict=True))
+    part = stack[:, rows[:, None], columns]
+    away = np.hypot((places[0] - rows)[:, None], places[1] - columns) * pitch
+    if not away.any():
+        return part
+    edge = np.ones(stack.shape[1:], bool)
+    edge[1:-1, 1:-1] = False
+    background = np.median(stack[:, edge], axis=1)[:, None, None]
+    weight = (1 + np.cos(np.pi * np.clip(away / _FADE, 0, 1))) / 2
+    return background + weight * (part - background)
 
 
 def _check_pixels(scan: Scan, model: Scan) -> None:
@@ -200,14 +212,16 @@ def _along(
     return found
 
 
-def _begin(scan: Scan, model: Scan, axis: int, middle: float) -> int:
-    """First pixel of the window within the scan whose middle lies nearest to ``middle``, in Å; a scan smaller
-    than the window lies in its middle."""
+def _begin(scan: Scan, model: Scan, axis: int, middle: float, beyond: float = 0.0) -> int:
+    """First pixel of the window whose middle lies nearest to ``middle`` without reaching farther than
+    ``beyond`` out of the scan, in Å; a scan smaller than the window lies in its middle."""
     places, n = (scan.x, scan.y)[axis], model.pixels[axis]
     room = len(places) - n
-    if room <= 0:
+    if room < 0:
         return -(-room // 2)
-    return min(max(round((middle - places[0]) / (places[1] - places[0]) - (n - 1) / 2), 0), room)
+    pitch = places[1] - places[0]
+    more = math.floor(beyond / pitch)
+    return min(max(round((middle - places[0]) / pitch - (n - 1) / 2), -more), room + more)
 
 
 def _sides(scan: Scan, model: Scan, axis: int, begin: int) -> tuple[float, float]:
