@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import MAX_RADIAL_STIFFNESS, Scan, Tip
+from torch_afm.config import Scan, Tip
+from torch_afm.config.tip import MAX_RADIAL_STIFFNESS
 from torch_afm.ppm import OpenCLRenderer, TorchRenderer, opencl
 from torch_afm.ppm.context import get_program
 from torch_afm.ppm.frequency_shift import frequency_shift_weights

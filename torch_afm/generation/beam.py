@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from torch_afm.config import Tip
+from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.atoms import (
     apart,
@@ -24,7 +25,7 @@ from torch_afm.generation.atoms import (
     take,
     with_bonds,
 )
-from torch_afm.generation.greedy import MAX_ATOMS, check_job
+from torch_afm.generation.greedy import check_job
 from torch_afm.generation.spatial import CONFIDENCE, VIEWS, SpatialGeneration, SpatialStep, observe
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import SpatialPrediction

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from torch_afm.config import Tip
-from torch_afm.generation.greedy import MAX_ATOMS, Generation, generate_greedy
+from torch_afm.config.graph_generator import MAX_ATOMS
+from torch_afm.generation.greedy import Generation, generate_greedy
 from torch_afm.generation.spatial import SpatialGeneration, generate_spatial
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import Renderer

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import MAX_ATOMS as MAX_ATOMS
 from torch_afm.config import Scan, Tip
+from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData, append_atom
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.models import GraphGenerator

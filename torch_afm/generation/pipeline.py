@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
+from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation.atoms import joined, no_atoms, parted, with_bonds
 from torch_afm.generation.beam import generate_beam
 from torch_afm.generation.chemistry import sanitise
-from torch_afm.generation.greedy import MAX_ATOMS, Generation, generate_greedy
+from torch_afm.generation.greedy import Generation, generate_greedy
 from torch_afm.generation.physics import allowed
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
 from torch_afm.generation.spatial import VIEWS, SpatialGeneration, generate_spatial, observe

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
+from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.atoms import no_atoms, parted, take
 from torch_afm.generation.chemistry import sanitise
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.generation.greedy import MAX_ATOMS
 from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementSettings
 from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
+from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.generation.greedy import MAX_ATOMS
 from torch_afm.generation.spatial import generate_spatial
 from torch_afm.generation.tiles import part_of, windows_of
 from torch_afm.models import SpatialGenerator

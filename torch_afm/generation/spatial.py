@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
+from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData, pack_atoms
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.generation.atoms import apart, find_atoms, joined, no_atoms, parted, revise, take, with_bonds
-from torch_afm.generation.greedy import MAX_ATOMS, check_job
+from torch_afm.generation.greedy import check_job
 from torch_afm.generation.views import look
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import SpatialPrediction

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from torch_afm.config import MAX_RADIAL_STIFFNESS, Tip
+from torch_afm.config import Tip
+from torch_afm.config.tip import MAX_RADIAL_STIFFNESS
 from torch_afm.units import COULOMB, N_PER_M
 from torch_afm.utils import InputError, check_finite, check_shape
 

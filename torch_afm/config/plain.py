@@ -1,0 +1,39 @@
+"""Settings as plain dicts, for JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_type_hints
+
+from torch_afm.utils import InputError
+
+T = TypeVar("T")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Nested plain dict of a config dataclass, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build the config dataclass ``cls`` from a plain dict as JSON gives it (lists become tuples, dicts the
+    dataclasses of their fields).
+
+    Raises:
+        InputError: for a key that ``cls`` does not have.
+    """
+    known = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InputError(
+            f"{cls.__name__}: unknown setting(s) {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+    types = get_type_hints(cls)
+    return cls(
+        **{k: from_dict(types[k], v) if isinstance(v, Mapping) else _tuples(v) for k, v in values.items()}
+    )
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
