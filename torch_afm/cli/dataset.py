@@ -30,7 +30,7 @@ from torch_afm.datasets import (
 from torch_afm.datasets.ledger import fault, finished
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
 from torch_afm.datasets.writer import Forecast
-from torch_afm.progress import Progress, duration, size
+from torch_afm.progress import ProgressBar, duration, size
 from torch_afm.transforms import (
     Augment,
     RandomCropSlices,
@@ -159,7 +159,7 @@ def _part(
     if len(chosen) == 0:
         raise InputError(f"--part: expected enough {what} for a {part} part, got {len(source)}")
     of = "" if part == "all" else f" ({part}) of {len(source):,}"
-    made = Progress(chosen, desc=what, unit="item", leave=False)
+    made = ProgressBar(chosen, desc=what, unit="item", leave=False)
     return [source[int(i)] for i in made], f"{len(chosen):,}{of} {what} of {name}"
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import ase
 import numpy as np
 from jsonargparse import Namespace
-from tqdm import tqdm
 
 from torch_afm import __version__
 from torch_afm.io import read_atoms
@@ -25,6 +24,7 @@ from torch_afm.metrics import (
     structure_features,
 )
 from torch_afm.metrics.distributions.compare import DEFAULT
+from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_distributions, plot_radar
 
@@ -107,7 +107,7 @@ def _features(
     if empty:
         warnings.warn(f"{label}: {empty} of {len(structures)} structures have no atoms", stacklevel=2)
     found = []
-    for atoms in tqdm(structures, desc=f"features of {label}", disable=None, leave=False):
+    for atoms in ProgressBar(structures, desc=f"features of {label}", leave=False):
         try:
             found += structure_features(atoms, settings, names)
         except InputError as error:

@@ -16,7 +16,6 @@ from torch_afm.cli.jobs import (
     scan_of,
     write_prediction,
 )
-from torch_afm.cli.progress import working
 from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
 from torch_afm.config import Scan, to_dict
 from torch_afm.generation import (
@@ -32,6 +31,7 @@ from torch_afm.io.crystals import write_cif
 from torch_afm.io.scans import PreparedScan
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.progress import working
 from torch_afm.utils import InputError
 from torch_afm.viz import PredictionReport, plot_generation, plot_preparation, plot_report, write_report
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from torch_afm.data import AFMData
 from torch_afm.datasets.ledger import fault, finished
@@ -20,6 +19,7 @@ from torch_afm.datasets.slab import MARGIN
 from torch_afm.datasets.steps import Record, StepDataset, distinct
 from torch_afm.elements import AtomClasses
 from torch_afm.io.hdf5 import SampleFile
+from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Augment
 from torch_afm.utils import InputError
 
@@ -145,7 +145,7 @@ class CachedAFMDataset(StepDataset):
         digests = finished(self.folder, lenient=partial)
         usable = np.ones(self.manifest.samples, dtype=bool)
         faults = []
-        for number, name in enumerate(tqdm(names, desc="verify", unit="file", disable=None, leave=False)):
+        for number, name in enumerate(ProgressBar(names, desc="verify", unit="file", leave=False)):
             reason = fault(self.folder / name, digests.get(name, set()), verify)
             if reason:
                 usable[self.manifest.span(number)] = False

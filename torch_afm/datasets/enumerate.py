@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from rdkit import Chem, rdBase
-from tqdm import tqdm
 
 from torch_afm.data import AFMData, covalent_bonds, from_smiles
 from torch_afm.datasets.smi import embedded_smiles, write_smi
 from torch_afm.datasets.statistics import THESIS_ELEMENTS
 from torch_afm.elements import ORGANIC, atomic_number
+from torch_afm.progress import ProgressBar
 from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations
 from torch_afm.utils import InputError
 
@@ -123,7 +123,7 @@ def enumerate_molecules(
     with (
         rdBase.BlockLogs(),
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=number, unit="mol", disable=None if progress else True) as bar,
+        ProgressBar(total=number, unit="mol", disable=not progress) as bar,
     ):
         head = dict(zip(keep, pool.map(_embed, keep), strict=True))
         if failed := [s for s, data in head.items() if data is None]:

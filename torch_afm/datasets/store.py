@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from torch_afm.data import AFMData
 from torch_afm.datasets.cache import read_arrays, write_arrays
 from torch_afm.datasets.readers import Source
+from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 
 #: Molecules in one file of an unfinished computation: what an interruption loses at most.
@@ -41,7 +41,7 @@ def load_or_compute(source: Source, folder: Path | None) -> Arrays:
     parts = []
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(source.records), desc="molecules", unit="mol", disable=None) as bar,
+        ProgressBar(total=len(source.records), desc="molecules", unit="mol") as bar,
     ):
 
         def one(number: int) -> AFMData | str:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from torch_afm import __version__
 from torch_afm.datasets.ledger import (
@@ -28,6 +27,7 @@ from torch_afm.datasets.manifest import Manifest
 from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
 from torch_afm.nn.style import StyleTranslator
+from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Augment, change_stacks, handcrafted
 from torch_afm.utils import InputError
 
@@ -89,7 +89,7 @@ def build_training_set(
     ledger, intact = out / Shard().ledger, finished(rendered)
     remove_unfinished(out, set(manifest.files))
     done, written = read_ledger(ledger), 0
-    for number, name in enumerate(tqdm(manifest.files, desc=kind, unit="file", leave=False, disable=None)):
+    for number, name in enumerate(ProgressBar(manifest.files, desc=kind, unit="file", leave=False)):
         reason = fault(rendered / name, intact.get(name, set()))
         if reason:
             raise InputError(f"{rendered / name}: {reason}")

@@ -37,7 +37,7 @@ from torch_afm.datasets.slab import SlabDataset
 from torch_afm.datasets.steps import StepDataset
 from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
-from torch_afm.progress import Progress
+from torch_afm.progress import ProgressBar
 from torch_afm.transforms import MoveTip
 from torch_afm.utils import InputError
 
@@ -132,7 +132,7 @@ def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
     remove_unfinished(folder, {shard.ledger, *names})
     digests = finished(folder, lenient=True)
     todo = []
-    checks = Progress(mine, desc="check", unit="file", leave=False, disable=not digests)
+    checks = ProgressBar(mine, desc="check", unit="file", leave=False, disable=not digests)
     for number, name in zip(checks, names, strict=True):
         reason = fault(folder / name, digests.get(name, set()))
         if reason:
@@ -210,7 +210,7 @@ def _render_files(write: _FileWriter, todo: list[int], ledger: Path, workers: in
     except InputError:
         entries = {}  # of which finished() has warned
     total = sum(len(write.manifest.span(number)) for number in todo)
-    bar = Progress(total=total, desc="render", unit="stack")
+    bar = ProgressBar(total=total, desc="render", unit="stack")
     rendered = _in_processes(write, todo, workers) if workers else _here(write, todo, bar)
     with closing(rendered), bar:
         for number, digest in rendered:
@@ -220,7 +220,7 @@ def _render_files(write: _FileWriter, todo: list[int], ledger: Path, workers: in
                 bar.update(len(write.manifest.span(number)))
 
 
-def _here(write: _FileWriter, todo: list[int], bar: Progress) -> Generator[tuple[int, str], None, None]:
+def _here(write: _FileWriter, todo: list[int], bar: ProgressBar) -> Generator[tuple[int, str], None, None]:
     for number in todo:
         yield number, write(number, bar.update)
 

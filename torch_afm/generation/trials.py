@@ -23,7 +23,7 @@ from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.record import score_molecule
 from torch_afm.ppm import Renderer, place
-from torch_afm.progress import Progress
+from torch_afm.progress import ProgressBar
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
@@ -167,7 +167,7 @@ def evaluate_predictions(
     """
     known = {} if file is None else {line["molecule"]: line["records"] for line in read_records(Path(file))}
     metrics = {name: MoleculeMetrics(classes) for name in pipelines}
-    for number, molecule in Progress(molecules, desc="predictions", unit="molecule", leave=False):
+    for number, molecule in ProgressBar(molecules, desc="predictions", unit="molecule", leave=False):
         records = known.get(number)
         if records is None:
             trial, records = draw_trial(molecule, number, renderer, orientation, seed), {}

@@ -17,7 +17,7 @@ from torch_afm.io.files import write_whole
 from torch_afm.io.npz import load_npz
 from torch_afm.metrics.step import StepMetrics
 from torch_afm.nn import StepPrediction
-from torch_afm.progress import Progress
+from torch_afm.progress import ProgressBar
 
 #: What turns collated steps into predictions, as a :class:`torch_afm.models.GraphGenerator` does.
 Predictor = Callable[[Batch], StepPrediction]
@@ -60,7 +60,7 @@ def evaluate_steps(
         metrics = _known(Path(file), predictors, dataset, len(indices))
     done = min(len(scored) for scored in metrics.values())
     starts = range(done, len(indices), batch_size)
-    for start in Progress(starts, desc="single steps", unit="batch", leave=False):
+    for start in ProgressBar(starts, desc="single steps", unit="batch", leave=False):
         part = list(indices[start : start + batch_size])
         batch = Batch.from_data_list(list(dataset.__getitems__([(0, i) for i in part])))
         molecule = np.array(part) // (dataset.rotations * dataset.mutants)

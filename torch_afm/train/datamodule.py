@@ -30,7 +30,7 @@ from torch_afm.datasets import (
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.elements import AtomClasses
 from torch_afm.models import SpatialGeneratorConfig
-from torch_afm.progress import Progress
+from torch_afm.progress import ProgressBar
 from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 
@@ -95,7 +95,7 @@ class AFMDataModule(L.LightningDataModule):
             source = MoleculeDataset(self.config.molecules)
             return cast(Sequence[AFMData], source), source.split(self.config.seed)
         if self.molecules is None:
-            made = Progress(
+            made = ProgressBar(
                 surfaces(str(self.config.structures)), desc="surfaces", unit="surface", leave=False
             )
             self.molecules = list(made)

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from torch_afm.metrics.distributions.energy import energy_draws
 from torch_afm.metrics.distributions.kl import AXIS_BINS, BINS, kl_draws
@@ -18,6 +17,7 @@ from torch_afm.metrics.distributions.sinkhorn import sinkhorn_divergence
 from torch_afm.metrics.distributions.sliced import PROJECTIONS, sliced_draws
 from torch_afm.metrics.distributions.wasserstein import wasserstein_draws
 from torch_afm.metrics.structure import FEATURES
+from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 
 Features = Sequence[Mapping[str, np.ndarray]]
@@ -136,7 +136,7 @@ def compare(
     counts = _counts(rng, int(owners.max()) + 1, n), _counts(rng, len(reference), n)
     halves = np.array_split(rng.permutation(len(reference)), 2)
     found = {}
-    for name in tqdm(names, desc="distances", disable=None if progress else True, leave=False):
+    for name in ProgressBar(names, desc="distances", disable=not progress, leave=False):
         x = Sample.of(f"prediction, {name}", [part[name] for part in prediction])
         x = Sample(x.values, owners[x.structure], int(owners.max()) + 1)
         y = Sample.of(f"reference, {name}", [part[name] for part in reference])
