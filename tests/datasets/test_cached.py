@@ -169,7 +169,7 @@ def test_workers(folder):
     cached = CachedAFMDataset(folder)
     loader = DataLoader(cached, 3, sampler=range(6), num_workers=2, multiprocessing_context="forkserver")
     found = [sample for batch in loader for sample in batch.to_data_list()]
-    for sample, expected in zip(found, cached.__getitems__(range(6)), strict=True):
+    for sample, expected in zip(found, [cached[i] for i in range(6)], strict=True):
         assert all(torch.equal(sample[key], expected[key]) for key in ("z", "pos", "reference", "simulated"))
 
 
