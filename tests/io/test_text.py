@@ -1,6 +1,6 @@
 import pytest
 
-from torch_afm.io.text import decode, read_text, split_lines
+from torch_afm.io.text import decode, decode_bytes, read_text, split_lines
 from torch_afm.utils import InputError
 
 
@@ -17,6 +17,12 @@ from torch_afm.utils import InputError
 def test_encodings(tmp_path, raw):
     (tmp_path / "a.xyz").write_bytes(raw)
     assert read_text(tmp_path / "a.xyz") == "1\nÅ\n"
+
+
+def test_bytes_of_windows_and_of_nobody():
+    """In ISO 8859-1 0x80 to 0x9f would be control characters; 0x81 is no character in either."""
+    assert decode_bytes(b"\x803 \xc5") == "€3 Å" == decode_bytes("€3 Å".encode("utf-8-sig"))
+    assert decode_bytes(b"a\x81b\x00") == "a\ufffdb\x00"
 
 
 def test_lines_end_where_lines_end():

@@ -29,8 +29,7 @@ def read_text(path: Path) -> str:
 
 
 def decode(raw: bytes, where: str) -> str:
-    """Text in UTF-8 or UTF-16, without their byte order mark, or else in Latin-1, as old programs write the Å
-    of a comment.
+    """Text in UTF-16 with its byte order mark, else as :func:`decode_bytes` has it.
 
     Args:
         raw: the bytes.
@@ -40,12 +39,21 @@ def decode(raw: bytes, where: str) -> str:
         InputError: for bytes that are no text.
     """
     try:
-        text = raw.decode("utf-16" if raw.startswith(_UTF_16) else "utf-8-sig")
+        text = raw.decode("utf-16") if raw.startswith(_UTF_16) else decode_bytes(raw)
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")
+        text = decode_bytes(raw)
     if _BINARY.search(text):
         raise InputError(f"{where}: cannot read it as text (it holds control characters)")
     return text.removesuffix("\x1a")
+
+
+def decode_bytes(raw: bytes) -> str:
+    """Text in UTF-8, without its byte order mark, or else in Windows' code page 1252, as old programs write
+    the Å of a comment. Whatever is neither becomes U+FFFD: nothing hangs on comments."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
 
 
 def split_lines(text: str) -> list[str]:

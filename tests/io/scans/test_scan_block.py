@@ -6,7 +6,6 @@ from torch_afm.io.scans.scan_block import (
     MAX_VALUES,
     bracketed,
     check_size,
-    decode,
     number,
     pick_channel,
     plain,
@@ -75,10 +74,7 @@ def test_quantities(text, unit, base, value):
     assert quantity(text, unit, base) == (None if value is None else pytest.approx(value, rel=1e-12))
 
 
-def test_letters():
-    assert (
-        decode("3 Å".encode()) == decode("3 Å".encode("cp1252")) == decode(b"\xef\xbb\xbf3 \xc3\x85") == "3 Å"
-    )
+def test_names_and_units_in_brackets():
     assert bracketed("OC M1 Freq. Shift (Hz)") == ("OC M1 Freq. Shift", "Hz") and bracketed("df") == (
         "df",
         "",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.scan_block import decode
+from torch_afm.io.text import decode_bytes
 
 #: Objects in objects, and components in one object, at most.
 _DEPTH, _COMPONENTS = 16, 10_000
@@ -60,7 +60,7 @@ def value(data: bytes, part: Component) -> Any:
     if part.typecode in _FORMATS:
         return struct.unpack_from(_FORMATS[part.typecode], data, start)[0]
     if part.typecode == b"s":
-        return decode(data[start : part.end - 1])
+        return decode_bytes(data[start : part.end - 1])
     if part.typecode == b"o":
         inside, _ = _object(data, start, part.end, 1)
         # What an image is made of; lists of objects and texts hold nothing about it.
@@ -88,7 +88,7 @@ def _object(data: bytes, pos: int, end: int, depth: int) -> tuple[list[Component
         key = _string(data, pos, stop)
         first = pos + len(key) + 1
         pos = _component(data, first, stop, depth)
-        found.append(Component(decode(key), data[first : first + 1], first + 1, pos))
+        found.append(Component(decode_bytes(key), data[first : first + 1], first + 1, pos))
     return found, stop
 
 

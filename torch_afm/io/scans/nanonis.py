@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch_afm.io.scans.scan_block import bracketed, decode, plain, quantity
+from torch_afm.io.scans.scan_block import bracketed, plain, quantity
+from torch_afm.io.text import decode_bytes
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 
@@ -35,7 +36,7 @@ def header_lines(path: Path, end: str) -> tuple[list[str], int]:
     if at < 0 or stop < 0:
         raise InputError(f"{path}: expected a header that ends in {end}, got none")
     begin = head.rfind(b"\n", 0, at) + 1
-    return [line.rstrip("\r") for line in decode(head[:begin]).split("\n")], stop + 1
+    return [line.rstrip("\r") for line in decode_bytes(head[:begin]).split("\n")], stop + 1
 
 
 def entry(path: Path, header: Mapping[str, str], key: str) -> str:

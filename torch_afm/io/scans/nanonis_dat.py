@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from torch_afm.io.scans.nanonis import entry, header_lines, settings
-from torch_afm.io.scans.scan_block import ScanBlock, bracketed, decode, number, pick_channel, reading
+from torch_afm.io.scans.scan_block import ScanBlock, bracketed, number, pick_channel, reading
+from torch_afm.io.text import decode_bytes
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 
@@ -29,7 +30,7 @@ def read_nanonis_dat(path: Path, channel: str | None, direction: str) -> ScanBlo
             raise InputError(f"{path}: expected at most {_MAX_TEXT} bytes of text, got {path.stat().st_size}")
         lines, offset = header_lines(path, "[DATA]")
         header = {key.strip(): value.strip() for key, _, value in (line.partition("\t") for line in lines)}
-        columns = _columns(decode(path.read_bytes()[offset:]))
+        columns = _columns(decode_bytes(path.read_bytes()[offset:]))
         names = [n for n in columns if ("[bwd]" in n) == (direction == "backward")]
         name = names[pick_channel(path, [n.replace("[bwd]", "") for n in names], channel)]
         if "Z rel (m)" in columns:

@@ -187,11 +187,3 @@ def quantity(text: Any, unit: str, base: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def decode(raw: bytes) -> str:
-    """Text in UTF-8, else as Windows writes it: comments hold anything, and nothing hangs on them."""
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
