@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from dataclasses import dataclass
 
@@ -111,8 +110,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
 
     A scan that spans less than the model's heights, but at least half of that, gets smaller steps of height,
     and a warning; one that spans more is used as far as its nearest slice, or from ``settings.top`` on. The
-    oscillation is that of the header. What does not depend on ``top`` and ``amplitude`` is done once for
-    calls in a row that differ in these.
+    oscillation is that of the header.
 
     Args:
         stack: the scan.
@@ -126,8 +124,8 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     settings = settings or ScanPreparation()
     _check(stack, model)
     _check_size(stack, model, settings)
-    flat, early, early_warnings = _level(stack, dataclasses.replace(settings, top=None, amplitude=None))
-    steps, warnings = list(early), list(early_warnings)
+    steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
+    flat = _level(stack, settings, steps, warnings)
     dz, heights = choose_heights(flat, model, settings.top, warnings)
     scan = choose_oscillation(stack, model, dz, settings.amplitude, steps, warnings)
     found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
@@ -154,12 +152,10 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     return PreparedScan(stack, found, scan, tuple(steps), tuple(warnings))
 
 
-@functools.lru_cache(maxsize=2)
 def _level(
-    stack: ScanStack, settings: ScanPreparation
-) -> tuple[ScanStack, tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """All that is done before heights and pixels are chosen. A stack is known by its identity."""
-    steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
+    stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]], warnings: list[str]
+) -> ScanStack:
+    """All that is done before heights and pixels are chosen."""
     if settings.reverse:
         stack = reverse(stack)
         steps.append(("order", "heights counted the other way: the slices are in reverse order"))
@@ -172,7 +168,7 @@ def _level(
     stack = _flatten(stack, settings.flatten, steps)
     if settings.align != "never" and len(stack.values) > 1:
         stack = _align(stack, settings.align == "always", steps, warnings)
-    return stack, tuple(steps), tuple(warnings)
+    return stack
 
 
 def _check(stack: ScanStack, model: Scan) -> None:
