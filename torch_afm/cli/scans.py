@@ -152,7 +152,7 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
         amplitude=args.amplitude,
     )
     span = float(stack.heights[0] - stack.heights[-1])
-    pitch = (model.window[0][1] - model.window[0][0]) / (model.pixels[0] - 1)
+    pitch = model.pixel_size[0]
     area = math.prod((high - low) / pitch + 1 for low, high in args.window or stack.window)
     count = min(math.floor(span / model.dz + 1e-6) + 1, int(_MOST_VALUES / area))
     if _known(stack, args, reversed_) is None:

@@ -196,7 +196,7 @@ def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> Non
     window = zip(stack.window, settings.window or stack.window, strict=True)
     sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
     wide = max(sides)
-    pitch = [(high - low) / (n - 1) for (low, high), n in zip(model.window, model.pixels, strict=True)]
+    pitch = model.pixel_size
     if max(stack.pixel) > _COARSEST:
         raise InputError(
             f"pixel_size: expected at most {_COARSEST} Å a pixel, the distance of two atoms, got "
