@@ -9,7 +9,6 @@ import numpy as np
 from jsonargparse import Namespace
 
 from torch_afm.cli.jobs import (
-    check_even,
     describe,
     fits,
     predict,
@@ -37,7 +36,7 @@ from torch_afm.viz import PredictionReport, plot_generation, plot_preparation, p
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.predict.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.predict.parse`."""
     if not Path(args.stack).exists():
         raise InputError(f"{args.stack}: no such file or folder")
     plain = _plain(args)
@@ -56,7 +55,6 @@ def _plain(args: Namespace) -> AFMStack | None:
     if not path.is_file() or path.suffix.lower() not in (".npz", ""):
         return None
     stack = read_stack(path)
-    check_even(stack, "xy")  # uneven heights can be interpolated
     return None if given else stack
 
 
