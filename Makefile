@@ -20,7 +20,7 @@ test-all: lint
 
 # Tests that train, or compare what networks give, with each set of vector instructions that torch may pick here.
 test-cpus: $(STAMP)
-	case $$($(BIN)/python -c "import torch; print(torch.backends.cpu.get_cpu_capability())") in \
+	more=; case $$($(BIN)/python -c "import torch; print(torch.backends.cpu.get_cpu_capability())") in \
 	    AVX512) more="ATEN_CPU_CAPABILITY=avx2 ATEN_CPU_CAPABILITY=avx512 ONEDNN_MAX_CPU_ISA=AVX2" ;; \
 	    AVX2) more="ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2" ;; \
 	esac; \

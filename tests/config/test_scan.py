@@ -7,6 +7,7 @@ from torch_afm.config import Scan
 def test_scan_geometry():
     scan = Scan(window=((2.0, 18.0), (0.0, 4.0)), pixels=(5, 3), n_slices=3, dz=0.2, n_oscillation=4)
     assert scan.x.tolist() == [2, 6, 10, 14, 18] and scan.y.tolist() == [0, 2, 4]
+    assert scan.pixel_size == (4.0, 2.0)
     assert scan.shape == (3, 3, 5) and scan.n_heights == 6
     heights = scan.heights(8.0)
     assert heights[0] == 8 and np.allclose(np.diff(heights), -0.2)

@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 from rdkit.Chem import AllChem
-from scipy.spatial.transform import Rotation
 
 from torch_afm.data import (
     AFMData,
-    covalent_bonds,
     from_ase,
     from_rdmol,
     from_smiles,
@@ -40,67 +38,6 @@ def test_smiles_to_graph_and_back():
     """Bond orders and formal charges are perceived anew from atoms, bonds and the net charge alone."""
     for smiles in SMILES.split():
         assert _smiles(to_rdmol(from_smiles(smiles))) == _smiles(Chem.MolFromSmiles(smiles))
-
-
-@pytest.mark.parametrize(
-    "smiles",
-    [
-        ".".join(["O=[N+]([O-])c1ccccc1"] * 8),
-        ".".join(["CC(=O)[O-]"] * 8),
-        "C[NH3+].CC(=O)[O-].O.[Cl-].[Na+]",
-    ],
-)
-def test_bond_orders_of_several_molecules_are_those_of_each(smiles):
-    mol = to_rdmol(from_smiles(smiles))
-    assert not mol.NeedsUpdatePropertyCache()
-    assert _smiles(mol) == _smiles(Chem.MolFromSmiles(smiles))
-
-
-def test_a_molecule_without_bond_orders_leaves_the_others_theirs():
-    """A ring without hydrogens between two nitrobenzenes, their atoms mixed."""
-    data = from_smiles("O=[N+]([O-])c1ccccc1.c1ccccc1.O=[N+]([O-])c1ccccc1")
-    data = remove_atoms(data, [*range(len(data.z) - 11, len(data.z) - 5)])
-    assert sorted(data.z.tolist()) == sorted([8, 8, 7, *[6] * 6, *[1] * 5] * 2 + [6] * 6)
-    mol = to_rdmol(data)
-    assert [a.GetAtomicNum() for a in mol.GetAtoms()] == data.z.tolist()
-    assert mol.GetConformer().GetPositions() == pytest.approx(data.pos.numpy(), abs=1e-5)
-    assert {frozenset(b) for b in data.edge_index.t().tolist()} == {
-        frozenset((b.GetBeginAtomIdx(), b.GetEndAtomIdx())) for b in mol.GetBonds()
-    }
-    assert sum(b.GetBondType() == Chem.BondType.DOUBLE for b in mol.GetBonds()) == 8
-    assert mol.NeedsUpdatePropertyCache()
-
-
-@pytest.mark.parametrize(
-    "smiles",
-    [
-        "O.O",
-        "[Na+].[Cl-]",
-        "CC.CC",
-        "c1ccccc1.c1ccccc1",
-        "CC(=O)[O-].[Na+]",
-        "Oc1ccccc1.O",
-        "O.O.O.O.O.O.O",
-        "C[C@H](F)Cl.C[C@@H](F)Cl",
-    ],
-)
-def test_molecules_of_one_smiles_touch_each_other(smiles):
-    """No two atoms of different molecules are nearer than their van der Waals radii, each molecule touches
-    another, and each has the shape, handedness included, that it has alone."""
-    data = from_smiles(smiles)
-    parts = Chem.GetMolFrags(Chem.AddHs(Chem.MolFromSmiles(smiles)))
-    radius = torch.tensor([Chem.GetPeriodicTable().GetRvdw(z) for z in data.z.tolist()])
-    gap = torch.cdist(data.pos.double(), data.pos.double()) - radius[:, None] - radius[None]
-    for own in parts:
-        others = [i for i in range(len(data.z)) if i not in own]
-        assert float(gap[list(own)][:, others].min()) == pytest.approx(0, abs=1e-4)
-    for text, own in zip(smiles.split("."), parts, strict=True):
-        alone = from_smiles(text).pos.double().numpy()
-        placed = data.pos[list(own)].double().numpy()
-        if len(alone) > 1:
-            _, residual = Rotation.align_vectors(placed - placed.mean(0), alone - alone.mean(0))
-            assert residual < 1e-3
-    assert covalent_bonds(data.z, data.pos).tolist() == data.edge_index.tolist()
 
 
 def test_atoms_on_top_of_each_other_are_refused():

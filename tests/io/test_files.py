@@ -1,9 +1,10 @@
+import json
 import os
 import stat
 
 import pytest
 
-from torch_afm.io.files import write_whole
+from torch_afm.io.files import write_json, write_whole
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
@@ -16,6 +17,12 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
     assert caught.value.filename == str(path)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert path.read_bytes() == b"first"
+
+
+def test_documents_in_utf_8(tmp_path):
+    path, document = tmp_path / "file.json", {"unit": "Å", "values": [1, None, 0.1]}
+    write_json(path, document)
+    assert json.loads(path.read_text("utf-8")) == document and "Å".encode() in path.read_bytes()
 
 
 def _fail(descriptor):

@@ -4,7 +4,6 @@ import csv
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +53,21 @@ def _command(out: Path, molecules: Path, **changes):
     return [str(Path(sys.executable).with_name("torch-afm")), "train", *flags]
 
 
+#: Runs a command, and kills itself as soon as a checkpoint is written.
+KILLED = """
+import os, signal, sys
+from lightning.pytorch import Trainer
+from torch_afm.cli.main import main
+save = Trainer.save_checkpoint
+def save_and_end(*args, **kwargs):
+    save(*args, **kwargs)
+    if os.path.exists(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+Trainer.save_checkpoint = save_and_end
+main(sys.argv[2:])
+"""
+
+
 def _weights(folder: Path):
     return GraphGenerator.from_pretrained(folder / "model").state_dict()
 
@@ -61,18 +75,13 @@ def _weights(folder: Path):
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
     options = SETTINGS | {"molecules": str(molecules)}
     train(TrainConfig(**options, out=str(tmp_path / "whole")))
-    # One epoch of many, killed without warning once its checkpoint is there; then the same command again.
+    # Killed without warning once the checkpoint of the first epoch is there; then the same command again.
     out = tmp_path / "killed"
-    process = subprocess.Popen(
-        _command(out, molecules, epochs=3, epoch_samples=4),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    command = _command(out, molecules, epochs=3, epoch_samples=4)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, out / "last.ckpt", *command[1:]], capture_output=True
     )
-    deadline = time.monotonic() + 120
-    while not (out / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert killed.returncode == -signal.SIGKILL
     assert not (out / "model").exists()
     train(TrainConfig(**options, out=str(out)))
     expected, resumed = _weights(tmp_path / "whole"), _weights(out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from torch_afm.datasets import (
 from torch_afm.datasets.ledger import fault, finished
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
 from torch_afm.datasets.writer import Forecast
+from torch_afm.io.files import write_json
 from torch_afm.progress import ProgressBar, duration, size
 from torch_afm.transforms import (
     Augment,
@@ -49,7 +49,7 @@ _DRAWS = 6
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.dataset.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.dataset.parse`."""
     fields = (field.name for field in dataclasses.fields(CacheConfig))
     config = CacheConfig(**{name: args[name] for name in fields})
     shard = _shard(args.shard)
@@ -106,7 +106,7 @@ def _tell(molecules: list[AFMData], source: str, config: CacheConfig, out: Path,
     statistics = data_statistics(molecules, dataset.quaternions, dataset.z_min)
     print(f"{source}\n{format_statistics(statistics)}")
     document = {"version": __version__, "source": source, **statistics, "thesis": THESIS_ELEMENTS}
-    (out / "stats.json").write_text(json.dumps(document, indent=2) + "\n")
+    write_json(out / "stats.json", document)
     plot_statistics(statistics, THESIS_ELEMENTS, THESIS_SIZES).savefig(out / "stats.png", dpi=120)
 
     group = int(np.random.default_rng(config.seed).integers(dataset.groups))

@@ -35,7 +35,7 @@ CUTOFFS = (0.5, 1.0)
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.demo.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.demo.parse`."""
     model = load_generator(args.weights)
     smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
     molecule, name = load_molecule(args.xyz, smiles, args.seed)

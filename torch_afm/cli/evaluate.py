@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
 from torch_afm.generation.confidence import FILE
+from torch_afm.io.files import write_json
 from torch_afm.io.journal import keep_settings, read_records
 from torch_afm.io.npz import load_npz
 from torch_afm.metrics import (
@@ -55,7 +55,7 @@ MODEL = "model"
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.evaluate.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.evaluate.parse`."""
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)  # now rather than after the work
     model = load_generator(args.weights)
@@ -74,7 +74,7 @@ def main(args: Namespace) -> int:
         result["steps"] = _steps(model, molecules, args, out)
     if args.predictions:
         result.update(_predictions(model, molecules, args, out))
-    (out / "scores.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(out / "scores.json", result)
     print(f"\nwrote      scores.json and figures to {out}")
     return 0
 

@@ -26,6 +26,7 @@ from torch_afm.generation import (
     with_confidence,
 )
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
+from torch_afm.io.files import write_json
 from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
@@ -149,9 +150,9 @@ def scan_of(stack: AFMStack, default: Scan) -> Scan:
     as ``default``.
 
     Raises:
-        InputError: for positions that are not evenly spaced, or heights in other steps than ``meta`` says.
+        InputError: for heights that are not evenly spaced, or in other steps than ``meta`` says.
     """
-    check_even(stack, "xyz")
+    _check_even(stack)
     scan = setting(stack, "scan", default)
     _, nz, ny, nx = stack.stack.shape
     if nz > 1:
@@ -164,15 +165,13 @@ def scan_of(stack: AFMStack, default: Scan) -> Scan:
     return dataclasses.replace(scan, window=sides, pixels=(nx, ny), n_slices=nz)
 
 
-def check_even(stack: AFMStack, axes: str) -> None:
-    """Raise :class:`InputError` for positions along the axes (of ``"xyz"``) that are not evenly spaced."""
-    for name in axes:
-        if not _even(getattr(stack, name)):
-            steps = np.abs(np.diff(getattr(stack, name)))
-            raise InputError(
-                f"{name}: expected evenly spaced positions, got steps from {steps.min():.3g} to "
-                f"{steps.max():.3g} Å"
-            )
+def _check_even(stack: AFMStack) -> None:
+    """Raise :class:`InputError` for heights that are not evenly spaced; pixels always are."""
+    if not _even(stack.z):
+        steps = -np.diff(stack.z)
+        raise InputError(
+            f"z: expected evenly spaced heights, got steps from {steps.min():.3g} to {steps.max():.3g} Å"
+        )
 
 
 def _even(axis: np.ndarray) -> bool:
@@ -192,11 +191,10 @@ def setting(stack: AFMStack, key: str, default: T) -> T:
 
 def fits(stack: AFMStack, scan: Scan) -> bool:
     """Whether ``stack`` has the slices, pixels and window of ``scan``, and even steps."""
-    if stack.stack.shape != (1, *scan.shape) or not all(map(_even, (stack.x, stack.y, stack.z))):
+    if stack.stack.shape != (1, *scan.shape) or not _even(stack.z):
         return False
-    pixel = min((b - a) / (n - 1) for (a, b), n in zip(scan.window, scan.pixels, strict=True))
     window = np.array([[axis[0], axis[-1]] for axis in (stack.x, stack.y)])
-    return bool(np.abs(window - scan.window).max() <= _OFF * pixel)
+    return bool(np.abs(window - scan.window).max() <= _OFF * min(scan.pixel_size))
 
 
 def check_fits(stack: AFMStack, scan: Scan) -> None:
@@ -259,7 +257,7 @@ def write_prediction(
     write_sdf(folder / "prediction.sdf", generation.graph)
     if generation.context.z.numel():
         write_xyz(folder / "context.xyz", generation.context)
-    (folder / "prediction.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(folder / "prediction.json", result)
     return result, verdict
 
 

@@ -27,7 +27,7 @@ COMMANDS = {
 }
 
 
-#: Set to anything but nothing, it lets errors through as Python raises them.
+#: Environment variable: where it is not empty, errors come with their traceback.
 DEBUG = "TORCH_AFM_DEBUG"
 
 
@@ -103,8 +103,8 @@ def _explain(name: str, error: Exception) -> tuple[str, int]:
         return f"{error.filename}: {error.strerror}" if error.filename else str(error), 2
     if isinstance(error, MemoryError):
         return f"not enough memory ({error or 'no more is told'}); ask for less at once", 1
-    told = f"this is a fault of torch_afm: please report it, with what {DEBUG}=1 makes the command print"
-    return f"{type(error).__name__}: {error}; {told}", 1
+    advice = f"this is a fault of torch_afm: please report it, with what {DEBUG}=1 makes the command print"
+    return f"{type(error).__name__}: {error}; {advice}", 1
 
 
 def _help() -> str:

@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 
 from torch_afm import __version__
 from torch_afm.io import read_atoms
+from torch_afm.io.files import write_json
 from torch_afm.metrics import (
     Comparison,
     StructureSettings,
@@ -30,7 +31,7 @@ from torch_afm.viz import plot_distributions, plot_radar
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.metrics.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.metrics.parse`."""
     settings = StructureSettings(
         **{field.name: args[field.name] for field in dataclasses.fields(StructureSettings)}
     )
@@ -126,7 +127,7 @@ def _write_json(path: Path, written: dict[str, Any], comparisons: dict[str, Comp
     results = {label: comparison.to_dict() for label, comparison in comparisons.items()}
     # Python's JSON writes an infinity (an open layer) that other readers refuse.
     document = json.loads(json.dumps({**written, "results": results}), parse_constant=str)
-    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(path, document)
 
 
 def _write_csv(path: Path, written: dict[str, Any], comparisons: dict[str, Comparison]) -> None:

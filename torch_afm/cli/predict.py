@@ -10,7 +10,6 @@ from jsonargparse import Namespace
 
 from torch_afm.cli.jobs import (
     OUTPUTS,
-    check_even,
     describe,
     fits,
     predict,
@@ -46,7 +45,7 @@ _EDGE = 1.5
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.predict.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.predict.parse`."""
     if not Path(args.stack).exists():
         raise InputError(f"{args.stack}: no such file or folder")
     plain = _plain(args)
@@ -74,7 +73,6 @@ def _plain(args: Namespace) -> AFMStack | None:
     if not path.is_file() or path.suffix.lower() not in (".npz", ""):
         return None
     stack = read_stack(path)
-    check_even(stack, "xy")  # uneven heights can be interpolated
     return None if given else stack
 
 

@@ -31,6 +31,7 @@ from torch_afm.generation import (
     refine,
 )
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_sdf, write_xyz
+from torch_afm.io.files import write_json
 from torch_afm.metrics import Calibration
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError, check_shape
@@ -55,7 +56,7 @@ class Start:
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.refine.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.refine.parse`."""
     start = _prediction(Path(args.prediction))
     path = _stack(args.stack, start)
     stack = read_stack(path)
@@ -162,10 +163,9 @@ def _imaged(stack: AFMStack, start: Start, args: Namespace) -> tuple[ProbePartic
 
 
 def _alike(scan: Scan, other: Scan) -> bool:
-    pixel = (scan.window[0][1] - scan.window[0][0]) / (scan.pixels[0] - 1)
     off = torch.tensor(scan.window) - torch.tensor(other.window)
     same = abs(scan.dz - other.dz) < 0.01 * other.dz
-    return scan.shape == other.shape and same and float(off.abs().max()) < pixel / 2
+    return scan.shape == other.shape and same and float(off.abs().max()) < scan.pixel_size[0] / 2
 
 
 def _words(scan: Scan) -> str:
@@ -198,7 +198,7 @@ def _write(
     if len(result.added.z):
         write_xyz(folder / "added.xyz", result.added)
     told = {"version": __version__, **names, **result.to_dict(), "agreement": images}
-    (folder / "refined.json").write_text(json.dumps(told, indent=2) + "\n")
+    write_json(folder / "refined.json", told)
     plot_refinement(result, stack).savefig(folder / "refined.png", dpi=120)
     report = PredictionReport(
         title=f"Refined structure of {stack.meta.get('molecule') or Path(names['stack']).name}",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 
 from torch_afm.cli.jobs import setting
 from torch_afm.config import Scan, Tip, from_dict
@@ -27,15 +27,15 @@ from torch_afm.generation import (
 )
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.io.scans import PreparedScan, ScanPreparation, ScanStack, prepare_scan, read_scan, turn
+from torch_afm.io.scans.prepare import MAX_GRID_VALUES
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.utils import InputError
 
 #: Å that the refinement may move a tip whose height is a guess.
 _FREE = 0.3
 
-#: Å of a scan, beside those that the model looks at, that its slices are searched in: the nearest; and values
-#: that may be held for that.
-_SEARCHED, _MOST_VALUES = 1.5, 2**24
+#: Å of a scan, beside those that the model looks at, that its slices are searched in: the nearest.
+_SEARCHED = 1.5
 
 #: Options of ``predict`` that only make sense for scans; a stack file without any is taken as it is.
 OPTIONS = {
@@ -157,9 +157,9 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
         amplitude=args.amplitude,
     )
     span = float(stack.heights[0] - stack.heights[-1])
-    pitch = (model.window[0][1] - model.window[0][0]) / (model.pixels[0] - 1)
+    pitch = model.pixel_size[0]
     area = math.prod((high - low) / pitch + 1 for low, high in args.window or stack.window)
-    count = min(math.floor(span / model.dz + 1e-6) + 1, int(_MOST_VALUES / area))
+    count = min(math.floor(span / model.dz + 1e-6) + 1, int(MAX_GRID_VALUES / area))
     if _known(stack, args, reversed_) is None:
         count = min(count, model.n_slices + round(_SEARCHED / model.dz))
     if "scan" in stack.meta:

@@ -19,7 +19,7 @@ _VACUUM = 5.0
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.simulate.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.simulate.parse`."""
     out = Path(args.out)
     if out.suffix != ".npz":
         raise InputError(f"--out: expected a file name ending in .npz, got {args.out!r}")

@@ -9,7 +9,7 @@ from torch_afm.train import TrainConfig, train
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.train.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.train.parse`."""
     settings = args.as_dict()
     del settings["config"]
     config = from_dict(TrainConfig, settings)

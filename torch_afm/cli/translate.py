@@ -17,7 +17,7 @@ from torch_afm.viz import plot_translations
 
 
 def main(args: Namespace) -> int:
-    """Run the sub-command as :func:`torch_afm.cli.parsers.translate.parse` understood it."""
+    """Run the sub-command with the options of :func:`torch_afm.cli.parsers.translate.parse`."""
     return {"train": _train, "apply": _apply}[args.action](args.options)
 
 

@@ -103,6 +103,12 @@ class Scan:
         """Pixel positions along y in Å."""
         return np.linspace(*self.window[1], self.pixels[1])
 
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Distance of the pixels along x and y in Å."""
+        x, y = ((high - low) / (n - 1) for (low, high), n in zip(self.window, self.pixels, strict=True))
+        return x, y
+
     def heights(self, z_top: float) -> np.ndarray:
         """Anchor heights at which the probe is relaxed, in Å, far to near."""
         step = self.dz / self.substeps

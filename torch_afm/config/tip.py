@@ -94,11 +94,12 @@ _TIPS: dict[str, dict[str, Any]] = {
 
 
 def check_symbol(name: str, element: str) -> None:
-    """Refuse what is no symbol, and ``CO``, which would be cobalt."""
+    """Refuse what is no chemical symbol, and ``CO``, which would be read as cobalt."""
     if symbol(atomic_number(element)) != element:
         raise InputError(f"{name}: expected a chemical symbol, got {element!r}")
 
 
 def check_lj(name: str, radius: float | None, depth: float | None) -> None:
+    """Refuse a radius [Å] or depth [eV] that no atom has; ``None`` stands for none given."""
     if not (radius is None or 0 < radius < math.inf) or not (depth is None or 0 <= depth < math.inf):
         raise InputError(f"{name}: expected R > 0 Å and ε ≥ 0 eV, got {radius} and {depth}")

@@ -13,8 +13,11 @@ from torch_afm.utils import InputError
 
 
 class _Periodicity(Tensor):
-    """An increment of 0 that knows whether its graph is periodic. Collation stacks those of all graphs of a
-    batch, where a mixture is refused: PyG would drop the cells, or miss them without saying what."""
+    """What ``__inc__`` returns for ``pos``: zero, and whether the graph is periodic.
+
+    Collation keeps the keys of the first graph alone: where that is a molecule, the cells of all others would
+    be dropped in silence. No method of a graph sees another one, but PyG stacks these increments of all
+    graphs, and there a mixture is refused."""
 
     periodic: bool
 
@@ -54,8 +57,8 @@ class AFMData(Data):
         edge_index: covalent bonds, each in both directions.
         reference: Δf stack of the full molecule.
         simulated: Δf stack of this graph (the "mutant", or the graph generated so far).
-        missing_z: atomic numbers of the atoms still to be found. With them comes ``missing_graph``, the graph
-            that each is of: zeros, numbered by whatever collates, as ``batch`` numbers the graphs of ``z``.
+        missing_z: atomic numbers of the atoms still to be found. With them comes ``missing_graph``, the index
+            of the graph that misses each: 0, and counted up by collation, as ``batch`` is for ``z``.
         missing_pos: their positions in Å.
         missing_edge_index: bonds from missing atoms (row 0) to atoms of this graph (row 1).
         z_top: first anchor height of the scan in Å, in the graph's frame.

@@ -12,9 +12,8 @@ import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from torch_afm.io.files import UNFINISHED, write_whole
+from torch_afm.io.files import UNFINISHED, write_json
 from torch_afm.utils import InputError
 
 
@@ -104,11 +103,6 @@ def fault(path: Path, digests: set[str], checksum: bool = True) -> str | None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return None if digest in digests else "its checksum is not that of the file written"
-
-
-def write_json(path: Path, document: Any) -> None:
-    """Write ``document`` as JSON, whole or not at all."""
-    write_whole(path, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def remove_unfinished(folder: Path, names: Collection[str]) -> None:

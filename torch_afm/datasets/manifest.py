@@ -16,7 +16,7 @@ from torch_afm import __version__
 from torch_afm.config import from_dict, to_dict
 from torch_afm.config.cache import CacheConfig
 from torch_afm.data import AFMData
-from torch_afm.datasets.ledger import write_json
+from torch_afm.io.files import write_json
 from torch_afm.utils import InputError
 
 _FORMAT = 1

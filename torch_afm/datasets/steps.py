@@ -145,7 +145,7 @@ class StepDataset(GraphDataset, ABC):
 
     @property
     def epoch(self) -> int:
-        """The epoch that indices without one are of."""
+        """The epoch of indices that name none."""
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:

@@ -20,11 +20,10 @@ from torch_afm.datasets.ledger import (
     finished,
     read_ledger,
     remove_unfinished,
-    write_json,
     write_ledger,
 )
 from torch_afm.datasets.manifest import Manifest
-from torch_afm.io.files import write_whole
+from torch_afm.io.files import write_json, write_whole
 from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
 from torch_afm.nn.style import StyleTranslator
 from torch_afm.progress import ProgressBar

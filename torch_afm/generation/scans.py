@@ -233,9 +233,8 @@ def _offset(tile: Tile, window: Scan) -> list[float]:
 def _inside(pos: Tensor, scan: Scan) -> Tensor:
     """Which atoms lie within the scan, and half a pixel around it."""
     inside = torch.ones(len(pos), dtype=torch.bool)
-    for axis, ((low, high), n) in enumerate(zip(scan.window, scan.pixels, strict=True)):
-        half = (high - low) / (n - 1) / 2
-        inside &= (pos[:, axis] >= low - half) & (pos[:, axis] <= high + half)
+    for axis, ((low, high), size) in enumerate(zip(scan.window, scan.pixel_size, strict=True)):
+        inside &= (pos[:, axis] >= low - size / 2) & (pos[:, axis] <= high + size / 2)
     return inside
 
 

@@ -87,7 +87,7 @@ def choose_slices(
         raise InputError(f"reference: expected at least {n} slices, got {scan.n_slices}")
     every = dataclasses.replace(scan, window=wanted.window, pixels=wanted.pixels)
     near, whole = (
-        ProbeParticleModel(s, tip, backend=backend, on_unconverged="ignore")
+        ProbeParticleModel(s, tip, backend=backend).quiet()
         for s in (dataclasses.replace(every, n_slices=n), every)
     )
     parts = [part_of(image, tile, wanted) for tile, image in windows_of(reference, scan, wanted, cover)]

@@ -99,7 +99,7 @@ def island_tiles(
     """
     check_shape("stack", stack, scan.shape)
     _check_pixels(scan, model)
-    pitch = (scan.window[0][1] - scan.window[0][0]) / (scan.pixels[0] - 1)
+    pitch = scan.pixel_size[0]
     single = all(n <= m for n, m in zip(scan.pixels, model.pixels, strict=True))
     islands = [] if single else find_islands(stack, pitch)
     if not islands:
@@ -159,7 +159,7 @@ def cut(stack: np.ndarray, tile: Tile, model: Scan) -> np.ndarray:
     """The part of a stack in a tile; beyond the scan its edge, which fades into the median of all of it over
     2.5 Å."""
     nx, ny = model.pixels
-    pitch = (model.window[0][1] - model.window[0][0]) / (nx - 1)
+    pitch = model.pixel_size[0]
     places = [begin + np.arange(n) for begin, n in zip((tile.row, tile.column), (ny, nx), strict=True)]
     rows, columns = (np.clip(p, 0, n - 1) for p, n in zip(places, stack.shape[1:], strict=True))
     part = stack[:, rows[:, None], columns]

@@ -145,8 +145,10 @@ def judge(
     scores = np.array(agreement(image, scan)["pearson"])
     without_noise = _attenuated(scores, noise)
     wide = [_SHARP / p for p in _pixel(stack)]
-    bent, made = (np.stack([ndimage.gaussian_laplace(s, wide) for s in part]) for part in (scan, image))
-    curvature = _attenuated(np.array(agreement(made, bent)["pearson"]), noise_share(bent))
+    curved, curved_image = (
+        np.stack([ndimage.gaussian_laplace(s, wide) for s in part]) for part in (scan, image)
+    )
+    curvature = _attenuated(np.array(agreement(curved_image, curved)["pearson"]), noise_share(curved))
     reasons = []
     if not len(graph.z):
         reasons.append("no atom was found")

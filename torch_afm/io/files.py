@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 #: Ending of the name that an unfinished file has.
 UNFINISHED = ".tmp"
@@ -30,3 +32,8 @@ def write_whole(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write ``document`` as JSON in UTF-8, whole or not at all."""
+    write_whole(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch_afm.io.files import write_whole
+from torch_afm.io.files import write_json, write_whole
 from torch_afm.utils import InputError
 
 
@@ -34,7 +34,7 @@ def keep_settings(
                 f"{path.parent}: holds {what} with other settings ({', '.join(changed)}); "
                 "give another folder, or delete it"
             )
-    write_whole(path, (json.dumps(now, indent=2) + "\n").encode())
+    write_json(path, now)
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

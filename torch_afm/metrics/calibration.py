@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from torch_afm.io.files import write_json
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Bins of a reliability curve, of equal width over [0, 1].
@@ -97,7 +98,7 @@ class Calibration:
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""
-        Path(path).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_json(Path(path), dataclasses.asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:

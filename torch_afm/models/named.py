@@ -30,7 +30,7 @@ def load_generator(name: str | Path) -> GraphGenerator | SpatialGenerator:
     """The saved network of a name or folder, of whichever kind it is; errors as in
     :meth:`GraphGenerator.from_pretrained`."""
     try:
-        settings = json.loads((weights_folder(name) / "config.json").read_text())
+        settings = json.loads((weights_folder(name) / "config.json").read_text("utf-8"))
         spatial = settings.get("model") == SpatialGenerator.__name__
     except (OSError, ValueError, AttributeError):
         spatial = False  # from_pretrained tells what is wrong

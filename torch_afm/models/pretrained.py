@@ -10,6 +10,7 @@ import safetensors.torch
 from torch.nn import Module
 
 from torch_afm.config import from_dict, to_dict
+from torch_afm.io.files import write_json, write_whole
 from torch_afm.utils import InputError
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -30,9 +31,9 @@ class Pretrained(Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         # Not save_file: it makes a file that nobody else may read.
-        (folder / "model.safetensors").write_bytes(safetensors.torch.save(self.state_dict()))
+        write_whole(folder / "model.safetensors", safetensors.torch.save(self.state_dict()))
         settings = {"model": type(self).__name__, **to_dict(self.config)}
-        (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+        write_json(folder / "config.json", settings)
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> Self:
@@ -47,7 +48,7 @@ class Pretrained(Module):
         """
         folder = weights_folder(name)
         try:
-            settings = json.loads((folder / "config.json").read_text())
+            settings = json.loads((folder / "config.json").read_text("utf-8"))
             # Weights of before there were several networks do not name theirs.
             kind = settings.pop("model", "GraphGenerator") if isinstance(settings, dict) else cls.__name__
             if kind != cls.__name__:

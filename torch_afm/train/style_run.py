@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from torch_afm.config import to_dict
 from torch_afm.config.style import StyleConfig
 from torch_afm.datasets import EpochSampler
+from torch_afm.io.files import write_json
 from torch_afm.io.journal import keep_settings
 from torch_afm.metrics.images import content_preservation
 from torch_afm.nn.style import Scaling, StyleTranslator
@@ -142,12 +143,12 @@ class StyleEvaluation(L.Callback):
         plot_translations({k: v.numpy() for k, v in sheet.items()}, title).savefig(folder / "samples.png")
         rows = [row for row in self.read() if row.epoch < done] or [self._judge(0, self.source, self.target)]
         rows.append(self._judge(done, translated, returned))
-        self.file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        write_json(self.file, [asdict(row) for row in rows])
         _plot(self.out, config, rows)
 
     def read(self) -> list[Evaluation]:
         """All evaluations of the run so far; the first, of epoch 0, is of stacks that are not translated."""
-        rows = json.loads(self.file.read_text()) if self.file.exists() else []
+        rows = json.loads(self.file.read_text("utf-8")) if self.file.exists() else []
         return [Evaluation(**row) for row in rows]
 
     def _judge(self, epoch: int, translated: Tensor, returned: Tensor) -> Evaluation:

@@ -45,7 +45,7 @@ class CropWindow(FrameTransform):
             move = [
                 ((whole - part) / 2 - begin) * size
                 for whole, part, begin, size in zip(
-                    scan.pixels, self.pixels, corner, _pixel_size(scan), strict=True
+                    scan.pixels, self.pixels, corner, scan.pixel_size, strict=True
                 )
             ]
             shift = torch.tensor([*move, 0.0], dtype=torch.float64)
@@ -60,7 +60,7 @@ class CropWindow(FrameTransform):
             raise InputError(f"pixels: expected 2 x 2 to {scan.pixels} to crop to, got {self.pixels}")
         (x0, x1), (y0, y1) = (
             (np.mean(axis) - (n - 1) / 2 * size, np.mean(axis) + (n - 1) / 2 * size)
-            for axis, n, size in zip(scan.window, self.pixels, _pixel_size(scan), strict=True)
+            for axis, n, size in zip(scan.window, self.pixels, scan.pixel_size, strict=True)
         )
         window = (float(x0), float(x1)), (float(y0), float(y1))
         return dataclasses.replace(scan, pixels=self.pixels, window=window)
@@ -82,7 +82,7 @@ class RandomCropWindow(RandomFrameTransform):
     def draw(self, scan: Scan, pos: np.ndarray, rng: np.random.Generator) -> Drawn:
         corner = []
         for axis, (whole, part, size) in enumerate(
-            zip(scan.pixels, self.pixels, _pixel_size(scan), strict=True)
+            zip(scan.pixels, self.pixels, scan.pixel_size, strict=True)
         ):
             first, last = (pos[:, axis].min(), pos[:, axis].max()) if len(pos) else (0.0, 0.0)
             left, right = ((v - scan.window[axis][0]) / size for v in (first, last))
@@ -96,9 +96,3 @@ class RandomCropWindow(RandomFrameTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(pixels={self.pixels})"
-
-
-def _pixel_size(scan: Scan) -> tuple[float, float]:
-    """Å along x and y."""
-    x, y = ((b - a) / (n - 1) for (a, b), n in zip(scan.window, scan.pixels, strict=True))
-    return x, y

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch_afm.data import AFMData
 from torch_afm.elements import covalent_radius, symbol
 from torch_afm.io import AFMStack
+from torch_afm.io.files import write_whole
 from torch_afm.metrics import agreement, normal_slices
 from torch_afm.utils import InputError, check_finite, check_shape
 from torch_afm.viz.graphs import COLOURS, OTHER, draw_graph
@@ -106,7 +107,7 @@ def write_report(path: str | Path, report: PredictionReport) -> None:
         InputError: if the file cannot be written.
     """
     try:
-        Path(path).write_text(report_html(report), encoding="utf-8")
+        write_whole(Path(path), report_html(report).encode())
     except OSError as error:
         raise InputError(f"{path}: cannot write ({error.strerror})") from None
 

@@ -1,1 +1,1 @@
-"""Options of the sub-commands, one module each, that ``--help`` needs no torch for."""
+"""Options of the sub-commands, a module each. They need no torch, so that ``--help`` is quick."""

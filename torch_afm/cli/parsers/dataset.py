@@ -15,7 +15,7 @@ PARTS = ("train", "val", "test")
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     parser = _parser()
     return parser.instantiate(parser.parse_args(list(argv)))
 

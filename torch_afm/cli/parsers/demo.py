@@ -13,7 +13,7 @@ MOLECULE = "CC(=O)Nc1ccc(O)cc1"
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     return _parser().parse_args(list(argv))
 
 

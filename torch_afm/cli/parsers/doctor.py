@@ -10,7 +10,7 @@ from torch_afm.cli.parser import Parser
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     parser = Parser(
         "doctor",
         "Check versions, OpenCL, CUDA, compiler, caches and weights, and render one molecule with each "

@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     return _parser().parse_args(list(argv))
 
 

@@ -25,7 +25,7 @@ _CONVENTIONS: dict[str, Callable[[], StructureSettings]] = {
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for; ``--compat`` sets what the settings of the features default to."""
+    """The options in ``argv``; ``--compat`` sets what the settings of the features default to."""
     args = _parser("ours").parse_args(list(argv))
     if args.compat != "ours":
         args = _parser(args.compat).parse_args(list(argv))

@@ -15,7 +15,7 @@ Pair = tuple[float, float]
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     return _parser().parse_args(list(argv))
 
 

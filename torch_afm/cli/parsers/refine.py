@@ -11,7 +11,7 @@ from torch_afm.cli.parser import Parser
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     return _parser().parse_args(list(argv))
 
 

@@ -11,7 +11,7 @@ from torch_afm.config import Scan, Tip
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     parser = _parser()
     return parser.instantiate(parser.parse_args(list(argv)))
 

@@ -11,7 +11,7 @@ from torch_afm.config.training import TrainConfig
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for."""
+    """The options in ``argv``."""
     return _parser().parse_args(list(argv))
 
 

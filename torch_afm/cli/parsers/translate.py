@@ -22,7 +22,7 @@ torch-afm translate ACTION --help tells an action's options."""
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """What was asked for: ``action`` and its options."""
+    """``action`` and its ``options``, of ``argv``."""
     parsers = {"train": _train, "apply": _apply}
     action = argv[0] if argv else "nothing"
     if action in ("-h", "--help"):

@@ -67,8 +67,8 @@ def value(data: bytes, part: Component) -> Any:
         return {p.name: value(data, p) for p in inside if p.typecode not in (b"S", b"O")}
     if part.typecode not in _ARRAYS:
         raise ValueError(f"{part.name}: a component of type {part.typecode!r}")
-    kind = {b"I": "<i4", b"Q": "<i8", b"D": "<f8"}[part.typecode]
-    return np.frombuffer(data, kind, (part.end - start - 4) // _ARRAYS[part.typecode], start + 4)
+    dtype = {b"I": "<i4", b"Q": "<i8", b"D": "<f8"}[part.typecode]
+    return np.frombuffer(data, dtype, (part.end - start - 4) // _ARRAYS[part.typecode], start + 4)
 
 
 def _object(data: bytes, pos: int, end: int, depth: int) -> tuple[list[Component], int]:

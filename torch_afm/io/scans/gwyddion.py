@@ -60,7 +60,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
         chosen = distinct[pick_channel(path, distinct, channel)]
         images: list[np.ndarray] = []
         heights: list[float] = []
-        frames, units, told = [], [], []
+        frames, units, recorded = [], [], []
         warnings = []
         for i in (i for i in mine if names[i] == chosen):
             field = value(data, parts[f"/{i}/data"])
@@ -77,7 +77,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             units.append(_unit(field, "si_unit_z"))
             meta = value(data, parts[f"/{i}/meta"]) if f"/{i}/meta" in parts else {}
             heights += _height(meta)
-            told.append(settings(path, meta))
+            recorded.append(settings(path, meta))
         if len({v.shape for v in images}) != 1 or not np.allclose(
             frames, frames[0], rtol=1e-3, equal_nan=True
         ):
@@ -86,8 +86,10 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             )
         if len(set(units)) != 1:
             raise InputError(f"{path}: expected one unit for {chosen!r}, got {', '.join(sorted(set(units)))}")
-        check_common([(f"{path}: image {i + 1} of {chosen!r}", meta) for i, meta in enumerate(told)])
-        meta = told[0] | {"feedback": "ON"} if any(m.get("feedback") == "ON" for m in told) else told[0]
+        check_common([(f"{path}: image {i + 1} of {chosen!r}", meta) for i, meta in enumerate(recorded)])
+        meta = dict(recorded[0])
+        if any(m.get("feedback") == "ON" for m in recorded):
+            meta["feedback"] = "ON"
         width, height, x, y = frames[0]
         sized = np.isfinite(frames[0]).all()
         return ScanBlock(

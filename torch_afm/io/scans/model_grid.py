@@ -109,13 +109,13 @@ def choose_oscillation(
     Raises:
         InputError: for an amplitude of more than 200 height steps.
     """
-    told = {key: float(stack.meta[key]) for key in ("amplitude", "f0", "k") if key in stack.meta}
-    for key in [key for key, value in told.items() if not value > 0]:
-        warnings.append(f"the header says {key} {told.pop(key):g}, which cannot be: the model's is taken")
+    stated = {key: float(stack.meta[key]) for key in ("amplitude", "f0", "k") if key in stack.meta}
+    for key in [key for key, value in stated.items() if not value > 0]:
+        warnings.append(f"the header says {key} {stated.pop(key):g}, which cannot be: the model's is taken")
     source = "given"
     if amplitude is None:
-        source = "header" if "amplitude" in told else "model"
-        amplitude = told.get("amplitude", model.amplitude)
+        source = "header" if "amplitude" in stated else "model"
+        amplitude = stated.get("amplitude", model.amplitude)
     n = round(amplitude / dz)
     if n > _MOST_SAMPLES:
         raise InputError(
@@ -123,7 +123,7 @@ def choose_oscillation(
             f"{amplitude:.4g} Å ({source})"
         )
     found = dataclasses.replace(
-        model, dz=dz, n_oscillation=max(2, n), f0=told.get("f0", model.f0), k=told.get("k", model.k)
+        model, dz=dz, n_oscillation=max(2, n), f0=stated.get("f0", model.f0), k=stated.get("k", model.k)
     )
     if abs(found.amplitude - amplitude) > max(0.05 * amplitude, 1e-3):
         warnings.append(
@@ -134,7 +134,7 @@ def choose_oscillation(
         (
             "oscillation",
             f"amplitude {found.amplitude:.2f} Å peak to peak ({source}), resonance frequency "
-            f"{found.f0:.0f} Hz ({'header' if 'f0' in told else 'model'})",
+            f"{found.f0:.0f} Hz ({'header' if 'f0' in stated else 'model'})",
         )
     )
     return found
@@ -164,11 +164,10 @@ def onto_pixels(
     if max(stack.pixel) > _COARSE:
         warnings.append(
             f"the pixels of the scan are {max(stack.pixel):.2f} Å wide, those of the model "
-            f"{(scan.x[-1] - scan.x[0]) / (scan.pixels[0] - 1):.2f} Å: what lies between them is interpolated"
+            f"{scan.pixel_size[0]:.2f} Å: what lies between them is interpolated"
         )
     for k, name in enumerate("xy"):
-        (w0, w1), n = scan.window[k], scan.pixels[k]
-        pitch = (w1 - w0) / (n - 1)
+        n, pitch = scan.pixels[k], scan.pixel_size[k]
         low, high = stack.window[k]
         # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
         inside, extent = high - low, high - low + stack.pixel[k]

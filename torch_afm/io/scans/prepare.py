@@ -26,7 +26,7 @@ from torch_afm.utils import InputError
 _APPARENT_DRIFT = 2.0
 
 #: Values of a scan on the model's pixels and heights at most: ten slices of 32 x 32 nm at 0.25 Å.
-_MOST_VALUES = 2**24
+MAX_GRID_VALUES = 2**24
 
 #: Å from the origin: what lies farther is moved there, for float32 keeps 3e-4 Å at this distance.
 _FARTHEST = 4000.0
@@ -198,7 +198,7 @@ def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> Non
     window = zip(stack.window, settings.window or stack.window, strict=True)
     sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
     wide = max(sides)
-    pitch = [(high - low) / (n - 1) for (low, high), n in zip(model.window, model.pixels, strict=True)]
+    pitch = model.pixel_size
     if max(stack.pixel) > _COARSEST:
         raise InputError(
             f"pixel_size: expected at most {_COARSEST} Å a pixel, the distance of two atoms, got "
@@ -206,8 +206,8 @@ def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> Non
             f"{max(stack.pixel) / 100:.4g} Å"
         )
     count = math.prod(side / p + 1 for side, p in zip(sides, pitch, strict=True))
-    if settings.center is None and count * model.n_slices > _MOST_VALUES:
-        side = math.sqrt(_MOST_VALUES / model.n_slices) * max(pitch) / 10
+    if settings.center is None and count * model.n_slices > MAX_GRID_VALUES:
+        side = math.sqrt(MAX_GRID_VALUES / model.n_slices) * max(pitch) / 10
         raise InputError(
             f"window: expected at most {side:.0f} x {side:.0f} nm, got a scan {wide / 10:.4g} nm wide; cut "
             "out a window of it"

@@ -119,11 +119,11 @@ class ScanStack:
         Raises:
             InputError: where the model's window or heights reach out of what was scanned.
         """
-        told = float(self.meta.get("amplitude", scan.amplitude))
-        if abs(told - scan.amplitude) > 0.05 * scan.amplitude:
+        amplitude = float(self.meta.get("amplitude", scan.amplitude))
+        if abs(amplitude - scan.amplitude) > 0.05 * scan.amplitude:
             warnings.warn(
-                f"the header tells an oscillation of {told:.2f} Å peak to peak, the scan of the model has "
-                f"{scan.amplitude:.2f} Å",
+                f"the header gives an oscillation of {amplitude:.2f} Å peak to peak, the model"
+                f" has {scan.amplitude:.2f} Å",
                 stacklevel=2,
             )
         low, high = np.array(self.window).T

@@ -29,7 +29,7 @@ class MapGrid:
     def of(cls, scan: Scan, stride: int = 1) -> MapGrid:
         """The map of one pixel for each ``stride`` x ``stride`` pixels of ``scan``."""
         sizes = [b - a for a, b in scan.window]
-        steps = [size / (n - 1) for size, n in zip(sizes, scan.pixels, strict=True)]
+        steps = scan.pixel_size
         first = [(stride - 1) / 2 * step - size / 2 for size, step in zip(sizes, steps, strict=True)]
         nx, ny = (n // stride for n in scan.pixels)
         return cls((ny, nx), (first[0], first[1]), (steps[0] * stride, steps[1] * stride))

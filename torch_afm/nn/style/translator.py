@@ -117,7 +117,7 @@ class StyleTranslator(Module):
         """
         folder = Path(folder)
         try:
-            settings = json.loads((folder / "config.json").read_text())
+            settings = json.loads((folder / "config.json").read_text("utf-8"))
             if not isinstance(settings, dict) or settings.pop("model", None) != cls.__name__:
                 raise ValueError("settings of something else")
             translator = cls(from_dict(TranslatorConfig, settings))
