@@ -257,6 +257,57 @@ def test_standard_input(monkeypatch):
         read_molecule("-", "xyz")
 
 
+#: Ways to write one C and one H, 1.1 Å apart along y, in formats that ASE reads.
+FORMS = [
+    ("POSCAR", "C H\n1\n5 0 0\n0 5 0\n0 0 5\n1 1\nCartesian\n0 0 0\n0 1.1 0\n"),
+    ("POSCAR", "\n1\n5 0 0\n0 5 0\n0 0 5\nC_s D\n1 1 ! two\nCartesian\n0 0 0\n0 1.1D0 0\n\n0 0 0\n0 0 0\n"),
+    ("POSCAR", "x\n1.0d0\n5 0 0\n0 5 0\n0 0 5\nC/ab H\n1 1\nSelective\nDirect\n0 0 0 T T F\n0 .22 0 T T T\n"),
+    ("geometry.in", "atom 0 0 0 C1\natom 0 1.1D0 0 D # heavy\n"),
+    ("a.pdb", "MODEL        1\n{}{}ENDMDL\nEND\n".format(*(
+        f"HETATM    1 {name} UNK A   1    {0:8.3f}{y:8.3f}{0:8.3f}  1.00  0.00          {element:>2}\n"
+        for name, y, element in ((" C1 ", 0.0, ""), (" DX1", 1.1, "D"))
+    ))),
+    ("a.extxyz", '2\nlattice="5D0 0 0 0 5 0 0 0 5" properties=species:S:1:pos:R:3\nC 0 0 0\nD 0 1.1 0\n'),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:FHI-aims")
+def test_labels_isotopes_and_exponents_in_every_format(tmp_path):
+    for name, text in FORMS:
+        (tmp_path / name).write_text(text)
+        data = read_molecule(tmp_path / name)
+        assert data.z.tolist() == [6, 1], text
+        assert (data.pos[1] - data.pos[0]).tolist() == pytest.approx([0, 1.1, 0]), text
+        assert ("cell" in data) == (name in ("POSCAR", "a.extxyz")), text
+
+
+def test_sites_of_a_pdb_that_are_occupied_in_part(tmp_path):
+    line = "ATOM      1  N {}GLY A   1    {:8.3f}   0.000   0.000  0.50  0.00           N\n"
+    (tmp_path / "a.pdb").write_text(line.format("A", 0) + line.format("B", 0.9))
+    with pytest.warns(UserWarning, match="read as full"):
+        assert len(read_molecule(tmp_path / "a.pdb").z) == 2
+
+
+def test_files_of_positions_without_bonds(tmp_path):
+    """Bonds are those of the distances, and no hydrogens are added."""
+    data = from_smiles("CCO")
+    write_sdf(tmp_path / "a.sdf", data)
+    lines = (tmp_path / "a.sdf").read_text().splitlines()
+    bare = [*lines[:3], lines[3].replace("  9  8", "  9  0"), *lines[4:13], "M  END", "$$$$"]
+    (tmp_path / "a.sdf").write_text("\n".join(bare) + "\n")
+    (tmp_path / "a.mol2").write_text(MOL2.partition("@<TRIPOS>BOND")[0].replace("6 5 0", "6 0 0"))
+    for name, charges in (("a.sdf", data.charge.tolist()), ("a.mol2", [0.15, -0.7, 0.4, 0.05, 0.05, 0.05])):
+        found = read_molecule(tmp_path / name)
+        assert found.edge_index.tolist() == covalent_bonds(found.z, found.pos).tolist()
+        assert found.charge.tolist() == pytest.approx(charges, abs=1e-3)
+
+
+def test_the_cell_of_a_mol2_is_told_of(tmp_path):
+    (tmp_path / "a.mol2").write_text(MOL2 + "@<TRIPOS>CRYSIN\n8 8 20 90 90 90 1 1\n")
+    with pytest.warns(UserWarning, match="CRYSIN"):
+        assert "cell" not in read_molecule(tmp_path / "a.mol2")
+
+
 @pytest.mark.parametrize("smiles", ["CS(=O)(=O)c1ccccc1[N+](=O)[O-]", "C[Si](C)(C)C#CC(=O)OC", "CC(=O)[O-]"])
 def test_sdf_round_trip(tmp_path, smiles):
     data = from_smiles(smiles)
@@ -415,9 +466,17 @@ BAD = [
     ("POSCAR", "hello\n", ""),
     ("POSCAR", POSCAR.replace("H\n1\nC", "H\n1000000000\nC"), ", line 7"),
     ("POSCAR", POSCAR.replace("0 5 0", "5 0 0"), ""),
+    ("POSCAR", POSCAR + "1 1 1\n", ", line 10"),
+    ("POSCAR", POSCAR.replace("0 0 0\n", ""), ""),
+    ("POSCAR", POSCAR.replace("\nH", "").replace("H\n1", "Has one\n1"), ", line 1"),
+    ("POSCAR", POSCAR.replace("\nH", "\nQ"), ", line 6"),
     ("a.cif", "data_x\nloop_\n", ""),
     ("a.pdb", "hello\n", ""),
+    ("a.pdb", "CRYST1    8.000    8.000   20.000  90.00  90.00  90.00 P 21 21 21    4\n", ", line 1"),
+    ("a.pdb", "ATOM      1  CA  GLY A   1       0.000   0.000   0.000\n", ", line 1"),
+    ("a.sdf", SDF.replace("$$$$", "> <atom.dprop.PartialCharge>\n0.1 0.1\n\n$$$$"), ""),
     ("geometry.in", "atom 0 0 0\n", ""),
+    ("geometry.in", "atom 0 0 0 Q\n", ", line 1"),
     ("a.docx", "hello", ""),
     ("a", "hello", ""),
     ("a.xyz", bytes(range(256)).decode("latin-1"), ""),
@@ -436,13 +495,15 @@ def test_bad_files(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_other_bad_input(tmp_path):
+def test_other_bad_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
     (tmp_path / "folder.xyz").mkdir()
     for call, words in [
         (lambda: read_molecule(tmp_path / "none.xyz"), "none.xyz: no such file"),
         (lambda: read_molecule(tmp_path / "folder.xyz"), "folder.xyz: no such file"),
         (lambda: read_molecule(tmp_path / "none.xyz", "pdf"), "format: expected"),
         (lambda: read_molecule("-"), "format: expected"),
+        (lambda: read_molecule("-", "xyz"), "standard input: cannot read"),
         (lambda: write_xyz(tmp_path / "none" / "a", water()), "cannot write"),
         (lambda: write_sdf(tmp_path / "none" / "a", water()), "cannot write"),
     ]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import ase.io
 import numpy as np
 from ase.io.aims import read_aims
 
+from torch_afm.elements import symbol
 from torch_afm.io.text import read_text, split_lines
-from torch_afm.io.xyz import parse_xyz, xyz_frames
+from torch_afm.io.xyz import EXPONENT, parse_element, parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 
 #: Endings of files -> their format.
@@ -66,20 +68,23 @@ def parse_atoms(text: str, name: str, where: str, charges: bool = True) -> list[
     """
     if name == "xyz":
         return [parse_xyz(block, where, first, charges) for first, block in xyz_frames(text)]
-    if name == "vasp":
-        _check_counts(text, where)
     try:
-        found = _by_ase(text, name)
+        found = _by_ase(text, name, where)
+    except InputError:
+        raise
     except Exception as error:  # ASE raises whatever its parser trips over
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{where}: ASE cannot read it as {name} ({reason})") from None
+    if name == "pdb":  # where a model ends, ASE begins another, which may have no atoms
+        found = [atoms for atoms in found if len(atoms)]
     for atoms in found:
         # What the format asks for where there is no crystal: a cube of 1 Å.
         if name == "pdb" and np.allclose(atoms.cell, np.eye(3)):
             atoms.set_cell(None)
             atoms.set_pbc(False)
         sites = atoms.info.get("occupancy", {}).values()
-        if any(isinstance(share, float) and share < 1 for site in sites for share in site.values()):
+        shares = [share for site in sites for share in site.values() if isinstance(share, float)]
+        if min([*shares, *atoms.arrays.get("occupancy", [])], default=1) < 1:
             warnings.warn(f"{where}: sites are occupied in part; they are read as full", stacklevel=2)
     return found
 
@@ -131,21 +136,89 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     return found
 
 
-def _by_ase(text: str, name: str) -> list[ase.Atoms]:
+def _by_ase(text: str, name: str, where: str) -> list[ase.Atoms]:
     if name == "aims":  # a format that ASE reads from files alone
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            return [read_aims(io.StringIO(text))]
+            return [read_aims(io.StringIO(_clean_aims(text, where)))]
+    clean = {"pdb": _clean_pdb, "vasp": _clean_vasp}.get(name)
+    text = clean(text, where) if clean else text
     return list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))
 
 
-def _check_counts(text: str, where: str) -> None:
-    """Refuse numbers of atoms that the file has no lines for, before ASE makes room for them."""
+def _clean_vasp(text: str, where: str) -> str:
+    """A POSCAR as ASE reads it: elements without isotopes, exponents with an e, and a line for each atom,
+    before ASE makes room for them. The elements are those of line 6 or, as VASP 4 had it, of the comment."""
     lines = split_lines(text)
-    for number, line in enumerate(lines[5:7], start=6):
-        counts = [int(field) for field in line.split() if field.isdecimal() and len(field) < 20]
-        if sum(counts) > len(lines):
-            raise InputError(f"{where}, line {number}: expected a line for each of {sum(counts)} atoms")
+    lines[1:] = [EXPONENT.sub("e", line) for line in lines[1:]]
+    sixth, seventh, *_ = [*(line.partition("!")[0].split() for line in lines[5:7]), [], []]
+    at = 5 if sixth and not sixth[0].isdecimal() else 0
+    counts = [int(n) for n in (seventh if at else sixth) if n.isdecimal() and len(n) < 20]
+    names = lines[at].split()[: len(counts)] if counts else []
+    try:
+        elements = [symbol(parse_element(re.split("[_/]", name)[0])) for name in names]
+    except InputError as error:
+        raise InputError(f"{where}, line {at + 1}: {error}") from None
+    if len(elements) < len(counts):
+        raise InputError(f"{where}, line {at + 1}: expected {len(counts)} elements, got {len(elements)}")
+    if elements:
+        lines[at] = " ".join(elements)
+    first = 7 if at else 6
+    first += 2 if lines[first : first + 1] and lines[first].strip()[:1] in ("s", "S") else 1
+    rest = lines[first:]
+    if sum(counts) > len(rest):
+        raise InputError(f"{where}, line {7 if at else 6}: expected a line for each of {sum(counts)} atoms")
+    if counts and rest[sum(counts) :] and _is_row(rest[sum(counts)]):
+        raise InputError(f"{where}, line {first + sum(counts) + 1}: expected {sum(counts)} atoms, got more")
+    return "\n".join(lines) + "\n"
+
+
+def _is_row(line: str) -> bool:
+    """Whether a line begins with three numbers."""
+    try:
+        return len([float(field) for field in line.split()[:3]]) == 3
+    except ValueError:
+        return False
+
+
+def _clean_aims(text: str, where: str) -> str:
+    """A geometry.in as ASE reads it: elements without labels and isotopes, exponents with an e."""
+    lines = split_lines(text)
+    for i, line in enumerate(lines):
+        fields = EXPONENT.sub("e", line.partition("#")[0]).split()
+        if len(fields) > 4 and fields[0] in ("atom", "atom_frac"):
+            try:
+                fields[4] = symbol(parse_element(fields[4]))
+            except InputError as error:
+                raise InputError(f"{where}, line {i + 1}: {error}") from None
+        lines[i] = " ".join(fields)
+    return "\n".join(lines) + "\n"
+
+
+def _clean_pdb(text: str, where: str) -> str:
+    """A PDB as ASE reads it: with the element of each atom, and of the whole cell. The name of an atom is its
+    element only where it has one letter: CA may be calcium or the carbon next to a carbonyl."""
+    lines = split_lines(text)
+    for i, line in enumerate(lines):
+        group = line[55:66].split()
+        if line.startswith("CRYST1") and group not in ([], ["P", "1"], ["P1"]):
+            raise InputError(
+                f"{where}, line {i + 1}: expected a cell with all its atoms (P 1), got the space group "
+                f"{' '.join(group)}; write the atoms out or leave CRYST1 out"
+            )
+        if line.startswith(("ATOM  ", "HETATM")):
+            name = line[76:78].strip()
+            if not name.isalpha():
+                name = line[12:16].strip()
+                if not re.fullmatch("[A-Za-z][0-9']*", name):
+                    raise InputError(
+                        f"{where}, line {i + 1}: expected an element in columns 77 and 78 for {name!r}"
+                    )
+            try:
+                lines[i] = f"{line[:76]:76}{symbol(parse_element(name)):>2}{line[78:]}"
+            except InputError as error:
+                raise InputError(f"{where}, line {i + 1}: {error}") from None
+    return "\n".join([*lines, "END"]) + "\n"
 
 
 def _database(path: Path) -> list[ase.Atoms]:

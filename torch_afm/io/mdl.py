@@ -8,10 +8,13 @@ import warnings
 import torch
 from rdkit import Chem, rdBase
 
-from torch_afm.data import AFMData, from_rdmol
+from torch_afm.data import AFMData, covalent_bonds, from_rdmol, to_rdmol
+from torch_afm.elements import atomic_number
 from torch_afm.io.text import split_lines
 from torch_afm.utils import InputError, check_finite
 
+#: Where an SDF has its charges.
+_LIST = "atom.dprop.PartialCharge"
 #: Elements up to argon have no four neighbors in one plane.
 _LAST_TETRAHEDRAL = 18
 
@@ -38,6 +41,10 @@ def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger")
         mol = supplier[0]
         if mol is None:
             raise InputError(f"{where}{_fault(split_lines(text), first)}")
+        if not mol.GetNumBonds() and not any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
+            mol = _with_bonds(mol)
+        if mol.HasProp(_LIST) and not any(atom.HasProp("PartialCharge") for atom in mol.GetAtoms()):
+            raise InputError(f"{where}: {_LIST}: expected a charge for each of {mol.GetNumAtoms()} atoms")
         labeled = [*split_lines(text), "", ""][1][20:22] == "2D"
         return _graph(mol, where, charges, "PartialCharge", labeled)
 
@@ -59,6 +66,8 @@ def parse_mol2(text: str, where: str) -> AFMData:
             raise InputError(f"{where}: RDKit cannot read it as mol2 ({reason[:100]})") from None
         if mol is None:
             raise InputError(f"{where}: RDKit cannot read it as mol2")
+        if not mol.GetNumBonds():
+            mol = _with_bonds(mol)
         charged = "NO_CHARGES" not in text.partition("@<TRIPOS>ATOM")[0]
         # All hydrogens should be there. Open valences of other elements RDKit takes for charges.
         carbons = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 6]
@@ -66,6 +75,10 @@ def parse_mol2(text: str, where: str) -> AFMData:
             atom.SetNoImplicit(False)
         if not Chem.SanitizeMol(mol, catchErrors=True) and any(atom.GetTotalNumHs() for atom in carbons):
             raise InputError(f"{where}: expected all hydrogens, got carbons that lack some; add them first")
+        if "@<TRIPOS>CRYSIN" in text:
+            warnings.warn(
+                f"{where}: its cell (CRYSIN) is not used; the molecule is taken alone", stacklevel=2
+            )
         return _graph(mol, where, "gasteiger", "_TriposPartialCharge" if charged else "", False)
 
 
@@ -87,7 +100,9 @@ def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -
         warnings.warn(f"{where}: added the hydrogens that its bonds call for", stacklevel=2)
         mol = Chem.AddHs(mol, addCoords=True)
     data = from_rdmol(mol, "gasteiger" if charges == "zero" else charges)
-    if given and all(atom.HasProp(given) for atom in mol.GetAtoms()):
+    if given and any(atom.HasProp(given) for atom in mol.GetAtoms()):
+        if not all(atom.HasProp(given) for atom in mol.GetAtoms()):
+            raise InputError(f"{where}: expected charges of all atoms or of none, got them of some")
         try:
             data.charge = torch.tensor([float(a.GetPropsAsDict(True)[given]) for a in mol.GetAtoms()])
         except ValueError:
@@ -96,6 +111,19 @@ def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -
     elif charges == "zero":
         data.charge = torch.zeros_like(data.charge)
     return data
+
+
+def _with_bonds(mol: Chem.Mol) -> Chem.Mol:
+    """A molecule whose file has positions and no bonds, with those that the distances tell."""
+    if mol.GetNumAtoms() < 2 or not mol.GetNumConformers() or not mol.GetConformer().Is3D():
+        return mol
+    z = torch.tensor([atomic_number(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
+    pos = torch.tensor(mol.GetConformer().GetPositions(), dtype=torch.float32)
+    bonded = to_rdmol(AFMData(z=z, pos=pos, edge_index=covalent_bonds(z, pos)))
+    for atom, old in zip(bonded.GetAtoms(), mol.GetAtoms(), strict=True):
+        for key, value in old.GetPropsAsDict(True).items():
+            atom.SetProp(key, str(value))
+    return bonded
 
 
 def _fault(lines: list[str], first: int) -> str:

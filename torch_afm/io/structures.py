@@ -54,7 +54,7 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
         raise InputError(f"format: expected one of {', '.join(FORMATS)} for standard input, got none")
     else:
         name = format
-        text = decode(sys.stdin.buffer.read(), where)
+        text = decode(_standard_input(), where)
     if not text.strip():
         raise InputError(f"{where}: expected a molecule, got an empty file")
     try:
@@ -64,6 +64,16 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
     if data.z.numel() == 0:
         raise InputError(f"{where}: expected at least one atom, got none")
     return data
+
+
+def _standard_input() -> bytes:
+    try:
+        if sys.stdin is not None:  # as it is where a process was started without
+            return sys.stdin.buffer.read()
+        reason = "it is closed"
+    except OSError as error:
+        reason = str(error.strerror)
+    raise InputError(f"standard input: cannot read it ({reason})")
 
 
 def _parsed(text: str, name: str, where: str) -> AFMData:

@@ -18,7 +18,9 @@ from torch_afm.utils import InputError
 #: A symbol with the number of the atom behind it, as C12, H_3 or O2'.
 _LABEL = re.compile(r"([A-Za-z]{1,2})_?\d+'*")
 #: Exponents of Fortran and Mathematica.
-_EXPONENT = re.compile(r"(?<=[\d.])(?:[dD]|\*\^)(?=[+-]?\d)")
+EXPONENT = re.compile(r"(?<=[\d.])(?:[dD]|\*\^)(?=[+-]?\d)")
+#: Keys of extended xyz, which some programs write in small letters.
+_KEY = re.compile(r"(?i)\b(lattice|properties)=")
 #: Heavy hydrogens, by their own letters.
 _ISOTOPES = {"D": "H", "T": "H"}
 #: e: beyond these, a number is taken for something else than a charge: of an atom, of a structure in all (or
@@ -76,13 +78,16 @@ def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> as
     count = lines[0].strip() if lines else ""
     if not _is_count(count):
         raise InputError(f"{where}, line {first}: expected the number of atoms, got {count!r}")
-    rows = [_EXPONENT.sub("e", line).split() for line in lines[2:]]
+    rows = [EXPONENT.sub("e", line).split() for line in lines[2:]]
     if len(rows) != int(count):
         raise InputError(
             f"{where}, line {first + len(rows) + 1}: expected {count} atom line(s), as line {first} says, "
             f"got {len(rows)}"
         )
     comment = lines[1] if len(lines) > 1 else ""
+    comment = _KEY.sub(lambda match: f"{match[1].capitalize()}=", comment)
+    if "Lattice=" in comment:
+        comment = EXPONENT.sub("e", comment)
     if "Properties=" in comment:
         return _extended(comment, rows, where)
     charged = _has_charges(rows, where, first + 2) and (charges or "Lattice=" in comment)
@@ -94,7 +99,7 @@ def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> as
     values = np.array([row[1 : 4 + charged] for row in rows], dtype=np.float64).reshape(
         len(rows), 3 + charged
     )
-    atoms = ase.Atoms([_element(row[0]) for row in rows], values[:, :3])
+    atoms = ase.Atoms([parse_element(row[0]) for row in rows], values[:, :3])
     if charged:
         atoms.set_initial_charges(values[:, 3])
     return atoms
@@ -121,8 +126,12 @@ def _is_count(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 
-def _element(label: str) -> int:
-    """Atomic number of a symbol, a label or a number."""
+def parse_element(label: str) -> int:
+    """Atomic number of a symbol, a label or a number.
+
+    Raises:
+        InputError: for something else.
+    """
     if label.isascii() and label.isdecimal():
         return atomic_number(int(label))
     match = _LABEL.fullmatch(label)
@@ -137,7 +146,7 @@ def _has_charges(rows: list[list[str]], where: str, first: int) -> bool:
         if len(fields) not in (4, 5):
             raise InputError(f"{line}: expected 'element x y z [charge]', got {len(fields)} column(s)")
         try:
-            _element(fields[0])
+            parse_element(fields[0])
             values = [float(field) for field in fields[1:]]
         except InputError as error:
             raise InputError(f"{line}: {error}") from None
@@ -155,7 +164,7 @@ def _check_charges(rows: list[list[str]], where: str) -> None:
     """Refuse a fifth column that can hardly be charges."""
     charges = np.array([row[4] for row in rows], dtype=np.float64)
     reason = ""
-    if (charges == [_element(row[0]) for row in rows]).all():
+    if (charges == [parse_element(row[0]) for row in rows]).all():
         reason = "the atomic numbers"
     elif np.abs(charges).max() > _MAX_CHARGE:
         reason = f"{charges[np.abs(charges).argmax()]:g} on an atom"
@@ -173,7 +182,7 @@ def _extended(comment: str, rows: list[list[str]], where: str) -> ase.Atoms:
     match = re.search(r'Properties="?([\w:]+)', comment)
     if match and match[1].lower().startswith("species:s:1"):
         try:
-            rows = [[symbol(_element(row[0])), *row[1:]] if row else row for row in rows]
+            rows = [[symbol(parse_element(row[0])), *row[1:]] if row else row for row in rows]
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
     text = "\n".join([str(len(rows)), comment, *(" ".join(row) for row in rows)]) + "\n"
