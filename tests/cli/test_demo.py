@@ -71,12 +71,15 @@ def test_a_file_is_taken_as_it_lies(weights, tmp_path):
 #: Options -> what the error names.
 BAD = [
     (["--xyz", "a.xyz", "--smiles", "C"], "molecule: expected a file or --smiles, got both"),
+    (["--xyz", "slab.extxyz"], "molecule: expected a molecule on its own, got one that repeats"),
     (["--smiles", "CCI"], "molecule: expected visible atoms of elements that the weights 'small' know"),
 ]
 
 
 def test_what_cannot_be_scored_is_refused_before_the_work(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "simulate", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slab.extxyz").write_text('1\nLattice="5 0 0 0 5 0 0 0 5"\nO 0 0 0\n')
     for options, message in BAD:
         assert main(["demo", *options, "--weights", "small", "--out", str(tmp_path / "out")]) == 2
         assert message in capsys.readouterr().err

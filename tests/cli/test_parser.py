@@ -71,6 +71,10 @@ BAD = [
     (["--scan.dz", "a"], "--scan.dz: Expected a float. Got value: a"),
     (["--scan.pixels", "64"], "--scan.pixels: Expected a tuple"),
     (["--config", "none.yaml"], "none.yaml"),
+    (["--config", "number.yaml"], "--scan: expected settings by name, got 3"),
+    (["--config", "text.yaml"], "--note: expected text, got 3"),
+    (["--config", "empty.yaml"], "--config: expected options by name"),
+    (["--config", "loop.yaml"], "--config: expected settings, got a list or mapping that holds itself"),
     (["--config", "latin.yaml"], "--config: expected text in UTF-8, got the byte 0xe5 at position 18"),
 ]
 
@@ -78,9 +82,12 @@ BAD = [
 def test_errors_are_one_line_and_point_to_the_help(parser, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "latin.yaml").write_bytes(b"scan:\n  dz: 0.1 # \xe5\n")
+    texts = {"number": "scan: 3", "text": "note: 3", "empty": "# nothing", "loop": "a: &a [*a]"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(text + "\n")
     for arguments, message in BAD:
         with pytest.raises(InputError) as caught:
             parser.parse_args(arguments)
         text = " ".join(str(caught.value).split())
         assert message in text
-        assert "latin.yaml" in arguments or text.endswith("see torch-afm simulate --help")
+        assert arguments[-1] in ("latin.yaml", "loop.yaml") or text.endswith("see torch-afm simulate --help")

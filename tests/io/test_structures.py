@@ -503,6 +503,7 @@ def test_other_bad_input(tmp_path, monkeypatch):
         (lambda: read_molecule(tmp_path / "folder.xyz"), "folder.xyz: no such file"),
         (lambda: read_molecule(tmp_path / "none.xyz", "pdf"), "format: expected"),
         (lambda: read_molecule("-"), "format: expected"),
+        (lambda: read_molecule("", "xyz"), "no such file"),
         (lambda: read_molecule("-", "xyz"), "standard input: cannot read"),
         (lambda: write_xyz(tmp_path / "none" / "a", water()), "cannot write"),
         (lambda: write_sdf(tmp_path / "none" / "a", water()), "cannot write"),

@@ -50,6 +50,13 @@ def test_batches_carry_what_model_and_loss_need():
     assert batches[0].reference.shape == (4, 1, 10, 64, 64) and "missing_graph" in batches[0]
 
 
+def test_too_few_molecules_for_two_parts():
+    config = TrainConfig(epoch_samples=4, val_samples=4, workers=0)
+    module = AFMDataModule(GraphGeneratorConfig.preset("small"), config, [from_smiles("CCO")] * 2)
+    with pytest.raises(InputError, match="a training and a validation part, got 2"):
+        module.setup()
+
+
 def test_surfaces(tmp_path):
     layers = [water_bilayer(seed, size=6) for seed in range(9)]
     ase.io.write(tmp_path / "layers.extxyz", layers)

@@ -20,6 +20,7 @@ from torch_afm.cli.jobs import (
 )
 from torch_afm.cli.parsers.demo import MOLECULE
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
+from torch_afm.data.island import check_island
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.generation import MAX_ATOMS, RefinementSettings, load_calibration
@@ -39,6 +40,7 @@ def main(args: Namespace) -> int:
     model = load_generator(args.weights)
     smiles = MOLECULE if args.smiles is None and args.xyz is None else args.smiles
     molecule, name = load_molecule(args.xyz, smiles, args.seed)
+    check_island("molecule", molecule)
     known = in_embedded_list(molecule)
     truth = orient(molecule, "best" if smiles else "as-is", args.seed, model.config.scan)
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)

@@ -29,7 +29,7 @@ from torch_afm.utils import InputError
 
 #: Raised whenever :func:`from_smiles` or the layout of the cache changes, a reader of files, or how several
 #: molecules of one SMILES are placed.
-_VERSION, _FILES, _SIDE_BY_SIDE = 2, 3, 3
+_VERSION, _FILES, _SIDE_BY_SIDE = 2, 4, 3
 
 _CHARGES = ("gasteiger", "mmff94", "zero")
 
@@ -100,7 +100,7 @@ def xyz_source(path: str | Path, charges: str) -> Source:
     names = []
     for i, (_, block) in enumerate(blocks, start=1):
         comment = [*split_lines(block), ""][1].strip()
-        extended = "Properties=" in comment or "Lattice=" in comment
+        extended = any(key in comment.lower() for key in ("properties=", "lattice="))
         names.append(f"molecule-{i}" if extended or not comment else comment)
     where = [f"line {first}" for first, _ in blocks]
     return Source(blocks, read, names, where, [_FILES, "xyz", charges, text], charges)

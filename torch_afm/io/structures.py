@@ -44,7 +44,8 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
         InputError: for anything wrong with the file, naming it and, where there is one, the line; for two
             atoms nearer than 0.5 Å.
     """
-    path, where = Path(path), "standard input" if str(path) == "-" else str(path)
+    path = Path(path)
+    where = "standard input" if str(path) == "-" else str(path)
     if format is not None and format not in FORMATS:
         raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     if where == str(path):

@@ -68,6 +68,10 @@ class AFMDataModule(L.LightningDataModule):
         source, split = self._source()
         self.origin = {"molecules_sha256": fingerprint(source)}
         train, validation = ([source[int(i)] for i in part] for part in split[:2])
+        if not train or not validation:
+            raise InputError(
+                f"molecules: expected enough for a training and a validation part, got {len(source)} in all"
+            )
         # Validation has one mutant of each orientation, whatever training has.
         z_min = self.model.z_context if isinstance(self.model, SpatialGeneratorConfig) else self.model.z_min
         settings: dict[str, Any] = {"z_min": z_min, "classes": AtomClasses(self.model.groups)}
