@@ -48,15 +48,23 @@ def working(command: str, folder: Path) -> Iterator[StepReport]:
     leaves no empty folder; one that is interrupted says so."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    progress = StepReport(command)
+    progress, before = StepReport(command), _written(folder)
     try:
         yield progress
     except BaseException as error:
         progress.close()
         if isinstance(error, KeyboardInterrupt):
-            print(f"torch-afm {command}: interrupted before anything was written", file=sys.stderr)
+            partly = f"; {folder} holds a part of the results" if _written(folder) != before else ""
+            print(
+                f"torch-afm {command}: interrupted{partly or ' before anything was written'}", file=sys.stderr
+            )
         for path in missing:
             with contextlib.suppress(OSError):
                 path.rmdir()
         raise
     progress.close()
+
+
+def _written(folder: Path) -> dict[str, int]:
+    """The files of a folder and when they were written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*")}
