@@ -5,7 +5,7 @@ import io
 import pytest
 
 from torch_afm.cli import progress
-from torch_afm.cli.progress import Progress, working
+from torch_afm.cli.progress import StepReport, working
 
 
 class Terminal(io.StringIO):
@@ -22,7 +22,7 @@ def clock(monkeypatch):
 
 
 def test_a_file_gets_a_line_at_most_every_ten_seconds(clock, capsys):
-    tell = Progress("predict")
+    tell = StepReport("predict")
     for step in range(1, 30):
         clock[0] += 1.0
         tell(f"window {step} of 29")
@@ -36,7 +36,7 @@ def test_a_file_gets_a_line_at_most_every_ten_seconds(clock, capsys):
 def test_a_terminal_gets_one_line_that_is_cleared(clock, monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(progress.sys, "stderr", stream)
-    tell = Progress("predict")
+    tell = StepReport("predict")
     tell("a long name of a step")
     clock[0] += 2.0
     tell("short")
