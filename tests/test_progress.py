@@ -90,3 +90,4 @@ def test_early_ends_leave_no_empty_folder(tmp_path, capsys, error):
         (tmp_path / "kept" / "file").write_text("something")
         raise error
     assert (tmp_path / "kept" / "file").exists()
+    assert ("holds a part" in capsys.readouterr().err) == (error is KeyboardInterrupt)

@@ -69,18 +69,26 @@ def working(command: str, folder: Path) -> Iterator[StatusLine]:
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    status = StatusLine(command)
+    status, before = StatusLine(command), _written(folder)
     try:
         yield status
     except BaseException as error:
         status.close()
         if isinstance(error, KeyboardInterrupt):
-            print(f"torch-afm {command}: interrupted before anything was written", file=sys.stderr)
+            partly = f"; {folder} holds a part of the results" if _written(folder) != before else ""
+            print(
+                f"torch-afm {command}: interrupted{partly or ' before anything was written'}", file=sys.stderr
+            )
         for path in missing:
             with contextlib.suppress(OSError):
                 path.rmdir()
         raise
     status.close()
+
+
+def _written(folder: Path) -> dict[str, int]:
+    """The files of a folder and when they were written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*")}
 
 
 def duration(seconds: float) -> str:

@@ -50,7 +50,7 @@ class Parser(jsonargparse.ArgumentParser):
             raise InputError(f"--config: expected text in UTF-8, got the byte {byte}") from error
         except RecursionError:
             raise InputError("--config: expected settings, got a list or mapping that holds itself") from None
-        for name in self.groups:
+        for name in self.groups or ():
             if name in found and not isinstance(found[name], jsonargparse.Namespace):
                 self.error(f"--{name}: expected settings by name, got {found[name]!r}")
         # Options without a type are text on the command line, and what YAML makes of them in a file.

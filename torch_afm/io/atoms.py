@@ -151,7 +151,7 @@ def _clean_vasp(text: str, where: str) -> str:
     before ASE makes room for them. The elements are those of line 6 or, as VASP 4 had it, of the comment."""
     lines = split_lines(text)
     lines[1:] = [EXPONENT.sub("e", line) for line in lines[1:]]
-    sixth, seventh, *_ = [*(line.partition("!")[0].split() for line in lines[5:7]), [], []]
+    sixth, seventh = (line.partition("!")[0].split() for line in [*lines, *[""] * 7][5:7])
     at = 5 if sixth and not sixth[0].isdecimal() else 0
     counts = [int(n) for n in (seventh if at else sixth) if n.isdecimal() and len(n) < 20]
     names = lines[at].split()[: len(counts)] if counts else []

@@ -43,7 +43,7 @@ def test_center_and_top(stack):
 
 def test_another_oscillation_is_told(stack):
     told = stack.replace(meta={"amplitude": 1.6})
-    with pytest.warns(UserWarning, match=r"1\.60 Å peak to peak, the scan of the model has 1\.00 Å"):
+    with pytest.warns(UserWarning, match=r"1\.60 Å peak to peak, the model has 1\.00 Å"):
         told.on_grid(Scan(pixels=(32, 24)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
