@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from torch_afm.cli.jobs import setting
-from torch_afm.config import Scan, Tip
+from torch_afm.config import Scan, Tip, from_dict
 from torch_afm.generation import (
     Consistency,
     Look,
@@ -115,10 +115,10 @@ def predict_files(
     orders = {"no": [False], "yes": [True], "try": [False, True]}[args.reverse]
     tries: list[tuple[PreparedScan, bool, bool, Look]] = []
     n = model.config.scan.n_slices
-    for reversed_ in orders:
-        prepared = _prepare(stack, model.config.scan, args, reversed_)
+    prepared_all = [(one, r) for r in orders for one in _prepare(stack, model.config.scan, args, r)]
+    for prepared, reversed_ in prepared_all:
         height = _height(prepared, stack, args, reversed_)
-        if height is not None and len(orders) == 1:
+        if height is not None and len(prepared_all) == 1:
             look = Look(*known_slices(prepared.scan, n, height), 1.0)
             tries.append((prepared, reversed_, False, look))
             continue
@@ -133,6 +133,10 @@ def predict_files(
     log = list(prepared.steps)
     if tried:
         log.append(("tried", _tried(tries, len(orders) > 1)))
+        told = [_moved(one) for one, _, _, _ in tries]
+        if len(set(told)) > 1:
+            text = "moved back" if _moved(every) else "left where it is"
+            log.append(("drift", f"both was tried, and by the image it was {text}"))
     log.append(("tip", f"first anchor height {look.z_top:.2f} Å above the top atom" + ", a guess" * free))
     warnings = list(prepared.warnings)
     return _predict(
@@ -140,8 +144,9 @@ def predict_files(
     )
 
 
-def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) -> PreparedScan:
-    """The scan on the model's pixels, at all heights that the model's slices may be among."""
+def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) -> list[PreparedScan]:
+    """The scan on the model's pixels, at all heights that the model's slices may be among; where it is not
+    sure that what looks like drift is some, with it and without."""
     settings = ScanPreparation(
         reverse=reversed_,
         window=args.window,
@@ -157,9 +162,21 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
     count = min(math.floor(span / model.dz + 1e-6) + 1, int(_MOST_VALUES / area))
     if _known(stack, args, reversed_) is None:
         count = min(count, model.n_slices + round(_SEARCHED / model.dz))
+    if "scan" in stack.meta:
+        told = from_dict(Scan, stack.meta["scan"])
+        model = dataclasses.replace(model, weights=told.weights, substeps=told.substeps)
     if args.top is None and count > model.n_slices:
         model = dataclasses.replace(model, n_slices=count)
-    return prepare_scan(stack, model, settings)
+    prepared = prepare_scan(stack, model, settings)
+    if args.align != "auto" or not _moved(prepared):
+        return [prepared]
+    return [prepared, prepare_scan(stack, model, dataclasses.replace(settings, align="never"))]
+
+
+def _moved(prepared: PreparedScan) -> bool:
+    """Whether drift was taken out, by this preparation and not by one before it."""
+    before, after = (s.meta.get("drift_pixels") for s in (prepared.raw, prepared.stack))
+    return after != before
 
 
 def _height(prepared: PreparedScan, stack: ScanStack, args: Namespace, reversed_: bool) -> float | None:
@@ -204,6 +221,7 @@ def _tried(tries: list[tuple[PreparedScan, bool, bool, Look]], both: bool) -> st
     parts = []
     for every, reversed_, _, look in tries:
         order = (" reversed" if reversed_ else " as given") if both else ""
+        order += " without drift" if _moved(every) else ""
         parts.append(
             f"{look.z_top:.2f} Å at {every.stack.heights[look.first]:.2f} Å{order}: r {look.pearson:.2f}"
         )

@@ -58,6 +58,8 @@ def test_top_center_window_and_order():
     right = prepare_scan(wrong, MODEL, dataclasses.replace(FIXED, reverse=True))
     as_it_is = prepare_scan(scan(HEIGHTS), MODEL, FIXED)
     np.testing.assert_allclose(right.stack.values, as_it_is.stack.values, atol=1e-12)
+    # What was measured is told in the heights of the result.
+    np.testing.assert_allclose(right.measured, -HEIGHTS[::-1])
     assert not right.warnings
 
 
@@ -179,6 +181,21 @@ def test_tilt_and_drift_are_taken_out_and_told():
         (text,) = [t for name, t in auto.steps if name == "drift"]
         assert ("moved back" in text) == moved and f"{-pixels * 12 / 59:+.1f}" in text
         assert (auto.stack.values.shape[2] < 40) == moved
+        assert any("as if they had drifted" in w for w in auto.warnings) == moved
+
+
+def test_a_leap_between_two_slices_is_left_unless_asked_otherwise():
+    """Contrast that turns over as the tip comes nearer looks so: bright atoms, like the margin before."""
+    axis = np.linspace(-8, 8, 81)
+    blobs = np.exp(-((axis - 1) ** 2) - (axis[:, None] + 0.5) ** 2) + np.exp(
+        -((axis + 2) ** 2) - (axis[:, None] - 2) ** 2
+    )
+    leapt = np.roll(blobs, 15, axis=1)
+    stack = ScanStack(np.stack([blobs] * 3 + [leapt] * 2), np.linspace(0.4, 0, 5), ((-8.0, 8.0),) * 2)
+    for align, width in (("auto", 65), ("always", 53), ("never", 65)):
+        found = prepare_scan(stack, MODEL, dataclasses.replace(FIXED, align=align))
+        assert found.scan.pixels[0] == width
+        assert any("3.0 Å at once" in w for w in found.warnings) == (align == "auto")
 
 
 def test_drift_that_cannot_be_found_is_a_warning():
@@ -194,6 +211,10 @@ def test_unfinished_lines_are_left_out():
     values[3, 50:] = np.nan
     found = prepare_scan(stack.replace(values=values), MODEL, FIXED)
     assert "10 of 60 lines" in found.warnings[0] and found.scan.pixels[1] < found.scan.pixels[0]
+    # Where too little is left, that is why.
+    values[:, 5:] = np.nan
+    with pytest.raises(InputError, match="55 of 60 lines were left out as not finished"):
+        prepare_scan(stack.replace(values=values), MODEL, FIXED)
 
 
 def _wide(n):

@@ -176,9 +176,10 @@ def onto_pixels(
         if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
             count = n
         if count < _LEAST_PIXELS:
+            unfinished = [w for w in warnings if "not finished" in w]
+            why = unfinished[0] if unfinished else f"were nm meant for Å, it is {10 * extent:.1f} Å"
             raise InputError(
-                f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; were "
-                f"nm meant for Å, it is {10 * extent:.1f} Å"
+                f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; {why}"
             )
         small |= count < n
         middle = (low + high) / 2 if center is None else center[k]

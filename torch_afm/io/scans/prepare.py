@@ -51,7 +51,7 @@ class ScanPreparation:
         flatten: ``"plane"`` (:func:`flatten_plane`), ``"lines"`` (:func:`flatten_lines`) or ``"none"``.
         align: take out the drift between slices (:func:`align_slices`): ``"always"``, ``"never"``, or with
             ``"auto"`` where it is more than 2 Å, for less may be nothing but the change of contrast with
-            height.
+            height, but not that much from one slice to the next, for contrast that turns over looks so.
         top: height in Å, as the file's heights, of the farthest slice that is used; ``None`` for the one
             that makes the nearest slice of the scan the nearest of the model.
         amplitude: peak-to-peak oscillation amplitude in Å; where ``None``, what the scan's header says
@@ -90,6 +90,7 @@ class PreparedScan:
 
     Args:
         raw: the scan as it was read.
+        measured: heights of the slices that were measured, in Å as those of ``stack``, decreasing.
         stack: the images, in the scan frame; where that reaches farther than 4000 Å from its origin, counted
             from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
@@ -99,6 +100,7 @@ class PreparedScan:
     """
 
     raw: ScanStack
+    measured: np.ndarray
     stack: ScanStack
     scan: Scan
     steps: tuple[tuple[str, str], ...]
@@ -151,7 +153,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
             f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
             f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
         )
-    return PreparedScan(stack, found, scan, tuple(steps), tuple(warnings))
+    return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings))
 
 
 @functools.lru_cache(maxsize=2)
@@ -291,7 +293,18 @@ def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warning
         return stack
     drift = shifts[:, ::-1] * np.array(stack.pixel)
     most = float(np.linalg.norm(drift, axis=1).max())
-    moved = always or most > _APPARENT_DRIFT
+    leap = float(np.linalg.norm(np.diff(drift, axis=0), axis=1).max())
+    if leap > _APPARENT_DRIFT and not always:
+        warnings.append(
+            f"two neighbouring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
+            "looks so, and no drift was taken out; where it is drift, give align always"
+        )
+    moved = always or leap <= _APPARENT_DRIFT < most
+    if moved and not always:
+        warnings.append(
+            f"the slices were moved by up to {most:.1f} Å, as if they had drifted; a molecule that lies "
+            "tilted looks so, too: align never leaves them where they are"
+        )
     steps.append(
         (
             "drift",
