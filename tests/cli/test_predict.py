@@ -89,6 +89,17 @@ def test_uneven_pixels_are_refused(stack, weights, tmp_path, capsys):
         assert "x: expected evenly spaced pixels" in capsys.readouterr().err
 
 
+def test_a_stack_in_another_unit_is_not_called_hertz(stack, weights, tmp_path, capsys):
+    data = read_stack(stack)
+    data.meta["unit"] = "V"
+    write_stack(tmp_path / "volts.npz", data)
+    options = ["--weights", str(weights), "--max-atoms", "0", "--out", str(tmp_path / "o")]
+    assert main(["predict", str(tmp_path / "volts.npz"), *options]) == 0
+    told = json.loads((tmp_path / "o" / "prediction.json").read_text())
+    assert told["imaging"]["unit"] == "V" and "mse" not in told["agreement"]
+    assert "Hz²" not in capsys.readouterr().out
+
+
 def test_z_top_on_the_command_line_wins(stack, weights, tmp_path):
     agreements = []
     for z_top in ("8.0", "9.0"):

@@ -83,7 +83,8 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
     truth = molecule_of(data.meta["atoms"])
     image = ProbeParticleModel(scan, TIP).render(truth, z_top=z_top)[0].numpy()
     # As a microscope tells it: arbitrary units, heights of its own.
-    scanned = AFMStack(5 * image + 3, scan.x, scan.y, -30 - 0.2 * np.arange(4.0), {"unit": "arbitrary"})
+    meta = {"unit": "arbitrary", "measured": 3}
+    scanned = AFMStack(5 * image + 3, scan.x, scan.y, -30 - 0.2 * np.arange(4.0), meta)
     write_stack(start / "scan.npz", scanned)
     told = json.loads((start / "prediction.json").read_text())
     told |= {
@@ -99,6 +100,8 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
         assert (found - truth.pos).norm(dim=1).mean() < 0.05
         assert result["tip"]["tilt"] == pytest.approx(TIP.tilt)
         assert next(iter(result["agreement"])) == "pearson" and "mse" not in result["agreement"]
+        # One of the four was interpolated, as predict had said.
+        assert [r.split(",")[0] for r in result["agreement"]["reasons"]] == ["3 slices were measured"]
     # Another scan is none that the prediction was made from.
     write_stack(tmp_path / "other.npz", dataclasses.replace(scanned, x=scanned.x + 1))
     assert main(["refine", str(start), str(tmp_path / "other.npz"), "--out", str(tmp_path / "x")]) == 2

@@ -138,6 +138,57 @@ def test_the_image_tells_which_end_is_near(pictures, wide, tmp_path, capsys, mon
     assert run(pictures, "--out", tmp_path / "yes", *where, "--reverse", "yes") == 0
     agreement = [np.mean(story(tmp_path / n)["agreement"]["pearson"]) for n in ("try", "yes")]
     assert agreement[0] == pytest.approx(agreement[1])
+    # Both slices of the model were measured, in this order, too.
+    assert read_stack(tmp_path / "yes" / "scan.npz").meta["measured"] == 2
+
+
+def test_the_image_tells_whether_slices_drifted(wide, tmp_path, monkeypatch, capsys):
+    """What seems to be drift is tried with it and without."""
+    moved = [np.roll(image, round(i / 2), axis=1) for i, image in enumerate(wide.stack[0][::-1])][::-1]
+    write_stack(tmp_path / "wide.npz", dataclasses.replace(wide, stack=np.stack(moved)[None]))
+    for wins in (True, False):
+
+        def choose(model, reference, scan, z_top, tip, wins=wins, **how):
+            return [Look(11, wide.meta["z_top"] - 1.1, float((scan.pixels[0] < N) == wins))]
+
+        monkeypatch.setattr(scans, "choose_slices", choose)
+        out = tmp_path / str(wins)
+        options = ("--refine", "false", "--flatten", "none", "--views", 1)
+        assert run(tmp_path / "wide.npz", "--out", out, *options) == 0
+        assert (story(out)["imaging"]["scan"]["pixels"][0] < N) == wins
+        assert len(story(out)["scan"]["tried"]) == 2
+        assert ("left where it is" if not wins else "moved back") in capsys.readouterr().out.split("both")[1]
+    # Read again, nothing is in doubt any more.
+    again = tmp_path / "again"
+    assert run(tmp_path / "True" / "scan.npz", "--out", again, *options, "--align", "auto") == 0
+    assert story(again)["scan"]["tried"] == []
+
+
+def test_what_a_stack_tells_of_its_simulation_is_used(wide, tmp_path):
+    told = dataclasses.replace(SCAN, weights="ppafm", substeps=3, n_oscillation=7)
+    write_stack(tmp_path / "wide.npz", dataclasses.replace(wide, meta=wide.meta | {"scan": to_dict(told)}))
+    assert run(tmp_path / "wide.npz", "--out", tmp_path / "o", "--views", 1, *PLAIN) == 0
+    imaging = story(tmp_path / "o")["imaging"]["scan"]
+    assert (imaging["weights"], imaging["substeps"], imaging["n_oscillation"]) == ("ppafm", 3, 7)
+
+
+def test_a_scan_is_never_overwritten(pictures, wide, tmp_path, capsys):
+    write_stack(tmp_path / "scan.npz", wide)
+    before = (tmp_path / "scan.npz").read_bytes()
+    for path, out in ((tmp_path / "scan.npz", tmp_path), (pictures, pictures)):
+        files = sorted(out.iterdir())
+        assert run(path, "--out", out, "--step", 0.1, "--pixel-size", PITCH, *PLAIN) == 2
+        assert "--out: expected another folder" in capsys.readouterr().err and sorted(out.iterdir()) == files
+    assert (tmp_path / "scan.npz").read_bytes() == before
+
+
+def test_what_makes_a_prediction_less_sure_is_told(wide):
+    """Atoms at the edge, an oscillation that the network does not know."""
+    graph = AFMData(z=torch.tensor([1, 6]), pos=torch.tensor([[0.9, 8.0, 0.0], [8.0, 8.0, 0.0]]))
+    first, second = predict._cautions(graph, wide, dataclasses.replace(SCAN, n_oscillation=16), SCAN)
+    assert f"{SCAN.amplitude:.2f} Å peak to peak" in first and f"{16 * SCAN.dz:.2f} Å" in second + first
+    assert "1 of 2 atoms" in second
+    assert predict._cautions(AFMData.empty(), wide, SCAN, SCAN) == []
 
 
 def test_a_stack_file_that_tells_its_height_and_two_rotations(wide, tmp_path, capsys):

@@ -125,6 +125,11 @@ def images_of(stack: AFMStack) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(stack.stack))[None]
 
 
+def unit_of(stack: AFMStack) -> str:
+    """Unit of the values of a stack."""
+    return str(stack.meta.get("unit", "Hz"))
+
+
 def height_of(stack: AFMStack, given: float | None) -> float:
     """First anchor height in Å: what is given, else what the stack tells.
 
@@ -215,8 +220,6 @@ def write_prediction(
     scan: Scan,
     settings: dict[str, Any],
     calibration: Calibration,
-    unit: str = "Hz",
-    measured: int | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Write ``prediction.xyz``, ``.sdf`` and ``.json`` to ``folder``, made where it does not exist, and
     ``context.xyz`` where atoms below the surface cut were found. What an earlier prediction left there goes.
@@ -228,8 +231,6 @@ def write_prediction(
         scan: how it was imaged.
         settings: further keys of the file.
         calibration: corrects the probabilities, and says what is asked of an image.
-        unit: of the stack.
-        measured: slices that were measured, where those of the stack are interpolated.
 
     Returns:
         what ``prediction.json`` says: ``settings``; the generation, each atom with its calibrated
@@ -245,8 +246,8 @@ def write_prediction(
             (folder / name).unlink(missing_ok=True)
     generation = found.generation
     parts = generation.graph, generation.context, generation.simulated
-    images, verdict = verdict_on(*parts, stack, calibration, unit, measured)
-    imaging = {"z_top": found.z_top, "tip": to_dict(found.tip), "scan": to_dict(scan), "unit": unit}
+    images, verdict = verdict_on(*parts, stack, calibration)
+    imaging = {"z_top": found.z_top, "tip": to_dict(found.tip), "scan": to_dict(scan), "unit": unit_of(stack)}
     result = {
         "version": __version__,
         **settings,
@@ -268,12 +269,14 @@ def verdict_on(
     simulated: torch.Tensor,
     stack: AFMStack,
     calibration: Calibration,
-    unit: str,
-    measured: int | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
-    """``agreement`` as :func:`write_prediction` tells of it, and the verdict."""
+    """``agreement`` as :func:`write_prediction` tells of it, and the verdict. ``measured`` in ``meta`` of
+    the stack is how many slices were measured, where those of the stack are interpolated."""
+    measured = stack.meta.get("measured")
+    if measured is not None and not isinstance(measured, int):
+        raise InputError(f"stack: meta: measured: expected a number of slices, got {measured!r}")
     scores = agreement(simulated[0, 0].numpy(), stack.stack[0])
-    if unit != "Hz":
+    if unit_of(stack) != "Hz":
         scores = {"pearson": scores["pearson"]}
     verdict = judge(graph, context, simulated, stack, calibration.min_pearson, measured)
     return {**scores, **verdict.to_dict()}, verdict

@@ -9,16 +9,19 @@ import numpy as np
 from jsonargparse import Namespace
 
 from torch_afm.cli.jobs import (
+    OUTPUTS,
     check_even,
     describe,
     fits,
     predict,
     scan_of,
+    unit_of,
     write_prediction,
 )
 from torch_afm.cli.progress import working
 from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
 from torch_afm.config import Scan, to_dict
+from torch_afm.data import AFMData
 from torch_afm.generation import (
     Generation,
     RefinementSettings,
@@ -35,18 +38,33 @@ from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
 from torch_afm.utils import InputError
 from torch_afm.viz import PredictionReport, plot_generation, plot_preparation, plot_report, write_report
 
+#: Share by which an oscillation may differ from that of training.
+_AMPLITUDE = 0.05
+
+#: Å: atoms nearer to the edge of a scan have half of their image, or less, beyond it.
+_EDGE = 1.5
+
 
 def main(args: Namespace) -> int:
     """Run the sub-command as :func:`torch_afm.cli.parsers.predict.parse` understood it."""
     if not Path(args.stack).exists():
         raise InputError(f"{args.stack}: no such file or folder")
     plain = _plain(args)
+    _check_out(args)
     model = load_generator(args.weights)
     folder, calibration = Path(args.out), load_calibration(args.weights)
     with working("predict", folder) as progress:
         if plain is not None and _as_it_is(plain, model.config.scan, args.z_top):
             return _of_stack(args, plain, model, folder, calibration)
-        return _of_scan(args, predict_files(args, model, progress), folder, calibration)
+        found = predict_files(args, model, progress)
+        return _of_scan(args, found, model.config.scan, folder, calibration)
+
+
+def _check_out(args: Namespace) -> None:
+    """Raise :class:`InputError` where the results would overwrite the scan, or be taken for a part of it."""
+    stack, folder = Path(args.stack).resolve(), Path(args.out).resolve()
+    if stack == folder or stack in [folder / name for name in OUTPUTS]:
+        raise InputError(f"--out: expected another folder than that of the scan, got {args.out}")
 
 
 def _plain(args: Namespace) -> AFMStack | None:
@@ -86,35 +104,37 @@ def _of_stack(
     )
     generation, fitted = found.generation, found.calibration(calibration)
     settings: dict[str, Any] = {"stack": args.stack, **_settings(args)}
-    warnings = []
+    scan = scan_of(stack, model.config.scan)
+    warnings = _cautions(generation.graph, stack, scan, model.config.scan)
     if found.refinement is not None:
         settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
         if not found.refinement.helped:
             warnings.append(f"the refinement was not taken: {found.refinement.why}")
-    scan = scan_of(stack, model.config.scan)
     result, verdict = write_prediction(folder, found, stack, scan, settings, fitted)
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
-    told = _report(args, generation, stack, "Hz", verdict, fitted, warnings, [], stack.meta.get("molecule"))
+    told = _report(args, generation, stack, verdict, fitted, warnings, [], stack.meta.get("molecule"))
     also = _finish(args, folder, generation, told, fitted, stack)
     if found.refinement is not None:
         print(f"{'refined' if found.refinement.helped else 'not moved':<10} {found.refinement.why}")
     print(describe(result))
+    for warning in warnings:
+        print(f"warning    {warning}")
     print(f"wrote      prediction.xyz, .sdf, .json and .png, report.html and .png{also} to {folder}")
     return 0
 
 
-def _of_scan(args: Namespace, found: ScanResult, folder: Path, calibration: Calibration) -> int:
+def _of_scan(args: Namespace, found: ScanResult, model: Scan, folder: Path, calibration: Calibration) -> int:
     generation, prepared = found.generation, found.prepared
-    stack, unit = prepared.stack.afm_stack(), prepared.stack.unit
+    stack = prepared.stack.afm_stack()
+    found.warnings.extend(_cautions(generation.graph, stack, prepared.scan, model))
     # Standard deviations of refined atoms are the refinement's own, for all or none of the windows.
     fitted = found.prediction.calibration(calibration)
     settings = {"stack": args.stack, **_settings(args), "scan": found.story}
-    result, verdict = write_prediction(
-        folder, found.prediction, stack, prepared.scan, settings, fitted, unit, _measured(prepared)
-    )
+    stack.meta["measured"] = _measured(prepared)
+    result, verdict = write_prediction(folder, found.prediction, stack, prepared.scan, settings, fitted)
     picture = plot_preparation(prepared)
     picture.savefig(folder / "preparation.png", dpi=100)
-    told = _report(args, generation, stack, unit, verdict, fitted, found.warnings, found.log, None, found)
+    told = _report(args, generation, stack, verdict, fitted, found.warnings, found.log, None, found)
     also = _finish(args, folder, generation, told, fitted, stack)
     known = {"scan": to_dict(prepared.scan), "tip": to_dict(found.prediction.tip)}
     stack.meta |= known | {"z_top": found.prediction.z_top}
@@ -144,7 +164,6 @@ def _report(
     args: Namespace,
     generation: Generation | SpatialGeneration,
     stack: AFMStack,
-    unit: str,
     verdict: Verdict,
     calibration: Calibration,
     warnings: list[str],
@@ -154,9 +173,11 @@ def _report(
 ) -> PredictionReport:
     graph = with_confidence(generation, calibration)
     sure = int((graph.confidence >= 0.9).sum())
+    deep = len(generation.context.z)
+    below = f" Its image is that of {deep} atoms below the surface cut, too." if deep else ""
     summary = (
         f"{len(graph.z)} atoms, {sure} of them with a probability of at least 0.9 that there is an atom, of "
-        f"whatever element. {verdict.meaning}"
+        f"whatever element.{below} {verdict.meaning}"
     )
     support = None
     if found is not None and found.consistency is not None:
@@ -171,7 +192,7 @@ def _report(
         headline=verdict.headline,
         reasons=verdict.reasons,
         summary=summary,
-        unit=unit,
+        unit=unit_of(stack),
         warnings=warnings,
         log=log,
         settings={k: v for k, v in vars(args).items() if v is not None and not k.startswith("_")},
@@ -201,7 +222,28 @@ def _finish(
 
 
 def _measured(prepared: PreparedScan) -> int:
-    """Slices of a scan that those of the model were interpolated from."""
-    heights, used = prepared.raw.heights, prepared.stack.heights
+    """Slices of a scan that those of the model were interpolated from; fewer where an earlier preparation
+    had done that before."""
+    heights, used = prepared.measured, prepared.stack.heights
     step = float(np.abs(np.diff(heights)).max()) if len(heights) > 1 else 0.0
-    return int(((heights > used[-1] - step) & (heights < used[0] + step)).sum())
+    count = int(((heights > used[-1] - step) & (heights < used[0] + step)).sum())
+    return int(min(count, prepared.raw.meta.get("measured", count)))
+
+
+def _cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
+    """What makes a prediction less sure, beside what was done to the scan."""
+    found = []
+    if abs(scan.amplitude - model.amplitude) > _AMPLITUDE * model.amplitude:
+        found.append(
+            f"the network was trained with an oscillation of {model.amplitude:.2f} Å peak to peak, that of "
+            f"the scan is {scan.amplitude:.2f} Å: it may find less"
+        )
+    low, high = (graph.pos.new_tensor([axis[end] for axis in (stack.x, stack.y)]) for end in (0, -1))
+    flat = graph.pos[:, :2]
+    near = int(((flat < low + _EDGE) | (flat > high - _EDGE)).any(dim=1).sum())
+    if near:
+        found.append(
+            f"{near} of {len(flat)} atoms lie within {_EDGE} Å of the edge of the scan: their image is cut, "
+            "or shaped by what lies beyond, and they are less sure; a wider scan would show them"
+        )
+    return found

@@ -17,6 +17,7 @@ from torch_afm.cli.jobs import (
     images_of,
     scan_of,
     setting,
+    unit_of,
     verdict_on,
 )
 from torch_afm.config import Scan, Tip, from_dict
@@ -190,8 +191,7 @@ def _write(
     below = AFMData(z=whole.z[n:], pos=whole.pos[n:], edge_index=covalent_bonds(whole.z[n:], whole.pos[n:]))
     weights = start.told.get("weights")
     calibration = load_calibration(weights) if isinstance(weights, str) else Calibration()
-    unit = str(stack.meta.get("unit", "Hz"))
-    images, verdict = verdict_on(result.data, below, simulated, stack, calibration, unit)
+    images, verdict = verdict_on(result.data, below, simulated, stack, calibration)
     write_xyz(folder / "refined.xyz", result.data)
     write_sdf(folder / "refined.sdf", result.data)
     (folder / "added.xyz").unlink(missing_ok=True)  # of an earlier refinement
@@ -210,7 +210,7 @@ def _write(
         headline=verdict.headline,
         reasons=verdict.reasons,
         summary=f"{'Taken' if result.helped else 'Not taken'}: {result.why}. {verdict.meaning}",
-        unit=unit,
+        unit=unit_of(stack),
         settings=names,
     )
     write_report(folder / "report.html", report)

@@ -71,7 +71,7 @@ def _block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
         except (TypeError, ValueError) as error:
             raise InputError(f"{path}: meta: cannot read 'scan': {error}") from None
         meta = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k} | meta
-    for key in ("amplitude", "f0", "k", "angle", "z_spread"):
+    for key in ("amplitude", "f0", "k", "angle", "z_spread", "measured"):
         if key in meta:
             number(path, key, meta[key])
     if not isinstance(meta.get("warnings", []), list):
