@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from matplotlib.collections import EllipseCollection
 
 from tests.viz.browser import find_browser, visit
 from torch_afm.data import AFMData
@@ -88,6 +89,9 @@ def test_the_picture_shows_scan_simulation_and_difference(report):
     assert len(drawn) == 11 and figure.get_suptitle() == "benzene"
     residual = drawn[6].get_images()[0].get_array()
     assert np.abs(residual).max() < 1e-4
+    # Atoms below the cut are a part of the image.
+    circles = [c for c in drawn[9].collections if isinstance(c, EllipseCollection)]
+    assert len(circles[0].get_offsets()) == 13 and "1 atoms below the cut" in drawn[9].get_title()
 
 
 BAD = [

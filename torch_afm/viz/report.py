@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
@@ -222,6 +223,14 @@ def _figure(figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
+def _whole(report: PredictionReport) -> AFMData:
+    """The structure with its atoms below the cut."""
+    parts = report.graph, report.context
+    edges = torch.cat([parts[0].edge_index, parts[1].edge_index + len(parts[0].z)], dim=1)
+    z, pos = (torch.cat([part[key] for part in parts]) for key in ("z", "pos"))
+    return AFMData(z=z, pos=pos, edge_index=edges)
+
+
 def plot_report(report: PredictionReport) -> Figure:
     """The report in a picture: far, middle and near slice of the scan, above those of the structure's stack
     and their difference; the structure over the nearest slice; and the verdict."""
@@ -253,8 +262,10 @@ def plot_report(report: PredictionReport) -> Figure:
     )
     above, below = right.subplots(2, 1, height_ratios=(3, 1))
     draw_slice(above, reference.stack[0, -1], reference.x, reference.y, 0.35)
-    draw_graph(above, report.graph, window)
-    above.set(xlabel="x (Å)", ylabel="y (Å)", title="structure over the nearest slice")
+    draw_graph(above, _whole(report), window)
+    deep = len(report.context.z)
+    pale = f"\n{deep} atoms below the cut: small and pale" if deep else ""
+    above.set(xlabel="x (Å)", ylabel="y (Å)", title=f"structure over the nearest slice{pale}")
     below.set_axis_off()
     reasons = (f"– {reason}" for reason in report.reasons)
     lines = [report.headline, *reasons, report.summary, *(f"! {w}" for w in report.warnings)]
