@@ -57,6 +57,11 @@ class Start:
 def main(args: Namespace) -> int:
     """Run the sub-command as :func:`torch_afm.cli.parsers.refine.parse` understood it."""
     start = _prediction(Path(args.prediction))
+    if start.told and Path(args.out).resolve() == start.folder.resolve():
+        raise InputError(
+            f"--out: expected another folder than that of the prediction, whose report.html is there, got "
+            f"{args.out}"
+        )
     path = _stack(args.stack, start)
     stack = read_stack(path)
     renderer, z_top = _imaged(stack, start, args)
