@@ -119,7 +119,7 @@ def predict_files(
     for prepared, reversed_ in prepared_all:
         height = _height(prepared, stack, args, reversed_)
         if height is not None and len(prepared_all) == 1:
-            look = Look(*known_slices(prepared.scan, n, height), 1.0)
+            look = Look(*known_slices(prepared.scan, model.config.scan, height), 1.0)
             tries.append((prepared, reversed_, False, look))
             continue
         tip = setting(prepared.stack.afm_stack(), "tip", Tip())
