@@ -151,7 +151,7 @@ def test_no_prediction_is_one_line(text, stack, tmp_path, capsys):
     (tmp_path / "prediction.json").write_text(text)
     assert main(["refine", str(tmp_path), str(stack), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("torch-afm refine: error:") and error.count("\n") == 1
+    assert error.startswith("torch-afm refine: error: prediction:") and error.count("\n") == 1
 
 
 def test_files_that_are_no_stack_and_uneven_ones_are_one_line(stack, start, tmp_path, capsys):

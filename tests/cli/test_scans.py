@@ -189,6 +189,8 @@ def test_what_makes_a_prediction_less_sure_is_told(wide):
     first, second = predict._cautions(graph, wide, dataclasses.replace(SCAN, n_oscillation=16), SCAN)
     assert f"{SCAN.amplitude:.2f} Å peak to peak" in first and f"{16 * SCAN.dz:.2f} Å" in second + first
     assert "1 of 2 atoms" in second
+    graph.confidence = torch.tensor([0.9, 0.4])
+    assert "1 of 2 atoms are less likely" in predict._cautions(graph, wide, SCAN, SCAN)[1]
     assert predict._cautions(AFMData.empty(), wide, SCAN, SCAN) == []
 
 

@@ -62,6 +62,8 @@ def main(args: Namespace) -> int:
             f"--out: expected another folder than that of the prediction, whose report.html is there, got "
             f"{args.out}"
         )
+    if not len(start.graph.z):
+        raise InputError("prediction: expected atoms to be refined, got none")
     path = _stack(args.stack, start)
     stack = read_stack(path)
     renderer, z_top = _imaged(stack, start, args)

@@ -158,7 +158,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
         )
     if _bright(found.values[0]):
         warnings.append(
-            "the farthest slice is brighter in places than its margin, though attraction is dark: "
+            "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
             "the sign may be turned (give scale -1), or the order the reverse, or even this slice too near"
         )
     return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings))
