@@ -114,6 +114,13 @@ def test_a_height_within_the_molecule_is_refused(stack, start, tmp_path, capsys)
     assert not (tmp_path / "out").exists()
 
 
+def test_the_report_of_a_prediction_is_not_overwritten(stack, start, capsys):
+    (start / "report.html").write_text("of predict")
+    assert main(["refine", str(start), str(stack), "--out", str(start)]) == 2
+    assert "--out: expected another folder" in capsys.readouterr().err
+    assert (start / "report.html").read_text() == "of predict" and not (start / "refined.json").exists()
+
+
 def test_what_is_left_is_told_and_is_no_success(stack, start, tmp_path, capsys):
     """One of three atoms: whatever the fit gains, the image does not agree."""
     told = json.loads((start / "prediction.json").read_text())
@@ -144,7 +151,7 @@ def test_no_prediction_is_one_line(text, stack, tmp_path, capsys):
     (tmp_path / "prediction.json").write_text(text)
     assert main(["refine", str(tmp_path), str(stack), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("torch-afm refine: error:") and error.count("\n") == 1
+    assert error.startswith("torch-afm refine: error: prediction:") and error.count("\n") == 1
 
 
 def test_files_that_are_no_stack_and_uneven_ones_are_one_line(stack, start, tmp_path, capsys):

@@ -13,6 +13,7 @@ from tests.generation.test_pipeline import Known
 from tests.generation.test_spatial import SCAN, by_place
 from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
+from torch_afm.cli.progress import StepReport
 from torch_afm.config import Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.generation import Look, tiles
@@ -188,6 +189,8 @@ def test_what_makes_a_prediction_less_sure_is_told(wide):
     first, second = predict._cautions(graph, wide, dataclasses.replace(SCAN, n_oscillation=16), SCAN)
     assert f"{SCAN.amplitude:.2f} Å peak to peak" in first and f"{16 * SCAN.dz:.2f} Å" in second + first
     assert "1 of 2 atoms" in second
+    graph.confidence = torch.tensor([0.9, 0.4])
+    assert "1 of 2 atoms are less likely" in predict._cautions(graph, wide, SCAN, SCAN)[1]
     assert predict._cautions(AFMData.empty(), wide, SCAN, SCAN) == []
 
 
@@ -207,8 +210,10 @@ def test_a_stack_file_that_tells_its_height_and_two_rotations(wide, tmp_path, ca
     assert '"support": 1.0' in (out / "report.html").read_text("utf-8")
 
 
-def test_rotations_that_disagree_are_a_warning(wide, tmp_path, capsys):
+def test_rotations_that_disagree_are_a_warning(wide, tmp_path, capsys, monkeypatch):
     """The oracle sees benzene as it is, however the scan is turned: by quarter turns it is wrong."""
+    steps = []
+    monkeypatch.setattr(StepReport, "__call__", lambda self, step: steps.append(step))
     write_stack(tmp_path / "wide.npz", wide)
     assert run(tmp_path / "wide.npz", "--out", tmp_path / "o", "--rotations", 4, *PLAIN) == 0
     told = story(tmp_path / "o")["scan"]["rotations"]
@@ -216,6 +221,7 @@ def test_rotations_that_disagree_are_a_warning(wide, tmp_path, capsys):
     assert told["f1"][0][2] == told["f1"][1][3] == 1.0 and told["mean_f1"] < 0.8
     assert min(told["support"]) == pytest.approx(1 / 3)
     assert "give different structures" in capsys.readouterr().out
+    assert [step.split(",")[0] for step in steps] == [f"turned by {90 * k}°" for k in range(4)]
 
 
 def test_one_window_around_a_place(wide, tmp_path):

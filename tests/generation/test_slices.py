@@ -40,9 +40,20 @@ def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
 def test_known_heights_need_no_guess():
     reference, scan = stack(TRAINED + 0.52, 14)
     (look,) = choose_slices(Known(benzene()), reference, scan, TRAINED + 0.52)
-    assert (look.first, look.z_top) == known_slices(scan, 2, TRAINED + 0.52)
+    assert (look.first, look.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
     assert look.first == 5 and look.z_top == pytest.approx(TRAINED + 0.02) and look.pearson > 0.9
-    assert known_slices(scan, 2, TRAINED - 1)[0] == 0 and known_slices(scan, 2, TRAINED + 9)[0] == 12
+    assert known_slices(scan, SCAN, TRAINED - 1)[0] == 0 and known_slices(scan, SCAN, TRAINED + 9)[0] == 12
+
+
+def test_larger_oscillations_start_as_much_higher():
+    """The lower turning points are those of training."""
+    scan = dataclasses.replace(SCAN, n_slices=14, n_oscillation=SCAN.n_oscillation + 6)
+    reference = ProbeParticleModel(scan).render(benzene(), z_top=TRAINED + 1.0)
+    first, z_top = known_slices(scan, SCAN, TRAINED + 1.0)
+    assert (first, z_top) == (4, pytest.approx(TRAINED + 0.6))
+    looks = choose_slices(Known(benzene()), reference, scan)
+    best = max(looks, key=lambda one: one.pearson)
+    assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + 1.0, abs=0.35)
 
 
 def test_fewer_slices_than_the_models_are_refused():

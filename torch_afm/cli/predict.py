@@ -103,7 +103,7 @@ def _of_stack(
     generation, fitted = found.generation, found.calibration(calibration)
     settings: dict[str, Any] = {"stack": args.stack, **_settings(args)}
     scan = scan_of(stack, model.config.scan)
-    warnings = _cautions(generation.graph, stack, scan, model.config.scan)
+    warnings = _cautions(with_confidence(generation, fitted), stack, scan, model.config.scan)
     if found.refinement is not None:
         settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
         if not found.refinement.helped:
@@ -124,9 +124,9 @@ def _of_stack(
 def _of_scan(args: Namespace, found: ScanResult, model: Scan, folder: Path, calibration: Calibration) -> int:
     generation, prepared = found.generation, found.prepared
     stack = prepared.stack.afm_stack()
-    found.warnings.extend(_cautions(generation.graph, stack, prepared.scan, model))
     # Standard deviations of refined atoms are the refinement's own, for all or none of the windows.
     fitted = found.prediction.calibration(calibration)
+    found.warnings.extend(_cautions(with_confidence(generation, fitted), stack, prepared.scan, model))
     settings = {"stack": args.stack, **_settings(args), "scan": found.story}
     stack.meta["measured"] = _measured(prepared)
     result, verdict = write_prediction(folder, found.prediction, stack, prepared.scan, settings, fitted)
@@ -244,4 +244,7 @@ def _cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[
             f"{near} of {len(flat)} atoms lie within {_EDGE} Å of the edge of the scan: their image is cut, "
             "or shaped by what lies beyond, and they are less sure; a wider scan would show them"
         )
+    doubtful = int((graph.confidence < 0.5).sum()) if "confidence" in graph else 0
+    if doubtful:
+        found.append(f"{doubtful} of {len(flat)} atoms are less likely to be there than not")
     return found

@@ -58,6 +58,13 @@ class Start:
 def main(args: Namespace) -> int:
     """Run the sub-command with the options of :func:`torch_afm.cli.parsers.refine.parse`."""
     start = _prediction(Path(args.prediction))
+    if start.told and Path(args.out).resolve() == start.folder.resolve():
+        raise InputError(
+            f"--out: expected another folder than that of the prediction, whose report.html is there, got "
+            f"{args.out}"
+        )
+    if not len(start.graph.z):
+        raise InputError("prediction: expected atoms to be refined, got none")
     path = _stack(args.stack, start)
     stack = read_stack(path)
     renderer, z_top = _imaged(stack, start, args)

@@ -119,7 +119,7 @@ def predict_files(
     for prepared, reversed_ in prepared_all:
         height = _height(prepared, stack, args, reversed_)
         if height is not None and len(prepared_all) == 1:
-            look = Look(*known_slices(prepared.scan, n, height), 1.0)
+            look = Look(*known_slices(prepared.scan, model.config.scan, height), 1.0)
             tries.append((prepared, reversed_, False, look))
             continue
         tip = setting(prepared.stack.afm_stack(), "tip", Tip())
@@ -247,8 +247,9 @@ def _predict(
         turned = turn(prepared.stack, turns)
         _, ny, nx = turned.values.shape
         scan = dataclasses.replace(prepared.scan, window=turned.window, pixels=(nx, ny))
+        told = how | {"progress": _told(how["progress"], turns) if rotations > 1 else how["progress"]}
         one = predict_scan(
-            model, turned.tensor(), scan, z_top, _turned(tip, turns), refinement=settings, **how
+            model, turned.tensor(), scan, z_top, _turned(tip, turns), refinement=settings, **told
         )
         found.append((turns, one, _back(one.generation, turns, center)))
     reference = prepared.stack.tensor()
@@ -284,10 +285,17 @@ def _predict(
             tilt = ", ".join(f"{v:+.2f}" for v in prediction.tip.tilt)
             text += f" (height of the tip {prediction.fitted:+.2f} Å, tilt {tilt} Å)"
         if prediction.refined < len(done):
-            warnings.append(f"the refinement did not help in {len(done) - prediction.refined} windows")
+            warnings.append(
+                f"the refinement did not help in {len(done) - prediction.refined} of {len(done)} windows"
+            )
     log.append(("windows", text))
     story |= {"log": [list(entry) for entry in log], "warnings": warnings, **prediction.to_dict()}
     return ScanResult(prepared, prediction, generation, log, warnings, story, several)
+
+
+def _told(progress: Callable[[str], None] | None, turns: int) -> Callable[[str], None] | None:
+    """Progress that tells of the turn, too."""
+    return None if progress is None else lambda step: progress(f"turned by {90 * turns}°, {step}")
 
 
 def _rotations(

@@ -55,8 +55,9 @@ def choose_slices(
     guesses, six at most, of where in the scan its slices begin and of the first anchor height there.
 
     Networks know molecules from the heights they were trained at, and find little a few tenths of an Å nearer
-    or farther. So slices 0.3 Å apart are tried, at the height of training; then the best of them 0.3 Å higher
-    and lower. Where the height is known there is one guess, :func:`known_slices`. What a guess gives is
+    or farther, where what counts is the lower turning point. So slices 0.3 Å apart are tried, at the height
+    of training; then the best of them 0.3 Å higher and lower. Where the height is known there is one guess,
+    :func:`known_slices`. What a guess gives is
     imaged at all heights of the scan and compared with all of them, so that guesses can be told from each
     other: far slices alone agree with almost anything.
 
@@ -104,8 +105,8 @@ def choose_slices(
 
     looks: list[Look] = []
     if z_top is not None:
-        return [look(*known_slices(scan, n, z_top))]
-    last, trained = scan.n_slices - n, _trained(scan)
+        return [look(*known_slices(scan, wanted, z_top))]
+    last, trained = scan.n_slices - n, _trained(scan, wanted)
     count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _LOOKS)
     for i in range(count):
         looks.append(look(round(last * i / max(count - 1, 1)), trained))
@@ -115,14 +116,16 @@ def choose_slices(
     return looks
 
 
-def known_slices(scan: Scan, n: int, z_top: float) -> tuple[int, float]:
-    """First of the ``n`` slices of a scan that lie nearest to the heights of training, and its first anchor
-    height in Å, where that of the scan is ``z_top``."""
-    first = min(max(round((z_top - _trained(scan)) / scan.dz), 0), scan.n_slices - n)
+def known_slices(scan: Scan, model: Scan, z_top: float) -> tuple[int, float]:
+    """First of the slices of a scan that lie nearest to the heights of training, as many as ``model`` has,
+    and its first anchor height in Å, where that of the scan is ``z_top``."""
+    first = min(max(round((z_top - _trained(scan, model)) / scan.dz), 0), scan.n_slices - model.n_slices)
     return first, z_top - first * scan.dz
 
 
-def _trained(scan: Scan) -> float:
-    """First anchor height in Å above the top atom that models are trained at: as of oxygen."""
+def _trained(scan: Scan, model: Scan) -> float:
+    """First anchor height in Å above the top atom at which a scan comes as near as those of training did: the
+    lower turning points of both oscillations agree, and the forces there make the contrast. The top atom is
+    taken for oxygen."""
     oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    return float(place(oxygen, scan, Tip()))
+    return float(place(oxygen, model, Tip())) + scan.amplitude - model.amplitude

@@ -78,9 +78,9 @@ class Verdict:
         if not self.agrees:
             return "Atoms may be missing, too many or wrong, also where their probability is high."
         return (
-            "An image that agrees means that this structure, with the tip that was fitted, gives the "
-            "measured image within its noise. Another one may, too: elements, and atoms below others, hardly "
-            "change an image. So look at the probability of each atom and of its element."
+            "An image that agrees means that this structure, with the tip that was fitted, gives nearly the "
+            "measured image. Another one may, too, the more so the farther the tip was: elements, and atoms "
+            "below others, hardly change an image. So look at the probabilities of each atom and its element."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -192,6 +192,16 @@ def test_a_leap_between_two_slices_is_left_unless_asked_otherwise():
         assert any("3.0 Å at once" in w for w in found.warnings) == (align == "auto")
 
 
+@pytest.mark.parametrize(("sign", "doubted"), [(-1, False), (1, True)])
+def test_bright_molecules_far_away_are_a_warning(sign, doubted):
+    """Attraction makes Δf more negative."""
+    axis = np.linspace(-6, 6, 60)
+    blob = np.exp(-(axis**2 + axis[:, None] ** 2) / 4)
+    noise = 0.1 * np.random.default_rng(0).normal(size=(11, 60, 60))
+    found = prepare_scan(scan(HEIGHTS).replace(values=sign * blob + noise, unit="V"), MODEL, FIXED)
+    assert any("sign may be turned" in w for w in found.warnings) == doubted
+
+
 def test_drift_that_cannot_be_found_is_a_warning():
     noise = np.random.default_rng(0).normal(size=(11, 60, 60))
     stack = scan(HEIGHTS).replace(values=noise)

@@ -153,7 +153,7 @@ def _add_scan(parser: Parser) -> None:
         choices=["auto", "always", "never"],
         default="auto",
         help="take out the drift between slices; auto: where it is more than the 2 Å by which contrast that "
-        "changes with height seems to move",
+        "changes with height seems to move, not all at once, and the image agrees better then",
     )
     add(
         "--top",

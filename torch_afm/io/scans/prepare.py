@@ -34,6 +34,9 @@ _FARTHEST = 4000.0
 #: Å a pixel: coarser ones than the distance of two carbon atoms show no molecule.
 _COARSEST = 1.4
 
+#: What is this much brighter than its margin than it is darker is bright.
+_BRIGHT = 2.0
+
 #: A slice with less contrast than this share of the largest value shows nothing.
 _FLAT = 1e-6
 
@@ -151,7 +154,19 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
             f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
             f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
         )
+    if _bright(found.values[0]):
+        warnings.append(
+            "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
+            "the sign may be turned (give scale -1), or the order the reverse, or even this slice too near"
+        )
     return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings))
+
+
+def _bright(image: np.ndarray) -> bool:
+    """Whether an image exceeds the median of its edge by much more than it falls below that."""
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    low, high = np.percentile(image, (1, 99)) - np.median(edge)
+    return bool(high > _BRIGHT * max(-low, 0.0) and high > 0)
 
 
 def _level(
