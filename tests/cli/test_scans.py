@@ -13,13 +13,13 @@ from tests.generation.test_pipeline import Known
 from tests.generation.test_spatial import SCAN, by_place
 from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
-from torch_afm.cli.progress import StepReport
 from torch_afm.config import Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.generation import Look, tiles
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
 from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.progress import StatusLine
 from torch_afm.testing import benzene
 
 PITCH = 8 / 15
@@ -213,7 +213,7 @@ def test_a_stack_file_that_tells_its_height_and_two_rotations(wide, tmp_path, ca
 def test_rotations_that_disagree_are_a_warning(wide, tmp_path, capsys, monkeypatch):
     """The oracle sees benzene as it is, however the scan is turned: by quarter turns it is wrong."""
     steps = []
-    monkeypatch.setattr(StepReport, "__call__", lambda self, step: steps.append(step))
+    monkeypatch.setattr(StatusLine, "__call__", lambda self, step: steps.append(step))
     write_stack(tmp_path / "wide.npz", wide)
     assert run(tmp_path / "wide.npz", "--out", tmp_path / "o", "--rotations", 4, *PLAIN) == 0
     told = story(tmp_path / "o")["scan"]["rotations"]
