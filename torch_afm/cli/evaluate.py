@@ -194,9 +194,10 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
         )
         print(f"  {kind:6} {errors}")
     image = corrected["image"]
-    for name, says in (("agree", "agrees"), ("disagree", "does not agree")):
+    print("Pearson's r of the images, by the nominal tip and before any refinement")
+    for name, side in (("agree", "at least"), ("disagree", "below")):
         f1 = "-" if image[name]["f1"] is None else f"{image[name]['f1']:.3f}"
-        print(f"image {says}: {image[name]['count']} predictions, mean F1 {f1}")
+        print(f"  {side} {image['min_pearson']:.2f}: {image[name]['count']} predictions, mean F1 {f1}")
     return {"as_predicted": plain, "calibrated": corrected}
 
 

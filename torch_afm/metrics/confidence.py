@@ -48,8 +48,9 @@ def confidence_tables(
 
     Returns:
         ``atom``, ``bond``, ``label``: :func:`reliability`; ``position``: :func:`coverage`; ``image``: of the
-        predictions whose image agrees (``agree``) and does not (``disagree``) their ``count``, mean ``f1`` at
-        0.5 Å and share of ``good`` ones (F1 of 0.8 and more).
+        predictions whose image has a Pearson's r of at least ``min_pearson`` (``agree``) or less
+        (``disagree``) their ``count``, mean ``f1`` at 0.5 Å and share of ``good`` ones (F1 of 0.8 and more).
+        Of predictions that are not refined that is no verdict: few reach what is asked of refined ones.
     """
     used = calibration or Calibration()
     table: dict[str, Any] = {}
