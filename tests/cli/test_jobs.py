@@ -116,6 +116,14 @@ def test_positions_of_a_stack_are_used():
     assert not jobs.fits(stack, grid)
 
 
+def test_the_oscillation_that_a_stack_tells_is_used():
+    """Without a whole scan in its meta, too; and what whole steps cannot make is told."""
+    found = jobs.scan_of(stack_like(SCAN, amplitude=1.6, f0=2e4, k=900.0), SCAN)
+    assert (found.n_oscillation, found.f0, found.k) == (16, 2e4, 900.0)
+    with pytest.warns(UserWarning, match=r"1\.00 Å is simulated as 0\.80 Å"):
+        assert jobs.scan_of(stack_like(Scan(pixels=(8, 8), dz=0.4)), SCAN).amplitude == pytest.approx(0.8)
+
+
 def uneven_heights() -> AFMStack:
     stack = stack_like(SCAN)
     stack.z = stack.z.copy()
@@ -135,6 +143,7 @@ BAD = [
     (lambda model: jobs.check_fits(two_channels(), SCAN), "stack"),
     (lambda model: jobs.scan_of(uneven_heights(), SCAN), "z"),
     (lambda model: jobs.scan_of(stack_like(SCAN, scan=to_dict(Scan(dz=0.2))), SCAN), "z"),
+    (lambda model: jobs.scan_of(stack_like(SCAN, amplitude="wide"), SCAN), "stack"),
     (lambda model: jobs.predict(stack_like(SCAN), model, "auto", 2), "z_top"),
     (lambda model: jobs.predict(stack_like(SCAN, z_top="high"), model, "auto", 2), "z_top"),
     *(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from torch_afm.generation import (
 )
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
 from torch_afm.io.files import write_json
+from torch_afm.io.scans.model_grid import choose_oscillation
 from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
@@ -146,8 +148,9 @@ def height_of(stack: AFMStack, given: float | None) -> float:
 
 
 def scan_of(stack: AFMStack, default: Scan) -> Scan:
-    """The scan of a stack: window, pixels and heights by its positions, the rest as its ``meta`` has it, else
-    as ``default``.
+    """The scan of a stack: window, pixels and heights by its positions, the rest as ``meta["scan"]`` has it,
+    else the oscillation as ``meta`` has it (``"amplitude"``, ``"f0"``, ``"k"``), else as ``default``. Warns
+    where whole steps of height do not make the amplitude.
 
     Raises:
         InputError: for heights that are not evenly spaced, or in other steps than ``meta`` says.
@@ -159,8 +162,12 @@ def scan_of(stack: AFMStack, default: Scan) -> Scan:
         dz = float(stack.z[0] - stack.z[-1]) / (nz - 1)
         if "scan" in stack.meta and abs(dz - scan.dz) > _STEP * scan.dz:
             raise InputError(f"z: expected steps of {scan.dz:g} Å, as its scan says, got {dz:.4g} Å")
-        if abs(dz - scan.dz) > _STEP * scan.dz:
-            scan = dataclasses.replace(scan, dz=dz, n_oscillation=max(2, round(scan.amplitude / dz)))
+        if "scan" not in stack.meta:
+            dz = scan.dz if abs(dz - scan.dz) <= _STEP * scan.dz else dz
+            cautions: list[str] = []
+            scan = choose_oscillation(stack.meta, scan, dz, None, [], cautions)
+            for text in cautions:
+                warnings.warn(text, stacklevel=2)
     sides = ((float(stack.x[0]), float(stack.x[-1])), (float(stack.y[0]), float(stack.y[-1])))
     return dataclasses.replace(scan, window=sides, pixels=(nx, ny), n_slices=nz)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from torch_afm.config import Scan
+from torch_afm.io.scans.scan_block import number
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
@@ -88,7 +91,7 @@ def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, w
 
 
 def choose_oscillation(
-    stack: ScanStack,
+    meta: Mapping[str, Any],
     model: Scan,
     dz: float,
     amplitude: float | None,
@@ -99,7 +102,7 @@ def choose_oscillation(
     stack's header, else the model's.
 
     Args:
-        stack: the scan; ``meta["amplitude"]`` [Å, peak to peak], ``["f0"]`` [Hz] and ``["k"]`` [N/m].
+        meta: of the stack: ``"amplitude"`` [Å, peak to peak], ``"f0"`` [Hz] and ``"k"`` [N/m].
         model: the scan that the model was made for.
         dz: height step in Å.
         amplitude: peak to peak in Å, in place of the header's.
@@ -107,9 +110,9 @@ def choose_oscillation(
         warnings: what may be wrong is added to these.
 
     Raises:
-        InputError: for an amplitude of more than 200 height steps.
+        InputError: for an amplitude of more than 200 height steps, and for what is no number.
     """
-    stated = {key: float(stack.meta[key]) for key in ("amplitude", "f0", "k") if key in stack.meta}
+    stated = {key: number("stack: meta", key, meta[key]) for key in ("amplitude", "f0", "k") if key in meta}
     for key in [key for key, value in stated.items() if not value > 0]:
         warnings.append(f"the header says {key} {stated.pop(key):g}, which cannot be: the model's is taken")
     source = "given"

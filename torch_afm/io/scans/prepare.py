@@ -132,7 +132,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
     flat = _level(stack, settings, steps, warnings)
     dz, heights = choose_heights(flat, model, settings.top, warnings)
-    scan = choose_oscillation(stack, model, dz, settings.amplitude, steps, warnings)
+    scan = choose_oscillation(stack.meta, model, dz, settings.amplitude, steps, warnings)
     found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
     oscillation = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}

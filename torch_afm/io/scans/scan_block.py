@@ -149,7 +149,7 @@ def check_direction(direction: str) -> None:
         raise InputError(f"direction: expected 'forward' or 'backward', got {direction!r}")
 
 
-def number(path: Path, name: str, text: Any) -> float:
+def number(path: Path | str, name: str, text: Any) -> float:
     """A finite number of a header."""
     try:
         value = float(text)
