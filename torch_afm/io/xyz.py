@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 import ase
-import ase.io
 import numpy as np
+from ase.io.extxyz import read_xyz
 
 from torch_afm.elements import atomic_number, symbol
 from torch_afm.io.text import split_lines
@@ -187,9 +187,8 @@ def _extended(comment: str, rows: list[list[str]], where: str) -> ase.Atoms:
             raise InputError(f"{where}: {error}") from None
     text = "\n".join([str(len(rows)), comment, *(" ".join(row) for row in rows)]) + "\n"
     try:
-        (atoms,) = ase.io.iread(io.StringIO(text), index=":", format="extxyz")
+        (atoms,) = read_xyz(io.StringIO(text), index=slice(None))
     except Exception as error:  # ASE raises whatever its parser trips over
         reason = " ".join(str(error).split())
         raise InputError(f"{where}: ASE cannot read it as extended xyz ({reason})") from None
-    assert isinstance(atoms, ase.Atoms)
     return atoms
