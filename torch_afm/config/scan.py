@@ -109,6 +109,18 @@ class Scan:
         x, y = ((high - low) / (n - 1) for (low, high), n in zip(self.window, self.pixels, strict=True))
         return x, y
 
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height of the window in Å."""
+        (x0, x1), (y0, y1) = self.window
+        return x1 - x0, y1 - y0
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Middle of the window in Å."""
+        (x0, x1), (y0, y1) = self.window
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
     def heights(self, z_top: float) -> np.ndarray:
         """Anchor heights at which the probe is relaxed, in Å, far to near."""
         step = self.dz / self.substeps

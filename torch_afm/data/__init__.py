@@ -3,7 +3,7 @@
 from torch_afm.data.afm_data import AFMData, pack_atoms
 from torch_afm.data.bonds import covalent_bonds
 from torch_afm.data.convert import from_ase, from_rdmol, from_smiles, to_ase, to_rdmol
-from torch_afm.data.edit import append_atom, remove_atoms
+from torch_afm.data.edit import append_atom, move_graph, remove_atoms
 from torch_afm.data.potential_grid import PotentialGrid
 from torch_afm.data.valences import valence_errors
 
@@ -15,6 +15,7 @@ __all__ = [
     "from_ase",
     "from_rdmol",
     "from_smiles",
+    "move_graph",
     "pack_atoms",
     "remove_atoms",
     "to_ase",

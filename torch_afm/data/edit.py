@@ -1,15 +1,17 @@
-"""Atoms added to and taken from a graph; the graph passed in is never changed."""
+"""Graphs edited: atoms added and taken, in a new graph; all that has a place moved, in place."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from torch_afm.data.afm_data import AFMData
 from torch_afm.data.island import check_no_potential
+from torch_afm.data.potential_grid import PotentialGrid
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -108,3 +110,26 @@ def _indices(name: str, given: Tensor | Sequence[int], n: int, device: torch.dev
     if index.numel() and (int(index[0]) < 0 or int(index[-1]) >= n):
         raise InputError(f"{name}: expected indices of {n} atom(s), 0 to n - 1, got {index.tolist()}")
     return index
+
+
+def move_graph(data: AFMData, move: Callable[[Tensor], Tensor]) -> None:
+    """Apply ``move``, a rotation or reflection and a shift of points ``[K, 3]``, to all that has a place: the
+    atoms there and those missing, the lattice, and a potential on a grid."""
+    for key in ("pos", "missing_pos", "true_pos"):
+        if key in data:
+            data[key] = move(data[key])
+    if data.get("cell") is not None:
+        data.cell = _turn_edges(data.cell.reshape(3, 3), move).reshape(data.cell.shape)
+    grid = data.get("potential")
+    if grid is not None:
+        if not isinstance(grid, PotentialGrid):
+            raise InputError(f"potential: expected a PotentialGrid, got {type(grid).__name__}")
+        origin, cell = torch.from_numpy(grid.origin), torch.from_numpy(grid.cell)
+        data.potential = dataclasses.replace(
+            grid, origin=move(origin[None])[0].numpy(), cell=_turn_edges(cell, move).numpy()
+        )
+
+
+def _turn_edges(edges: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+    """``edges`` ``[3, 3]`` as directions: without the shift of ``move``."""
+    return (move(edges.double()) - move(torch.zeros_like(edges, dtype=torch.float64))).to(edges)

@@ -7,17 +7,15 @@ has the same bits whatever batch it is in.
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from torch_afm.config import Scan
-from torch_afm.data import AFMData, PotentialGrid
+from torch_afm.data import AFMData
 from torch_afm.utils import InputError
 
 #: What was drawn for one sample: the arguments of the transform, as JSON has them.
@@ -103,29 +101,6 @@ class RandomFrameTransform(ABC):
         :meth:`FrameTransform.scan`."""
         drawn = self.draw(scan, np.zeros((1, 3)), np.random.default_rng(0))
         return self.applies.of([drawn]).scan(scan)
-
-
-def move_graph(data: AFMData, move: Callable[[Tensor], Tensor]) -> None:
-    """Apply ``move``, a rotation or reflection and a shift of points ``[K, 3]``, to all that has a place: the
-    atoms there and those missing, the lattice, and a potential on a grid."""
-    for key in ("pos", "missing_pos", "true_pos"):
-        if key in data:
-            data[key] = move(data[key])
-    if data.get("cell") is not None:
-        data.cell = _turn_edges(data.cell.reshape(3, 3), move).reshape(data.cell.shape)
-    grid = data.get("potential")
-    if grid is not None:
-        if not isinstance(grid, PotentialGrid):
-            raise InputError(f"potential: expected a PotentialGrid, got {type(grid).__name__}")
-        origin, cell = torch.from_numpy(grid.origin), torch.from_numpy(grid.cell)
-        data.potential = dataclasses.replace(
-            grid, origin=move(origin[None])[0].numpy(), cell=_turn_edges(cell, move).numpy()
-        )
-
-
-def _turn_edges(edges: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
-    """``edges`` ``[3, 3]`` as directions: without the shift of ``move``."""
-    return (move(edges.double()) - move(torch.zeros_like(edges, dtype=torch.float64))).to(edges)
 
 
 def per_sample(values: Sequence[float], stack: Tensor) -> Tensor:

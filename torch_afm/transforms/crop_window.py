@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan
-from torch_afm.data import AFMData
-from torch_afm.transforms.base import Drawn, FrameTransform, RandomFrameTransform, move_graph
+from torch_afm.data import AFMData, move_graph
+from torch_afm.transforms.base import Drawn, FrameTransform, RandomFrameTransform
 from torch_afm.utils import InputError
 
 

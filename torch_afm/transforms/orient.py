@@ -10,8 +10,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
-from torch_afm.data import AFMData
-from torch_afm.transforms.base import move_graph
+from torch_afm.data import AFMData, move_graph
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Å that a lattice vector may rise over its length, as :func:`torch_afm.ppm.periodic.cell_shifts` has it.

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from torch_afm.config import Scan
-from torch_afm.data import AFMData
-from torch_afm.transforms.base import Drawn, FrameTransform, RandomFrameTransform, move_graph
+from torch_afm.data import AFMData, move_graph
+from torch_afm.symmetry import Symmetry
+from torch_afm.transforms.base import Drawn, FrameTransform, RandomFrameTransform
 from torch_afm.utils import InputError
 
 
 class Turn(FrameTransform):
-    """Mirror x, where asked for, then turn by quarter turns about the centre of the window, from x towards y.
+    """Mirror x, where asked for, then turn by quarter turns about the center of the window, from x towards y.
     Pixels are moved, none is interpolated.
 
     Args:
@@ -33,29 +35,18 @@ class Turn(FrameTransform):
     def stack(self, stack: Tensor) -> Tensor:
         self.check(stack, self.turns)
         out = torch.empty_like(stack)
-        kinds = list(zip(self.turns, self.mirror, strict=True))
-        for turns, mirror in set(kinds):
-            chosen = [i for i, kind in enumerate(kinds) if kind == (turns, mirror)]
-            old = stack[chosen]
-            out[chosen] = torch.rot90(old.flip(-1) if mirror else old, turns, dims=(-1, -2))
+        ways = [Symmetry(*way) for way in zip(self.turns, self.mirror, strict=True)]
+        for way in set(ways):
+            chosen = [i for i, one in enumerate(ways) if one == way]
+            out[chosen] = way.image(stack[chosen])
         return out
 
     def graph(self, samples: Sequence[AFMData], scan: Scan) -> None:
-        centre = torch.tensor([*(np.mean(axis) for axis in scan.window), 0.0])
         for data, turns, mirror in zip(samples, self.turns, self.mirror, strict=True):
-            cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns % 4]
-            sign = -1 if mirror else 1
-
-            def move(pos: Tensor, cos: int = cos, sin: int = sin, sign: int = sign) -> Tensor:
-                x, y, z = (pos - centre.to(pos)).unbind(1)
-                turned = torch.stack([sign * cos * x - sin * y, sign * sin * x + cos * y, z], dim=1)
-                return turned + centre.to(pos)
-
-            move_graph(data, move)
+            move_graph(data, partial(Symmetry(turns, mirror).points, center=scan.center))
 
     def scan(self, scan: Scan) -> Scan:
-        (x0, x1), (y0, y1) = scan.window
-        if scan.pixels[0] != scan.pixels[1] or not np.isclose(x1 - x0, y1 - y0):
+        if scan.pixels[0] != scan.pixels[1] or not np.isclose(*scan.extent):
             raise InputError(f"scan: expected a square to turn, got {scan.pixels} pixels on {scan.window} Å")
         return scan
 

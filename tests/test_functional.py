@@ -1,0 +1,37 @@
+"""Normalized slices and Pearson's r, against scipy and numpy."""
+
+import numpy as np
+import torch
+from scipy.stats import pearsonr
+
+from torch_afm.functional import normalize_slices, pearson
+
+
+def test_slices_have_zero_mean_and_unit_variance():
+    rng = np.random.default_rng(0)
+    stack = torch.from_numpy(rng.normal(3.0, 5.0, (2, 1, 4, 9, 7)))
+    got = normalize_slices(stack).numpy()
+    assert np.allclose(got.mean((-2, -1)), 0, atol=1e-12)
+    assert np.allclose(got.var((-2, -1)), 1)
+
+
+def test_a_slice_without_contrast_becomes_zero():
+    stack = torch.stack([torch.full((5, 5), 7.0), torch.arange(25.0).view(5, 5)])
+    got = normalize_slices(stack)
+    assert not got[0].any()
+    assert got[1].any()
+
+
+def test_pearson_is_that_of_scipy():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 3, 6, 5))
+    got = pearson(torch.from_numpy(a), torch.from_numpy(b))
+    expected = [pearsonr(x.ravel(), y.ravel()).statistic for x, y in zip(a, b, strict=True)]
+    assert np.allclose(got.numpy(), expected)
+
+
+def test_pearson_of_an_empty_image_is_zero_and_units_do_not_matter():
+    a = torch.rand(2, 6, 6)
+    assert pearson(a, torch.ones(2, 6, 6)).tolist() == [0.0, 0.0]
+    assert torch.allclose(pearson(a, 3 * a + 2), torch.ones(2, dtype=torch.float64))
+    assert torch.allclose(pearson(a, -a), -torch.ones(2, dtype=torch.float64))
