@@ -25,7 +25,7 @@ def stack(tmp_path):
     values = np.random.default_rng(0).normal(-9, 3, (1, 3, 17, 21)).astype(np.float32)
     path = tmp_path / "stack.npz"
     write_stack(
-        path, AFMStack(values, np.arange(21) / 4, np.arange(17) / 4, -np.arange(3) / 10, {"tip": "CO"})
+        path, AFMStack(values, np.arange(21) / 4, np.arange(17) / 4, -np.arange(3) / 10, {"molecule": "CO"})
     )
     return path
 

@@ -28,7 +28,7 @@ from torch_afm.generation import (
 )
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
 from torch_afm.io.files import write_json
-from torch_afm.io.scans.model_grid import choose_oscillation
+from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
@@ -164,8 +164,7 @@ def scan_of(stack: AFMStack, default: Scan) -> Scan:
             raise InputError(f"z: expected steps of {scan.dz:g} Å, as its scan says, got {dz:.4g} Å")
         if "scan" not in stack.meta:
             dz = scan.dz if abs(dz - scan.dz) <= _STEP * scan.dz else dz
-            cautions: list[str] = []
-            scan = choose_oscillation(stack.meta, scan, dz, None, [], cautions)
+            scan, _, cautions = choose_oscillation(stack.meta, scan, dz)
             for text in cautions:
                 warnings.warn(text, stacklevel=2)
     sides = ((float(stack.x[0]), float(stack.x[-1])), (float(stack.y[0]), float(stack.y[-1])))

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from torch_afm.config import Scan, from_dict
 from torch_afm.io.hdf5 import import_h5py
-from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, number, reading
+from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, reading
 from torch_afm.io.stacks import AFMStack, as_stack, read_npz_stack
 from torch_afm.utils import InputError
 
@@ -65,24 +64,16 @@ def _block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
     if channel not in names:
         raise InputError(f"channel: expected one of {', '.join(names)} in {path}, got {channel!r}")
     meta = stack.meta
-    if "scan" in meta:
-        try:
-            scan = from_dict(Scan, meta["scan"])
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{path}: meta: cannot read 'scan': {error}") from None
+    scan = stack.recorded_scan
+    if scan is not None:
         meta = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k} | meta
-    for key in ("amplitude", "f0", "k", "angle", "z_spread", "measured"):
-        if key in meta:
-            number(path, key, meta[key])
-    if not isinstance(meta.get("warnings", []), list):
-        raise InputError(f"{path}: meta: expected a list of warnings, got {meta['warnings']!r}")
     sizes = [float(axis[-1] - axis[0]) * len(axis) / max(len(axis) - 1, 1) for axis in (stack.x, stack.y)]
     return ScanBlock(
         values=stack.stack[names.index(channel)].astype(np.float64),
         heights=stack.z,
         size=(sizes[0], sizes[1]),
         center=(float(stack.x[0] + stack.x[-1]) / 2, float(stack.y[0] + stack.y[-1]) / 2),
-        unit=str(meta.get("unit", "Hz")),
+        unit=stack.unit,
         channel=str(meta.get("channel", channel)) if len(names) == 1 else channel,
         direction=str(meta.get("direction", "forward")),
         meta=meta,

@@ -1,16 +1,12 @@
-"""The heights, the oscillation and the pixels of a model, as far as a scan has them."""
+"""The heights and the pixels of a model, as far as a scan has them."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from torch_afm.config import Scan
-from torch_afm.io.scans.scan_block import number
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
@@ -19,9 +15,6 @@ LEAST_RANGE = 0.5
 
 #: Pixels of the model's size along x and y that a scan must have.
 _LEAST_PIXELS = 16
-
-#: Samples of one oscillation at most.
-_MOST_SAMPLES = 200
 
 #: Å a pixel: coarser ones blur the contrast of bonds.
 _COARSE = 0.5
@@ -88,59 +81,6 @@ def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, w
             f"the measured slices are {gap:.2f} Å apart, {inside} of them are used; what lies between them "
             "is interpolated"
         )
-
-
-def choose_oscillation(
-    meta: Mapping[str, Any],
-    model: Scan,
-    dz: float,
-    amplitude: float | None,
-    steps: list[tuple[str, str]],
-    warnings: list[str],
-) -> Scan:
-    """The model's scan with other height steps, and with the oscillation that is given, else that of the
-    stack's header, else the model's.
-
-    Args:
-        meta: of the stack: ``"amplitude"`` [Å, peak to peak], ``"f0"`` [Hz] and ``"k"`` [N/m].
-        model: the scan that the model was made for.
-        dz: height step in Å.
-        amplitude: peak to peak in Å, in place of the header's.
-        steps: what was chosen is added to these.
-        warnings: what may be wrong is added to these.
-
-    Raises:
-        InputError: for an amplitude of more than 200 height steps, and for what is no number.
-    """
-    stated = {key: number("stack: meta", key, meta[key]) for key in ("amplitude", "f0", "k") if key in meta}
-    for key in [key for key, value in stated.items() if not value > 0]:
-        warnings.append(f"the header says {key} {stated.pop(key):g}, which cannot be: the model's is taken")
-    source = "given"
-    if amplitude is None:
-        source = "header" if "amplitude" in stated else "model"
-        amplitude = stated.get("amplitude", model.amplitude)
-    n = round(amplitude / dz)
-    if n > _MOST_SAMPLES:
-        raise InputError(
-            f"amplitude: expected at most {_MOST_SAMPLES * dz:.1f} Å peak to peak, got "
-            f"{amplitude:.4g} Å ({source})"
-        )
-    found = dataclasses.replace(
-        model, dz=dz, n_oscillation=max(2, n), f0=stated.get("f0", model.f0), k=stated.get("k", model.k)
-    )
-    if abs(found.amplitude - amplitude) > max(0.05 * amplitude, 1e-3):
-        warnings.append(
-            f"an oscillation amplitude of {amplitude:.2f} Å is simulated as {found.amplitude:.2f} Å, whole "
-            f"steps of height"
-        )
-    steps.append(
-        (
-            "oscillation",
-            f"amplitude {found.amplitude:.2f} Å peak to peak ({source}), resonance frequency "
-            f"{found.f0:.0f} Hz ({'header' if 'f0' in stated else 'model'})",
-        )
-    )
-    return found
 
 
 def onto_pixels(

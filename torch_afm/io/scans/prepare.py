@@ -10,12 +10,13 @@ import numpy as np
 
 from torch_afm.config import Scan
 from torch_afm.config.prediction import ScanPreparation
+from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans.align_slices import align_slices
 from torch_afm.io.scans.crop import crop
 from torch_afm.io.scans.crop_finished import crop_finished
 from torch_afm.io.scans.flatten_lines import flatten_lines
 from torch_afm.io.scans.flatten_plane import flatten_plane
-from torch_afm.io.scans.model_grid import LEAST_RANGE, choose_heights, choose_oscillation, onto_pixels
+from torch_afm.io.scans.model_grid import LEAST_RANGE, choose_heights, onto_pixels
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -87,11 +88,13 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
     flat = _level(stack, settings, steps, warnings)
     dz, heights = choose_heights(flat, model, settings.top, warnings)
-    scan = choose_oscillation(stack.meta, model, dz, settings.amplitude, steps, warnings)
+    scan, oscillation, cautions = choose_oscillation(stack.meta, model, dz, settings.amplitude)
+    steps.append(("oscillation", oscillation))
+    warnings += cautions
     found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
-    oscillation = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
-    found = found.replace(meta=found.meta | oscillation)
+    used = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
+    found = found.replace(meta=found.meta | used)
     (px, py), n = found.pixel, len(stack.values)
     steps.append(
         ("pixels", f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {_window(found)}")

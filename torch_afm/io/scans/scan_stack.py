@@ -14,12 +14,12 @@ from torch import Tensor
 
 from torch_afm.config import Scan
 from torch_afm.io.scans.resample import resample
-from torch_afm.io.stacks import AFMStack
+from torch_afm.io.stacks import AFMStack, RecordedSettings, check_meta
 from torch_afm.utils import InputError, check_shape
 
 
 @dataclass(frozen=True, eq=False)
-class ScanStack:
+class ScanStack(RecordedSettings):
     """Constant-height images, far to near.
 
     Args:
@@ -30,14 +30,14 @@ class ScanStack:
         unit: of the values.
         channel: its name in the file.
         direction: ``"forward"`` or ``"backward"``.
-        meta: everything else that is known; fits into JSON.
+        meta: everything else that is known, as in :class:`torch_afm.io.AFMStack`.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]``.
 
     Raises:
         InputError: for a wrong shape, an empty axis, infinite values, heights or a window that are not
-            finite or not in order.
+            finite or not in order, or a setting that cannot be.
     """
 
     values: np.ndarray
@@ -64,6 +64,7 @@ class ScanStack:
                     f"window: expected {name}0 < {name}1 for {n} pixels, both finite and equal for one, "
                     f"got {low:g} and {high:g}"
                 )
+        check_meta(self.meta)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "heights", heights)
 
