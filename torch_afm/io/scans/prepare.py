@@ -16,7 +16,6 @@ from torch_afm.io.scans.crop_finished import crop_finished
 from torch_afm.io.scans.flatten_lines import flatten_lines
 from torch_afm.io.scans.flatten_plane import flatten_plane
 from torch_afm.io.scans.model_grid import LEAST_RANGE, choose_heights, onto_pixels
-from torch_afm.io.scans.reverse import reverse
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -47,7 +46,7 @@ class ScanPreparation:
     """What is done to a scan before a model sees it.
 
     Args:
-        reverse: heights count the other way, see :func:`reverse`.
+        reverse: heights count the other way, see :meth:`ScanStack.reversed`.
         window: part of the scan that is used, ``((x0, x1), (y0, y1))`` in Å of the scan frame; ``None`` for
             all of it.
         center: use one window of the model's size around this place, in Å of the scan frame.
@@ -177,7 +176,7 @@ def _level(
 ) -> ScanStack:
     """All that is done before heights and pixels are chosen."""
     if settings.reverse:
-        stack = reverse(stack)
+        stack = stack.reversed()
         steps.append(("order", "heights counted the other way: the slices are in reverse order"))
     if not np.isfinite(stack.values).all():
         stack = _finished(stack, steps, warnings)
