@@ -43,10 +43,11 @@ from torch_afm.generation import (
     predict_scan,
     turned_back,
 )
-from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan, turn
+from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import SpatialGenerator, load_generator
+from torch_afm.symmetry import Symmetry
 
 #: Width of each stack in Å.
 STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}
@@ -79,7 +80,7 @@ def run_stack(
     center = ((x0 + x1) / 2, (y0 + y1) / 2)
     rows, graphs, structures = [], [], []
     for turns in range(0, 4, 4 // rotations):
-        turned = turn(prepared.stack, turns)
+        turned = prepared.stack.turned(Symmetry(turns))
         pixels_ = turned.values.shape[:0:-1]
         scan = dataclasses.replace(prepared.scan, window=turned.window, pixels=pixels_)
         found = predict_scan(model, turned.tensor(), scan, z_top, **how)

@@ -26,9 +26,10 @@ from torch_afm.generation import (
     turned_back,
 )
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.io.scans import PreparedScan, ScanPreparation, ScanStack, prepare_scan, read_scan, turn
+from torch_afm.io.scans import PreparedScan, ScanPreparation, ScanStack, prepare_scan, read_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
 from torch_afm.models import GraphGenerator, SpatialGenerator
+from torch_afm.symmetry import Symmetry
 from torch_afm.utils import InputError
 
 #: Å that the refinement may move a tip whose height is a guess.
@@ -244,7 +245,7 @@ def _predict(
     tip = setting(prepared.stack.afm_stack(), "tip", Tip())
     found = []
     for turns in range(0, 4, 4 // rotations):
-        turned = turn(prepared.stack, turns)
+        turned = prepared.stack.turned(Symmetry(turns))
         _, ny, nx = turned.values.shape
         scan = dataclasses.replace(prepared.scan, window=turned.window, pixels=(nx, ny))
         told = how | {"progress": _told(how["progress"], turns) if rotations > 1 else how["progress"]}

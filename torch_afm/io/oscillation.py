@@ -20,7 +20,7 @@ def choose_oscillation(
     stack's header, else the model's.
 
     Args:
-        meta: of the stack, as :class:`torch_afm.io.AFMStack` checks it: ``"amplitude"`` [Å, peak to peak], ``"f0"`` [Hz] and ``"k"`` [N/m].
+        meta: of the stack: ``"amplitude"`` [Å, peak to peak], ``"f0"`` [Hz] and ``"k"`` [N/m], numbers.
         model: the scan that the model was made for.
         dz: height step in Å.
         amplitude: peak to peak in Å, in place of the header's.

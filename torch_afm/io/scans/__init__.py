@@ -8,9 +8,7 @@ from torch_afm.io.scans.flatten_plane import flatten_plane
 from torch_afm.io.scans.prepare import PreparedScan, ScanPreparation, prepare_scan
 from torch_afm.io.scans.read import read_scan, read_stack
 from torch_afm.io.scans.resample import resample
-from torch_afm.io.scans.reverse import reverse
 from torch_afm.io.scans.scan_stack import ScanStack
-from torch_afm.io.scans.turn import turn
 
 __all__ = [
     "PreparedScan",
@@ -25,6 +23,4 @@ __all__ = [
     "read_scan",
     "read_stack",
     "resample",
-    "reverse",
-    "turn",
 ]

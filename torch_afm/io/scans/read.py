@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_afm.config import Scan
 from torch_afm.io.scans.arrays import read_hdf5, read_npz
 from torch_afm.io.scans.assemble import assemble
 from torch_afm.io.scans.createc import is_createc, read_createc
@@ -126,48 +125,22 @@ def read_scan(
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
 
-def read_stack(
-    path: str | Path,
-    channel: str | None = None,
-    direction: str = "forward",
-    heights: Sequence[float] | None = None,
-    pixel_size: float | tuple[float, float] | None = None,
-    scale: float | None = None,
-    scan: Scan | None = None,
-    center: tuple[float, float] | None = None,
-    top: float | None = None,
-    constant_height: bool = False,
-) -> AFMStack:
-    """A stack as models take it. A stack file of :func:`torch_afm.io.write_stack` without further arguments
-    is read as it is; anything else, as :func:`read_scan` describes it.
+def read_stack(path: str | Path) -> AFMStack:
+    """A stack as it is stored: a file of :func:`torch_afm.io.write_stack` with all its channels, anything
+    else as :func:`read_scan` reads it.
 
     Args:
         path: the file or folder.
-        channel: see :func:`read_scan`.
-        direction: see :func:`read_scan`.
-        heights: see :func:`read_scan`.
-        pixel_size: see :func:`read_scan`.
-        scale: see :func:`read_scan`.
-        scan: grid to put the stack on, see :meth:`ScanStack.on_grid`; its own where ``None``.
-        center: what comes to the centre of the grid's window, in Å; the middle of the stack where ``None``.
-        top: height of the grid's first slice in Å, as the stack's heights; that of its first slice where
-            ``None``.
-        constant_height: see :func:`read_scan`.
 
     Raises:
-        InputError: as :func:`read_scan`, for a grid that reaches out of what was scanned, and for images that
-            were not finished.
+        InputError: as :func:`read_scan`, and for images that were not finished.
     """
     path = Path(path)
-    given = (channel, heights, pixel_size, scale, scan, center, top)
-    plain = all(value is None for value in given) and direction == "forward" and not path.is_dir()
-    if plain and (not path.is_file() or _kind(path) == "npz"):
+    if not path.is_dir() and (not path.is_file() or _kind(path) == "npz"):
         return read_npz_stack(path)
-    if scan is None and (center is not None or top is not None):
-        raise InputError("center, top: expected only with the scan they place, got no scan")
-    stack = read_scan(path, channel, direction, heights, pixel_size, scale, constant_height=constant_height)
+    stack = read_scan(path)
     try:
-        return (stack if scan is None else stack.on_grid(scan, center, top)).afm_stack()
+        return stack.afm_stack()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.config import Scan
+from torch_afm.config import to_dict
 from torch_afm.io.scans.resample import resample
 from torch_afm.io.stacks import AFMStack, RecordedSettings, check_meta
+from torch_afm.symmetry import Symmetry
 from torch_afm.utils import InputError, check_shape
 
 
@@ -89,6 +89,23 @@ class ScanStack(RecordedSettings):
         """A copy with other fields."""
         return dataclasses.replace(self, **changes)
 
+    def turned(self, symmetry: Symmetry) -> ScanStack:
+        """The stack turned about the middle of its window, and the tip that it records with it. Pixels are
+        moved, none is interpolated."""
+        low, high = np.array(self.window).T
+        middle, half = (low + high) / 2, (high - low) / 2
+        if symmetry.swaps_axes:
+            half = half[::-1]
+        x, y = ((float(m - h), float(m + h)) for m, h in zip(middle, half, strict=True))
+        values = symmetry.image(torch.from_numpy(self.values)).numpy()
+        tip = {} if self.tip is None else {"tip": to_dict(symmetry.tip(self.tip))}
+        return self.replace(values=np.ascontiguousarray(values), window=(x, y), meta=self.meta | tip)
+
+    def reversed(self) -> ScanStack:
+        """The stack with the sign of its heights changed, and so with its slices in the other order: for
+        files whose heights grow towards the surface, or whose order was taken the wrong way round."""
+        return self.replace(values=self.values[::-1], heights=-self.heights[::-1])
+
     def resample(self, x: np.ndarray, y: np.ndarray, heights: np.ndarray) -> ScanStack:
         """The stack on other positions, by :func:`torch_afm.io.scans.resample`.
 
@@ -103,37 +120,6 @@ class ScanStack(RecordedSettings):
         values = resample(self.values, (self.heights, self.y, self.x), (heights, y, x))
         window = ((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
         return self.replace(values=values, heights=heights, window=window)
-
-    def on_grid(
-        self, scan: Scan, center: tuple[float, float] | None = None, top: float | None = None
-    ) -> ScanStack:
-        """The stack on the pixels and heights of a model's scan.
-
-        Args:
-            scan: the model's scan; its number of slices and its height step decide the heights.
-            center: what comes to the centre of the model's window, in Å as ``window``. Default: the middle of
-                the stack.
-            top: height in Å, as in ``heights``, of the model's first slice. Default: that of the stack.
-
-        A header that tells another oscillation than that of ``scan`` is worth a warning.
-
-        Raises:
-            InputError: where the model's window or heights reach out of what was scanned.
-        """
-        amplitude = float(self.meta.get("amplitude", scan.amplitude))
-        if abs(amplitude - scan.amplitude) > 0.05 * scan.amplitude:
-            warnings.warn(
-                f"the header gives an oscillation of {amplitude:.2f} Å peak to peak, the model"
-                f" has {scan.amplitude:.2f} Å",
-                stacklevel=2,
-            )
-        low, high = np.array(self.window).T
-        middle = (low + high) / 2 if center is None else np.asarray(center, dtype=np.float64)
-        shift = middle - np.array(scan.window).mean(axis=1)
-        first = float(self.heights[0]) if top is None else top
-        heights = first - scan.dz * np.arange(scan.n_slices)
-        found = self.resample(scan.x + shift[0], scan.y + shift[1], heights)
-        return found.replace(window=scan.window, meta=self.meta | {"center": middle.tolist()})
 
     def tensor(self) -> Tensor:
         """The stack as models take it, ``[1, 1, Z, Y, X]`` float32."""
