@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_afm.io.scans.arrays import read_hdf5, read_npz
+from torch_afm.io.scans.arrays import read_hdf5, read_npz, stack_block
 from torch_afm.io.scans.assemble import assemble
 from torch_afm.io.scans.createc import is_createc, read_createc
 from torch_afm.io.scans.gwyddion import read_gwy
@@ -70,7 +70,7 @@ _MAX_FILES = 100_000
 
 
 def read_scan(
-    path: str | Path,
+    path: str | Path | AFMStack,
     channel: str | None = None,
     direction: str = "forward",
     heights: Sequence[float] | None = None,
@@ -93,7 +93,7 @@ def read_scan(
     oscillation, ``meta["warnings"]`` what may be wrong.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or a stack in memory, which goes the same road.
         channel: name of the channel, with or without its unit; that of the frequency shift where ``None``.
         direction: ``"forward"`` or ``"backward"``.
         heights: height of the tip at each image in Å, larger is farther, in the order of the names of the
@@ -111,9 +111,12 @@ def read_scan(
     check_direction(direction)
     if step is not None and (heights is not None or not 0 < step < math.inf):
         raise InputError(f"step: expected a positive number of Å, and no heights beside it, got {step}")
-    path = Path(path)
     blocks: list[tuple[Path, ScanBlock]] = []
-    for file in _files(path):
+    if isinstance(path, AFMStack):
+        stack, path = path, Path("stack")
+        blocks.append((path, stack_block(path, stack, channel)))
+    path = Path(path)
+    for file in _files(path) if not blocks else ():
         blocks.append((file, _read(file, channel, direction)))
         check_size(path, sum(block.values.size for _, block in blocks), MAX_VALUES)
     both = (pixel_size, pixel_size) if isinstance(pixel_size, int | float) else pixel_size
