@@ -44,9 +44,7 @@ def main(args: Namespace) -> int:
 
     folder = Path(args.out)
     found.write(folder)
-    scores = {
-        str(cutoff): _scores(found.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS
-    }
+    scores = {str(cutoff): _scores(found.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS}
     record = {
         "molecule": name,
         "in_embedded_list": known,
@@ -56,7 +54,8 @@ def main(args: Namespace) -> int:
     write_json(folder / "prediction.json", found.to_dict() | record)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
-    plot_generation(found, stack, truth=visible).savefig(folder / "prediction.png", dpi=120)
+    picture = plot_generation(found.graph, found.steps, stack, found.ended, found.context, truth=visible)
+    picture.savefig(folder / "prediction.png", dpi=120)
 
     print(f"molecule   {name}, {'' if known else 'not '}in the list of molecules that the package trains on")
     print(

@@ -47,6 +47,7 @@ def main(args: Namespace) -> int:
     stack = read_stack(path)
     renderer, z_top = _imaged(stack, start, args.z_top, args.known, args.backend)
     # The standard deviations of a prediction file are corrected already.
+    priors = {"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}
     settings = RefinementSettings.known() if args.known else RefinementSettings(sigma_scale=1.0)
     result = refine(
         start.graph,
@@ -54,13 +55,17 @@ def main(args: Namespace) -> int:
         renderer,
         z_top,
         context=start.context if len(start.context.z) else None,
-        prior={"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}[args.prior],
+        prior={"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}[
+            args.prior
+        ],
         settings=settings,
         starts=args.starts,
         seed=args.seed,
         top=None if args.known else 0.0,
     )
-    verdict = _write(folder, result, stack, start, renderer, {"prediction": args.prediction, "stack": str(path)})
+    verdict = _write(
+        folder, result, stack, start, renderer, {"prediction": args.prediction, "stack": str(path)}
+    )
     moved = (result.data.pos - start.graph.pos).norm(dim=1).mean()
     left = result.residual.square().mean(dim=(1, 2)).sqrt()
     print(f"{'refined' if result.helped else 'kept':<10} {len(start.graph.z)} atoms: {result.why}")
@@ -83,7 +88,9 @@ def _stack(given: str | None, start: StoredPrediction) -> Path:
     if path is None and start.recorded and prepared.exists():
         return prepared
     if path is None:
-        raise InputError("stack: expected a stack file, for the prediction does not state what it was made of")
+        raise InputError(
+            "stack: expected a stack file, for the prediction does not state what it was made of"
+        )
     if start.stack is not None and path.resolve() == start.stack.resolve() and prepared.exists():
         return prepared
     if path.is_dir() and (path / "scan.npz").exists():

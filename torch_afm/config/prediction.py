@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
-from torch_afm.config.graph_generator import MAX_ATOMS
+from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.utils import InputError
 
 Pair = tuple[float, float]

@@ -102,7 +102,9 @@ class ScanPrediction(Prediction):
         cell = self.cell
         if cell is not None and len(self.graph.z):
             write_cif(folder / "prediction.cif", self.graph, cell)
-        plot_generation(self, self.reference).savefig(folder / "prediction.png", dpi=120)
+        plot_generation(self.graph, self.steps, self.reference, self.ended, self.context).savefig(
+            folder / "prediction.png", dpi=120
+        )
         plot_preparation(self.chosen.prepared).savefig(folder / "preparation.png", dpi=100)
         report = self.report()
         write_report(folder / "report.html", report)
@@ -131,7 +133,7 @@ class ScanPrediction(Prediction):
         return [row[:2] for row in stated[:2]]
 
     def report(self) -> PredictionReport:
-        """All of it for the eye; see :func:`torch_afm.viz.write_report` and :func:`torch_afm.viz.plot_report`."""
+        """All of it for the eye, for :func:`torch_afm.viz.write_report` or :func:`torch_afm.viz.plot_report`."""
         sure = int((self.graph.confidence >= _SURE).sum())
         deep = len(self.context.z)
         below = f" Its image is that of {deep} atoms below the surface cut, too." if deep else ""

@@ -15,7 +15,7 @@ from torch_afm.config.prediction import PredictOptions, ScanPreparation
 from torch_afm.generation.slices import HeightGuess, choose_slices, known_slices
 from torch_afm.io.scans import PreparedScan, ScanStack, prepare_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
-from torch_afm.models import SpatialGenerator
+from torch_afm.models import Generator
 
 #: Å of a scan, beside those that the network is shown, that its slices are searched in: the nearest.
 _SEARCHED = 1.5
@@ -80,7 +80,7 @@ class ChosenScan:
 
 
 def choose_preparation(
-    model: SpatialGenerator,
+    model: Generator,
     stack: ScanStack,
     options: PredictOptions,
     progress: Callable[[str], None] | None = None,
@@ -205,7 +205,9 @@ def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: boo
         heights = stack.heights[first : first + n]
         tried = len({attempt.guess.first for attempt in attempts})
         reason = (
-            f"the best of {tried} tried" if tried else "nearest to the heights that the network was trained at"
+            f"the best of {tried} tried"
+            if tried
+            else "nearest to the heights that the network was trained at"
         )
         steps.append(
             (

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from torch_afm.config import Scan, to_dict
+from torch_afm.config import Scan
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData
 from torch_afm.generation.confidence import calibrate, load_calibration

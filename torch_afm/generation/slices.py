@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
-from torch_afm.config.graph_generator import MAX_ATOMS
+from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.generation.loop import generate
-from torch_afm.generation.tiles import window_image, cut_windows
+from torch_afm.generation.generate import generate
+from torch_afm.generation.tiles import cut_windows, window_image
 from torch_afm.models import Generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.utils import InputError, check_shape
@@ -51,8 +51,8 @@ def choose_slices(
     max_atoms: int = MAX_ATOMS,
     progress: Callable[[str], None] | None = None,
 ) -> list[HeightGuess]:
-    """Predict the strongest window without refinement, in one view, for several guesses, six at most, of where
-    in the scan the network's slices begin and of the first anchor height there.
+    """Predict the strongest window without refinement, in one view, for several guesses, six at most, of
+    where in the scan the network's slices begin and of the first anchor height there.
 
     Networks know molecules from the heights they were trained at, and find little a few tenths of an Å nearer
     or farther, where what counts is the lower turning point. So slices 0.3 Å apart are tried, at the height
@@ -101,7 +101,9 @@ def choose_slices(
             progress(f"looking for the slices and the height of the tip, {len(guesses) + 1}")
         slices = strongest[:, :, first : first + n]
         found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
-        image = whole.render(found.whole, z_top=z_top + first * scan.dz).cpu()
+        atoms = found.steps[-1].graph
+        shown = AFMData(z=atoms.z, pos=atoms.pos, charge=torch.zeros(len(atoms.z)))
+        image = whole.render(shown, z_top=z_top + first * scan.dz).cpu()
         guesses.append(HeightGuess(first, z_top, mean_pearson(image, strongest)))
 
     if z_top is not None:

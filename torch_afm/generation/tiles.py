@@ -248,8 +248,8 @@ def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:
 
     Args:
         tiles: the tiles.
-        graphs: what was found in each, in the frame of the scan, with the keys of :func:`find_atoms`, bonds
-            and ``bond_probability``.
+        graphs: what was found in each, in the frame of the scan, as the graphs of a
+            :class:`torch_afm.generation.Prediction`.
 
     Returns:
         graph with the same keys, and ``tile`` ``[N]``: which tile each atom is from.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +19,7 @@ from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.generate import generate
 from torch_afm.generation.pipeline import predict_structure
 from torch_afm.generation.refinement import RefinementSettings
-from torch_afm.generation.result import Prediction
+from torch_afm.generation.result import Prediction, Window
 from torch_afm.generation.tiles import Tile, cut_windows, move_tile, stitch, window_image
 from torch_afm.models import Generator, Proposal, Step
 from torch_afm.ppm import ProbeParticleModel
@@ -33,39 +31,6 @@ EMPTY = 0.05
 #: Å by which what is found at first must lie off the middle of its window for that to move within the scan;
 #: for a window to move out of a scan that is no larger; and how far that may be.
 _OFF, _OFF_BEYOND, _BEYOND = 0.5, 1.5, 3.0
-
-
-@dataclass(frozen=True)
-class Window:
-    """What one window of a scan shows.
-
-    Args:
-        tile: where it lies.
-        prediction: in its own frame; ``None`` for a window without contrast.
-        pearson: Pearson's r of its image, with the tip and height that were fitted, and of its part of the
-            scan, mean of the slices.
-    """
-
-    tile: Tile
-    prediction: Prediction | None
-    pearson: float
-
-    @property
-    def refined(self) -> bool:
-        """Whether a refinement was accepted."""
-        return self.prediction is not None and self.prediction.refined
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, without the structure."""
-        found = self.prediction
-        return {
-            "center": list(self.tile.center),
-            "empty": found is None,
-            "pearson": self.pearson,
-            "atoms": 0 if found is None else len(found.graph.z),
-            "refined": self.refined,
-            "reason": None if found is None or found.refinement is None else found.refinement.why,
-        }
 
 
 def predict_scan(
@@ -223,17 +188,13 @@ def _centered(
 ) -> Tile:
     """The tile with the atoms that are found at first in its middle, as molecules are in training."""
     wanted = model.config.scan
-    found = generate(
-        model, window_image(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1
-    )
+    found = generate(model, window_image(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1)
     pos = found.steps[-1].graph.pos
     if not len(pos):
         return tile
     middle = (pos.amin(dim=0) + pos.amax(dim=0)) / 2 + _shift(tile, wanted)
     larger = any(n > m for n, m in zip(scan.pixels, wanted.pixels, strict=True))
-    moved = move_tile(
-        tile, scan, wanted, (float(middle[0]), float(middle[1])), 0.0 if larger else _BEYOND
-    )
+    moved = move_tile(tile, scan, wanted, (float(middle[0]), float(middle[1])), 0.0 if larger else _BEYOND)
     return moved if math.dist(moved.center, tile.center) >= (_OFF if larger else _OFF_BEYOND) else tile
 
 
@@ -263,7 +224,7 @@ def _inside(pos: Tensor, scan: Scan) -> Tensor:
 
 
 def _placed(model: Generator, window: Window, z_top: float) -> AFMData:
-    """All atoms of a window, with their bonds, in the frame of the scan and at the given height of the tip."""
+    """All atoms of a window, with their bonds, in the frame of the scan and at a height of the tip."""
     if window.prediction is None:
         return no_atoms(model.classes)
     graph = window.prediction.steps[-1].graph.clone()
