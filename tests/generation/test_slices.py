@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from tests.generation.test_pipeline import Known
-from tests.generation.test_spatial import SCAN
+from tests.generation.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.generation import choose_slices, known_slices
@@ -28,20 +27,20 @@ def stack(z_top, n_slices):
 def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
     reference, scan = stack(TRAINED + farther, n_slices)
     told = []
-    looks = choose_slices(Known(benzene()), reference, scan, progress=told.append)
-    assert len(looks) == len(told) <= 6 and len({(one.first, one.z_top) for one in looks}) == len(looks)
-    best = max(looks, key=lambda one: one.pearson)
+    guesses = choose_slices(Oracle(benzene()), reference, scan, progress=told.append)
+    assert len(guesses) == len(told) <= 6 and len({(one.first, one.z_top) for one in guesses}) == len(guesses)
+    best = max(guesses, key=lambda one: one.pearson)
     assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + farther, abs=0.35)
-    assert all(0 <= one.first <= n_slices - 2 for one in looks)
-    errors = [abs(one.z_top + one.first * scan.dz - TRAINED - farther) for one in looks]
-    assert errors[looks.index(best)] == min(errors)
+    assert all(0 <= one.first <= n_slices - 2 for one in guesses)
+    errors = [abs(one.z_top + one.first * scan.dz - TRAINED - farther) for one in guesses]
+    assert errors[guesses.index(best)] == min(errors)
 
 
 def test_known_heights_need_no_guess():
     reference, scan = stack(TRAINED + 0.52, 14)
-    (look,) = choose_slices(Known(benzene()), reference, scan, TRAINED + 0.52)
-    assert (look.first, look.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
-    assert look.first == 5 and look.z_top == pytest.approx(TRAINED + 0.02) and look.pearson > 0.9
+    (guess,) = choose_slices(Oracle(benzene()), reference, scan, TRAINED + 0.52)
+    assert (guess.first, guess.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
+    assert guess.first == 5 and guess.z_top == pytest.approx(TRAINED + 0.02) and guess.pearson > 0.9
     assert known_slices(scan, SCAN, TRAINED - 1)[0] == 0 and known_slices(scan, SCAN, TRAINED + 9)[0] == 12
 
 
@@ -51,12 +50,12 @@ def test_larger_oscillations_start_as_much_higher():
     reference = ProbeParticleModel(scan).render(benzene(), z_top=TRAINED + 1.0)
     first, z_top = known_slices(scan, SCAN, TRAINED + 1.0)
     assert (first, z_top) == (4, pytest.approx(TRAINED + 0.6))
-    looks = choose_slices(Known(benzene()), reference, scan)
-    best = max(looks, key=lambda one: one.pearson)
+    guesses = choose_slices(Oracle(benzene()), reference, scan)
+    best = max(guesses, key=lambda one: one.pearson)
     assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + 1.0, abs=0.35)
 
 
 def test_fewer_slices_than_the_models_are_refused():
     reference, scan = stack(TRAINED, 1)
     with pytest.raises(InputError, match="reference"):
-        choose_slices(Known(benzene()), reference, scan)
+        choose_slices(Oracle(benzene()), reference, scan)

@@ -55,17 +55,14 @@ def main(args: Namespace) -> int:
         renderer,
         z_top,
         context=start.context if len(start.context.z) else None,
-        prior={"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}[
-            args.prior
-        ],
+        prior=priors[args.prior],
         settings=settings,
         starts=args.starts,
         seed=args.seed,
         top=None if args.known else 0.0,
     )
-    verdict = _write(
-        folder, result, stack, start, renderer, {"prediction": args.prediction, "stack": str(path)}
-    )
+    files = {"prediction": args.prediction, "stack": str(path)}
+    verdict = _write(folder, result, stack, start, renderer, files)
     moved = (result.data.pos - start.graph.pos).norm(dim=1).mean()
     left = result.residual.square().mean(dim=(1, 2)).sqrt()
     print(f"{'refined' if result.helped else 'kept':<10} {len(start.graph.z)} atoms: {result.why}")

@@ -133,7 +133,7 @@ class ScanPrediction(Prediction):
         return [row[:2] for row in stated[:2]]
 
     def report(self) -> PredictionReport:
-        """All of it for the eye, for :func:`torch_afm.viz.write_report` or :func:`torch_afm.viz.plot_report`."""
+        """All of it for the eye, as :func:`torch_afm.viz.write_report` takes it."""
         sure = int((self.graph.confidence >= _SURE).sum())
         deep = len(self.context.z)
         below = f" Its image is that of {deep} atoms below the surface cut, too." if deep else ""

@@ -115,7 +115,7 @@ class Prediction:
             calibration: that of the network.
         """
         graph = calibrate(self.graph, calibration)
-        if self.refined:
+        if self.refined and "sigma" in graph:
             graph.sigma = self.graph.sigma
         return graph
 

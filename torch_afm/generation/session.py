@@ -9,7 +9,7 @@ from pathlib import Path
 from torch_afm.config import Scan
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData
-from torch_afm.generation.confidence import calibrate, load_calibration
+from torch_afm.generation.confidence import load_calibration
 from torch_afm.generation.outcome import ScanPrediction
 from torch_afm.generation.preparation import choose_preparation, measured_slices
 from torch_afm.generation.result import Prediction
@@ -64,9 +64,7 @@ def predict(
     reference = dataclasses.replace(
         reference, meta=reference.meta | {"measured": measured_slices(chosen.prepared)}
     )
-    if found.refined:  # standard deviations of refined atoms are the refinement's, in all windows or in none
-        calibration = dataclasses.replace(calibration, sigma=(1.0, 1.0, 1.0))
-    graph = calibrate(found.graph, calibration)
+    graph = found.calibrated(calibration)
     verdict = judge(found.graph, found.context, found.simulated, reference, calibration.min_pearson)
     parts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     return ScanPrediction(

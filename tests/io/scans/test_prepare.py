@@ -262,15 +262,3 @@ def test_scans_that_are_refused():
     # A part of a large scan is no large scan.
     part = dataclasses.replace(FIXED, window=((0.0, 20.0), (0.0, 20.0)))
     assert prepare_scan(_wide(600), MODEL, part).scan.pixels == (81, 81)
-
-
-def test_settings_that_make_no_sense():
-    for name, settings in (
-        ("flatten", {"flatten": "sphere"}),
-        ("align", {"align": "maybe"}),
-        ("window, center", {"window": ((0, 1), (0, 1)), "center": (0, 0)}),
-        ("amplitude", {"amplitude": -1.0}),
-        ("top", {"top": float("nan")}),
-    ):
-        with pytest.raises(InputError, match=f"^{name}: "):
-            ScanPreparation(**settings)
