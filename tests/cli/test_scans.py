@@ -9,8 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.generation.test_pipeline import Known
-from tests.generation.test_spatial import SCAN, by_place
+from tests.generation.networks import SCAN, Oracle, by_place
 from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
 from torch_afm.config import SpatialGeneratorConfig, Tip, to_dict
@@ -37,7 +36,7 @@ def oracle(monkeypatch):
         return [mask]
 
     monkeypatch.setattr(tiles, "find_islands", find)
-    monkeypatch.setattr(predict, "load_generator", lambda weights: Known(benzene()))
+    monkeypatch.setattr(predict, "load_generator", lambda weights: Oracle(benzene()))
 
 
 @pytest.fixture(scope="module")
