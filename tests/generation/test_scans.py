@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.generation.networks import SCAN, Z_TOP, Oracle, by_place
-from torch_afm.config import generator_config
 from torch_afm.data import AFMData
 from torch_afm.generation import (
     RefinementSettings,
@@ -19,7 +18,6 @@ from torch_afm.generation import (
     tiles,
 )
 from torch_afm.metrics import Calibration
-from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
@@ -175,7 +173,6 @@ BAD = [
     (lambda reference: predict(reference, cover="carpet"), "cover"),
     (lambda reference: predict(reference[..., :20]), "reference"),
     (lambda reference: predict(reference * float("nan")), "reference"),
-    (lambda reference: predict_scan(small(), reference, WIDE, Z_TOP), "model"),
 ]
 
 
@@ -183,7 +180,3 @@ BAD = [
 def test_bad_input(reference, call, name):
     with pytest.raises(InputError, match=f"^{name}"):
         call(reference)
-
-
-def small():
-    return SequentialGenerator(generator_config("small"))
