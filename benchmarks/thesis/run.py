@@ -258,12 +258,12 @@ def _sequence_part(report: Report, row: dict[str, Any], evaluation: Evaluation) 
     figures = {}
     for number, (name, rank) in enumerate(ranks.items(), start=7):
         i = int(np.lexsort((size, rank))[-1])
-        generation, stack, truth = evaluation.sequence(int(evaluation.chosen[i]))
-        figures[name] = plot_generation(generation, stack, truth)
+        found, stack, truth = evaluation.sequence(int(evaluation.chosen[i]))
+        figures[name] = plot_generation(found.graph, found.steps, stack, found.ended, truth=truth)
         report.figure(
             figures[name], f"Figure 5.{number}: {name} of {len(score)} predictions, score {score[i]:.2f}."
         )
-        views = plot_graphs_3d({"prediction": generation.graph, "truth": truth})
+        views = plot_graphs_3d({"prediction": found.graph, "truth": truth})
         report.figure(views, f"Figure 5.{number}, prediction and truth from the side.")
     return figures
 

@@ -101,9 +101,10 @@ class Step:
     @property
     def decision(self) -> str:
         """The decision of the step in a few letters."""
-        if not len(self.added.z):
+        atoms = self.added.z if len(self.added.z) else self.proposal.atoms.z[: len(self.refused)]
+        if not len(atoms):
             return f"stop {self.proposal.stop:.2f}"
-        counts = Counter(symbol(z) for z in self.added.z.tolist())
+        counts = Counter(symbol(z) for z in atoms.tolist())
         return "→ " + " ".join(f"{n} {element}" for element, n in sorted(counts.items()))
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from torch_afm.config import SequentialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import SequentialLoss, SequentialLossTerms, StepPrediction
@@ -142,7 +143,7 @@ def test_discount(z_true, discount):
 
 def test_weights():
     _, batch, out = make([(3, 2), (4, 1)])
-    total, position, node, edge = SequentialLoss(CLASSES, node_weight=5, edge_weight=7)(out, batch)
+    total, position, node, edge = SequentialLoss(CLASSES, config=SequentialLossConfig(5, 7))(out, batch)
     torch.testing.assert_close(total, position + 5 * node + 7 * edge)
 
 
@@ -152,4 +153,6 @@ def test_single_graph_without_a_batch_is_a_batch_of_one():
 
 
 def test_repr():
-    assert str(SequentialLoss(CLASSES)) == "SequentialLoss(z_min=-0.7, node_weight=3.0, edge_weight=2.0)"
+    assert str(SequentialLoss(CLASSES)) == (
+        "SequentialLoss(z_min=-0.7, config=SequentialLossConfig(node_weight=3.0, edge_weight=2.0))"
+    )

@@ -89,18 +89,16 @@ def test_batch_is_the_single_graphs(preset, scatter, monkeypatch):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_step_with_an_encoded_reference(preset):
+def test_graphs_with_one_reference_are_as_each_alone(preset):
     model = tiny(preset)
-    batch = collate(graphs(model))
-    out, again = model(batch), model.step(model.encode_reference(batch.reference), batch)
-    assert all(torch.equal(a, b) for a, b in zip(out, again, strict=True))
-
-    # One reference stack for all graphs of a molecule.
-    stack = batch.reference[:1]
-    shared = model.step(model.encode_reference(stack), batch)
-    batch.reference = stack.expand_as(batch.reference)
-    for a, b in zip(shared, model(batch), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    items = graphs(model)
+    for data in items:
+        data.reference = items[0].reference
+    out = model(collate(items))
+    singles = [model(data) for data in items]
+    for key in StepPrediction._fields:
+        expected = torch.cat([getattr(single, key) for single in singles])
+        torch.testing.assert_close(getattr(out, key), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("preset", ["thesis", "literal", "small"])
@@ -109,21 +107,26 @@ def test_mutants_of_one_molecule_share_its_trunk(preset, monkeypatch):
     batch = as_double(collate(graphs(model)))
     of = torch.tensor([0, 0, 1, 2, 2, 2, 3])
     batch.reference = batch.reference[of]
-    features = model.encode_reference(batch.reference)  # of every graph on its own
+    trunk = model.reference_encoder.trunk
     loss = SequentialLoss(model.classes, model.config.z_min)
     gradients = []
-    for step in (lambda: model.step(features, batch), lambda: model(batch)):
+    for ids in (torch.arange(7), None):  # every graph on its own; those with equal stacks together
+        one = batch.clone()
+        if ids is not None:
+            one.reference_id = ids
         model.zero_grad()
-        loss(step(), batch).total.backward()
+        loss(model(one), one).total.backward()
         gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=0, atol=1e-12)
 
     seen = []
-    trunk = model.encode_reference
-    monkeypatch.setattr(model, "encode_reference", lambda stack: seen.append(len(stack)) or trunk(stack))
+    encoder = model.reference_encoder
+    monkeypatch.setattr(encoder, "trunk", lambda stack: seen.append(len(stack)) or trunk(stack))
     model(batch)
-    assert seen == [4]
+    batch.reference_id = of
+    model(batch)
+    assert seen[0] == 4 and seen.count(4) == 2  # 7 are the simulated stacks, where the encoder is shared
 
 
 def test_order_of_atoms_and_edges_does_not_matter():
@@ -256,7 +259,7 @@ def test_shipped_name(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()  # what a command may have written here does not stand in the way
     loaded = SequentialGenerator.from_pretrained("demo")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
-    with pytest.raises(InputError, match="name: expected a saved SequentialGenerator"):
+    with pytest.raises(InputError, match="name: expected a saved network"):
         SequentialGenerator.from_pretrained(Path("demo"))
 
 
@@ -310,7 +313,7 @@ def test_damaged_files(tmp_path):
         tiny("small").save_pretrained(folder)
         damage(folder)
         with pytest.raises(
-            InputError, match=r"^name: expected a saved SequentialGenerator in .*, got: "
+            InputError, match=r"^name: expected a saved (network|SequentialGenerator) in .*, got: "
         ) as error:
             SequentialGenerator.from_pretrained(folder)
         assert "\n" not in str(error.value)
@@ -336,8 +339,3 @@ def test_bad_config():
     for changes in REFUSED:
         with pytest.raises(InputError, match=next(iter(changes))):
             SequentialGeneratorConfig(**changes)
-
-
-def test_unknown_preset():
-    with pytest.raises(InputError, match="preset: expected one of thesis, literal, small, got 'huge'"):
-        generator_config("huge")

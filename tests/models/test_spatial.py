@@ -134,7 +134,7 @@ def test_networks_are_not_mistaken_for_each_other(tmp_path):
     with pytest.raises(InputError, match="expected a saved SpatialGenerator"):
         SpatialGenerator.from_pretrained("small")
     (tmp_path / "spatial" / "config.json").write_text(json.dumps([1]))
-    with pytest.raises(InputError, match="expected a saved SequentialGenerator"):
+    with pytest.raises(InputError, match="expected a saved network"):
         load_generator(tmp_path / "spatial")
 
 
