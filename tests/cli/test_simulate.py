@@ -12,9 +12,9 @@ from ase.build import fcc111
 
 from torch_afm.cli.main import main
 from torch_afm.config import Scan, Tip
+from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.io import read_stack, write_xyz
-from torch_afm.io.structures import FORMATS
 from torch_afm.ppm import TorchRenderer
 
 #: Two atoms off the centre, not on one height, charged.
@@ -176,4 +176,4 @@ def test_bad_input(tmp_path, capsys):
 def test_help_names_all_formats(capsys):
     with pytest.raises(SystemExit):
         main(["simulate", "--help"])
-    assert "{" + ",".join(FORMATS) + "}" in "".join(capsys.readouterr().out.split())
+    assert "{" + ",".join(STRUCTURE_FORMATS) + "}" in "".join(capsys.readouterr().out.split())

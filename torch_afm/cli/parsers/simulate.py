@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
+from torch_afm.config.formats import STRUCTURE_FORMATS
 
 
 def parse(argv: Sequence[str]) -> Namespace:
@@ -30,7 +31,7 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--format",
-        choices=["xyz", "sdf", "mol2", "pdb", "cif", "vasp", "aims"],
+        choices=list(STRUCTURE_FORMATS),
         help="format of the file, where its name does not tell it",
     )
     parser.add_argument("--smiles", metavar="S", help="molecule as SMILES, in place of a file")

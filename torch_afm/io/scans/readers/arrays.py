@@ -9,17 +9,28 @@ from typing import Any
 import numpy as np
 
 from torch_afm.io.hdf5 import import_h5py
-from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, reading
+from torch_afm.io.scans.registry import scan_reader
+from torch_afm.io.scans.scan_block import (
+    EXPANSION,
+    MAX_VALUES,
+    ScanBlock,
+    check_forward,
+    check_size,
+    reading,
+)
 from torch_afm.io.stacks import AFMStack, as_stack, read_npz_stack
 from torch_afm.utils import InputError
 
 
-def read_npz(path: Path, channel: str | None) -> ScanBlock:
+@scan_reader("npz", suffixes=(".npz",), magic=(b"PK",))
+def read_npz(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """What :func:`torch_afm.io.write_stack` wrote; channels are called by their numbers from 0."""
+    check_forward(path, direction)
     return _block(path, read_npz_stack(path), channel)
 
 
-def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
+@scan_reader("hdf5", suffixes=(".h5", ".hdf5"), magic=(b"\x89HDF",))
+def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """The same in HDF5: datasets ``stack`` ``[C, Z, Y, X]`` or ``[Z, Y, X]``, ``x``, ``y`` and ``z``, and
     ``meta``, a JSON text of fixed length (``np.bytes_``), which may be left out. Its ``unit`` is that of the
     stack, Hz where it has none; ``scan`` brings the oscillation. Texts of variable length are
@@ -29,6 +40,7 @@ def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
         InputError: for a damaged file, a missing dataset, data in other files, anything
             :class:`torch_afm.io.AFMStack` refuses.
     """
+    check_forward(path, direction)
     h5py = import_h5py()
     with reading(path, "HDF5 file"), h5py.File(path, "r", locking=False) as file:
         arrays = {key: _dataset(path, file, key, "fiu") for key in ("stack", "x", "y", "z")}
