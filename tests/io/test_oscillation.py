@@ -19,5 +19,5 @@ def test_the_oscillation_that_is_given_goes_before_the_header_and_that_before_th
 
 
 def test_an_amplitude_of_too_many_steps_is_refused():
-    with pytest.raises(InputError, match="^amplitude: "):
+    with pytest.raises(InputError, match=r"^amplitude: "):
         choose_oscillation({}, MODEL, 0.1, 30.0)

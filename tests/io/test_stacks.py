@@ -103,7 +103,7 @@ def test_heights_that_no_scan_has():
     uneven = dataclasses.replace(stack, z=z)
     assert not uneven.fits(Scan(pixels=(8, 8)))
     for bad in (uneven, stack_like(Scan(), scan=to_dict(Scan(dz=0.2)))):
-        with pytest.raises(InputError, match="^z: "):
+        with pytest.raises(InputError, match=r"^z: "):
             bad.scan(Scan())
 
 

@@ -40,10 +40,10 @@ def orient(molecule: AFMData, rotation: str, seed: int, scan: Scan) -> AFMData:
 
 
 def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMStack:
-    """The stack of a molecule where it lies, with every setting and the atoms in its ``meta``; of a periodic
-    structure also ``cell`` and ``pbc``."""
+    """The stack of a molecule where it lies, from its ``z_top`` where it has one, with every setting and the
+    atoms in its ``meta``; of a periodic structure also ``cell`` and ``pbc``."""
     scan, tip = renderer.scan, renderer.tip
-    z_top = float(place(molecule, scan, tip))
+    z_top = float(place(molecule, scan, tip, forcefield=renderer.forcefield))
     stack = renderer.render(molecule, z_top=z_top)
     check_finite("simulated stack", stack)
     charges = molecule.charge.tolist() if "charge" in molecule else [0.0] * molecule.z.numel()
@@ -54,6 +54,7 @@ def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMS
     meta = {
         "scan": to_dict(scan),
         "tip": to_dict(tip),
+        "forcefield": to_dict(renderer.forcefield),
         "z_top": z_top,
         "molecule": name,
         "atoms": atoms,

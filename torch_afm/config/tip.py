@@ -75,9 +75,9 @@ class Tip:
         305, 109341 (2024); version 0.4); the length of the bond is everywhere that of the CO tip here, 4 Å
         against 3 Å there, so that one scan brings every probe equally near.
         """
-        if name not in _TIPS:
-            raise InputError(f"preset: expected one of {', '.join(_TIPS)}, got {name!r}")
-        return cls(**_TIPS[name])
+        if name not in TIP_PRESETS:
+            raise InputError(f"preset: expected one of {', '.join(TIP_PRESETS)}, got {name!r}")
+        return cls(**TIP_PRESETS[name])
 
     @property
     def equilibrium(self) -> tuple[float, float, float]:
@@ -86,7 +86,8 @@ class Tip:
         return x0, y0, -math.sqrt(self.bond_length**2 - x0**2 - y0**2)
 
 
-_TIPS: dict[str, dict[str, Any]] = {
+#: Arguments of the named tips.
+TIP_PRESETS: dict[str, dict[str, Any]] = {
     "CO": {},
     "Xe": {"probe": "Xe", "charges": (0.3,), "charge_heights": (0.0,)},
     "Cl": {"probe": "Cl", "charges": (-0.3,), "charge_heights": (0.0,), "stiffness": (0.5, 0.5, 0.0)},

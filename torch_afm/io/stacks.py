@@ -238,6 +238,8 @@ def _config(meta: Mapping[str, Any], key: str, cls: type[C]) -> C | None:
     """The config dataclass that ``meta`` holds under ``key``; ``None`` where it holds none."""
     if key not in meta:
         return None
+    if not isinstance(meta[key], Mapping):
+        raise InputError(f"meta: {key}: expected settings by name, got {str(meta[key])[:80]!r}")
     try:
         return from_dict(cls, meta[key])
     except (TypeError, ValueError) as error:

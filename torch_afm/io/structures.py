@@ -7,16 +7,14 @@ from pathlib import Path
 
 from rdkit import Chem, rdBase
 
+from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_ase, to_ase, to_rdmol
-from torch_afm.io.atoms import SUFFIXES, format_of, parse_atoms
+from torch_afm.io.atoms import format_of, parse_atoms
 from torch_afm.io.files import write_whole
 from torch_afm.io.mdl import parse_mdl, parse_mol2
 from torch_afm.io.text import decode, read_text
 from torch_afm.io.xyz import format_xyz
 from torch_afm.utils import InputError
-
-#: Names of the formats that molecules are read in.
-FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 
 
 def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
@@ -46,13 +44,15 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
     """
     path = Path(path)
     where = "standard input" if str(path) == "-" else str(path)
-    if format is not None and format not in FORMATS:
-        raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    if format is not None and format not in STRUCTURE_FORMATS:
+        raise InputError(f"format: expected one of {', '.join(STRUCTURE_FORMATS)}, got {format!r}")
     if where == str(path):
         name = format or format_of(path)
         text = read_text(path)
     elif format is None:
-        raise InputError(f"format: expected one of {', '.join(FORMATS)} for standard input, got none")
+        raise InputError(
+            f"format: expected one of {', '.join(STRUCTURE_FORMATS)} for standard input, got none"
+        )
     else:
         name = format
         text = decode(_standard_input(), where)

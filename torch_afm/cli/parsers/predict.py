@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jsonargparse import Namespace
 
 from torch_afm.cli.parser import Parser
+from torch_afm.config.formats import SCAN_SUFFIXES
 from torch_afm.config.prediction import PredictOptions
 
 
@@ -28,8 +29,7 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "stack",
-        help="scan file (.sxm, .3ds, .dat, .gwy, .png, .tif, .h5), folder of constant-height images, or "
-        "stack file (.npz)",
+        help=f"scan file ({', '.join(SCAN_SUFFIXES)}), or folder of constant-height images",
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the prediction to")
     parser.add_weights()

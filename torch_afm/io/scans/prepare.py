@@ -11,11 +11,8 @@ import numpy as np
 from torch_afm.config import Scan
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
-from torch_afm.io.scans.align_slices import align_slices
-from torch_afm.io.scans.crop import crop
-from torch_afm.io.scans.crop_finished import crop_finished
-from torch_afm.io.scans.flatten_lines import flatten_lines
-from torch_afm.io.scans.flatten_plane import flatten_plane
+from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
+from torch_afm.io.scans.crop import crop, crop_finished
 from torch_afm.io.scans.model_grid import LEAST_RANGE, choose_heights, onto_pixels
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack

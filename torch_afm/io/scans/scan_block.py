@@ -149,6 +149,12 @@ def check_direction(direction: str) -> None:
         raise InputError(f"direction: expected 'forward' or 'backward', got {direction!r}")
 
 
+def check_forward(path: Path, direction: str) -> None:
+    """Raise :class:`InputError` unless ``direction`` is the only one that files without directions have."""
+    if direction != "forward":
+        raise InputError(f"direction: expected 'forward', the only one of {path}, got {direction!r}")
+
+
 def number(path: Path | str, name: str, text: Any) -> float:
     """A finite number of a header."""
     try:

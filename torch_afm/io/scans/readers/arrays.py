@@ -9,17 +9,27 @@ from typing import Any
 import numpy as np
 
 from torch_afm.io.hdf5 import import_h5py
-from torch_afm.io.scans.scan_block import EXPANSION, MAX_VALUES, ScanBlock, check_size, reading
+from torch_afm.io.scans.registry import scan_reader
+from torch_afm.io.scans.scan_block import (
+    EXPANSION,
+    MAX_VALUES,
+    ScanBlock,
+    check_forward,
+    check_size,
+    reading,
+)
 from torch_afm.io.stacks import AFMStack, as_stack, read_npz_stack
 from torch_afm.utils import InputError
 
 
-def read_npz(path: Path, channel: str | None) -> ScanBlock:
+@scan_reader("npz", suffixes=(".npz",), magic=(b"PK",))
+def read_npz(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """What :func:`torch_afm.io.write_stack` wrote; channels are called by their numbers from 0."""
-    return stack_block(path, read_npz_stack(path), channel)
+    return stack_block(path, read_npz_stack(path), channel, direction)
 
 
-def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
+@scan_reader("hdf5", suffixes=(".h5", ".hdf5"), magic=(b"\x89HDF",))
+def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """The same in HDF5: datasets ``stack`` ``[C, Z, Y, X]`` or ``[Z, Y, X]``, ``x``, ``y`` and ``z``, and
     ``meta``, a JSON text of fixed length (``np.bytes_``), which may be left out. Its ``unit`` is that of the
     stack, Hz where it has none; ``scan`` brings the oscillation. Texts of variable length are
@@ -36,7 +46,7 @@ def read_hdf5(path: Path, channel: str | None) -> ScanBlock:
         if arrays["stack"].ndim == 3:
             arrays["stack"] = arrays["stack"][None]
         stack = as_stack(path, arrays, json.loads(meta))
-    return stack_block(path, stack, channel)
+    return stack_block(path, stack, channel, direction)
 
 
 def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
@@ -57,8 +67,9 @@ def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
     return np.asarray(dataset[()])
 
 
-def stack_block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
+def stack_block(path: Path, stack: AFMStack, channel: str | None, direction: str) -> ScanBlock:
     """One channel of a stack."""
+    check_forward(path, direction)
     names = [str(i) for i in range(len(stack.stack))]
     if channel is None and len(names) == 1:
         channel = names[0]

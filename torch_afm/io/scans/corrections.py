@@ -1,4 +1,4 @@
-"""Drift between slices taken out."""
+"""Tilt, offsets of lines and drift between slices, taken out of a stack."""
 
 from __future__ import annotations
 
@@ -6,21 +6,70 @@ import numpy as np
 from scipy import fft, ndimage
 
 from torch_afm.io.scans.crop import crop_pixels
-from torch_afm.io.scans.flatten_plane import flatten_plane
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError, check_finite
+
+#: Neighboring cosines whose power is averaged, and the lines below which there are too few of them.
+_NEIGHBORS, _MIN_LINES = 7, 16
+
+#: Median of the square of a normal deviate.
+_MEDIAN_CHI2 = 0.4549
 
 #: Standard deviation in pixels of the Gaussian that noise is smoothed by before slices are compared.
 _SMOOTHING = 1.0
 
 #: Rounds of estimating what is left, at most; where they end, and the largest step of one, in pixels.
-_ROUNDS, _END, _LARGEST = 50, 1e-3, 1.0
+_ROUNDS, _END, _MAX_STEP = 50, 1e-3, 1.0
 
 #: Correlation of two slices at their best, at least: noise of 32 x 32 pixels comes to about 0.35.
-_CORRELATION = 0.5
+_MIN_CORRELATION = 0.5
 
 #: Pixels that an aligned stack must keep along x and y.
-_LEAST = 8
+_MIN_PIXELS = 8
+
+
+def flatten_plane(stack: ScanStack) -> ScanStack:
+    """Subtract from each slice the plane that fits it best in least squares, but for its mean, which is kept:
+    Δf falls from slice to slice for a reason.
+
+    Raises:
+        InputError: for NaN in the stack.
+    """
+    check_finite("values", stack.values)
+    n_slices, ny, nx = stack.values.shape
+    y, x = np.meshgrid(np.linspace(-1, 1, ny), np.linspace(-1, 1, nx), indexing="ij")
+    # Over a full rectangle the two slopes and the mean are orthogonal; a slope along one pixel is zero.
+    slopes = np.stack([x.ravel() if nx > 1 else 0 * x.ravel(), y.ravel() if ny > 1 else 0 * y.ravel()])
+    flat = stack.values.reshape(n_slices, -1)
+    fit = flat @ slopes.T / np.maximum((slopes**2).sum(axis=1), np.finfo(float).tiny)
+    return stack.replace(values=(flat - fit @ slopes).reshape(stack.values.shape))
+
+
+def flatten_lines(stack: ScanStack) -> ScanStack:
+    """Subtract from each line along x, the fast axis, the offset that it has against its neighbors. The mean
+    of each slice is kept.
+
+    What the tip shows of a molecule changes over several lines, offsets from each line to the next. So they
+    are told from each other by a Wiener filter: of the discrete cosine transform ``R_k`` of the means of the
+    lines, the share ``s² / S_k`` is taken out, where ``S_k`` is the power ``R_k²`` averaged over neighboring
+    ``k``, at least ``s²``, and ``s²`` that of white noise, by the median over the upper half of ``k``, where
+    molecules have none. A stack without offsets stays as it is; slow drift from line to line and steps that
+    last are left in it, and so are stacks of fewer than 16 lines.
+
+    Raises:
+        InputError: for NaN in the stack.
+    """
+    check_finite("values", stack.values)
+    n = stack.values.shape[1]
+    if n < _MIN_LINES:
+        return stack
+    means = fft.dct(stack.values.mean(axis=2), norm="ortho", axis=1)
+    noise = np.median(means[:, n // 2 :] ** 2, axis=1, keepdims=True) / _MEDIAN_CHI2
+    power = np.maximum(ndimage.uniform_filter1d(means[:, 1:] ** 2, _NEIGHBORS, axis=1), noise)
+    share = np.divide(noise, power, out=np.zeros_like(power), where=power > 0)
+    means[:, 0] = 0
+    means[:, 1:] *= share
+    return stack.replace(values=stack.values - fft.idct(means, norm="ortho", axis=1)[:, :, None])
 
 
 def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
@@ -48,8 +97,10 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
     """
     check_finite("values", stack.values)
     n_slices, ny, nx = stack.values.shape
-    if min(ny, nx) < _LEAST:
-        raise InputError(f"values: expected at least {_LEAST} x {_LEAST} pixels to align, got {nx} x {ny}")
+    if min(ny, nx) < _MIN_PIXELS:
+        raise InputError(
+            f"values: expected at least {_MIN_PIXELS} x {_MIN_PIXELS} pixels to align, got {nx} x {ny}"
+        )
     flat = flatten_plane(stack).values
     shifts = np.zeros((n_slices, 2))
     for i in range(n_slices - 2, -1, -1):
@@ -57,9 +108,9 @@ def align_slices(stack: ScanStack) -> tuple[ScanStack, np.ndarray]:
     before = np.ceil(np.maximum(-shifts, 0).max(axis=0)).astype(int)
     after = np.ceil(np.maximum(shifts, 0).max(axis=0)).astype(int)
     left = np.array([ny, nx]) - before - after
-    if left.min() < _LEAST:
+    if left.min() < _MIN_PIXELS:
         raise InputError(
-            f"values: expected slices that share {_LEAST} x {_LEAST} pixels, got drifts up to "
+            f"values: expected slices that share {_MIN_PIXELS} x {_MIN_PIXELS} pixels, got drifts up to "
             f"{np.abs(shifts).max():.1f} pixels of {nx} x {ny}"
         )
     moved = np.stack([_move(image, shift) for image, shift in zip(stack.values, shifts, strict=True)])
@@ -88,11 +139,11 @@ def _drift(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
         step = np.array(slopes) / gain if gain > 0 else np.zeros(2)
         if np.abs(step).max() < _END or np.abs(drift).max() > max(fixed.shape):
             break
-        drift = drift + np.clip(step, -_LARGEST, _LARGEST)
+        drift = drift + np.clip(step, -_MAX_STEP, _MAX_STEP)
     a, b = ((image - np.average(image, weights=hann)) * weight for image in (fixed, moved))
-    if not (a * b).sum() > _CORRELATION * np.linalg.norm(a) * np.linalg.norm(b):
+    if not (a * b).sum() > _MIN_CORRELATION * np.linalg.norm(a) * np.linalg.norm(b):
         raise InputError(
-            "values: expected neighbouring slices that show the same, got ones that match nowhere"
+            "values: expected neighboring slices that show the same, got ones that match nowhere"
         )
     return drift
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_size, number, pick_channel, reading
 from torch_afm.utils import InputError
 
@@ -21,11 +22,7 @@ _VERSIONS = {b"[Parameter]": ("<i2", 2), b"[Paramet32]": ("<f4", 4), b"[Paramco3
 _BITS = {0: "Z", 1: "Current"}
 
 
-def is_createc(head: bytes) -> bool:
-    """Whether a file that begins so is one of Createc's images."""
-    return head[:11] in _VERSIONS
-
-
+@scan_reader("createc", suffixes=(".dat",), magic=tuple(_VERSIONS))
 def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """One image of a ``.dat`` file of Createc: ``key = value`` lines up to "DATA", 16384 bytes as a rule,
     then all channels, those of the forward direction first, the uppermost line first.

@@ -90,9 +90,9 @@ def test_what_meta_says(tmp_path, arrays):
     told = {key: stack.meta[key] for key in ("amplitude", "f0", "k")}
     assert told == {"amplitude": pytest.approx(0.8), "f0": 25000.0, "k": 1500.0}
     stack = read_scan(
-        _write(tmp_path, arrays, "h5", {"amplitude": 1.6, "unit": "grey value", "channel": "g"})
+        _write(tmp_path, arrays, "h5", {"amplitude": 1.6, "unit": "gray value", "channel": "g"})
     )
-    assert stack.meta["amplitude"] == 1.6 and (stack.unit, stack.channel) == ("grey value", "g")
+    assert stack.meta["amplitude"] == 1.6 and (stack.unit, stack.channel) == ("gray value", "g")
 
 
 def test_what_leads_out_of_the_file_or_takes_memory(tmp_path, arrays):

@@ -7,7 +7,7 @@ from torch_afm.io.scans import read_scan
 from torch_afm.utils import InputError
 
 RNG = np.random.default_rng(4)
-GREYS = {
+GRAYS = {
     "uint8": RNG.integers(0, 256, (3, 4), np.uint8),
     "uint16": RNG.integers(0, 2**16, (3, 4), np.uint16),
     "float32": RNG.normal(size=(3, 4)).astype(np.float32),
@@ -15,13 +15,13 @@ GREYS = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "dtype"), [("PNG", "uint8"), ("PNG", "uint16")] + [("TIFF", d) for d in GREYS]
+    ("kind", "dtype"), [("PNG", "uint8"), ("PNG", "uint16")] + [("TIFF", d) for d in GRAYS]
 )
-def test_greys(tmp_path, kind, dtype):
+def test_grays(tmp_path, kind, dtype):
     path = tmp_path / f"slice.{kind.lower()}"
-    path.write_bytes(files.picture(GREYS[dtype], kind=kind))
+    path.write_bytes(files.picture(GRAYS[dtype], kind=kind))
     stack = read_scan(path, heights=[5.0], pixel_size=0.5)
-    assert np.array_equal(stack.values[0], GREYS[dtype]) and stack.unit == "grey value"
+    assert np.array_equal(stack.values[0], GRAYS[dtype]) and stack.unit == "gray value"
     assert stack.x == pytest.approx([-0.75, -0.25, 0.25, 0.75]) and stack.y == pytest.approx([-0.5, 0, 0.5])
 
 
@@ -37,16 +37,16 @@ def test_slices_in_a_folder_by_their_numbers(tmp_path):
 
 def test_pages(tmp_path):
     path = tmp_path / "stack.tif"
-    pages = [GREYS["float32"] + i for i in range(3)]
+    pages = [GRAYS["float32"] + i for i in range(3)]
     path.write_bytes(files.picture(*pages, kind="TIFF"))
     assert np.array_equal(read_scan(path, heights=[3, 2, 1], pixel_size=1.0).values, pages)
 
 
-def test_colours(tmp_path):
-    grey = np.repeat(GREYS["uint8"][..., None], 3, axis=2)
-    for name, pixels in (("grey", grey), ("colours", grey + np.arange(3, dtype=np.uint8))):
+def test_colors(tmp_path):
+    gray = np.repeat(GRAYS["uint8"][..., None], 3, axis=2)
+    for name, pixels in (("gray", gray), ("colors", gray + np.arange(3, dtype=np.uint8))):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    stack = read_scan(tmp_path / "grey.png", heights=[1.0], pixel_size=1.0)
-    assert np.array_equal(stack.values[0], GREYS["uint8"][::-1])
-    with pytest.raises(InputError, match=r"colours\.png: expected grey values, got colours"):
-        read_scan(tmp_path / "colours.png", heights=[1.0], pixel_size=1.0)
+    stack = read_scan(tmp_path / "gray.png", heights=[1.0], pixel_size=1.0)
+    assert np.array_equal(stack.values[0], GRAYS["uint8"][::-1])
+    with pytest.raises(InputError, match=r"colors\.png: expected gray values, got colors"):
+        read_scan(tmp_path / "colors.png", heights=[1.0], pixel_size=1.0)

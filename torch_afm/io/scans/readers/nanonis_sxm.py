@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from torch_afm.io.scans.nanonis import header_lines, settings
+from torch_afm.io.scans.readers.nanonis import header_lines, settings
+from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     ScanBlock,
     bracketed,
@@ -22,6 +23,7 @@ from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 
 
+@scan_reader("sxm", suffixes=(".sxm",))
 def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """One image of a ``.sxm`` file: a text header, then float32, most significant byte first, channel after
     channel, forward before backward.

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.io.scans import files
-from torch_afm.io.scans import read_scan, read_stack
+from torch_afm.io.scans import read_scan
 from torch_afm.utils import InputError
 
 RNG = np.random.default_rng(0)
@@ -69,7 +69,6 @@ def test_a_controlled_height_is_no_constant_height(tmp_path, extra):
         _read(tmp_path, content)
     stack = _read(tmp_path, content, constant_height=True)
     assert np.array_equal(stack.values[0], DF) and "feedback" not in stack.meta
-    assert np.array_equal(read_stack(tmp_path / "image.sxm", constant_height=True).stack[0, 0], DF)
     _read(tmp_path, files.sxm(BOTH, z=1e-9, extra=(STATUS, "OFF")))
 
 
