@@ -4,12 +4,12 @@ from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.generation.atoms import find_atoms
 from torch_afm.generation.baselines import baselines
 from torch_afm.generation.beam import BeamGeneration, SearchNode, generate_beam, image_distance
+from torch_afm.generation.chemistry import GeometryPrior, allowed
 from torch_afm.generation.confidence import load_calibration, with_confidence
 from torch_afm.generation.consistency import Consistency, consistency, turned_back
 from torch_afm.generation.generate import generate
 from torch_afm.generation.greedy import Generation, GenerationStep, generate_greedy
 from torch_afm.generation.islands import find_islands
-from torch_afm.generation.physics import GeometryPrior, allowed
 from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
 from torch_afm.generation.scans import ScanPrediction, TilePrediction, predict_scan

@@ -15,9 +15,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation.atoms import joined, no_atoms, parted, with_bonds
 from torch_afm.generation.beam import generate_beam
-from torch_afm.generation.chemistry import sanitise
+from torch_afm.generation.chemistry import allowed, sanitize
 from torch_afm.generation.greedy import Generation, generate_greedy
-from torch_afm.generation.physics import allowed
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
 from torch_afm.generation.spatial import VIEWS, SpatialGeneration, generate_spatial, observe
 from torch_afm.metrics import Calibration
@@ -73,8 +72,8 @@ def predict_structure(
     :func:`generate_greedy` or, with ``search="beam"``, :func:`generate_beam`), checked by chemistry, and
     refined by gradient through the simulator.
 
-    With ``physics`` a search adds no atom where none can be (:func:`torch_afm.generation.physics.allowed`),
-    and bonds that break a valence are dropped (:func:`torch_afm.generation.chemistry.sanitise`), the least
+    With ``physics`` a search adds no atom where none can be (:func:`torch_afm.generation.chemistry.allowed`),
+    and bonds that break a valence are dropped (:func:`torch_afm.generation.chemistry.sanitize`), the least
     probable first. With settings of a ``refinement`` positions follow from the stack (:func:`refine`): tip,
     height, charges, elements and hidden atoms are fitted beside them, held by their priors; the context takes
     part, and atoms that the images ask for are added to it.
@@ -127,12 +126,12 @@ def predict_structure(
                 generation = _completed(model, generation, result, reference, renderer, z_top, tip, views)
             tip, z_top = result.tip, result.z_top
     if physics and len(generation.graph.z):
-        generation = dataclasses.replace(generation, graph=sanitise(generation.graph))
+        generation = dataclasses.replace(generation, graph=sanitize(generation.graph))
     return StructurePrediction(generation, tip, z_top, result)
 
 
 def may_join(new: AFMData, graph: AFMData) -> Tensor:
-    """Which atoms of ``new`` may join ``graph``, by :func:`torch_afm.generation.physics.allowed`."""
+    """Which atoms of ``new`` may join ``graph``, by :func:`torch_afm.generation.chemistry.allowed`."""
     if not len(graph.z):
         return torch.ones(len(new.z), dtype=torch.bool)
     return allowed(new.z, new.pos, graph.z, graph.pos)

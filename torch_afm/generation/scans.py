@@ -16,7 +16,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.atoms import no_atoms, parted, take
-from torch_afm.generation.chemistry import sanitise
+from torch_afm.generation.chemistry import sanitize
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.pipeline import StructurePrediction, predict_structure
 from torch_afm.generation.refinement import RefinementSettings
@@ -182,7 +182,7 @@ def predict_scan(
         whole = _taken(whole, inside)
     graph, context = parted(whole, model.config.z_min)
     if how.get("physics", True) and len(graph.z):
-        graph = sanitise(graph)
+        graph = sanitize(graph)
     simulated = (
         ProbeParticleModel(scan, tip, backend=backend)
         .quiet()

@@ -12,8 +12,7 @@ from torch_geometric.nn import MLP
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
-from torch_afm.data.bonds import BOND_TOLERANCE
-from torch_afm.elements import ORGANIC, AtomClasses, covalent_radius
+from torch_afm.elements import ORGANIC, AtomClasses, max_bond_length
 from torch_afm.models.pretrained import Pretrained
 from torch_afm.nn import (
     GatedAggregation,
@@ -209,11 +208,6 @@ class SpatialGenerator(Pretrained):
         shares = torch.cat([ended, (1 - ended) * kind], dim=1)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
         new = self.classes.representative(kind.argmax(dim=1) + 1)[batch]
-        reach = out.heat.new_tensor(
-            [
-                covalent_radius(a) + covalent_radius(b) + BOND_TOLERANCE
-                for a, b in zip(new.tolist(), data.z.tolist(), strict=True)
-            ]
-        )
+        reach = out.heat.new_tensor(max_bond_length(new.tolist(), data.z.tolist()))
         apart = (data.pos - pos[batch]).norm(dim=1)
         return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - apart) / 0.1)
