@@ -55,8 +55,8 @@ def bond_orders(data: AFMData, sigma: Tensor | None = None) -> tuple[Tensor, Ten
     Soc. 36, 1769 (2015)), for a net charge of the rounded sum of its partial charges; sulfoxides come out as
     S⁺-O⁻. A part of a molecule has open valences where the rest of it is, so valences give nothing, and the
     order of each bond is that of its length (:func:`length_order`). Whole is a piece whose valences are all
-    filled, and not by multiple bonds as long as single ones (those of straight chains aside). Orders by length
-    that break the valence of an atom are lowered, the bond longest for its order first.
+    filled, and not by multiple bonds as long as single ones (those of straight chains aside). Orders by
+    length that break the valence of an atom are lowered, the bond longest for its order first.
 
     Args:
         data: ``z``, ``pos`` [Å], ``edge_index`` and, for net charges, ``charge`` [e].

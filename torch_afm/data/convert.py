@@ -17,7 +17,7 @@ from torch_afm.data.fragments import side_by_side
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Steps after which a force-field optimisation ends.
+#: Steps after which a force-field optimization ends.
 _MAX_ITERATIONS = 2000
 
 #: Arrays of ASE atoms that partial charges are found in where they are not the initial ones.
@@ -28,7 +28,7 @@ def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMDa
     """A molecule in three dimensions from its SMILES.
 
     Hydrogens are added, a conformer is embedded with ETKDGv3 (Wang et al., J. Chem. Inf. Model. 60, 2044
-    (2020)) and optimised with MMFF94, or with UFF where MMFF94 has no parameters. Several molecules, as in
+    (2020)) and optimized with MMFF94, or with UFF where MMFF94 has no parameters. Several molecules, as in
     ``O.O``, are made one by one and laid flat beside each other in van der Waals contact
     (:func:`torch_afm.data.fragments.side_by_side`). For the charges see :func:`from_rdmol`.
 
