@@ -1,5 +1,5 @@
-"""Element data: symbols, covalent radii, the Lennard-Jones table of the Probe Particle Model, and the
-classes a graph model predicts."""
+"""Element data: symbols, covalent radii and the bonds they allow, valences, the Lennard-Jones table of the
+Probe Particle Model, and the classes a graph model predicts."""
 
 from __future__ import annotations
 
@@ -97,6 +97,12 @@ LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
 #: The ten elements of the thesis' molecules (table 2.1).
 ORGANIC = ("H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
+#: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
+COVALENT_RADII: np.ndarray = _RADII
+
+#: How much longer than the sum of two covalent radii a bond may be, in Å.
+BOND_TOLERANCE = 0.4
+
 #: Largest sum of bond orders (and so of bonded neighbours) of an element in a molecule: of its neutral forms
 #: and, for B and N, of borates and ammonium. An element that is not listed takes any number.
 MAX_VALENCE: dict[str, int] = {
@@ -131,8 +137,22 @@ def symbol(z: int) -> str:
 
 
 def covalent_radius(z: int) -> float:
-    """Covalent radius in Å (Cordero et al., Dalton Trans. 2832 (2008))."""
-    return float(_RADII[atomic_number(int(z))])
+    """Covalent radius in Å (:data:`COVALENT_RADII`)."""
+    return float(COVALENT_RADII[atomic_number(int(z))])
+
+
+def max_bond_length(z: ArrayLike, other: ArrayLike, tolerance: float = BOND_TOLERANCE) -> np.ndarray:
+    r"""Length in Å up to which atoms count as bonded: the sum of their covalent radii and a tolerance,
+    :math:`r_i + r_j + t`, the rule of crystallographic databases (Allen et al., J. Chem. Inf. Comput. Sci.
+    31, 187 (1991)).
+
+    Args:
+        z: atomic numbers.
+        other: those of the atoms at the other end; arrays broadcast.
+        tolerance: :math:`t` in Å.
+    """
+    ends = COVALENT_RADII[np.asarray(z, dtype=int)], COVALENT_RADII[np.asarray(other, dtype=int)]
+    return np.asarray(ends[0] + ends[1] + tolerance)
 
 
 def max_valence(z: int) -> int | None:

@@ -13,7 +13,7 @@ from torch_afm.cli.jobs import load_molecule, orient, simulate
 from torch_afm.cli.parsers.demo import MOLECULE
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
-from torch_afm.data.island import check_island
+from torch_afm.data.checks import check_island
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.generation import predict

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from torch_afm.elements import atomic_number
+from torch_afm.elements import BOND_TOLERANCE, atomic_number
 from torch_afm.utils import InputError
 
 _CHOICES = {
@@ -95,7 +95,7 @@ class StructureSettings:
     lsi_cutoff: float = 3.7
     lsi_form: Literal["usual", "published"] = "usual"
     reach: float = 8.0
-    bond_tolerance: float = 0.4
+    bond_tolerance: float = BOND_TOLERANCE
 
     def __post_init__(self) -> None:
         for element in (self.center, self.hydrogen, self.substrate, *self.donors, *self.acceptors):

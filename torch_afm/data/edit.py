@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.data.afm_data import AFMData
-from torch_afm.data.island import check_no_potential
+from torch_afm.data.checks import check_no_potential
 from torch_afm.data.potential_grid import PotentialGrid
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from torch_afm.data import AFMData
-from torch_afm.data.island import check_island, check_no_potential
+from torch_afm.data.checks import check_island, check_no_potential
 from torch_afm.utils import InputError
 
 

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, covalent_bonds, from_ase
-from torch_afm.data.island import check_no_potential
+from torch_afm.data.checks import check_no_potential
 from torch_afm.datasets.packed import PackedMolecules
 from torch_afm.datasets.steps import StepDataset
 from torch_afm.elements import AtomClasses

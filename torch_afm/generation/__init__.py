@@ -3,12 +3,12 @@
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.generation.baselines import baselines
 from torch_afm.generation.beam import image_distance
+from torch_afm.generation.chemistry import GeometryPrior, allowed
 from torch_afm.generation.confidence import load_calibration
 from torch_afm.generation.consistency import Consistency, consistency
 from torch_afm.generation.generate import generate
 from torch_afm.generation.islands import find_islands
 from torch_afm.generation.outcome import ScanPrediction
-from torch_afm.generation.physics import GeometryPrior, allowed
 from torch_afm.generation.pipeline import predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
 from torch_afm.generation.result import Prediction

@@ -14,7 +14,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.atoms import no_atoms, select_atoms, split_context
-from torch_afm.generation.chemistry import sanitise
+from torch_afm.generation.chemistry import sanitize
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.generate import generate
 from torch_afm.generation.pipeline import predict_structure
@@ -141,7 +141,7 @@ def _stitched(
     whole = select_atoms(whole, inside)
     graph, context = split_context(whole, model)
     if physics and len(graph.z):
-        graph = sanitise(graph)
+        graph = sanitize(graph)
     simulated = (
         ProbeParticleModel(scan, tip, backend=backend)
         .quiet()

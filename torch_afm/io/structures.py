@@ -99,9 +99,9 @@ def write_xyz(path: str | Path, data: AFMData) -> None:
 
 
 def write_sdf(path: str | Path, data: AFMData) -> None:
-    """Write positions in Å (four decimals, as the format has it) and bonds, with the bond orders that
-    :func:`torch_afm.data.to_rdmol` perceives, and charges as the atom property ``PartialCharge``. The format
-    has no cell.
+    """Write positions in Å (four decimals, as the format has it) and bonds with the orders of
+    :func:`torch_afm.data.to_rdmol`: those of ``data.bond_order``, else perceived; and charges as the atom
+    property ``PartialCharge``. The format has no cell.
 
     Raises:
         InputError: if the file cannot be written.

@@ -11,6 +11,7 @@ from rdkit import Chem, rdBase
 from torch import Tensor
 
 from torch_afm.data import AFMData
+from torch_afm.data.bond_orders import build_mol, formal_charges
 from torch_afm.metrics.bonds import match_bonds
 from torch_afm.metrics.matching import Matching
 from torch_afm.utils import InputError
@@ -78,21 +79,15 @@ def least_edit_distance(graph: AFMData, truth: AFMData, labels: tuple[Tensor, Te
 
 
 def is_valid(graph: AFMData) -> bool:
-    """Whether RDKit takes a graph for (part of) a molecule: all bonds single, which asks the least of every
-    atom, hydrogens filled in, sanitised. An empty graph is valid, and so is one of several pieces: what is
-    seen is a part of a molecule."""
-    mol = Chem.RWMol()
-    for z in graph.z.tolist():
-        mol.AddAtom(Chem.Atom(z))
-    for i, j in sorted({(min(e), max(e)) for e in zip(*graph.edge_index.tolist(), strict=True)}):
-        if i == j:
-            return False
-        mol.AddBond(i, j, Chem.BondType.SINGLE)
-    # Four bonds make a nitrogen an ammonium.
-    for atom in mol.GetAtoms():
-        if atom.GetAtomicNum() == 7 and atom.GetDegree() == 4:
-            atom.SetFormalCharge(1)
+    """Whether RDKit takes a graph for (part of) a molecule: sanitized with all bonds single, which asks the
+    least of every atom; a nitrogen with four of them is an ammonium. An empty graph is valid, and so is one
+    of several pieces: what is seen is a part of a molecule."""
+    if bool((graph.edge_index[0] == graph.edge_index[1]).any()):
+        return False
+    single = torch.ones(graph.edge_index.size(1))
+    charge = formal_charges(graph.z, graph.edge_index, single)
     with rdBase.BlockLogs():
+        mol = build_mol(graph, single, charge)
         return Chem.SanitizeMol(mol, catchErrors=True) == Chem.SanitizeFlags.SANITIZE_NONE
 
 

@@ -12,8 +12,7 @@ from torch_geometric.nn import MLP
 
 from torch_afm.config import SpatialGeneratorConfig, SpatialLossConfig
 from torch_afm.data import AFMData
-from torch_afm.data.bonds import BOND_TOLERANCE
-from torch_afm.elements import covalent_radius
+from torch_afm.elements import max_bond_length
 from torch_afm.models.base import Generator, Proposal, Revision
 from torch_afm.models.peaks import find_atoms
 from torch_afm.models.views import predict_views
@@ -193,11 +192,6 @@ class SpatialGenerator(Generator):
         shares = torch.cat([ended, (1 - ended) * kind], dim=1)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
         new = self.classes.representative(kind.argmax(dim=1) + 1)[batch]
-        reach = out.heat.new_tensor(
-            [
-                covalent_radius(a) + covalent_radius(b) + BOND_TOLERANCE
-                for a, b in zip(new.tolist(), data.z.tolist(), strict=True)
-            ]
-        )
+        reach = out.heat.new_tensor(max_bond_length(new.tolist(), data.z.tolist()))
         distance = (data.pos - pos[batch]).norm(dim=1)
         return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - distance) / 0.1)

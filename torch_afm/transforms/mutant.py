@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.transforms import BaseTransform
 
 from torch_afm.data import AFMData
-from torch_afm.data.island import check_no_potential
+from torch_afm.data.checks import check_no_potential
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.generation.physics import GeometryPrior
+from torch_afm.generation.chemistry import GeometryPrior
 from torch_afm.generation.refinement.image import SliceImages
 from torch_afm.generation.refinement.nuisance import hidden_sites, nuisance_images
 from torch_afm.generation.refinement.objective import RefinementObjective

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
-from torch_afm.generation.physics import open_bonds
+from torch_afm.generation.chemistry import open_bonds
 from torch_afm.generation.refinement.objective import RefinementObjective
 
 #: Å: atoms that are added at once are farther apart, for each is judged as if it were alone.
@@ -18,8 +18,8 @@ _MOST = 3
 
 @torch.no_grad()
 def further_atoms(objective: RefinementObjective, x: Tensor, gain: float, sigma: float) -> AFMData:
-    r"""Atoms at the open bonds of a molecule (:func:`~torch_afm.generation.physics.open_bonds`) that explain
-    its stack better than all that is fitted can without them.
+    r"""Atoms at the open bonds of a molecule (:func:`~torch_afm.generation.chemistry.open_bonds`) that
+    explain its stack better than all that is fitted can without them.
 
     A candidate k changes the residual of the images from r to :math:`r_k`, by one rendering; what the
     unknowns make of that follows from the quadratic model at ``x``, with the Jacobian J of the normalised

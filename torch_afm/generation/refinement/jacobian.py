@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.data import AFMData
-from torch_afm.data.island import check_island
+from torch_afm.data.checks import check_island
 from torch_afm.ppm import Renderer, TipParameters
 from torch_afm.ppm.autograd import Scene
 from torch_afm.ppm.base import prepare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torch_afm.generation.physics import GeometryPrior
+from torch_afm.generation.chemistry import GeometryPrior
 from torch_afm.generation.refinement.image import SliceImages
 from torch_afm.generation.refinement.jacobian import stack_jacobian
 from torch_afm.generation.refinement.levenberg import Expansion

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
-from torch_afm.data.island import check_island
-from torch_afm.generation.physics import GeometryPrior
+from torch_afm.data.checks import check_island
+from torch_afm.generation.chemistry import GeometryPrior
 from torch_afm.generation.refinement.completion import further_atoms
 from torch_afm.generation.refinement.image import SliceImages
 from torch_afm.generation.refinement.job import RefinementJob

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import ase
 import numpy as np
-from ase.data import chemical_symbols, covalent_radii
+from ase.data import chemical_symbols
 
 from torch_afm.config.structure import StructureSettings
-from torch_afm.elements import atomic_number
+from torch_afm.elements import atomic_number, max_bond_length
 from torch_afm.metrics.structure.geometry import angle
 from torch_afm.metrics.structure.masks import substrate_height, visible_mask
 from torch_afm.metrics.structure.neighbors import Pairs, neighbors, wrap
@@ -115,10 +115,10 @@ class Prepared:
         """Atoms closer than the sum of their covalent radii and a tolerance, the rule of
         :func:`torch_afm.data.covalent_bonds`, across periodic boundaries; every bond from both its ends."""
         every = np.arange(len(self.z))
-        radius = covalent_radii[self.z]
         tolerance = self.settings.bond_tolerance
-        pairs = self.pairs(every, every, 2 * radius.max(initial=0) + tolerance)
-        return pairs.keep(pairs.distance < radius[pairs.center] + radius[pairs.other] + tolerance)
+        pairs = self.pairs(every, every, max_bond_length(self.z, self.z, tolerance).max(initial=tolerance))
+        bonded = max_bond_length(self.z[pairs.center], self.z[pairs.other], tolerance)
+        return pairs.keep(pairs.distance < bonded)
 
     @cached_property
     def molecular(self) -> Pairs:

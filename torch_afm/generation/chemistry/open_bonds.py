@@ -1,4 +1,4 @@
-"""Where the atoms of a structure may have neighbours that nobody has seen."""
+"""Where the atoms of a structure may have neighbors that nobody has seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torch_afm.data import covalent_bonds
 from torch_afm.elements import covalent_radius, max_valence
-from torch_afm.generation.physics.candidates import allowed
+from torch_afm.generation.chemistry.candidates import allowed
 from torch_afm.utils import check_finite, check_shape
 
 #: What may be there: hydrogen, and carbon for anything heavier.
@@ -19,9 +19,9 @@ _STRAIGHT, _PLANAR = math.radians(160), 0.35
 
 
 def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
-    r"""Places, a bond length from an atom, where one more neighbour would complete its coordination as the
+    r"""Places, a bond length from an atom, where one more neighbor would complete its coordination as the
     repulsion of electron pairs has it (Gillespie, J. Chem. Educ. 40, 295 (1963)): a planar or tetrahedral
-    one, with angles of 120° or 109.5° to the neighbours it has. With unit vectors :math:`\mathbf{u}_j` to
+    one, with angles of 120° or 109.5° to the neighbors it has. With unit vectors :math:`\mathbf{u}_j` to
     these, :math:`\mathbf{s}` the direction of their sum and :math:`\mathbf{n}` the normal of their plane,
 
     .. math::
@@ -32,9 +32,9 @@ def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
         -\mathbf{s} & \text{three, no plane.}
         \end{cases}
 
-    Neighbours are those of :func:`torch_afm.data.covalent_bonds`, bond lengths the sums of covalent radii.
+    Neighbors are those of :func:`torch_afm.data.covalent_bonds`, bond lengths the sums of covalent radii.
     Each place is offered to hydrogen and to carbon, which stands for all heavier elements. Places that are
-    taken, or that would give an atom more neighbours than it can have, are left out (:func:`allowed`).
+    taken, or that would give an atom more neighbors than it can have, are left out (:func:`allowed`).
 
     Args:
         z: atomic numbers.
@@ -67,7 +67,7 @@ def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _directions(toward: Tensor) -> list[Tensor]:
-    """Unit vectors to further neighbours, for unit vectors ``[k, 3]`` to those there are."""
+    """Unit vectors to further neighbors, for unit vectors ``[k, 3]`` to those there are."""
     down = toward.new_tensor([0.0, 0.0, -1.0])
     if len(toward) == 0:
         return [down]
@@ -87,7 +87,7 @@ def _directions(toward: Tensor) -> list[Tensor]:
 def _around(axis: Tensor, down: Tensor) -> list[Tensor]:
     """At 120° from ``axis``, as far down as can be, and at 109.5°, 60° to either side of that."""
     across = down - (down @ axis) * axis
-    if float(across.norm()) < 1e-3:  # the neighbour is straight below or above: any side will do
+    if float(across.norm()) < 1e-3:  # the neighbor is straight below or above: any side will do
         across = axis.new_tensor([1.0, 0.0, 0.0])
     across = torch.nn.functional.normalize(across, dim=0)
     aside = torch.linalg.cross(axis, across)

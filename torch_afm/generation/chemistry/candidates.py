@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import torch
-from ase.data import covalent_radii
 from torch import Tensor
 
-from torch_afm.elements import max_valence
+from torch_afm.elements import BOND_TOLERANCE, max_bond_length, max_valence
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
-RADIUS = torch.tensor(covalent_radii, dtype=torch.float64)
-
-#: Most neighbours of an atom, whatever its valence: sulfur has six bonds, but four neighbours in a molecule.
-_NEIGHBOURS = 4
+#: Largest number of neighbors of an atom, whatever its valence: sulfur has six bonds, but four neighbors in a
+#: molecule.
+_MAX_NEIGHBORS = 4
 
 
 def allowed(
@@ -21,7 +18,7 @@ def allowed(
     candidate_pos: Tensor,
     z: Tensor,
     pos: Tensor,
-    tolerance: float = 0.4,
+    tolerance: float = BOND_TOLERANCE,
     coordination: bool = True,
 ) -> Tensor:
     r"""Whether a candidate atom may join a structure. It must not clash: be no closer to any atom than
@@ -31,7 +28,7 @@ def allowed(
 
     with covalent radii :math:`r` and a tolerance :math:`t` that is as wide as that of
     :func:`torch_afm.data.covalent_bonds` on the other side; and, with ``coordination``, its bonds by that
-    rule must not exceed the neighbours that it and the atoms bonded to it can have: their largest valence
+    rule must not exceed the neighbors that it and the atoms bonded to it can have: their largest valence
     (:data:`torch_afm.elements.MAX_VALENCE`), and 4 at most. Candidates are looked at one by one, not against
     each other.
 
@@ -41,7 +38,7 @@ def allowed(
         z: atomic numbers of the structure.
         pos: its positions in Å.
         tolerance: t in Å.
-        coordination: also count neighbours.
+        coordination: also count neighbors.
 
     Shapes:
         candidate_z ``[M]``, candidate_pos ``[M, 3]``, z ``[N]``, pos ``[N, 3]`` -> ``[M]`` bool.
@@ -56,17 +53,20 @@ def allowed(
     if not tolerance >= 0:
         raise InputError(f"tolerance: expected a length in Å, 0 or more, got {tolerance}")
     distance = torch.cdist(candidate_pos.double(), pos.double())
-    touching = RADIUS[candidate_z][:, None] + RADIUS[z]
-    fine = (distance >= touching - tolerance).all(dim=1)
+    fine = (distance >= _reach(candidate_z, z, -tolerance)).all(dim=1)
     if not coordination:
         return fine
-    within = torch.cdist(pos.double(), pos.double()) < RADIUS[z][:, None] + RADIUS[z] + tolerance
+    within = torch.cdist(pos.double(), pos.double()) < _reach(z, z, tolerance)
     taken = within.sum(dim=1) - 1  # not itself
-    bonds = distance < touching + tolerance
-    full = taken >= _most(z)
-    return fine & ~(bonds & full).any(dim=1) & (bonds.sum(dim=1) <= _most(candidate_z))
+    bonds = distance < _reach(candidate_z, z, tolerance)
+    full = taken >= _max_neighbors(z)
+    return fine & ~(bonds & full).any(dim=1) & (bonds.sum(dim=1) <= _max_neighbors(candidate_z))
 
 
-def _most(z: Tensor) -> Tensor:
-    most = [min(max_valence(n) or _NEIGHBOURS, _NEIGHBOURS) for n in z.tolist()]
-    return torch.tensor(most, dtype=torch.long)
+def _reach(z: Tensor, other: Tensor, tolerance: float) -> Tensor:
+    return torch.from_numpy(max_bond_length(z.numpy()[:, None], other.numpy(), tolerance))
+
+
+def _max_neighbors(z: Tensor) -> Tensor:
+    limits = [min(max_valence(n) or _MAX_NEIGHBORS, _MAX_NEIGHBORS) for n in z.tolist()]
+    return torch.tensor(limits, dtype=torch.long)

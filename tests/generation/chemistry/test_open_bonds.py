@@ -6,7 +6,7 @@ from ase.build import molecule
 from scipy.spatial.transform import Rotation
 
 from torch_afm.data import AFMData, from_ase
-from torch_afm.generation.physics import open_bonds
+from torch_afm.generation.chemistry import open_bonds
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 

@@ -1,4 +1,4 @@
-"""How near two atoms may be."""
+"""Checks of molecules: on their own, without a potential, no two atoms in one place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ase.geometry import minkowski_reduce
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from torch_afm.data.afm_data import AFMData
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Å: no two atoms are nearer than this; the shortest bond there is, of H₂, has 0.74.
@@ -58,4 +59,25 @@ def check_distances(
         raise InputError(
             f"{name}: expected atoms at least {MIN_DISTANCE} Å from each other, got atoms {first + 1} and "
             f"{other % len(points) + 1}{image} at {distance[first]:.3f} Å"
+        )
+
+
+def check_no_potential(name: str, data: AFMData) -> None:
+    """Raise :class:`InputError` for a graph with a potential on a grid, which belongs to all its atoms, where
+    atoms are to be moved, added or taken."""
+    if data.get("potential") is not None:
+        raise InputError(
+            f"{name}: expected point charges, got a potential on a grid, which would stay that of the atoms "
+            "before; delete potential"
+        )
+
+
+def check_island(name: str, data: AFMData) -> None:
+    """Raise :class:`InputError` for a graph that is periodic along the surface, or has a potential."""
+    check_no_potential(name, data)
+    pbc = data.get("pbc")
+    if pbc is not None and data.get("cell") is not None and bool(pbc.reshape(-1, 3)[:, :2].any()):
+        raise InputError(
+            f"{name}: expected a molecule on its own, got one that repeats (pbc {pbc.reshape(-1).tolist()}); "
+            "delete cell and pbc to take one cell as an island"
         )

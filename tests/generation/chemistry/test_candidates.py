@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from torch_afm.data import from_smiles
-from torch_afm.generation.physics import allowed
+from torch_afm.generation.chemistry import allowed
 from torch_afm.utils import InputError
 
 

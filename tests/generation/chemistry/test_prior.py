@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from torch_afm.data import from_smiles
-from torch_afm.generation.physics import GeometryPrior
+from torch_afm.generation.chemistry import GeometryPrior
 from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 

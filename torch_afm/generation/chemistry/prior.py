@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from torch_afm.generation.physics.candidates import RADIUS
+from torch_afm.elements import COVALENT_RADII
 from torch_afm.utils import InputError, check_finite, check_shape
 
 
@@ -108,7 +108,7 @@ class GeometryPrior:
         return residuals.detach()[used], jacobian
 
     def _of(self, z: Tensor, distance: Tensor, i: Tensor, j: Tensor, kind: Tensor) -> Tensor:
-        radius = RADIUS.to(distance)[z]
+        radius = torch.from_numpy(COVALENT_RADII).to(distance)[z]
         excess = distance - radius[i] - radius[j]
         heavy = (z[i] > 1).long() + (z[j] > 1).long()
         out = torch.zeros_like(excess)
