@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from rdkit import Chem
 
 from tests.generation.networks import SCAN, Oracle
 from torch_afm.config import PredictOptions, Scan, SearchOptions, Tip, from_dict, to_dict
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, from_smiles
+from torch_afm.elements import AtomClasses
 from torch_afm.generation import predict, session
+from torch_afm.generation.chemistry import sanitize
 from torch_afm.generation.outcome import FILES, check_folder
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
 from torch_afm.metrics import Calibration, Platt
@@ -17,6 +22,7 @@ from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
+PINNED = Path(__file__).parents[1] / "pinned"
 PLAIN = PredictOptions(search=SearchOptions(refine=False, views=1))
 
 
@@ -109,3 +115,59 @@ def test_a_scan_is_never_overwritten(stack, calibration, tmp_path):
     found.write(tmp_path / "result")
     with pytest.raises(InputError, match=r"^out: expected another folder"):
         check_folder(tmp_path / "images", tmp_path / "images")
+
+
+#: Molecules whose orders by lengths and by valences differ, and two where they do not.
+NAMED = ["O=Cc1ccc(C#N)cc1", "O=C1C=CC(=O)c2ccccc12", "Oc1ccc(Cl)cc1", "CC(=O)Oc1ccccc1C(=O)O"]
+
+
+def check_orders(found, folder):
+    """Report, JSON and SDF have the same bonds of the same orders."""
+    found.write(folder)
+    record = json.loads((folder / "prediction.json").read_text())
+    orders = {tuple(b): order for b, order in zip(record["bonds"], record["bond_orders"], strict=True)}
+    page = (folder / "report.html").read_text("utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+    shown = {(i, j): order for i, j, order, _ in data["bonds"] if j < len(found.graph.z)}
+    (mol,) = Chem.SDMolSupplier(str(folder / "prediction.sdf"), sanitize=False, removeHs=False)
+    written = {
+        tuple(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx()))): b.GetBondTypeAsDouble()
+        for b in mol.GetBonds()
+    }
+    assert orders == shown and orders.keys() == written.keys() and len(orders) > 0
+    for pair, order in orders.items():  # an aromatic bond is single or double in a file
+        assert written[pair] in (1, 2) if order == 1.5 else written[pair] == order
+    return mol, orders
+
+
+@pytest.mark.parametrize("smiles", NAMED)
+def test_report_json_and_sdf_agree_in_bond_orders(smiles, stack, calibration, tmp_path):
+    truth = from_smiles(smiles)
+    truth.charge = torch.zeros_like(truth.charge)
+    graph = sanitize(truth)
+    graph.confidence, graph.bond_probability = torch.ones(len(graph.z)), torch.ones(graph.edge_index.size(1))
+    graph.class_probabilities = torch.ones(len(graph.z), 1)
+    found = predict(stack, options=PLAIN)
+    classes = AtomClasses(([1, 6, 7, 8, 17],))
+    mol, orders = check_orders(dataclasses.replace(found, graph=graph, classes=classes), tmp_path)
+    Chem.SanitizeMol(mol)
+    assert Chem.MolToSmiles(Chem.RemoveHs(mol)) == Chem.CanonSmiles(smiles)
+    assert {1.5, 1.0} <= set(orders.values())
+
+
+@pytest.mark.parametrize("physics", [True, False])
+def test_so_they_do_in_a_prediction(stack, calibration, tmp_path, physics):
+    search = SearchOptions(refine=False, views=1, physics=physics)
+    _, orders = check_orders(predict(stack, options=PredictOptions(search=search)), tmp_path)
+    assert sorted(orders.values()) == [1.0] * 6 + [1.5] * 6
+
+
+@pytest.mark.learnt
+def test_so_they_do_with_the_weights_of_the_package(tmp_path):
+    molecule = read_molecule(PINNED / "cyanobenzaldehyde.xyz")
+    scan = Scan(pixels=(64, 64))
+    z_top = float(place(molecule, scan, Tip()))
+    images = ProbeParticleModel(scan).render(molecule, z_top=z_top)[0].numpy()
+    simulated = AFMStack(images, scan.x, scan.y, scan.slice_heights(z_top), {"z_top": z_top})
+    mol, _ = check_orders(predict(simulated, options=PLAIN), tmp_path)
+    assert mol.GetNumAtoms() > 8

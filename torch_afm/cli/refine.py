@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jsonargparse import Namespace
 
 from torch_afm import __version__
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData, covalent_bonds
+from torch_afm.data import AFMData, bond_orders, covalent_bonds
 from torch_afm.generation import (
     GeometryPrior,
     RefinementResult,
@@ -151,9 +152,11 @@ def _write(
     n = len(result.data.z)
     below = AFMData(z=whole.z[n:], pos=whole.pos[n:], edge_index=covalent_bonds(whole.z[n:], whole.pos[n:]))
     calibration = Calibration() if start.weights is None else load_calibration(start.weights)
-    verdict = judge(result.data, below, simulated, stack, calibration.min_pearson)
-    write_xyz(folder / "refined.xyz", result.data)
-    write_sdf(folder / "refined.sdf", result.data)
+    graph = copy.copy(result.data)
+    graph.bond_order, graph.formal_charge = bond_orders(graph, result.sigma.to(graph.pos))
+    verdict = judge(graph, below, simulated, stack, calibration.min_pearson)
+    write_xyz(folder / "refined.xyz", graph)
+    write_sdf(folder / "refined.sdf", graph)
     (folder / "added.xyz").unlink(missing_ok=True)  # of an earlier refinement
     if len(result.added.z):
         write_xyz(folder / "added.xyz", result.added)
@@ -162,7 +165,7 @@ def _write(
     plot_refinement(result, stack).savefig(folder / "refined.png", dpi=120)
     report = PredictionReport(
         title=f"Refined structure of {stack.meta.get('molecule') or Path(files['stack']).name}",
-        graph=result.data,
+        graph=graph,
         context=below,
         reference=stack,
         simulated=simulated[0, 0].numpy(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch_afm.config import Scan
 from torch_afm.config.prediction import PredictOptions
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, bond_orders
 from torch_afm.generation.confidence import load_calibration
 from torch_afm.generation.outcome import ScanPrediction
 from torch_afm.generation.preparation import choose_preparation, measured_slices
@@ -65,6 +65,8 @@ def predict(
         reference, meta=reference.meta | {"measured": measured_slices(chosen.prepared)}
     )
     graph = found.calibrated(calibration)
+    if "bond_order" not in graph:  # without chemistry: once, for all files alike
+        graph.bond_order, graph.formal_charge = bond_orders(graph, graph.get("sigma"))
     verdict = judge(found.graph, found.context, found.simulated, reference, calibration.min_pearson)
     parts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
     return ScanPrediction(
