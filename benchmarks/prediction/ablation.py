@@ -23,24 +23,24 @@ import numpy as np
 import torch
 
 from benchmarks.common import table, write
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import SequentialGeneratorConfig, SpatialGeneratorConfig, generator_config
 from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import evaluate_predictions, generate_greedy, generate_spatial
 from torch_afm.metrics import MoleculeMetrics, StepMetrics, evaluate_steps
-from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig, load_generator
+from torch_afm.models import SequentialGenerator, SpatialGenerator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import TrainConfig, train
 
-Settings = GraphGeneratorConfig | SpatialGeneratorConfig
+Settings = SequentialGeneratorConfig | SpatialGeneratorConfig
 
 _SPATIAL = SpatialGeneratorConfig(groups=AtomClasses().groups)
 _PLAIN = {"difference": False, "painting": False}
 
 #: Name, network, and how predictions are made of it.
 VARIANTS: list[tuple[str, Settings, dict[str, Any]]] = [
-    ("thesis, literal", GraphGeneratorConfig.preset("literal"), {}),
-    ("thesis, small", GraphGeneratorConfig.preset("small"), {}),
+    ("thesis, literal", generator_config("literal"), {}),
+    ("thesis, small", generator_config("small"), {}),
     ("heat map", dataclasses.replace(_SPATIAL, **_PLAIN), {"atoms_per_step": 1}),
     ("+ difference", dataclasses.replace(_SPATIAL, painting=False), {"atoms_per_step": 1}),
     ("+ painting", _SPATIAL, {"atoms_per_step": 1}),
@@ -89,7 +89,9 @@ def main() -> None:
     print(f"wrote {path.name}")
 
 
-def trained(settings: Settings, samples: int, out: Path) -> tuple[GraphGenerator | SpatialGenerator, float]:
+def trained(
+    settings: Settings, samples: int, out: Path
+) -> tuple[SequentialGenerator | SpatialGenerator, float]:
     """The network of ``settings`` after ``samples`` samples, and the CPU seconds of its training."""
     names = {json.dumps(dataclasses.asdict(s)): n for n, s, _ in reversed(VARIANTS)}
     folder = out / names[json.dumps(dataclasses.asdict(settings))].replace(" ", "-").replace(",", "")
@@ -122,7 +124,7 @@ def trained(settings: Settings, samples: int, out: Path) -> tuple[GraphGenerator
     return load_generator(folder / "model").eval(), json.loads(done.read_text())
 
 
-def pipeline_of(model: GraphGenerator | SpatialGenerator, how: dict[str, Any]) -> Callable[..., Any]:
+def pipeline_of(model: SequentialGenerator | SpatialGenerator, how: dict[str, Any]) -> Callable[..., Any]:
     if isinstance(model, SpatialGenerator):
         return partial(generate_spatial, model, **{"revisions": 0, "views": 1} | how)
     return partial(generate_greedy, model)

@@ -24,11 +24,11 @@ from torch_afm.datasets import MoleculeDataset
 from torch_afm.generation import RefinementSettings, baselines, evaluate_predictions, predict_structure
 from torch_afm.generation.trials import ROTATIONS, Pipeline
 from torch_afm.metrics import MoleculeMetrics, confidence_tables
-from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.models import SequentialGenerator, SpatialGenerator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import RandomTip
 
-Model = GraphGenerator | SpatialGenerator
+Model = SequentialGenerator | SpatialGenerator
 
 
 def _made(**how: Any) -> Callable[[Model], Pipeline]:

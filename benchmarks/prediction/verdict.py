@@ -31,7 +31,7 @@ from tqdm import tqdm
 from benchmarks.common import table, write
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import RefinementSettings, StructurePrediction, judge, predict_structure, refine
+from torch_afm.generation import Prediction, RefinementSettings, judge, predict_structure, refine
 from torch_afm.io import AFMStack
 from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.models import SpatialGenerator
@@ -286,7 +286,7 @@ def _standing(drawn: Drawn, source: MoleculeDataset) -> AFMData:
     return Orient(turns[drawn.turn])(molecule)
 
 
-def _kept(found: StructurePrediction) -> dict[str, Any]:
+def _kept(found: Prediction) -> dict[str, Any]:
     graph, context = found.generation.graph, found.generation.context
     return {
         "simulated": found.generation.simulated,
@@ -298,7 +298,7 @@ def _kept(found: StructurePrediction) -> dict[str, Any]:
 
 
 def _lacking(
-    found: StructurePrediction,
+    found: Prediction,
     reference: Tensor,
     renderer: ProbeParticleModel,
     settings: RefinementSettings | None,

@@ -28,7 +28,7 @@ from torch_afm.metrics import (
     random_atom,
     stop_at_once,
 )
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import Orient, best_rotations
 
@@ -53,7 +53,7 @@ class Evaluation:
     """
 
     def __init__(
-        self, model: GraphGenerator, samples: int, sequences: int, folder: Path, seed: int = 0
+        self, model: SequentialGenerator, samples: int, sequences: int, folder: Path, seed: int = 0
     ) -> None:
         self.model = model.eval()
         self.samples = samples

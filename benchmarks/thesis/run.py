@@ -27,7 +27,7 @@ from torch_afm.data import AFMData
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.molecules import CUTOFFS
 from torch_afm.metrics.tables import cell
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.nn import StepPrediction
 from torch_afm.viz import (
     plot_confusion,
@@ -67,7 +67,7 @@ def main() -> None:
         own = RESULTS / f"{name}_training.csv"
         curves = [own] if own.exists() else []
 
-    model = GraphGenerator.from_pretrained(args.weights)
+    model = SequentialGenerator.from_pretrained(args.weights)
     evaluation = Evaluation(model, args.samples, args.sequences, out.parent)
     steps = {setting: evaluation.steps(*setting) for setting in SETTINGS}
     rows = [

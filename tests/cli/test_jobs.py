@@ -9,12 +9,12 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from torch_afm.cli import jobs
-from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.config import Scan, SpatialGeneratorConfig, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.generation import generate_greedy
 from torch_afm.io import AFMStack, write_stack
 from torch_afm.metrics import Calibration, Platt
-from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SequentialGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import visibility_entropy
 from torch_afm.utils import InputError
@@ -151,8 +151,8 @@ def test_bad_input(call, argument, model):
 
 
 @pytest.fixture(scope="module")
-def model(weights) -> GraphGenerator:
-    return GraphGenerator.from_pretrained(weights)
+def model(weights) -> SequentialGenerator:
+    return SequentialGenerator.from_pretrained(weights)
 
 
 def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):

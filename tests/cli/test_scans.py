@@ -13,11 +13,11 @@ from tests.generation.test_pipeline import Known
 from tests.generation.test_spatial import SCAN, by_place
 from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
-from torch_afm.config import Tip, to_dict
+from torch_afm.config import SpatialGeneratorConfig, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.generation import Look, tiles
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
-from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.progress import StatusLine
 from torch_afm.testing import benzene

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
-from torch_afm.config import GraphGeneratorConfig, Scan, Tip
+from torch_afm.config import Scan, Tip, generator_config
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import generate_greedy
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
@@ -199,9 +199,9 @@ def test_refuses_a_negative_limit(renderer, reference):
 
 
 @pytest.fixture(scope="module")
-def untrained() -> GraphGenerator:
+def untrained() -> SequentialGenerator:
     torch.manual_seed(0)
-    return GraphGenerator(GraphGeneratorConfig.preset("small"))
+    return SequentialGenerator(generator_config("small"))
 
 
 def test_an_untrained_network_end_to_end(untrained):

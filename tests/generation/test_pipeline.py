@@ -12,7 +12,7 @@ from torch_afm.generation import RefinementSettings, pipeline, predict_structure
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.pipeline import ADDED, may_join
 from torch_afm.metrics import Calibration
-from torch_afm.models import GraphGenerator, SpatialGenerator
+from torch_afm.models import SequentialGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
@@ -153,6 +153,6 @@ def test_atoms_join_where_there_is_room():
 def test_bad_settings(reference, renderer):
     with pytest.raises(InputError, match="search: expected 'greedy' or 'beam'"):
         predict_structure(Known(benzene()), reference, renderer, Z_TOP, search="depth")
-    small = GraphGenerator.from_pretrained("small")
-    with pytest.raises(InputError, match="search: expected 'greedy' with a GraphGenerator"):
+    small = SequentialGenerator.from_pretrained("small")
+    with pytest.raises(InputError, match="search: expected 'greedy' with a SequentialGenerator"):
         predict_structure(small, reference, renderer, Z_TOP, search="beam")

@@ -41,17 +41,17 @@ def image(molecule, renderer, z_top):
     return renderer.render(molecule, z_top=z_top)
 
 
-def scan_of(stack, noise=0.0, seed=0):
+def scan_of(stack, noise=0.0, seed=0, **meta):
     rough = noise * np.random.default_rng(seed).normal(size=stack.shape)
-    return AFMStack((stack.numpy() + rough)[0], SCAN.x, SCAN.y, SCAN.slice_heights(8.0))
+    return AFMStack((stack.numpy() + rough)[0], SCAN.x, SCAN.y, SCAN.slice_heights(8.0), meta)
 
 
 def part(data: AFMData, keep) -> AFMData:
     return AFMData(z=data.z[keep], pos=data.pos[keep], charge=data.charge[keep])
 
 
-def verdict(graph, simulated, scan, **how):
-    return judge(graph, NONE, simulated, scan, Calibration.min_pearson, **how)
+def verdict(graph, simulated, scan):
+    return judge(graph, NONE, simulated, scan, Calibration.min_pearson)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.5])
@@ -84,8 +84,8 @@ def test_no_atom_never_agrees(image):
 
 def test_a_scan_of_noise_or_of_few_slices_tells_nothing(molecule, image):
     assert any("noise" in r for r in verdict(molecule, image, scan_of(image, 50.0)).reasons)
-    assert any("2 slices" in r for r in verdict(molecule, image, scan_of(image), measured=2).reasons)
-    assert verdict(molecule, image, scan_of(image), measured=4).agrees
+    assert any("2 slices" in r for r in verdict(molecule, image, scan_of(image, measured=2)).reasons)
+    assert verdict(molecule, image, scan_of(image, measured=4)).agrees
 
 
 def test_a_shapeless_cloud_is_not_the_molecule_under_it(molecule, image, renderer, z_top):

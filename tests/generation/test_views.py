@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, SpatialGeneratorConfig
 from torch_afm.data import AFMData
-from torch_afm.generation.views import look
-from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SpatialGenerator
+from torch_afm.models.views import look
 from torch_afm.testing import random_graph
 from torch_afm.utils import InputError
 

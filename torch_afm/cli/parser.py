@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 import re
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import jsonargparse
 from jsonargparse.typing import restricted_number_type
 
 from torch_afm.utils import InputError
+
+T = TypeVar("T")
 
 #: What RDKit, NumPy and SciPy all take as a seed.
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**31)])
@@ -111,6 +114,39 @@ class Parser(jsonargparse.ArgumentParser):
         helps = {prefix + field: text for field, text in _field_docs(cls).items()}
         for action in self._actions:
             action.help = helps.get(action.dest, action.help)
+
+    def add_options(self, cls: type) -> None:
+        """Add an option for every field of the dataclass ``cls``, ``--max-atoms`` for ``max_atoms``; a field
+        that is a dataclass itself becomes a group of them."""
+        helps, types = _field_docs(cls), get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            hint = types[field.name]
+            if dataclasses.is_dataclass(hint):
+                title = (inspect.getdoc(hint) or "").partition(".")[0]
+                group = self.add_argument_group(title)
+                for inner in dataclasses.fields(hint):
+                    _add_field(group, inner, get_type_hints(hint), _field_docs(hint))
+            else:
+                _add_field(self, field, types, helps)
+
+    def build(self, cls: type[T], found: jsonargparse.Namespace) -> T:
+        """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`."""
+        types = get_type_hints(cls)
+        values = {
+            name: self.build(hint, found) if dataclasses.is_dataclass(hint) else found[name]
+            for name, hint in types.items()
+        }
+        return cls(**values)
+
+
+def _add_field(
+    target: Any, field: dataclasses.Field[Any], types: dict[str, Any], helps: dict[str, str]
+) -> None:
+    flag, text = "--" + field.name.replace("_", "-"), helps[field.name]
+    if types[field.name] is bool and field.default is False:
+        target.add_argument(flag, action="store_true", help=text)
+    else:
+        target.add_argument(flag, type=types[field.name], default=field.default, help=text)
 
 
 def _field_docs(cls: type) -> dict[str, str]:

@@ -55,7 +55,7 @@ def test_top_center_window_and_order():
     assert window.stack.x[-1] <= 0.11 and window.stack.y[0] >= -3.11
     wrong = ScanStack(scan(HEIGHTS).values[::-1], HEIGHTS, ((-6.0, 6.0), (-6.0, 6.0)))
     assert any("the reverse" in w for w in prepare_scan(wrong, MODEL, FIXED).warnings)
-    right = prepare_scan(wrong, MODEL, dataclasses.replace(FIXED, reverse=True))
+    right = prepare_scan(wrong.reversed(), MODEL, FIXED)
     as_it_is = prepare_scan(scan(HEIGHTS), MODEL, FIXED)
     np.testing.assert_allclose(right.stack.values, as_it_is.stack.values, atol=1e-12)
     # What was measured is told in the heights of the result.

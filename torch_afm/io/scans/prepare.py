@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch_afm.config import Scan
+from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
@@ -39,51 +40,6 @@ _FLAT = 1e-6
 
 
 @dataclass(frozen=True)
-class ScanPreparation:
-    """What is done to a scan before a model sees it.
-
-    Args:
-        reverse: heights count the other way, see :meth:`ScanStack.reversed`.
-        window: part of the scan that is used, ``((x0, x1), (y0, y1))`` in Å of the scan frame; ``None`` for
-            all of it.
-        center: use one window of the model's size around this place, in Å of the scan frame.
-        flatten: ``"plane"`` (:func:`flatten_plane`), ``"lines"`` (:func:`flatten_lines`) or ``"none"``.
-        align: take out the drift between slices (:func:`align_slices`): ``"always"``, ``"never"``, or with
-            ``"auto"`` where it is more than 2 Å, for less may be nothing but the change of contrast with
-            height, but not that much from one slice to the next, for contrast that turns over looks so.
-        top: height in Å, as the file's heights, of the farthest slice that is used; ``None`` for the one
-            that makes the nearest slice of the scan the nearest of the model.
-        amplitude: peak-to-peak oscillation amplitude in Å; where ``None``, what the scan's header says
-            (``meta["amplitude"]``), else that of the model.
-    """
-
-    reverse: bool = False
-    window: tuple[tuple[float, float], tuple[float, float]] | None = None
-    center: tuple[float, float] | None = None
-    flatten: str = "plane"
-    align: str = "auto"
-    top: float | None = None
-    amplitude: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.flatten not in ("plane", "lines", "none"):
-            raise InputError(f"flatten: expected 'plane', 'lines' or 'none', got {self.flatten!r}")
-        if self.align not in ("auto", "always", "never"):
-            raise InputError(f"align: expected 'auto', 'always' or 'never', got {self.align!r}")
-        if self.window is not None and self.center is not None:
-            raise InputError("window, center: expected one of them, got both")
-        if self.amplitude is not None and not 0 < self.amplitude < math.inf:
-            raise InputError(f"amplitude: expected a positive number of Å, got {self.amplitude}")
-        if self.top is not None and not math.isfinite(self.top):
-            raise InputError(f"top: expected a finite height in Å, got {self.top}")
-        if self.window is not None:
-            (x0, x1), (y0, y1) = self.window
-            object.__setattr__(self, "window", ((x0, x1), (y0, y1)))
-        if self.center is not None:
-            object.__setattr__(self, "center", tuple(self.center))
-
-
-@dataclass(frozen=True)
 class PreparedScan:
     """A scan on a model's pixels and heights.
 
@@ -107,8 +63,8 @@ class PreparedScan:
 
 
 def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None = None) -> PreparedScan:
-    """Bring a scan onto the pixels and heights that a model was made for: order of the slices, unfinished
-    lines, window, tilt, drift, pixels, heights. Nothing is extrapolated.
+    """Bring a scan onto the pixels and heights that a model was made for: unfinished lines, window, tilt,
+    drift, pixels, heights. Nothing is extrapolated.
 
     A scan that spans less than the model's heights, but at least half of that, gets smaller steps of height,
     and a warning; one that spans more is used as far as its nearest slice, or from ``settings.top`` on. The
@@ -172,9 +128,6 @@ def _level(
     stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]], warnings: list[str]
 ) -> ScanStack:
     """All that is done before heights and pixels are chosen."""
-    if settings.reverse:
-        stack = stack.reversed()
-        steps.append(("order", "heights counted the other way: the slices are in reverse order"))
     if not np.isfinite(stack.values).all():
         stack = _finished(stack, steps, warnings)
     if settings.window is not None:
@@ -284,9 +237,9 @@ def _check_contrast(stack: ScanStack) -> None:
 def _flatten(stack: ScanStack, how: str, steps: list[tuple[str, str]]) -> ScanStack:
     if how == "none":
         return stack
-    flat = (flatten_plane if how == "plane" else flatten_lines)(stack)
+    flat = (flatten_lines if how == "lines" else flatten_plane)(stack)
     removed = stack.values - flat.values
-    if how == "plane":
+    if how != "lines":
         text = ", ".join(f"{v:.3g}" for v in np.ptp(removed, axis=(1, 2)))
         steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
     else:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_afm.io.scans.assemble import assemble
+from torch_afm.io.scans.readers.arrays import stack_block
 from torch_afm.io.scans.registry import scan_format, scan_suffixes
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_size
+from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_forward, check_size
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.stacks import AFMStack, read_npz_stack
 from torch_afm.utils import InputError
@@ -19,7 +20,7 @@ _MAX_FILES = 100_000
 
 
 def read_scan(
-    path: str | Path,
+    path: str | Path | AFMStack,
     channel: str | None = None,
     direction: str = "forward",
     heights: Sequence[float] | None = None,
@@ -43,7 +44,7 @@ def read_scan(
     oscillation, ``meta["warnings"]`` what may be wrong.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or a stack in memory, which goes the same road.
         channel: name of the channel, with or without its unit; that of the frequency shift where ``None``.
         direction: ``"forward"`` or ``"backward"``.
         heights: height of the tip at each image in Å, larger is farther, in the order of the names of the
@@ -61,9 +62,13 @@ def read_scan(
     check_direction(direction)
     if step is not None and (heights is not None or not 0 < step < math.inf):
         raise InputError(f"step: expected a positive number of Å, and no heights beside it, got {step}")
-    path = Path(path)
     blocks: list[tuple[Path, ScanBlock]] = []
-    for file in _files(path):
+    if isinstance(path, AFMStack):
+        stack, path = path, Path("stack")
+        check_forward(path, direction)
+        blocks.append((path, stack_block(path, stack, channel)))
+    path = Path(path)
+    for file in _files(path) if not blocks else ():
         blocks.append((file, scan_format(file).read(file, channel, direction)))
         check_size(path, sum(block.values.size for _, block in blocks), MAX_VALUES)
     both = (pixel_size, pixel_size) if isinstance(pixel_size, int | float) else pixel_size

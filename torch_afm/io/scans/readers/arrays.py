@@ -26,7 +26,7 @@ from torch_afm.utils import InputError
 def read_npz(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """What :func:`torch_afm.io.write_stack` wrote; channels are called by their numbers from 0."""
     check_forward(path, direction)
-    return _block(path, read_npz_stack(path), channel)
+    return stack_block(path, read_npz_stack(path), channel)
 
 
 @scan_reader("hdf5", suffixes=(".h5", ".hdf5"), magic=(b"\x89HDF",))
@@ -48,7 +48,7 @@ def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
         if arrays["stack"].ndim == 3:
             arrays["stack"] = arrays["stack"][None]
         stack = as_stack(path, arrays, json.loads(meta))
-    return _block(path, stack, channel)
+    return stack_block(path, stack, channel)
 
 
 def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
@@ -69,7 +69,8 @@ def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
     return np.asarray(dataset[()])
 
 
-def _block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
+def stack_block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
+    """One channel of a stack."""
     names = [str(i) for i in range(len(stack.stack))]
     if channel is None and len(names) == 1:
         channel = names[0]

@@ -9,7 +9,7 @@ import torch
 
 from tests.generation.test_pipeline import Known
 from tests.generation.test_spatial import SCAN, Z_TOP, by_place
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import generator_config
 from torch_afm.data import AFMData
 from torch_afm.generation import (
     RefinementSettings,
@@ -20,7 +20,7 @@ from torch_afm.generation import (
     tiles,
 )
 from torch_afm.metrics import Calibration
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
@@ -187,4 +187,4 @@ def test_bad_input(reference, call, name):
 
 
 def small():
-    return GraphGenerator(GraphGeneratorConfig.preset("small"))
+    return SequentialGenerator(generator_config("small"))
