@@ -51,7 +51,7 @@ def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
     return stack_block(path, stack, channel)
 
 
-def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
+def _dataset(path: Path, file: Any, key: str, dtype_kinds: str) -> np.ndarray:
     """A dataset, after everything that could take memory or lead out of the file has been looked at."""
     h5py = import_h5py()
     if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(file[key], h5py.Dataset):
@@ -60,8 +60,8 @@ def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
             f"{', '.join(list(file)[:20]) or 'none'}"
         )
     dataset = file[key]
-    if dataset.dtype.kind not in kinds or dataset.external or dataset.is_virtual:
-        wanted = "a text of fixed length" if kinds == "S" else "real numbers"
+    if dataset.dtype.kind not in dtype_kinds or dataset.external or dataset.is_virtual:
+        wanted = "a text of fixed length" if dtype_kinds == "S" else "real numbers"
         raise InputError(f"{path}: {key}: expected {wanted} in the file itself, got {dataset.dtype}")
     held = min(EXPANSION * path.stat().st_size, MAX_VALUES)
     check_size(path, int(dataset.size) * max(dataset.dtype.itemsize // 8, 1), held)
