@@ -57,7 +57,7 @@ def main() -> None:
             stack = ScanStack(images, scan.slice_heights(z_top), scan.window)
             visible = remove_atoms(moved, moved.pos[:, 2] < model.config.z_min)
             if off == 0:
-                drift.append(np.linalg.norm(align_slices(stack)[1], axis=1).max() * stack.pixel[0])
+                drift.append(np.linalg.norm(align_slices(stack)[1], axis=1).max() * stack.pixel_size[0])
             for case, settings in CASES.items():
                 if off and "auto" not in case and case != "as it is":
                     continue

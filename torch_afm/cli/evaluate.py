@@ -18,9 +18,8 @@ from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
 from torch_afm.generation.confidence import FILE
-from torch_afm.io.files import write_json
+from torch_afm.io.files import load_npz, write_json
 from torch_afm.io.journal import keep_settings, read_records
-from torch_afm.io.npz import load_npz
 from torch_afm.metrics import (
     MoleculeMetrics,
     StepMetrics,

@@ -1,6 +1,5 @@
 """Frozen dataclasses for every setting, with a JSON round trip."""
 
-from torch_afm.config.forcefield import ForceField
 from torch_afm.config.generators import (
     PRESETS,
     GeneratorConfig,
@@ -12,7 +11,7 @@ from torch_afm.config.losses import SequentialLossConfig, SpatialLossConfig
 from torch_afm.config.plain import from_dict, to_dict
 from torch_afm.config.prediction import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
 from torch_afm.config.scan import Scan
-from torch_afm.config.tip import Tip
+from torch_afm.config.tip import ForceField, Tip
 
 __all__ = [
     "PRESETS",

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from torch_afm.io.files import write_whole
-from torch_afm.io.npz import load_npz
+from torch_afm.io.files import load_npz, write_whole
 from torch_afm.utils import InputError
 
 _CHECKSUM = "sha256"

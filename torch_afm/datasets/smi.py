@@ -8,8 +8,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from torch_afm.io.files import write_whole
-from torch_afm.io.text import decode, split_lines
+from torch_afm.io.files import decode, split_lines, write_whole
 from torch_afm.utils import InputError
 
 _EMBEDDED = "resources/molecules.smi.xz"

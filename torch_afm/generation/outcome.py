@@ -15,8 +15,8 @@ from torch_afm.generation.result import Prediction
 from torch_afm.generation.rotations import Rotations
 from torch_afm.generation.verdict import Verdict
 from torch_afm.io import AFMStack, write_sdf, write_stack, write_xyz
-from torch_afm.io.crystals import write_cif
 from torch_afm.io.files import write_json
+from torch_afm.io.structures import write_cif
 from torch_afm.utils import InputError
 from torch_afm.viz import (
     PredictionReport,

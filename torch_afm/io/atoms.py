@@ -15,7 +15,7 @@ from ase.io.aims import read_aims
 
 from torch_afm.config.formats import STRUCTURE_SUFFIXES
 from torch_afm.elements import symbol
-from torch_afm.io.text import read_text, split_lines
+from torch_afm.io.files import read_text, split_lines
 from torch_afm.io.xyz import EXPONENT, parse_element, parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 

@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.units import Bohr, Hartree, Rydberg
 
 from torch_afm.data import PotentialGrid
-from torch_afm.io.text import read_text
+from torch_afm.io.files import read_text
 from torch_afm.utils import InputError
 
 #: Points that a grid may have: ASE takes some 100 bytes for each while it reads.

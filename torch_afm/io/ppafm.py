@@ -17,7 +17,7 @@ import numpy as np
 
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.elements import atomic_number, symbol
-from torch_afm.io.text import read_text, split_lines
+from torch_afm.io.files import read_text, split_lines
 from torch_afm.utils import InputError
 
 
@@ -161,8 +161,8 @@ def _scan(found: _Settings) -> tuple[Scan, float]:
 def _tip(found: _Settings) -> Tip:
     charges = {"s": (1.0,), "pz": (10.0, -10.0), "dz2": (100.0, -200.0, 100.0)}
     heights = {"s": (0.0,), "pz": (0.1, -0.1), "dz2": (0.1, 0.0, -0.1)}
-    kind, probe = found["tip"], found["probeType"]
-    found.check("tip", kind in charges, f"expected one of {', '.join(charges)}")
+    multipole, probe = found["tip"], found["probeType"]
+    found.check("tip", multipole in charges, f"expected one of {', '.join(charges)}")
     found.check("probeType", _known(probe) is not None, "expected a chemical symbol or an atomic number")
     x, y, length = found["r0Probe"]
     found.check("r0Probe", math.hypot(x, y) < length, "expected an offset x, y shorter than the bond")
@@ -173,8 +173,8 @@ def _tip(found: _Settings) -> Tip:
     found.check("krad" if key == "klat" else key, springs[2] > 0, "expected a positive radial spring")
     return Tip(
         probe=symbol(_known(probe) or 0),
-        charges=tuple(found["charge"] * c for c in charges[kind]),
-        charge_heights=heights[kind],
+        charges=tuple(found["charge"] * c for c in charges[multipole]),
+        charge_heights=heights[multipole],
         stiffness=(springs[0], springs[1], 0.0),
         radial_stiffness=springs[2],
         bond_length=length,

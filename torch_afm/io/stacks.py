@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip, from_dict
-from torch_afm.io.files import write_whole
-from torch_afm.io.npz import load_npz
+from torch_afm.io.files import load_npz, write_whole
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.utils import InputError, check_finite, check_shape
 

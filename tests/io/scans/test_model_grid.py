@@ -36,7 +36,7 @@ def test_pixels_are_the_model_s_and_values_are_where_they_were():
     heights = np.array([0.9, 0.8, 0.7])
     for center, count in ((None, 41), ((5.0, 5.0), 17)):
         found = onto_pixels(scan(np.arange(10, -1, -1) / 10), MODEL, heights, center, [])
-        assert found.values.shape == (3, count, count) and np.allclose(found.pixel, 0.25)
+        assert found.values.shape == (3, count, count) and np.allclose(found.pixel_size, 0.25)
         expected = 5 * heights[:, None, None] - 2 * found.y[:, None] + 3 * found.x
         assert np.allclose(found.values, expected, atol=1e-9)
 

@@ -31,7 +31,7 @@ HEIGHTS = np.linspace(1.0, 0.0, 11)
 
 def test_the_nearest_heights_on_the_model_s_pixels():
     found = prepare_scan(scan(HEIGHTS), MODEL, FIXED)
-    assert found.stack.pixel == pytest.approx((0.25, 0.25))
+    assert found.stack.pixel_size == pytest.approx((0.25, 0.25))
     assert found.stack.heights == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
     expected = field(found.stack.heights, found.stack.y, found.stack.x)
     np.testing.assert_allclose(found.stack.values, expected, atol=1e-3)

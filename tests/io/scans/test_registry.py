@@ -59,7 +59,7 @@ def test_a_format_of_another_package_is_one_file(tmp_path, packages):
         (tmp_path / name).write_text(text)
         stack = read_scan(tmp_path / name, **given)
         np.testing.assert_array_equal(stack.values[0], image)
-        assert stack.pixel == (0.5, 0.5)
+        assert stack.pixel_size == (0.5, 0.5)
     folder = tmp_path / "images"
     folder.mkdir()
     for number in (1, 2):

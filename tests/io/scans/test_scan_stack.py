@@ -79,7 +79,7 @@ def test_afm_stack(stack):
     made = stack.afm_stack()
     assert made.stack.shape == (1, 21, 121, 101) and np.array_equal(made.z, stack.heights)
     assert made.meta == {"file": "a", "unit": "Hz", "channel": "frequency shift", "direction": "forward"}
-    assert stack.pixel == pytest.approx((0.2, 0.2)) and made.x[1] - made.x[0] == pytest.approx(0.2)
+    assert stack.pixel_size == pytest.approx((0.2, 0.2)) and made.x[1] - made.x[0] == pytest.approx(0.2)
 
 
 def test_frozen(stack):

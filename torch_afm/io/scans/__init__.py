@@ -1,8 +1,9 @@
 """Stacks from the files of microscopes, and what makes them fit for a model."""
 
+from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.prepare import PreparedScan, ScanPreparation, prepare_scan
+from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import read_scan, read_stack
 from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
 from torch_afm.io.scans.scan_block import ScanBlock

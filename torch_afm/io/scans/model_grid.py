@@ -10,11 +10,11 @@ from torch_afm.config import Scan
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
-#: Least share of the model's range of heights that a scan must span; below 1 its steps are made smaller.
-LEAST_RANGE = 0.5
+#: Smallest share of the model's range of heights that a scan must span; below 1 its steps are made smaller.
+MIN_RANGE = 0.5
 
 #: Pixels of the model's size along x and y that a scan must have.
-_LEAST_PIXELS = 16
+_MIN_PIXELS = 16
 
 #: Å a pixel: coarser ones blur the contrast of bonds.
 _COARSE = 0.5
@@ -36,7 +36,7 @@ def choose_heights(
     """
     reach = model.dz * (model.n_slices - 1)
     first, last = float(stack.heights[0]), float(stack.heights[-1])
-    least = LEAST_RANGE * reach
+    least = MIN_RANGE * reach
     start = min(last + reach, first) if top is None else top
     span = min(reach, start - last)
     if top is not None and not last + least - 1e-3 <= start <= first + 1e-3:
@@ -104,31 +104,31 @@ def onto_pixels(
     """
     axes = []
     small = False
-    if max(stack.pixel) > _COARSE:
+    if max(stack.pixel_size) > _COARSE:
         warnings.append(
-            f"the pixels of the scan are {max(stack.pixel):.2f} Å wide, those of the model "
+            f"the pixels of the scan are {max(stack.pixel_size):.2f} Å wide, those of the model "
             f"{scan.pixel_size[0]:.2f} Å: what lies between them is interpolated"
         )
     for k, name in enumerate("xy"):
         n, pitch = scan.pixels[k], scan.pixel_size[k]
         low, high = stack.window[k]
         # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
-        inside, extent = high - low, high - low + stack.pixel[k]
+        inside, extent = high - low, high - low + stack.pixel_size[k]
         count = math.floor(inside / pitch + 1e-6) + 1
         if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
             count = n
-        if count < _LEAST_PIXELS:
+        if count < _MIN_PIXELS:
             unfinished = [w for w in warnings if "not finished" in w]
-            why = unfinished[0] if unfinished else f"were nm meant for Å, it is {10 * extent:.1f} Å"
+            hint = unfinished[0] if unfinished else f"were nm meant for Å, it is {10 * extent:.1f} Å"
             raise InputError(
-                f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; {why}"
+                f"scan: expected at least {_MIN_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; {hint}"
             )
         small |= count < n
         middle = (low + high) / 2 if center is None else center[k]
         axes.append(middle + pitch * (np.arange(count) - (count - 1) / 2))
     if small:
         (x0, x1), (y0, y1) = scan.window
-        wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel, strict=True))
+        wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel_size, strict=True))
         warnings.append(
             f"the scan is {wide:.1f} x {high:.1f} Å wide, the network looks at {x1 - x0:.0f} x "
             f"{y1 - y0:.0f} Å: what it finds near the edges is unsure, and nothing is known beyond them"

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch_afm.io.scans.assemble import assemble
 from torch_afm.io.scans.readers.arrays import stack_block
 from torch_afm.io.scans.registry import scan_format, scan_suffixes
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_size
+from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_forward, check_size
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.stacks import AFMStack, read_npz_stack
 from torch_afm.utils import InputError
@@ -65,7 +65,8 @@ def read_scan(
     blocks: list[tuple[Path, ScanBlock]] = []
     if isinstance(path, AFMStack):
         stack, path = path, Path("stack")
-        blocks.append((path, stack_block(path, stack, channel, direction)))
+        check_forward(path, direction)
+        blocks.append((path, stack_block(path, stack, channel)))
     path = Path(path)
     for file in _files(path) if not blocks else ():
         blocks.append((file, scan_format(file).read(file, channel, direction)))

@@ -71,7 +71,7 @@ class ScanBlock:
 
 
 @contextmanager
-def reading(path: Path, kind: str) -> Iterator[None]:
+def reading(path: Path, file_type: str) -> Iterator[None]:
     """Turn whatever a library raises on a damaged file into one :class:`InputError`, and keep it quiet."""
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
@@ -82,7 +82,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     except Exception as error:  # damaged files make Pillow, h5py and the parsers here raise nearly everything
         reason = " ".join(str(error).split())[:200] or "no reason given"
         raise InputError(
-            f"{path}: expected an intact {kind}, got something else or a damaged one "
+            f"{path}: expected an intact {file_type}, got something else or a damaged one "
             f"({type(error).__name__}: {reason})"
         ) from None
 

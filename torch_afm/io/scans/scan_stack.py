@@ -84,7 +84,7 @@ class ScanStack(RecordedSettings):
         return np.linspace(*self.window[1], self.values.shape[1])
 
     @property
-    def pixel(self) -> tuple[float, float]:
+    def pixel_size(self) -> tuple[float, float]:
         """Width and height of a pixel in Å; 0 along an axis of one pixel."""
         (x0, x1), (y0, y1) = self.window
         _, ny, nx = self.values.shape

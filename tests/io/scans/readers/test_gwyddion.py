@@ -55,7 +55,7 @@ def test_frames_in_pixels_tell_no_size(tmp_path, unit):
     content = files.gwy([("df", A, _height(0))], unit_xy=unit)
     with pytest.raises(InputError, match="pixel_size"):
         _read(tmp_path, content)
-    assert _read(tmp_path, content, pixel_size=(0.5, 1.0)).pixel == pytest.approx((0.5, 1.0))
+    assert _read(tmp_path, content, pixel_size=(0.5, 1.0)).pixel_size == pytest.approx((0.5, 1.0))
 
 
 def test_what_gwyddion_keeps_of_the_header(tmp_path):

@@ -32,7 +32,7 @@ def test_slices_in_a_folder_by_their_numbers(tmp_path):
     stack = read_scan(tmp_path, heights=[5, 7, 6], pixel_size=(0.5, 1.0), scale=0.1)
     assert stack.values[:, 0, 0] == pytest.approx([0.2, 1.0, 0.1]) and stack.unit == "Hz"
     assert stack.meta["files"] == ["slice2.png", "slice10.png", "slice1.png"]
-    assert stack.pixel == pytest.approx((0.5, 1.0))
+    assert stack.pixel_size == pytest.approx((0.5, 1.0))
 
 
 def test_pages(tmp_path):

@@ -25,7 +25,8 @@ from torch_afm.utils import InputError
 @scan_reader("npz", suffixes=(".npz",), magic=(b"PK",))
 def read_npz(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """What :func:`torch_afm.io.write_stack` wrote; channels are called by their numbers from 0."""
-    return stack_block(path, read_npz_stack(path), channel, direction)
+    check_forward(path, direction)
+    return stack_block(path, read_npz_stack(path), channel)
 
 
 @scan_reader("hdf5", suffixes=(".h5", ".hdf5"), magic=(b"\x89HDF",))
@@ -39,6 +40,7 @@ def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
         InputError: for a damaged file, a missing dataset, data in other files, anything
             :class:`torch_afm.io.AFMStack` refuses.
     """
+    check_forward(path, direction)
     h5py = import_h5py()
     with reading(path, "HDF5 file"), h5py.File(path, "r", locking=False) as file:
         arrays = {key: _dataset(path, file, key, "fiu") for key in ("stack", "x", "y", "z")}
@@ -46,10 +48,10 @@ def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
         if arrays["stack"].ndim == 3:
             arrays["stack"] = arrays["stack"][None]
         stack = as_stack(path, arrays, json.loads(meta))
-    return stack_block(path, stack, channel, direction)
+    return stack_block(path, stack, channel)
 
 
-def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
+def _dataset(path: Path, file: Any, key: str, dtype_kinds: str) -> np.ndarray:
     """A dataset, after everything that could take memory or lead out of the file has been looked at."""
     h5py = import_h5py()
     if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(file[key], h5py.Dataset):
@@ -58,8 +60,8 @@ def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
             f"{', '.join(list(file)[:20]) or 'none'}"
         )
     dataset = file[key]
-    if dataset.dtype.kind not in kinds or dataset.external or dataset.is_virtual:
-        wanted = "a text of fixed length" if kinds == "S" else "real numbers"
+    if dataset.dtype.kind not in dtype_kinds or dataset.external or dataset.is_virtual:
+        wanted = "a text of fixed length" if dtype_kinds == "S" else "real numbers"
         raise InputError(f"{path}: {key}: expected {wanted} in the file itself, got {dataset.dtype}")
     held = min(EXPANSION * path.stat().st_size, MAX_VALUES)
     check_size(path, int(dataset.size) * max(dataset.dtype.itemsize // 8, 1), held)
@@ -67,9 +69,8 @@ def _dataset(path: Path, file: Any, key: str, kinds: str) -> np.ndarray:
     return np.asarray(dataset[()])
 
 
-def stack_block(path: Path, stack: AFMStack, channel: str | None, direction: str) -> ScanBlock:
+def stack_block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
     """One channel of a stack."""
-    check_forward(path, direction)
     names = [str(i) for i in range(len(stack.stack))]
     if channel is None and len(names) == 1:
         channel = names[0]

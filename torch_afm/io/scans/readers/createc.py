@@ -45,10 +45,10 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     with reading(path, "Createc image (.dat)"):
         with open(path, "rb") as file:
             head = file.read(_HEADER)
-            kind, skip = _VERSIONS[head[:11]]
+            dtype, skip = _VERSIONS[head[:11]]
             header = _parse(head)
             nx, ny, n = (_count(path, header, key) for key in ("num.x", "num.y", "channels"))
-            itemsize = np.dtype(kind).itemsize
+            itemsize = np.dtype(dtype).itemsize
             if not n * nx * ny <= MAX_VALUES:
                 check_size(path, n * nx * ny, n * nx * ny)
             file.seek(_begin(path, head))
@@ -62,7 +62,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     names, ways = _channels(header, n)
     mine = [i for i in range(n) if ways[i] == direction]
     chosen = mine[pick_channel(path, [names[i] for i in mine], channel)]
-    images = np.frombuffer(data, kind, n * nx * ny, skip).reshape(n, ny, nx)
+    images = np.frombuffer(data, dtype, n * nx * ny, skip).reshape(n, ny, nx)
     image = np.where(_unmeasured(path, images), np.nan, images[chosen])
     size = [number(path, key, header.get(key, "")) for key in ("length x[a]", "length y[a]")]
     meta: dict[str, str | float] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from torch_afm.io.files import decode_bytes
 from torch_afm.io.scans.readers.nanonis import settings
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
@@ -25,7 +26,6 @@ from torch_afm.io.scans.scan_block import (
     reading,
     unit_factor,
 )
-from torch_afm.io.text import decode_bytes
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from torch_afm.io.files import decode_bytes
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     ScanBlock,
@@ -19,7 +20,6 @@ from torch_afm.io.scans.scan_block import (
     quantity,
     reading,
 )
-from torch_afm.io.text import decode_bytes
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 
@@ -38,7 +38,7 @@ _MAX_TEXT = 2**25
 
 #: Points of a grid for each that was measured, at most, in one that was stopped: no damaged file of a few
 #: bytes shall take much memory.
-_MOST_MISSING = 1000
+_MAX_MISSING = 1000
 
 
 def header_lines(path: Path, end: str) -> tuple[list[str], int]:
@@ -127,7 +127,7 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
         check_size(path, nx * ny * points, nx * ny * points)
         done = size // (4 * length)
         whole = done == nx * ny and size == 4 * nx * ny * length
-        if not (whole or 0 < done < nx * ny <= _MOST_MISSING * done):
+        if not (whole or 0 < done < nx * ny <= _MAX_MISSING * done):
             raise InputError(
                 f"{path}: expected {4 * nx * ny * length} bytes of data as its header says, got {size}: "
                 "a damaged grid"

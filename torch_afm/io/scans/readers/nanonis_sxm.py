@@ -44,12 +44,12 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         offset += marker.end()
         header = _parse(lines)
         nx, ny = (int(n) for n in _first(path, header, "SCAN_PIXELS").split())
-        names, units, kinds = _table(path, header)
+        names, units, directions = _table(path, header)
         # "both" means two images; anything else one of that direction.
         images = [
             (i, way)
-            for i, kind in enumerate(kinds)
-            for way in (("forward", "backward") if kind == "both" else (_direction(path, kind),))
+            for i, listed in enumerate(directions)
+            for way in (("forward", "backward") if listed == "both" else (_direction(path, listed),))
         ]
         held = max(path.stat().st_size - offset, 0) // 4
         if nx < 1 or ny < 1:
@@ -117,10 +117,10 @@ def _table(path: Path, header: dict[str, list[str]]) -> tuple[list[str], list[st
     missing = {"Name", "Unit", "Direction"} - columns.keys()
     if missing:
         raise InputError(f"{path}: DATA_INFO: expected columns Name, Unit and Direction, got {list(columns)}")
-    names, units, kinds = (
+    names, units, directions = (
         [row[columns[key]].strip() for row in rows[1:]] for key in ("Name", "Unit", "Direction")
     )
-    return names, units, kinds
+    return names, units, directions
 
 
 def _height(path: Path, header: dict[str, str]) -> np.ndarray | None:
@@ -142,10 +142,10 @@ def _controlled(header: dict[str, list[str]]) -> str:
     return {"0": "OFF", "1": "ON"}.get(rows[1][rows[0].index("on")].strip(), "")
 
 
-def _direction(path: Path, kind: str) -> str:
+def _direction(path: Path, listed: str) -> str:
     for way in ("forward", "backward"):
-        if kind in (way, f"{way[0]}wd"):
+        if listed in (way, f"{way[0]}wd"):
             return way
     raise InputError(
-        f"{path}: DATA_INFO: expected the direction both, forward or backward, got {kind[:80]!r}"
+        f"{path}: DATA_INFO: expected the direction both, forward or backward, got {listed[:80]!r}"
     )
