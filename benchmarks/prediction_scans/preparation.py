@@ -70,7 +70,7 @@ def main() -> None:
                     views=1,
                     cover="auto" if settings.center is None else "grid",
                 )
-                f1 = match_atoms(found.generation.graph.pos, visible.pos, 0.5).f1
+                f1 = match_atoms(found.graph.pos, visible.pos, 0.5).f1
                 scores.setdefault((case, off), []).append(f1)
     rows = [{"case": c, "off": off, "f1": f, **_interval(f)} for (c, off), f in scores.items()]
     print(

@@ -108,7 +108,7 @@ def test_a_folder_of_pictures(pictures, tmp_path):
     assert (
         f"13 slices of {N} x {N} pixels" in log["read"] and "of the scan's 0.00 to -1.20 Å" in log["slices"]
     )
-    assert "grey value" in log["read"] and "plane" not in log and 1 < len(found.chosen.attempts) <= 6
+    assert "gray value" in log["read"] and "plane" not in log and 1 < len(found.chosen.attempts) <= 6
     assert "pearson" in record["agreement"] and "mse" not in record["agreement"]
     assert found.verdict.pearson > 0.9
     # The frame of pictures has its zero in the middle.

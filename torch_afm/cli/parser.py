@@ -121,7 +121,7 @@ class Parser(jsonargparse.ArgumentParser):
         helps, types = _field_docs(cls), get_type_hints(cls)
         for field in dataclasses.fields(cls):
             hint = types[field.name]
-            if dataclasses.is_dataclass(hint):
+            if _is_group(hint):
                 title = (inspect.getdoc(hint) or "").partition(".")[0]
                 group = self.add_argument_group(title)
                 for inner in dataclasses.fields(hint):
@@ -131,12 +131,15 @@ class Parser(jsonargparse.ArgumentParser):
 
     def build(self, cls: type[T], found: jsonargparse.Namespace) -> T:
         """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`."""
-        types = get_type_hints(cls)
         values = {
-            name: self.build(hint, found) if dataclasses.is_dataclass(hint) else found[name]
-            for name, hint in types.items()
+            name: self.build(hint, found) if _is_group(hint) else found[name]
+            for name, hint in get_type_hints(cls).items()
         }
         return cls(**values)
+
+
+def _is_group(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint)
 
 
 def _add_field(

@@ -150,7 +150,7 @@ def _check_choices(options: Any) -> None:
     """Raise :class:`InputError` for a field that is none of its ``Literal`` choices."""
     for name, hint in get_type_hints(type(options)).items():
         choices, value = get_args(hint), getattr(options, name)
-        if hint == Literal[choices] and value not in choices:  # type: ignore[valid-type]
+        if hint == Literal[choices] and value not in choices:
             raise InputError(f"{name}: expected {', '.join(map(str, choices))}, got {value!r}")
 
 

@@ -11,14 +11,14 @@ from torch_afm.generation.islands import find_islands
 from torch_afm.generation.outcome import ScanPrediction
 from torch_afm.generation.pipeline import predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
-from torch_afm.generation.result import Prediction
+from torch_afm.generation.result import Prediction, Window
 from torch_afm.generation.session import predict
 from torch_afm.generation.slices import HeightGuess, choose_slices, known_slices
 from torch_afm.generation.stored import StoredPrediction, read_prediction
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
 from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 from torch_afm.generation.verdict import Verdict, judge
-from torch_afm.generation.windows import Window, predict_scan
+from torch_afm.generation.windows import predict_scan
 
 __all__ = [
     "MAX_ATOMS",
