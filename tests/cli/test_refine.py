@@ -102,6 +102,9 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
         assert next(iter(result["agreement"])) == "pearson" and "mse" not in result["agreement"]
         # One of the four was interpolated, as predict had said.
         assert [r.split(",")[0] for r in result["agreement"]["reasons"]] == ["3 slices were measured"]
+    # A prediction from a stack in memory records no file.
+    (start / "prediction.json").write_text(json.dumps({k: v for k, v in told.items() if k != "stack"}))
+    assert main(["refine", str(start), "--out", str(tmp_path / "m"), "--known"]) == 0
     # Another scan is none that the prediction was made from.
     write_stack(tmp_path / "other.npz", dataclasses.replace(scanned, x=scanned.x + 1))
     assert main(["refine", str(start), str(tmp_path / "other.npz"), "--out", str(tmp_path / "x")]) == 2

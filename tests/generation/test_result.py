@@ -72,7 +72,9 @@ def test_nothing_found():
 
 
 def test_plain_numbers(graph):
-    plain = json.loads(json.dumps(predicted(graph).to_dict(Calibration(bond=Platt(0.0, 0.0)))))
+    plain = json.loads(
+        json.dumps(predicted(predicted(graph).calibrated(Calibration(bond=Platt(0.0, 0.0)))).to_dict())
+    )
     assert plain["classes"] == ["stop", "H", "heavy"] and plain["ended"] == "stop" and plain["context"] == []
     assert plain["atoms"][0] == {
         "element": "C",
@@ -83,4 +85,6 @@ def test_plain_numbers(graph):
     }
     assert plain["bonds"] == [[0, 1]] and plain["bond_probabilities"] == [0.5]
     assert plain["steps"] == [{"atoms_before": 2, "added": 0, "stop": 0.875}]
-    assert predicted(graph).to_dict()["bond_probabilities"] == [0.75]
+    assert predicted(graph).to_dict()["bond_probabilities"] == [0.75] and "bond_orders" not in plain
+    graph.bond_order = torch.tensor([1.5, 1.5])
+    assert predicted(graph).to_dict()["bond_orders"] == [1.5]

@@ -1,4 +1,4 @@
-"""How far predictions of one scan, turned, agree with each other."""
+"""Compare predictions of one scan with each other."""
 
 from __future__ import annotations
 

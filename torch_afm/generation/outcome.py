@@ -163,7 +163,7 @@ class ScanPrediction(Prediction):
             settings |= value if isinstance(value, dict) else {key: value}
         return {key: value for key, value in settings.items() if value is not None}
 
-    def to_dict(self) -> dict[str, Any]:  # type: ignore[override]
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, the content of ``prediction.json``: the structure with calibrated
         probabilities; ``imaging``, what it was imaged with: ``z_top`` [Å] and ``tip``, fitted where a
         refinement was accepted, ``scan`` and ``unit``; ``agreement`` of its image, as

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
@@ -119,29 +117,27 @@ class Prediction:
             graph.sigma = self.graph.sigma
         return graph
 
-    def to_dict(self, calibration: Calibration | None = None) -> dict[str, Any]:
-        """Plain numbers for JSON, without stacks and maps; bonds are listed once, lower index first.
-
-        Args:
-            calibration: corrects what the network tells of ``graph``; by default nothing is corrected.
-        """
-        graph = copy.copy(self.graph) if calibration is None else self.calibrated(calibration)
-        orders = graph.bond_order if "bond_order" in graph else torch.ones_like(graph.bond_probability)
-        values = graph.bond_probability.tolist(), orders.tolist()
-        bonds = sorted(b for b in zip(*graph.edge_index.tolist(), *values, strict=True) if b[0] < b[1])
-        return {
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, without stacks and maps; bonds are listed once, lower index first, with
+        their orders where these are known."""
+        graph = self.graph
+        ends = graph.edge_index.T.tolist()
+        once = sorted((i, j, k) for k, (i, j) in enumerate(ends) if i < j)
+        index = [k for *_, k in once]
+        record = {
             "classes": list(self.classes.names),
             "atoms": _listed(graph, self.classes),
             "context": _listed(self.context, self.classes),
-            "bonds": [[i, j] for i, j, _, _ in bonds],
-            "bond_orders": [order for *_, order in bonds],
-            "bond_probabilities": [p for _, _, p, _ in bonds],
-            "ended": self.ended,
-            "steps": [
-                {"atoms_before": len(s.graph.z), "added": len(s.added.z), "stop": s.proposal.stop}
-                for s in self.steps
-            ],
+            "bonds": [[i, j] for i, j, _ in once],
+            "bond_probabilities": graph.bond_probability[index].tolist(),
         }
+        if "bond_order" in graph:
+            record["bond_orders"] = graph.bond_order[index].tolist()
+        steps = [
+            {"atoms_before": len(s.graph.z), "added": len(s.added.z), "stop": s.proposal.stop}
+            for s in self.steps
+        ]
+        return record | {"ended": self.ended, "steps": steps}
 
 
 def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:

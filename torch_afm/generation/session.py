@@ -42,7 +42,8 @@ def predict(
 
     Args:
         scan: file of a microscope or of a stack, folder of constant-height images, or a stack in memory. A
-            stack on the network's grid that states its height is taken as it is.
+            stack on the network's grid that states its height is taken as it is. Options of reading do not
+            change a :class:`~torch_afm.io.scans.ScanStack`, which was read already.
         weights: weights in the package, or a folder with them.
         options: everything that can be chosen; the defaults are those of ``torch-afm predict``.
         progress: called with each step, in words, before it begins.
@@ -121,9 +122,9 @@ def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) 
             if w.prediction is not None and not w.refined
         ]
         if reasons:
-            why = "; ".join(dict.fromkeys(reasons))
+            text = "; ".join(dict.fromkeys(reasons))
             warnings.append(
-                f"the refinement was not accepted in {len(reasons)} of {len(done)} windows: {why}"
+                f"the refinement was not accepted in {len(reasons)} of {len(done)} windows: {text}"
             )
     return warnings
 

@@ -1,4 +1,4 @@
-"""Whether a structure explains the scan that it was found in, and what speaks against it."""
+"""Judge whether a structure explains the scan that it was found in."""
 
 from __future__ import annotations
 
@@ -119,8 +119,9 @@ class Verdict:
 def judge(
     graph: AFMData, context: AFMData, simulated: Tensor, stack: AFMStack, min_pearson: float
 ) -> Verdict:
-    r"""Whether a structure explains a scan: there are atoms, all of them within it; their image is as near to
-    the scan as its noise allows; no patch larger than an atom is left; no two atoms are where one can be.
+    r"""Judge whether a structure explains a scan: there are atoms, all of them within it; their image is as
+    near to the scan as its noise allows; no patch larger than an atom is left; no two atoms are where one can
+    be.
 
     Noise makes even a perfect image's r with slice s only :math:`c_s = \sqrt{1 - \nu_s}`
     (:func:`torch_afm.metrics.noise_share`). Without it r would be (Spearman, Am. J. Psychol. 15, 72 (1904),

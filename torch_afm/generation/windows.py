@@ -26,7 +26,7 @@ from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import check_finite, check_shape
 
 #: Share of the strongest window's contrast below which a window is taken to be empty.
-EMPTY = 0.05
+_EMPTY = 0.05
 
 #: Å by which what is found at first must lie off the middle of its window for that to move within the scan;
 #: for a window to move out of a scan that is no larger; and how far that may be.
@@ -173,7 +173,7 @@ def _stitched(
 
 def _filled(parts: list[Tensor]) -> list[bool]:
     contrast = torch.stack([part.std(dim=(-1, -2)).mean() for part in parts])
-    filled: list[bool] = (contrast >= EMPTY * contrast.max()).tolist()
+    filled: list[bool] = (contrast >= _EMPTY * contrast.max()).tolist()
     return filled
 
 
