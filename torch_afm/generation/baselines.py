@@ -21,7 +21,7 @@ def baselines(classes: AtomClasses, z_min: float = -0.7) -> dict[str, Pipeline]:
     anywhere in the window and the depths visible, bonded by distance, drawn by torch's own generator.
 
     Args:
-        classes: the classes that are predicted.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
     """
 

@@ -26,7 +26,7 @@ from torch_afm.progress import ProgressBar
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
-#: What turns a stack, its simulator and its first anchor height in Å into a prediction.
+#: Turns a stack, its simulator and its first anchor height in Å into a prediction.
 Pipeline = Callable[[Tensor, Renderer, float], Prediction]
 
 #: Orientations that ``any`` draws from: as many as each molecule has in training.
@@ -43,7 +43,7 @@ class Trial:
         reference: its stack in Hz.
         again: another stack of it, by a tip moved otherwise: as alike as two images of one molecule are.
         tip: the tip of ``reference``.
-        z_top: first anchor height in Å as the generator is told.
+        z_top: first anchor height in Å that the generator gets.
         height: the one of ``reference``.
 
     Shapes:
@@ -103,7 +103,7 @@ def score_trial(
         trial: what was to be predicted.
         prediction: what was.
         renderer: simulator.
-        classes: classes that are told apart.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
         z_context: depth in Å down to which atoms are predicted as context, for a network that does.
         seconds: that the prediction took.
@@ -154,7 +154,7 @@ def evaluate_predictions(
         pipelines: generators by name.
         molecules: numbers and molecules.
         renderer: simulator with the scan of the generators.
-        classes: classes that are told apart.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
         z_context: as in :func:`score_trial`.
         orientation: as in :func:`draw_trial`.
