@@ -15,9 +15,10 @@ from torch_afm.viz.stacks import draw_slice, frame, scale_label
 
 
 def plot_sample(data: AFMData, scan: Scan, title: str | None = None) -> Figure:
-    """A training sample as figure 4.5 of the graph-AFM thesis, Aalto University (see CITATION.cff), shows it: above, the visible atoms and the reference stack
-    of the molecule; below, the graph with some of them removed and its simulated stack. The atoms to be found
-    are ringed above and dashed below. Of their bonds only those to atoms still there are known.
+    """A training sample as figure 4.5 of the graph-AFM thesis, Aalto University (see CITATION.cff), shows it:
+    above, the visible atoms and the reference stack of the molecule; below, the graph with some of them
+    removed and its simulated stack. The atoms to be found are ringed above and dashed below. Of their bonds
+    only those to atoms still there are known.
 
     Args:
         data: a sample of :class:`torch_afm.datasets.AFMDataset`.
