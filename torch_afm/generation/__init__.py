@@ -1,7 +1,6 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
 from torch_afm.config.generators import MAX_ATOMS
-from torch_afm.generation.baselines import baselines
 from torch_afm.generation.beam import image_distance
 from torch_afm.generation.chemistry import GeometryPrior, allowed
 from torch_afm.generation.confidence import load_calibration
@@ -16,7 +15,6 @@ from torch_afm.generation.session import predict
 from torch_afm.generation.slices import HeightGuess, choose_slices, known_slices
 from torch_afm.generation.stored import StoredPrediction, read_prediction
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
-from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 from torch_afm.generation.verdict import Verdict, judge
 from torch_afm.generation.windows import predict_scan
 
@@ -32,15 +30,11 @@ __all__ = [
     "Stage",
     "StoredPrediction",
     "Tile",
-    "Trial",
     "Verdict",
     "Window",
     "allowed",
-    "baselines",
     "choose_slices",
     "consistency",
-    "draw_trial",
-    "evaluate_predictions",
     "find_islands",
     "generate",
     "image_distance",
@@ -54,6 +48,5 @@ __all__ = [
     "read_prediction",
     "refine",
     "scan_tiles",
-    "score_trial",
     "stitch",
 ]
