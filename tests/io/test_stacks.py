@@ -63,6 +63,20 @@ def test_what_meta_records_comes_as_config_and_numbers(arrays):
     assert (stack.unit, stack.tip, stack.recorded_scan, stack.z_top) == ("V", tip, scan, 7.0)
 
 
+def test_a_file_of_version_0_1_is_read(tmp_path, arrays):
+    """As ``torch-afm simulate`` wrote it."""
+    meta = """{"scan": {"window": [[-8.0, 8.0], [-8.0, 8.0]], "pixels": [128, 128], "n_slices": 10, "dz": 0.1,
+    "n_oscillation": 10, "distance": 5.3, "f0": 25000.0, "k": 1800.0, "weights": "giessibl", "substeps": 1},
+    "tip": {"probe": "Xe", "charges": [0.3], "charge_heights": [0.0], "stiffness": [0.25, 0.25, 0.0],
+    "radial_stiffness": 30.0, "bond_length": 4.0, "tilt": [0.0, 0.0], "radius": null, "depth": null},
+    "z_top": 8.62, "molecule": "CO", "version": "0.1.0",
+    "atoms": [{"element": "C", "pos": [0.0, 0.0, 0.0], "charge": 0.0}]}"""
+    np.savez(tmp_path / "stack.npz", **arrays, meta=np.array(meta))
+    stack = read_stack(tmp_path / "stack.npz")
+    assert (stack.tip, stack.z_top, stack.unit) == (Tip.preset("Xe"), 8.62, "Hz")
+    assert stack.recorded_scan == Scan(f0=25000.0)
+
+
 def test_images_as_networks_take_them(arrays):
     found = AFMStack(**arrays).tensor()
     assert found.shape == (1, 2, 3, 4, 5) and found.dtype == torch.float32
