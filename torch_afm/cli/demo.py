@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 from rdkit import Chem, rdBase
 
-from torch_afm.cli.jobs import load_molecule, orient, simulate
+from torch_afm.cli.molecules import load_molecule, orient, simulate
 from torch_afm.cli.parsers.demo import MOLECULE
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData, remove_atoms, to_rdmol

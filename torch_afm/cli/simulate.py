@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from jsonargparse import Namespace
 
-from torch_afm.cli.jobs import load_molecule, orient, simulate
+from torch_afm.cli.molecules import load_molecule, orient, simulate
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.io import (

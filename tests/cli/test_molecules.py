@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from torch_afm.cli import jobs
+from torch_afm.cli import molecules
 from torch_afm.config import Scan, Tip, from_dict
 from torch_afm.data import from_smiles
 from torch_afm.ppm import ProbeParticleModel
@@ -23,13 +23,13 @@ def test_orientations():
     turned = molecule.pos @ torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # seen from its edge
     molecule.pos = turned.clone()
 
-    as_is = jobs.orient(molecule, "as-is", 0, SCAN).pos
+    as_is = molecules.orient(molecule, "as-is", 0, SCAN).pos
     torch.testing.assert_close(as_is - as_is[0], turned - turned[0])
     assert float(as_is[:, 2].max()) == 0.0
     middle = (as_is.amin(0) + as_is.amax(0)) / 2
     torch.testing.assert_close(middle[:2], torch.zeros(2), atol=1e-6, rtol=0)
 
-    best = jobs.orient(molecule, "best", 0, SCAN).pos
+    best = molecules.orient(molecule, "best", 0, SCAN).pos
     torch.testing.assert_close(molecule.pos, turned)  # the molecule passed in is left alone
     torch.testing.assert_close(torch.cdist(best, best), torch.cdist(turned, turned), atol=1e-4, rtol=0)
     random = visibility_entropy(turned.numpy(), Rotation.random(100, random_state=9)).max()
@@ -43,19 +43,19 @@ def test_the_middle_of_the_molecule_is_that_of_the_window():
     molecule.pos += 40.0
     images = []
     for scan in (near, far):
-        turned = jobs.orient(molecule, "flat", 0, scan)
+        turned = molecules.orient(molecule, "flat", 0, scan)
         low, high = turned.pos.amin(0), turned.pos.amax(0)
         middle = [(a + b) / 2 for a, b in scan.window]
         assert ((low + high) / 2)[:2].tolist() == pytest.approx(middle, abs=1e-4) and float(high[2]) == 0
-        images.append(jobs.simulate(turned, "", ProbeParticleModel(scan, backend="torch")).stack)
+        images.append(molecules.simulate(turned, "", ProbeParticleModel(scan, backend="torch")).stack)
     assert np.sqrt(np.mean((images[0] - images[1]) ** 2)) < 1e-3 * images[0].std()
 
 
 def test_a_simulated_stack_is_the_renderer_s_and_tells_everything():
-    molecule = jobs.orient(from_smiles("CO"), "as-is", 0, SCAN)
+    molecule = molecules.orient(from_smiles("CO"), "as-is", 0, SCAN)
     tip = Tip(tilt=(0.2, 0.1))
     renderer = ProbeParticleModel(SCAN, tip)
-    stack = jobs.simulate(molecule, "methanol", renderer)
+    stack = molecules.simulate(molecule, "methanol", renderer)
     np.testing.assert_allclose(stack.stack, renderer.render(molecule)[0].numpy(), atol=1e-4)
     meta = json.loads(json.dumps(stack.meta))
     assert from_dict(Scan, meta["scan"]) == SCAN
@@ -71,8 +71,8 @@ def test_a_simulated_stack_is_the_renderer_s_and_tells_everything():
 
 
 BAD = [
-    (lambda: jobs.load_molecule(None, None, 0), "molecule"),
-    (lambda: jobs.load_molecule("a.xyz", "C", 0), "molecule"),
+    (lambda: molecules.load_molecule(None, None, 0), "molecule"),
+    (lambda: molecules.load_molecule("a.xyz", "C", 0), "molecule"),
 ]
 
 
