@@ -5,8 +5,9 @@ import yaml
 
 from torch_afm import train as training
 from torch_afm.cli.main import main
+from torch_afm.config import Scaling, TranslatorConfig
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.models import StyleTranslator
 from torch_afm.style import Choice
 
 

@@ -3,6 +3,7 @@
 from torch_afm.models.graph_generator import GraphGenerator
 from torch_afm.models.named import generator_config, generator_of, load_generator
 from torch_afm.models.spatial_generator import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models.style_translator import StyleTranslator
 from torch_afm.nn import SpatialPrediction, StepPrediction
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "SpatialGeneratorConfig",
     "SpatialPrediction",
     "StepPrediction",
+    "StyleTranslator",
     "generator_config",
     "generator_of",
     "load_generator",
