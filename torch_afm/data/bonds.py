@@ -1,4 +1,4 @@
-"""Which atoms are bonded, and which have more bonds than their element can have."""
+"""Covalent bonds from distances, and a check of valences."""
 
 from __future__ import annotations
 
