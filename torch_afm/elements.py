@@ -94,7 +94,7 @@ LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
     s: (x / 2, d * KCAL_PER_MOL) for s, (x, d) in _LJ_UFF.items()
 }
 
-#: The ten elements of the thesis' molecules (table 2.1).
+#: The ten elements of the molecules of the graph-AFM thesis, Aalto University (see CITATION.cff), table 2.1.
 ORGANIC = ("H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
 #: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
@@ -173,12 +173,12 @@ def lj_parameters(
         InputError: for an element that the table lacks, naming it.
     """
     numbers = np.asarray(z, dtype=np.int64).reshape(-1)
-    kinds, kind = np.unique(numbers, return_inverse=True)
-    missing = [n for n in kinds.tolist() if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table]
+    distinct, index = np.unique(numbers, return_inverse=True)
+    missing = [n for n in distinct.tolist() if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table]
     if missing:
         names = ", ".join(_SYMBOLS[n] if 0 < n < len(_SYMBOLS) else f"Z={n}" for n in missing)
         raise InputError(f"z: no Lennard-Jones parameters for {names}; known elements: {', '.join(table)}")
-    values = np.array([table[_SYMBOLS[n]] for n in kinds], dtype=np.float64).reshape(-1, 2)[kind]
+    values = np.array([table[_SYMBOLS[n]] for n in distinct], dtype=np.float64).reshape(-1, 2)[index]
     return values[:, 0], values[:, 1]
 
 
@@ -204,7 +204,7 @@ class AtomClasses:
     @cached_property
     def _lookup(self) -> Tensor:
         """Class of each atomic number, 0 for none."""
-        import torch  # not at the top: settings are read and told without it
+        import torch  # not at the top: settings are read and shown without it
 
         lookup = torch.zeros(len(_SYMBOLS), dtype=torch.long)
         for i, group in enumerate(self.groups, start=1):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.config import Scaling, TranslatorConfig
+from torch_afm.models import StyleTranslator
 from torch_afm.transforms import Augment, NormalizeSlices, RandomStyle, StyleTranslate, change_stacks
 from torch_afm.utils import InputError
 
@@ -14,7 +15,7 @@ from torch_afm.utils import InputError
 def folders(tmp_path):
     for seed in (0, 1):
         torch.manual_seed(seed)
-        StyleTranslator(TranslatorConfig(width=2, blocks=1)).save(tmp_path / str(seed))
+        StyleTranslator(TranslatorConfig(width=2, blocks=1)).save_pretrained(tmp_path / str(seed))
     return [str(tmp_path / "0"), str(tmp_path / "1")]
 
 
@@ -26,7 +27,7 @@ def test_each_sample_by_its_own_translation(folders):
     out = StyleTranslate([folders[1], None, folders[0]])(stack())
     assert torch.equal(out[1], stack()[1])
     for i, folder in ((0, folders[1]), (2, folders[0])):
-        expected = StyleTranslator.load(folder)(stack()[i : i + 1])[0].double()
+        expected = StyleTranslator.from_pretrained(folder)(stack()[i : i + 1])[0].double()
         expected -= expected.mean((-2, -1), keepdim=True)
         expected /= expected.std((-2, -1), keepdim=True, correction=0)
         torch.testing.assert_close(out[i].double(), expected, rtol=0, atol=1e-4)
@@ -45,7 +46,7 @@ def test_drawn_replayed_and_pickled(folders):
 
 
 def test_noise_of_each_samples_own(tmp_path):
-    StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save(tmp_path / "noisy")
+    StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save_pretrained(tmp_path / "noisy")
     noisy = str(tmp_path / "noisy")
     same = stack()[:1].expand(3, -1, -1, -1, -1)
     out = StyleTranslate([noisy] * 3, [1, 2, 1])(same)
@@ -57,18 +58,20 @@ def test_noise_of_each_samples_own(tmp_path):
 
 def test_weights_written_anew_are_read_anew(folders):
     before = StyleTranslate([folders[0]])(stack()[:1])
-    other = StyleTranslator.load(folders[1])
-    other.save(folders[0])
+    other = StyleTranslator.from_pretrained(folders[1])
+    other.save_pretrained(folders[0])
     after = StyleTranslate([folders[0]])(stack()[:1])
     assert not torch.equal(before, after)
     assert torch.equal(after, StyleTranslate([folders[1]])(stack()[:1]))
 
 
 def test_refused(tmp_path, folders):
-    StyleTranslator(TranslatorConfig(width=2, blocks=1, source=Scaling("fixed"))).save(tmp_path / "hz")
+    StyleTranslator(TranslatorConfig(width=2, blocks=1, source=Scaling("fixed"))).save_pretrained(
+        tmp_path / "hz"
+    )
     with pytest.raises(InputError, match="scales by the slice"):
         RandomStyle([tmp_path / "hz"])
-    with pytest.raises(InputError, match="expected a saved StyleTranslator"):
+    with pytest.raises(InputError, match="expected a folder"):
         RandomStyle([tmp_path / "none"])
     with pytest.raises(InputError, match="at least one folder"):
         RandomStyle(folders[0])

@@ -10,7 +10,9 @@ from torch_afm.config.generators import (
 from torch_afm.config.losses import SequentialLossConfig, SpatialLossConfig
 from torch_afm.config.plain import from_dict, to_dict
 from torch_afm.config.prediction import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
+from torch_afm.config.scaling import Range, Scaling
 from torch_afm.config.scan import Scan
+from torch_afm.config.style import TranslatorConfig
 from torch_afm.config.tip import ForceField, Tip
 
 __all__ = [
@@ -18,7 +20,9 @@ __all__ = [
     "ForceField",
     "GeneratorConfig",
     "PredictOptions",
+    "Range",
     "ReadOptions",
+    "Scaling",
     "Scan",
     "ScanPreparation",
     "SearchOptions",
@@ -27,6 +31,7 @@ __all__ = [
     "SpatialGeneratorConfig",
     "SpatialLossConfig",
     "Tip",
+    "TranslatorConfig",
     "from_dict",
     "generator_config",
     "to_dict",

@@ -181,8 +181,10 @@ def kekulize(mol: Chem.RWMol) -> None:
             mol.GetBondBetweenAtoms(*ends).SetBondType(
                 Chem.BondType.DOUBLE if i in doubles else Chem.BondType.SINGLE
             )
-    for part in (*mol.GetBonds(), *mol.GetAtoms()):
-        part.SetIsAromatic(False)
+    for bond in mol.GetBonds():
+        bond.SetIsAromatic(False)
+    for atom in mol.GetAtoms():
+        atom.SetIsAromatic(False)
 
 
 def _ends(bond: Chem.Bond) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Which atoms are bonded, and which have more bonds than their element can have."""
+"""Covalent bonds from distances, and a check of valences."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def covalent_bonds(z: Tensor, pos: Tensor, tolerance: float = BOND_TOLERANCE) ->
     longest = max_bond_length(numbers, numbers, tolerance).max()
     pairs = cKDTree(points).query_pairs(longest, output_type="ndarray")
     distance = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
-    pairs = pairs[distance < max_bond_length(*numbers[pairs].T, tolerance)]
+    pairs = pairs[distance < max_bond_length(numbers[pairs[:, 0]], numbers[pairs[:, 1]], tolerance)]
     both = np.concatenate([pairs, pairs[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     return torch.from_numpy(np.ascontiguousarray(both.T)).long().to(z.device)

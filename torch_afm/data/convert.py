@@ -62,7 +62,7 @@ def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMDa
             placed = side_by_side([part.GetConformer().GetPositions() for part in parts], radii)
             conformer = Chem.Conformer(mol.GetNumAtoms())
             for i, xyz in zip(
-                (i for own in atoms for i in own), np.concatenate(placed).tolist(), strict=True
+                (i for members in atoms for i in members), np.concatenate(placed).tolist(), strict=True
             ):
                 conformer.SetAtomPosition(i, Point3D(*xyz))
             mol.AddConformer(conformer)

@@ -1,4 +1,4 @@
-"""Graphs edited: atoms added and taken, in a new graph; all that has a place moved, in place."""
+"""Edits of graphs: atoms added and removed, in a new graph; everything with a position moved, in place."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.models import StyleTranslator
 from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
 from torch_afm.transforms.normalize import NormalizeSlices
 from torch_afm.utils import InputError
@@ -21,7 +21,7 @@ class StyleTranslate(StackTransform):
     once.
 
     Args:
-        weights: folder of each sample's :class:`~torch_afm.nn.style.StyleTranslator`; none leaves the sample
+        weights: folder of each sample's :class:`~torch_afm.models.StyleTranslator`; none leaves the sample
             as it is.
         seed: seed of each sample's noise, for translations that add some; 0 by default.
 
@@ -89,7 +89,7 @@ def _translator(folder: str, device: torch.device) -> StyleTranslator:
 
 @lru_cache(maxsize=8)
 def _read(folder: str, written: int, device: torch.device) -> StyleTranslator:
-    translator = StyleTranslator.load(folder)
+    translator = StyleTranslator.from_pretrained(Path(folder))
     kinds = translator.config.source.kind, translator.config.target.kind
     if kinds != ("slice", "slice"):
         raise InputError(

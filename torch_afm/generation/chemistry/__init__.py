@@ -1,4 +1,4 @@
-"""What is known of molecules before any image: valences, distances that atoms keep, places that are open."""
+"""Chemistry of predicted molecules: valences, bond orders, places for further atoms, a prior of distances."""
 
 from torch_afm.generation.chemistry.candidates import allowed
 from torch_afm.generation.chemistry.open_bonds import open_bonds

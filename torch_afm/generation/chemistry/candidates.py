@@ -1,4 +1,4 @@
-"""Which places are open to a further atom."""
+"""Check whether a further atom may join a structure."""
 
 from __future__ import annotations
 

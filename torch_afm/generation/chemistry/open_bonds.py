@@ -1,4 +1,4 @@
-"""Where the atoms of a structure may have neighbors that nobody has seen."""
+"""Places where the atoms of a structure may have neighbors that nobody has seen."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch_afm.elements import covalent_radius, max_valence
 from torch_afm.generation.chemistry.candidates import allowed
 from torch_afm.utils import check_finite, check_shape
 
-#: What may be there: hydrogen, and carbon for anything heavier.
-_KINDS = (1, 6)
+#: Atomic numbers tried at each place: hydrogen, and carbon for anything heavier.
+_TRIED = (1, 6)
 #: A chain that is straighter than this, and a pyramid with a sum of unit vectors below this, are complete.
 _STRAIGHT, _PLANAR = math.radians(160), 0.35
 
@@ -49,19 +49,19 @@ def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
     check_shape("z", z, (None,))
     check_shape("pos", pos, (len(z), 3))
     check_finite("pos", pos)
-    kinds, places = [], []
+    numbers, places = [], []
     rows, cols = covalent_bonds(z, pos)
     for atom, number in enumerate(z.tolist()):
         if max_valence(number) == 1:
             continue
         toward = torch.nn.functional.normalize(pos[cols[rows == atom]] - pos[atom], dim=1)
         for direction in _directions(toward):
-            for kind in _KINDS:
-                kinds.append(kind)
-                places.append(pos[atom] + (covalent_radius(number) + covalent_radius(kind)) * direction)
+            for tried in _TRIED:
+                numbers.append(tried)
+                places.append(pos[atom] + (covalent_radius(number) + covalent_radius(tried)) * direction)
     if not places:
         return z.new_empty(0), pos.new_empty(0, 3)
-    found, where = z.new_tensor(kinds), torch.stack(places)
+    found, where = z.new_tensor(numbers), torch.stack(places)
     fine = allowed(found, where, z, pos)
     return found[fine], where[fine]
 

@@ -1,4 +1,4 @@
-"""What distances the atoms of a molecule keep: a differentiable prior."""
+"""A differentiable prior of the distances between the atoms of a molecule."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GeometryPrior:
         bond_width: :math:`\sigma_b` in Å, likewise.
         angle: mean :math:`\mu_a` in Å.
         angle_width: :math:`\sigma_a` in Å.
-        gap: least distance :math:`c` above the radii in Å for pairs neither bonded nor across an angle.
+        gap: smallest distance :math:`c` above the radii in Å for pairs neither bonded nor across an angle.
         gap_width: :math:`\sigma_c` in Å.
     """
 
@@ -88,26 +88,26 @@ class GeometryPrior:
         Raises:
             InputError: for wrong shapes and positions that are not finite.
         """
-        i, j, kind = self._pairs(z, pos, edge_index, batch)
-        return self._of(z, torch.linalg.vector_norm(pos[i] - pos[j], dim=1), i, j, kind)
+        i, j, relation = self._pairs(z, pos, edge_index, batch)
+        return self._residuals(z, torch.linalg.vector_norm(pos[i] - pos[j], dim=1), i, j, relation)
 
     def linearize(self, z: Tensor, pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
         """:meth:`residuals` of one graph and their Jacobian, ``[K]`` and ``[K, N, 3]`` in 1/Å, of the pairs
         that have a residual."""
-        i, j, kind = self._pairs(z, pos, edge_index, None)
-        apart = pos[i] - pos[j]
-        distance = torch.linalg.vector_norm(apart, dim=1).requires_grad_()
+        i, j, relation = self._pairs(z, pos, edge_index, None)
+        separation = pos[i] - pos[j]
+        distance = torch.linalg.vector_norm(separation, dim=1).requires_grad_()
         with torch.enable_grad():
-            residuals = self._of(z, distance, i, j, kind)
+            residuals = self._residuals(z, distance, i, j, relation)
             (slope,) = torch.autograd.grad(residuals.sum(), distance)  # each knows its own distance only
         used = slope.nonzero().flatten()
         i, j, row = i[used], j[used], torch.arange(len(used))
-        along = (slope / distance.detach().clamp(min=1e-9))[used].unsqueeze(1) * apart[used]
+        along = (slope / distance.detach().clamp(min=1e-9))[used].unsqueeze(1) * separation[used]
         jacobian = pos.new_zeros(len(used), len(z), 3)
         jacobian[row, i], jacobian[row, j] = along, -along
         return residuals.detach()[used], jacobian
 
-    def _of(self, z: Tensor, distance: Tensor, i: Tensor, j: Tensor, kind: Tensor) -> Tensor:
+    def _residuals(self, z: Tensor, distance: Tensor, i: Tensor, j: Tensor, relation: Tensor) -> Tensor:
         radius = torch.from_numpy(COVALENT_RADII).to(distance)[z]
         excess = distance - radius[i] - radius[j]
         heavy = (z[i] > 1).long() + (z[j] > 1).long()
@@ -116,9 +116,9 @@ class GeometryPrior:
             ((self.bond, self.bond_width), (self.angle, self.angle_width)), 1
         ):
             deviation = (excess - excess.new_tensor(mean)[heavy]) / excess.new_tensor(width)[heavy]
-            out = torch.where(kind == value, deviation, out)
+            out = torch.where(relation == value, deviation, out)
         if self.gap is not None:
-            out = torch.where(kind == 0, (self.gap - excess).clamp(min=0) / self.gap_width, out)
+            out = torch.where(relation == 0, (self.gap - excess).clamp(min=0) / self.gap_width, out)
         return out
 
     def energy(self, z: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None = None) -> Tensor:
@@ -133,7 +133,7 @@ class GeometryPrior:
     def _pairs(
         self, z: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Pairs i < j and their kind: 1 bonded, 2 across an angle, 0 otherwise."""
+        """Pairs i < j and their relation: 1 bonded, 2 across an angle, 0 otherwise."""
         check_shape("z", z, (None,))
         check_shape("pos", pos, (len(z), 3))
         check_finite("pos", pos)
@@ -145,5 +145,5 @@ class GeometryPrior:
         across = (bonded.float() @ bonded.float()) > 0
         same = torch.ones_like(bonded) if batch is None else batch[:, None] == batch
         i, j = torch.triu(same, diagonal=1).nonzero(as_tuple=True)
-        kind = torch.where(bonded[i, j], 1, 2 * across[i, j].long())
-        return i, j, kind
+        relation = torch.where(bonded[i, j], 1, 2 * across[i, j].long())
+        return i, j, relation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import Conv2d, InstanceNorm2d, LeakyReLU, Module, Sequential
 
-from torch_afm.nn.style.resnet_generator import initialise
+from torch_afm.nn.style.resnet_generator import initialize
 from torch_afm.utils import InputError
 
 
@@ -16,7 +16,7 @@ class PatchDiscriminator(Module):
     parameters and patches of 34 pixels.
 
     Args:
-        in_channels: channels in: 1, or those of a slice and its neighbours.
+        in_channels: channels in: 1, or those of a slice and its neighbors.
         width: channels after the first layer; they double up to eight times that.
         layers: convolutions of stride 2; CycleGAN's 70 pixel patches take 3 of width 64.
 
@@ -45,7 +45,7 @@ class PatchDiscriminator(Module):
 
     def reset_parameters(self) -> None:
         """Weights from N(0, 0.02²), biases zero, as CycleGAN draws them."""
-        initialise(self)
+        initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of the patches."""

@@ -7,8 +7,8 @@ from torch.nn import Conv2d, ConvTranspose2d, InstanceNorm2d, Module, ReLU, Sequ
 
 from torch_afm.utils import InputError
 
-#: Least side of an image in pixels: a quarter of it is padded by reflection.
-LEAST_SIDE = 8
+#: Minimum side of an image in pixels: a quarter of it is padded by reflection.
+MIN_SIDE = 8
 
 
 class ResnetBlock(Module):
@@ -45,7 +45,7 @@ class ResnetGenerator(Module):
     images of water (arXiv:2509.02240), 490,945 parameters.
 
     Args:
-        in_channels: channels in: 1, or those of a slice and its neighbours.
+        in_channels: channels in: 1, or those of a slice and its neighbors.
         width: channels at full size; twice and four times as many at half and a quarter of it.
         blocks: residual blocks; CycleGAN has 6 for images of 128 pixels, 9 for 256 and more.
 
@@ -81,16 +81,16 @@ class ResnetGenerator(Module):
 
     def reset_parameters(self) -> None:
         """Weights from N(0, 0.02²), biases zero, as CycleGAN draws them."""
-        initialise(self)
+        initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """The translated images."""
         sides = x.shape[2:]
-        wrong = x.ndim != 4 or x.size(1) != self.in_channels or any(s % 4 or s < LEAST_SIDE for s in sides)
+        wrong = x.ndim != 4 or x.size(1) != self.in_channels or any(s % 4 or s < MIN_SIDE for s in sides)
         if wrong:
             raise InputError(
                 f"x: expected [N, {self.in_channels}, Y, X] with Y and X multiples of 4, at least "
-                f"{LEAST_SIDE}, got {list(x.shape)}"
+                f"{MIN_SIDE}, got {list(x.shape)}"
             )
         out: Tensor = self.layers(x)
         return out
@@ -99,7 +99,7 @@ class ResnetGenerator(Module):
         return f"{type(self).__name__}({self.in_channels}, width={self.width}, blocks={self.blocks})"
 
 
-def initialise(network: Module) -> None:
+def initialize(network: Module) -> None:
     """Draw the weights of all convolutions from N(0, 0.02²) and set their biases to zero (arXiv:1703.10593,
     section 7.1)."""
     for layer in network.modules():

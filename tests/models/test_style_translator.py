@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.config import Scaling, TranslatorConfig
+from torch_afm.models import StyleTranslator
 from torch_afm.utils import InputError
 
 pytestmark = pytest.mark.learnt
@@ -43,7 +44,7 @@ def test_a_fixed_target_has_its_own_unit():
     torch.testing.assert_close(one(values), -1 + (values + 10) / 10 * 2, rtol=0, atol=1e-5)
 
 
-def test_slice_by_slice_or_with_neighbours():
+def test_slice_by_slice_or_with_neighbors():
     values = stack(1, 1, 5, 16, 16)
     changed = values.clone()
     changed[:, :, 0] += torch.randn(16, 16)
@@ -88,17 +89,17 @@ def test_residual_begins_with_no_change():
 
 def test_saved_and_loaded(tmp_path):
     one = translator(context=1, source=Scaling("fixed", -9.0, 2.0))
-    one.save(tmp_path / "forward")
-    again = StyleTranslator.load(tmp_path / "forward")
+    one.save_pretrained(tmp_path / "forward")
+    again = StyleTranslator.from_pretrained(tmp_path / "forward")
     values = stack(1, 1, 2, 16, 16)
     assert again.config == one.config and torch.equal(again(values), one(values))
     settings = json.loads((tmp_path / "forward" / "config.json").read_text())
     assert settings["model"] == "StyleTranslator"
     (tmp_path / "forward" / "config.json").write_text(json.dumps(settings | {"width": 8}))
     with pytest.raises(InputError, match="expected a saved StyleTranslator"):
-        StyleTranslator.load(tmp_path / "forward")
+        StyleTranslator.from_pretrained(tmp_path / "forward")
     with pytest.raises(InputError, match="expected a saved StyleTranslator"):
-        StyleTranslator.load(tmp_path)
+        StyleTranslator.from_pretrained(tmp_path)
 
 
 def test_wrong_stacks():

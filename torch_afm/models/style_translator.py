@@ -1,35 +1,28 @@
-"""A trained translation, from stacks in Hz to stacks in Hz."""
+"""Translation of stacks in Hz into the style of other stacks in Hz."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from pathlib import Path
-from typing import Self
-
-import safetensors.torch
 import torch
 from torch import Tensor
-from torch.nn import Module
 
-from torch_afm.config import from_dict
 from torch_afm.config.style import TranslatorConfig
-from torch_afm.nn.style.resnet_generator import ResnetGenerator
-from torch_afm.nn.style.slice_windows import slice_windows
-from torch_afm.nn.style.tiling import translate_tiled
+from torch_afm.models.pretrained import Pretrained
+from torch_afm.nn.style import ResnetGenerator, slice_windows, translate_tiled
 from torch_afm.utils import InputError, check_finite
 
 #: Slices that go through the network at once.
 _BATCH = 16
 
 
-class StyleTranslator(Module):
+class StyleTranslator(Pretrained):
     """Translates stacks into the style of other ones: floats in, floats out, any size, slice for slice.
     Forward (simulation to experiment) and backward translation are two of these.
 
     Args:
         config: the settings.
     """
+
+    Config = TranslatorConfig
 
     def __init__(self, config: TranslatorConfig | None = None) -> None:
         super().__init__()
@@ -98,34 +91,6 @@ class StyleTranslator(Module):
         if config.target.kind == "fixed":
             span = config.target.measure(stacks)
         return config.target.invert(scaled, span).view_as(stack).to(stack)
-
-    def save(self, folder: str | Path) -> None:
-        """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        # Not save_file: it makes a file that nobody else may read.
-        (folder / "model.safetensors").write_bytes(safetensors.torch.save(self.state_dict()))
-        settings = {"model": type(self).__name__, **asdict(self.config)}
-        (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read what :meth:`save` wrote, in evaluation mode.
-
-        Raises:
-            InputError: for files that are missing, damaged or of another network.
-        """
-        folder = Path(folder)
-        try:
-            settings = json.loads((folder / "config.json").read_text("utf-8"))
-            if not isinstance(settings, dict) or settings.pop("model", None) != cls.__name__:
-                raise ValueError("settings of something else")
-            translator = cls(from_dict(TranslatorConfig, settings))
-            translator.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
-        except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{folder}: expected a saved {cls.__name__}, got: {reason}") from None
-        return translator.eval()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.generator}, context={self.config.context})"
