@@ -158,7 +158,7 @@ def test_a_disk_that_refuses_large_files(molecules, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
         "from torch_afm.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    MoleculeDataset("few.smi")  # into the cache, which has no room either
+    MoleculeDataset.read("few.smi")  # into the cache, which has no room either
     run = [sys.executable, "-c", limited, *command, "--workers", "1"]
     result = subprocess.run(run, capture_output=True, text=True)
     assert result.returncode == 2, result.stderr

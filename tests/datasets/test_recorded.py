@@ -13,7 +13,15 @@ import torch
 from ase.build import fcc111
 
 from torch_afm.config import Scan, Tip
-from torch_afm.datasets import AFMDataset, CachedAFMDataset, SlabDataset, slab_from_ase
+from torch_afm.datasets import (
+    AFMDataset,
+    StepDataset,
+    StepDraws,
+    StepRenderer,
+    StoredReferences,
+    SurfaceWindows,
+    slab_from_ase,
+)
 from torch_afm.elements import AtomClasses
 from torch_afm.testing import benzene, water
 from torch_afm.transforms import (
@@ -32,6 +40,7 @@ FOLDER = Path(__file__).parent / "recorded"
 RECORDED = json.loads((FOLDER / "samples.json").read_text())
 SCAN, TIP = Scan(pixels=(12, 12), n_slices=4, n_oscillation=3), Tip(tilt=(0.1, 0.0))
 FRAME = (RandomTurn(), RandomCropSlices(3, 2), RandomCropWindow((10, 9)))
+MUTANT = RandomMutant(empty=0.2, misplaced=0.2, extra=2)
 STACK = (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout())
 GRAPH = (
     "z",
@@ -64,54 +73,27 @@ def _slab():
 
 
 def _molecules():
-    dataset = AFMDataset(
-        [water(), benzene()],
-        SCAN,
-        TIP,
-        "torch",
-        rotations=3,
-        candidates=20,
-        augment=Augment(FRAME, STACK, 0.7),
-        mutants=2,
-        seed=5,
-    )
-    dataset.random_mutant = RandomMutant(empty=0.2, misplaced=0.2, extra=2)
-    return dataset
+    draws = StepDraws(mutant=MUTANT, augment=Augment(FRAME, STACK, 0.7), mutants=2, seed=5)
+    return AFMDataset([water(), benzene()], SCAN, draws, rotations=3, candidates=20, tip=TIP, backend="torch")
 
 
 def _plain():
-    return AFMDataset(
-        [water(), benzene()],
-        SCAN,
-        None,
-        "torch",
-        rotations=3,
-        candidates=20,
-        keep_deep=True,
-        true_elements=True,
-    )
+    draws = StepDraws(keep_deep=True, true_elements=True)
+    return AFMDataset([water(), benzene()], SCAN, draws, rotations=3, candidates=20, backend="torch")
 
 
 def _surfaces():
-    classes = AtomClasses((("H",), ("O",)))
-    return SlabDataset(
-        [_slab(), _slab()],
-        SCAN,
-        None,
-        "torch",
-        windows=3,
-        z_min=-3.0,
-        classes=classes,
-        mutants=2,
-        seed=2,
-        margin=0.4,
-    )
+    source = SurfaceWindows([_slab(), _slab()], SCAN, windows=3, margin=0.4, seed=2)
+    draws = StepDraws(z_min=-3.0, classes=AtomClasses((("H",), ("O",))), mutants=2, seed=2)
+    return StepDataset(source, draws, StepRenderer(SCAN, backend="torch"))
 
 
 def _stored():
-    dataset = CachedAFMDataset(FOLDER / "stored", "torch", augment=Augment(FRAME, STACK, 0.7), mutants=2)
-    dataset.random_mutant = RandomMutant(empty=0.2, misplaced=0.2, extra=2)
-    return dataset
+    stored = StoredReferences(FOLDER / "stored", "torch")
+    draws = StepDraws(
+        mutant=MUTANT, augment=Augment(FRAME, STACK, 0.7), mutants=2, seed=stored.manifest.config.seed
+    )
+    return StepDataset(stored.molecules, draws, stored)
 
 
 def _same_machine():

@@ -202,7 +202,7 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
 
 
 def _molecules(file: str | None, split: str, seed: int) -> list[AFMData]:
-    source = MoleculeDataset(file)
+    source = MoleculeDataset.read(file)
     part = source.split(seed)[SPLITS.index(split)]
     if len(part) == 0:
         raise InputError(f"--molecules: expected enough molecules for a {split} split, got {len(source)}")

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.ice import donors
-from torch_afm.datasets.slab import read_slabs, slab_from_ase
+from torch_afm.datasets.slabs import read_slabs, slab_from_ase
 from torch_afm.utils import InputError
 
 #: Distances in Å of neighbours in a metal that the honeycomb fits on.

@@ -1,8 +1,8 @@
-"""Training steps from periodic surfaces, a window's worth at a time."""
+"""Windows of periodic surfaces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import ase
@@ -10,15 +10,12 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds, from_ase
 from torch_afm.data.island import check_no_potential
-from torch_afm.datasets.packed import PackedMolecules
-from torch_afm.datasets.steps import StepDataset
-from torch_afm.elements import AtomClasses
+from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, PackedMolecules, check_margin, within_margin
 from torch_afm.io import read_atoms
 from torch_afm.ppm.periodic import cell_shifts
-from torch_afm.transforms import Augment
 from torch_afm.utils import InputError
 
 #: Å beyond the window: atoms of graphs, and atoms that stacks image.
@@ -55,14 +52,14 @@ def read_slabs(path: str | Path) -> list[AFMData]:
 
 
 def cut_window(
-    slab: AFMData, centre: Sequence[float], angle: float, scan: Scan, reach: float = REACH
+    slab: AFMData, center: Sequence[float], angle: float, scan: Scan, reach: float = REACH
 ) -> AFMData:
     """What a window sees of a periodic surface: turned within the plane, repeated as far as needed, and cut
     ``reach`` beyond the window. Heights stay as they are.
 
     Args:
         slab: with ``cell`` and ``pbc``.
-        centre: (x, y) in Å of the surface that comes to lie at the centre of the window.
+        center: (x, y) in Å of the surface that comes to lie at the center of the window.
         angle: by which the surface is then turned, in radians, counter-clockwise.
         scan: its window.
         reach: in Å. What lies beyond 8 Å changes normalised stacks of water on gold by 0.02 standard
@@ -79,87 +76,81 @@ def cut_window(
         raise InputError("slab: expected a surface with cell and pbc, got one without")
     check_no_potential("slab", slab)
     turn = Rotation.from_euler("z", angle)
-    pos = turn.apply(slab.pos.double().numpy() - np.array([*centre, 0.0]))
+    pos = turn.apply(slab.pos.double().numpy() - np.array([*center, 0.0]))
     shifts = cell_shifts(pos, turn.apply(slab.cell[0].double().numpy()), slab.pbc[0].numpy(), scan)
-    middle = np.array([np.mean(axis) for axis in scan.window])
-    half = np.array([np.ptp(axis) / 2 for axis in scan.window]) + reach
+    half = np.array(scan.extent) / 2 + reach
     images = (pos[None] + shifts[:, None]).reshape(-1, 3)
     near = np.flatnonzero((np.abs(images[:, :2]) <= half).all(axis=1))
     if not len(near):
         raise InputError(f"slab: expected atoms within {reach} Å of the window, got none")
     atom = torch.from_numpy(near % len(pos))
     # The renderers' window need not lie around the origin.
-    moved = torch.from_numpy(images[near] + np.array([*middle, 0.0])).float()
+    moved = torch.from_numpy(images[near] + np.array([*scan.center, 0.0])).float()
     z = slab.z[atom]
     return AFMData(z=z, pos=moved, charge=slab.charge[atom], edge_index=covalent_bonds(z, moved))
 
 
-class SlabDataset(StepDataset):
-    r"""Single-atom training steps from windows of periodic surfaces, such as layers of water on a metal.
+class SurfaceWindows(MoleculeSource):
+    """Windows of periodic surfaces, such as layers of water on a metal: entry ``i`` is window
+    ``i % windows`` of surface ``i // windows``. Windows lie at random places, turned at random within the
+    plane: a surface has a top.
 
-    Sample ``i`` is mutant ``i % mutants`` of window ``i // mutants % windows`` of surface
-    ``i // mutants // windows``. Windows lie at random places, turned at random within the plane: a surface
-    has a top. What a sample is: :class:`~torch_afm.datasets.StepDataset`, whose arguments and errors are
-    those not named here.
-
-    The reference stack images all atoms up to :data:`REACH` beyond the window. Graphs and targets leave out
+    References image all atoms up to :data:`REACH` beyond the window. Graphs and targets leave out
 
     - atoms farther than ``margin`` outside of the window, and
-    - the substrate: atoms of elements that ``classes`` do not have.
+    - the substrate: atoms of elements that the classes do not have.
 
     Neither is in the simulated stack, for a prediction cannot know them: of an empty graph it is empty. Gold
-    under water, 3 to 6 Å below the top, changes a normalised reference by 0.006 standard deviations at most
+    under water, 3 to 6 Å below the top, changes a normalized reference by 0.006 standard deviations at most
     (``python -m benchmarks.water.run --parts background``).
 
     Args:
         slabs: surfaces with ``z``, ``pos``, ``charge``, ``edge_index``, ``cell`` and ``pbc``.
+        scan: the scan of the windows.
         windows: windows of each.
         margin: in Å.
+        seed: seed of their places and turns.
+
+    Raises:
+        InputError: for no surfaces, one that lacks a key or has a potential on a grid, fewer than one window,
+            and a ``margin`` that is no length.
     """
 
     def __init__(
         self,
         slabs: Sequence[AFMData],
-        scan: Scan,
-        tip: Tip | None = None,
-        backend: str = "auto",
+        scan: Scan | None = None,
         windows: int = 30,
-        z_min: float = -0.7,
-        classes: AtomClasses | None = None,
-        augment: bool | Augment = True,
-        mutants: int = 1,
-        seed: int = 0,
         margin: float = MARGIN,
-        transform: Callable[[AFMData], AFMData] | None = None,
+        seed: int = 0,
     ) -> None:
         if windows < 1:
             raise InputError(f"windows: expected at least 1, got {windows}")
-        self.windows = windows
-        self.molecules = PackedMolecules(slabs, periodic=True)
-        for i, slab in enumerate(slabs):
-            if slab.get("cell") is None or slab.get("pbc") is None:
+        check_margin(margin)
+        self.slabs = PackedMolecules(slabs, periodic=True)
+        for i in range(len(slabs)):
+            if slabs[i].get("cell") is None or slabs[i].get("pbc") is None:
                 raise InputError(f"slabs: expected 'cell' and 'pbc' in each, got none in surface {i}")
-        self.cells = np.concatenate([slab.cell.numpy() for slab in slabs])
-        self.pbc = np.concatenate([slab.pbc.numpy() for slab in slabs])
-        super().__init__(
-            scan, tip, backend, z_min, classes, False, False, augment, mutants, seed, margin, transform
-        )
+        self.cells = np.concatenate([slabs[i].cell.numpy() for i in range(len(slabs))])
+        self.pbc = np.concatenate([slabs[i].pbc.numpy() for i in range(len(slabs))])
+        self.scan = scan or Scan()
+        self.orientations = windows
+        self.margin = margin
+        self.seed = seed
 
-    @property
-    def groups(self) -> int:
-        return len(self.molecules) * self.windows
+    def __len__(self) -> int:
+        return len(self.slabs) * self.orientations
 
-    def oriented(self, group: int) -> AFMData:
-        number = group // self.windows
-        slab = self.molecules[number]
+    def oriented(self, index: int) -> AFMData:
+        number = index // self.orientations
+        slab = self.slabs[number]
         slab.cell, slab.pbc = (torch.from_numpy(a[number : number + 1]) for a in (self.cells, self.pbc))
-        rng = np.random.default_rng((self.seed, group, 2))
-        centre = rng.random(2) @ self.cells[number, :2, :2]
-        data = cut_window(slab, centre, rng.uniform(0, 2 * np.pi), self.scan)
-        data.pos = data.pos - data.pos.new_tensor([0, 0, data.pos[self.in_reach(data), 2].max()])
+        rng = np.random.default_rng((self.seed, index, 2))
+        center = rng.random(2) @ self.cells[number, :2, :2]
+        data = cut_window(slab, center, rng.uniform(0, 2 * np.pi), self.scan)
+        near = within_margin(data.pos, self.scan, max(self.margin, CLEARANCE))
+        data.pos = data.pos - data.pos.new_tensor([0, 0, data.pos[near, 2].max()])
         return data
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({len(self.molecules)} surfaces x {self.windows} windows{self._chosen()})"
-        )
+        return f"{type(self).__name__}({len(self.slabs)} surfaces x {self.orientations} windows)"

@@ -1,4 +1,4 @@
-"""Which files of a folder are finished, and writing them so that no interruption leaves half a file behind.
+"""Shares of a folder's files, and the journals of those that are finished.
 
 Each finished file stands with its SHA-256 in ``files.json``, or in ``files-3-of-16.json`` of a shard: every
 list has one writer, so that jobs may share a folder.
@@ -33,16 +33,16 @@ class Shard:
             raise InputError(f"shard: expected i/n with 1 ≤ i ≤ n, got {self.index}/{self.count}")
 
     @property
-    def ledger(self) -> str:
+    def journal(self) -> str:
         """Name of the list of files that this shard has finished."""
         return "files.json" if self.count == 1 else f"files-{self.index}-of-{self.count}.json"
 
-    def of(self, files: int) -> range:
-        """Numbers of the files that are this shard's."""
-        return range(self.index - 1, files, self.count)
+    def files(self, count: int) -> range:
+        """Numbers of those of ``count`` files that are this shard's."""
+        return range(self.index - 1, count, self.count)
 
 
-def read_ledger(path: Path) -> dict[str, str]:
+def read_journal(path: Path) -> dict[str, str]:
     """SHA-256 of each finished file, by name; empty where there is no list.
 
     Raises:
@@ -57,12 +57,12 @@ def read_ledger(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: expected a list of finished files ({error})") from None
 
 
-def write_ledger(path: Path, entries: dict[str, str]) -> None:
-    """Write what :func:`read_ledger` reads."""
+def write_journal(path: Path, entries: dict[str, str]) -> None:
+    """Write what :func:`read_journal` reads."""
     write_json(path, dict(sorted(entries.items())))
 
 
-def finished(folder: Path, lenient: bool = False) -> dict[str, set[str]]:
+def finished_digests(folder: Path, lenient: bool = False) -> dict[str, set[str]]:
     """SHA-256 of each file that any writer has finished; several where it was written more than once.
 
     Args:
@@ -75,7 +75,7 @@ def finished(folder: Path, lenient: bool = False) -> dict[str, set[str]]:
     digests: dict[str, set[str]] = {}
     for path in sorted(folder.glob("files*.json")):
         try:
-            entries = read_ledger(path)
+            entries = read_journal(path)
         except InputError as error:
             if not lenient:
                 raise
@@ -86,12 +86,12 @@ def finished(folder: Path, lenient: bool = False) -> dict[str, set[str]]:
     return digests
 
 
-def fault(path: Path, digests: set[str], checksum: bool = True) -> str | None:
+def integrity_error(path: Path, digests: set[str], checksum: bool = True) -> str | None:
     """What is wrong with a file, ``None`` if nothing is.
 
     Args:
         path: the file.
-        digests: what :func:`finished` says about it.
+        digests: what :func:`finished_digests` says about it.
         checksum: compute its SHA-256, for which it is read as a whole.
     """
     if not digests:
