@@ -157,7 +157,7 @@ def test_smi_file(tmp_path):
     path = tmp_path / "list.smi"
     path.write_text("# three molecules\nCCO ethanol\n\nC\tmethane gas\nO\n")
     for given in (path, str(path)):
-        dataset = MoleculeDataset(given, cache=False)
+        dataset = MoleculeDataset.read(given, cache=False)
         assert dataset.names == ["ethanol", "methane gas", "molecule-5"]
         assert dataset.smiles == ["CCO", "C", "O"]
 

@@ -38,8 +38,8 @@ class Skipped(NamedTuple):
 
 
 class MoleculeDataset(GraphDataset):
-    """Molecules from SMILES, embedded by :func:`torch_afm.data.from_smiles`, or from files (:meth:`read`); made
-    once, on all cores, and then read from a cache with a checksum.
+    """Molecules from SMILES, embedded by :func:`torch_afm.data.from_smiles`, or from files (:meth:`read`);
+    made once, on all cores, and then read from a cache with a checksum.
 
     Item ``i`` is an :class:`AFMData` with z, pos, charge, edge_index, ``name`` (the second column of a .smi
     file, the comment of an xyz, the title of an SDF record, else ``molecule-<line>``, counted from 1) and,
@@ -90,8 +90,8 @@ class MoleculeDataset(GraphDataset):
           2-D drawing is left out;
         - ``.db``, ``.json``: an ASE database, names from the key ``name`` of its rows.
 
-        What is periodic keeps ``cell`` and ``pbc``: :class:`~torch_afm.datasets.RotatedMolecules` takes none of
-        it, :class:`~torch_afm.datasets.SurfaceWindows` does.
+        What is periodic keeps ``cell`` and ``pbc``: :class:`~torch_afm.datasets.RotatedMolecules` takes none
+        of it, :class:`~torch_afm.datasets.SurfaceWindows` does.
 
         Args:
             path: the file; by default the embedded list.

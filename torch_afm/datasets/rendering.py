@@ -115,7 +115,6 @@ class StoredReferences(StepRenderer):
 
     Attributes:
         manifest: settings, molecules and versions.
-        molecules: the oriented molecules of the folder, the ``source`` of a data set.
 
     Raises:
         InputError: for a folder without manifest, and for a missing or damaged file, naming it: now, or when
@@ -140,11 +139,16 @@ class StoredReferences(StepRenderer):
         self._numbers = self._check(verify, partial)
         self._open: OrderedDict[int, SampleFile] = OrderedDict()
         self._pid = os.getpid()
-        self.molecules = _StoredMolecules(self, margin if self.manifest.surfaces else None)
+        self.margin = margin
 
     def __len__(self) -> int:
         """Number of oriented molecules."""
         return len(self._numbers)
+
+    @property
+    def molecules(self) -> MoleculeSource:
+        """The oriented molecules of the folder, the ``source`` of a data set."""
+        return _StoredMolecules(self)
 
     @cached_property
     def identity(self) -> str:
@@ -215,9 +219,9 @@ class StoredReferences(StepRenderer):
 class _StoredMolecules(MoleculeSource):
     """The oriented molecules of stored references."""
 
-    def __init__(self, stored: StoredReferences, margin: float | None) -> None:
+    def __init__(self, stored: StoredReferences) -> None:
         self.stored = stored
-        self.margin = margin
+        self.margin = stored.margin if stored.manifest.surfaces else None
         self.orientations = stored.manifest.config.rotations
 
     def __len__(self) -> int:

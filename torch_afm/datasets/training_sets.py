@@ -53,7 +53,8 @@ def build_training_set(
     ``style`` translation, or ``hybrid``: translated, then perturbed. Stacks stay in Hz (perturbations, which
     go by a slice's range, are made on normalised slices, whose mean and deviation are then given back); the
     graphs stay as they are. Only reference stacks change: what the simulator shows of a partial molecule is
-    simulated in prediction, too. ``StepDraws(augment=Augment(stack=()))`` adds nothing to these perturbations.
+    simulated in prediction, too. ``StepDraws(augment=Augment(stack=()))`` adds nothing to these
+    perturbations.
 
     ``training_set.json`` says what the set was made of and how, with the SHA-256 of the weights, and
     ``stacks-00000.drawn.json`` what was drawn for each stack of ``stacks-00000.h5``. Called again, the

@@ -29,6 +29,7 @@ from torch_afm.datasets.shards import (
     finished_digests,
     integrity_error,
     read_journal,
+    remove_unfinished,
     write_journal,
 )
 from torch_afm.datasets.slabs import SurfaceWindows

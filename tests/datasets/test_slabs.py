@@ -12,17 +12,19 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import (
-    DeferredSteps,
-    SlabDataset,
+    StepDataset,
+    StepDraws,
+    StepRenderer,
+    SurfaceWindows,
     read_slabs,
     slab_from_ase,
     step_loader,
     water_bilayer,
 )
-from torch_afm.datasets.slab import REACH, cut_window
+from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.elements import AtomClasses
 from torch_afm.ppm import TorchRenderer
-from torch_afm.transforms import NormalizeSlices, RandomMutant, RandomTip
+from torch_afm.transforms import Augment, NormalizeSlices, RandomMutant, RandomTip
 from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(12, 10), window=((-4, 4), (-1, 5)), n_slices=3, n_oscillation=4)
@@ -34,22 +36,23 @@ def slabs():
     return [slab_from_ase(water_bilayer(seed, size=6, second=0.5)) for seed in range(2)]
 
 
-def _dataset(slabs, **settings):
-    settings = {"windows": 3, "classes": CLASSES, "z_min": -3.0, "seed": 1, "augment": False} | settings
-    return SlabDataset(slabs, SCAN, **settings)
+def _dataset(slabs, windows=3, margin=0.5, defer=False, **draws):
+    settings = {"classes": CLASSES, "z_min": -3.0, "seed": 1, "augment": Augment(stack=())} | draws
+    source = SurfaceWindows(slabs, SCAN, windows, margin, seed=1)
+    return StepDataset(source, StepDraws(**settings), StepRenderer(SCAN), defer=defer)
 
 
-def _turned(slab, centre, angle):
+def _turned(slab, center, angle):
     """The periodic surface in the frame of the window, by other means than the module's."""
     turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    pos = (slab.pos.double().numpy() - [*centre, 0]) @ turn + [0, 2, 0]
+    pos = (slab.pos.double().numpy() - [*center, 0]) @ turn + [0, 2, 0]
     return pos, slab.cell[0].double().numpy() @ turn
 
 
 def test_a_window_has_all_images_that_are_near_and_no_others(slabs):
-    slab, centre, angle = slabs[0], (3.0, -7.0), 0.7
-    cut = cut_window(slab, centre, angle, SCAN, reach=6.0)
-    pos, cell = _turned(slab, centre, angle)
+    slab, center, angle = slabs[0], (3.0, -7.0), 0.7
+    cut = cut_window(slab, center, angle, SCAN, reach=6.0)
+    pos, cell = _turned(slab, center, angle)
     expected = []
     for i, j in itertools.product(range(-4, 5), repeat=2):
         images = pos + i * cell[0] + j * cell[1]
@@ -64,9 +67,9 @@ def test_a_window_has_all_images_that_are_near_and_no_others(slabs):
 
 
 def test_a_window_looks_like_the_endless_surface(slabs):
-    slab, centre, angle = slabs[1], (1.0, 2.0), 2.0
-    cut = cut_window(slab, centre, angle, SCAN, reach=REACH)
-    pos, cell = _turned(slab, centre, angle)
+    slab, center, angle = slabs[1], (1.0, 2.0), 2.0
+    cut = cut_window(slab, center, angle, SCAN, reach=REACH)
+    pos, cell = _turned(slab, center, angle)
     endless = AFMData(z=slab.z, pos=torch.tensor(pos).float(), charge=slab.charge, pbc=slab.pbc)
     endless.cell = torch.tensor(cell)[None].float()
     render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
@@ -80,11 +83,10 @@ def test_a_window_looks_like_the_endless_surface(slabs):
 
 
 def test_graphs_leave_out_substrate_and_surroundings_and_references_do_not(slabs):
-    dataset = _dataset(slabs, margin=0.5)
-    dataset.random_tip = RandomTip(radius=0.0, distance=0.0)
+    dataset = _dataset(slabs, tip=RandomTip(radius=0.0, distance=0.0))
     render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
     for i, sample in enumerate(dataset.__getitems__(range(6))):
-        whole = dataset.oriented(i)
+        whole = dataset.source.oriented(i)
         x, y, z = whole.pos.T
         shown = (x.abs() <= 4.5) & (y >= -1.5) & (y <= 5.5) & (z >= -3) & (whole.z != 79)
         assert 0 < shown.sum() < len(shown) / 4
@@ -104,7 +106,7 @@ def test_graphs_leave_out_substrate_and_surroundings_and_references_do_not(slabs
 
 def test_surfaces_are_turned_within_the_plane_alone(slabs):
     dataset = _dataset(slabs)
-    windows = [dataset.oriented(i) for i in range(6)]
+    windows = [dataset.source.oriented(i) for i in range(6)]
     for i, whole in enumerate(windows):
         known = (slabs[i // 3].pos[:, 2] - slabs[i // 3].pos[:, 2].max()).unique()
         height = whole.pos[:, 2] - whole.pos[:, 2].max()
@@ -121,10 +123,10 @@ def test_what_stands_out_far_from_the_window_does_not_lift_the_tip():
     dataset = _dataset([slab_from_ase(atoms)], windows=40)
     tops = []
     for group in range(40):
-        whole = dataset.oriented(group)
+        whole = dataset.source.oriented(group)
         near = (whole.pos[:, 0].abs() <= 7) & (whole.pos[:, 1] >= -4) & (whole.pos[:, 1] <= 8)
         assert whole.pos[near, 2].max() == 0
-        z_top = float(dataset.place([whole])[0])
+        z_top = float(dataset.images.anchor_heights([whole], 0.5)[0])
         top = whole.z[near][whole.pos[near, 2] > -1e-4]
         radius = {8: 1.6612, 47: 1.574}[int(top[0])]
         assert z_top == pytest.approx(radius + SCAN.distance + 1.6612, abs=1e-3)
@@ -134,16 +136,17 @@ def test_what_stands_out_far_from_the_window_does_not_lift_the_tip():
 
 
 def test_false_atoms_are_no_metal(slabs):
-    dataset = _dataset(slabs)
-    dataset.random_mutant = RandomMutant(misplaced=0.1, extra=6)
+    dataset = _dataset(slabs, mutant=RandomMutant(misplaced=0.1, extra=6))
     samples = dataset.__getitems__([(e, i) for e in range(4) for i in range(6)])
     false = torch.cat([s.z[s.true_pos.isnan().any(1)] for s in samples])
     assert len(false) > 20 and set(false.tolist()) == {1, 8}
 
 
 def test_batches_replays_and_stacks_of_the_device_are_the_same(slabs):
-    dataset = _dataset(slabs, mutants=2, augment=True)
-    assert len(dataset) == 2 * 3 * 2 and repr(dataset) == "SlabDataset(2 surfaces x 3 windows)"
+    dataset = _dataset(slabs, mutants=2, augment=Augment())
+    assert len(dataset) == 2 * 3 * 2 and repr(dataset) == (
+        "StepDataset(SurfaceWindows(2 surfaces x 3 windows))"
+    )
     keys = [(1, i) for i in (0, 1, 7, 10)]
     samples = dataset.__getitems__(keys)
     assert torch.equal(samples[0].reference, samples[1].reference)
@@ -153,8 +156,9 @@ def test_batches_replays_and_stacks_of_the_device_are_the_same(slabs):
             assert torch.equal(sample.reference, other.reference)
             assert torch.equal(sample.simulated, other.simulated) and torch.equal(sample.pos, other.pos)
         assert json.loads(sample.drawn)["group"] == key[1] // 2
-    (late,) = step_loader(DeferredSteps(dataset), 4, sampler=keys)
-    late, batch = DeferredSteps(dataset).complete(late), Batch.from_data_list(samples)
+    deferred = _dataset(slabs, mutants=2, augment=Augment(), defer=True)
+    (late,) = step_loader(deferred, 4, sampler=keys)
+    late, batch = deferred.complete(late), Batch.from_data_list(samples)
     assert torch.equal(late.reference, batch.reference) and torch.equal(late.simulated, batch.simulated)
     assert torch.equal(late.z_top, batch.z_top)
 

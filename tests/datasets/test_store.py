@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from torch_afm.datasets.cache import read_arrays, write_arrays
+from torch_afm.datasets.store import read_arrays, write_arrays
 
 
 def test_round_trip_leaves_nothing_else(tmp_path):
