@@ -70,7 +70,7 @@ PREDICT = [
     ("{}/good.npz --out {}/good.npz", "good.npz"),
     ("{}/good.npz --out {}/o --z-top nan", "--z-top"),
     ("{}/good.npz --out {}/o --max-atoms -1", "--max-atoms"),
-    ("{}/good.npz --out {}/o --weights {}", "expected a saved GraphGenerator"),
+    ("{}/good.npz --out {}/o --weights {}", "expected a saved SequentialGenerator"),
     ("{}/good.npz --out {}/o --weights huge", "'huge'"),
 ]
 

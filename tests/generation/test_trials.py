@@ -6,7 +6,9 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles, remove_atoms
 from torch_afm.elements import AtomClasses
-from torch_afm.generation import Generation, GenerationStep, draw_trial, evaluate_predictions, score_trial
+from torch_afm.generation import Prediction, draw_trial, evaluate_predictions, score_trial
+from torch_afm.generation.atoms import no_atoms
+from torch_afm.models import Proposal, Step
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 
@@ -24,10 +26,16 @@ def trial(renderer):
 
 
 def _found(graph, renderer, z_top):
-    stack = renderer.render(graph, z_top=z_top)
-    last = GenerationStep(graph, stack, torch.tensor([0.9, 0.05, 0.05]), torch.zeros(3), torch.empty(0))
-    first = dataclasses.replace(last, edge_probabilities=torch.full((graph.z.numel(),), 0.75))
-    return Generation(graph, [first] * graph.z.numel() + [last], "stop", CLASSES)
+    stack, n = renderer.render(graph, z_top=z_top), graph.z.numel()
+    graph.confidence, graph.class_probabilities = torch.full((n,), 0.1), torch.full((n, 2), 0.5)
+    graph.bond_probability = torch.full((graph.edge_index.size(1),), 0.75)
+    step = Step(graph, stack, Proposal(no_atoms(CLASSES), 0.9, True), no_atoms(CLASSES))
+    return predicted(graph, [step] * (n + 1), renderer)
+
+
+def predicted(graph, steps, renderer, context=None):
+    context = AFMData.empty() if context is None else context
+    return Prediction(graph, context, steps, "stop", CLASSES, renderer.scan, renderer.tip, 9.0)
 
 
 def test_a_trial_is_drawn_once_and_for_all(trial, renderer):
@@ -74,14 +82,24 @@ def test_images_are_rendered_with_the_tip_of_the_reference(trial, renderer):
 def test_context_is_scored_apart(trial, renderer):
     deep = trial.truth.pos[:, 2] < -0.7
 
-    class Found(Generation):
-        context = remove_atoms(trial.truth, ~deep)
-
     made = _found(remove_atoms(trial.truth, deep), renderer, trial.z_top)
-    found = Found(made.graph, made.steps, "stop", CLASSES)
+    found = predicted(made.graph, made.steps, renderer, remove_atoms(trial.truth, ~deep))
     record = score_trial(trial, found, renderer, CLASSES, -0.7, z_context=-9.0)
     assert record["context"] == [int(deep.sum())] * 3
     assert record["atoms"][1] == int((~deep).sum())
+
+
+def test_an_atom_that_was_refused_counts_as_placed(trial, renderer):
+    """A network that repeats itself is said to: the repeated atom is among those in the order of placing."""
+    pos = torch.tensor([[0.0, 0.0, 0.0]])
+    graph = AFMData(z=torch.tensor([6]), pos=pos, charge=torch.zeros(1))
+    graph.edge_index = torch.empty(2, 0, dtype=torch.long)
+    found = _found(graph, renderer, trial.z_top)
+    again = AFMData(z=graph.z, pos=pos + 0.1, charge=graph.charge)
+    last = dataclasses.replace(found.steps[-1], proposal=Proposal(again, 0.1, False))
+    repeated = dataclasses.replace(found, steps=[*found.steps[:-1], last], ended="stop")
+    one, two = (score_trial(trial, p, renderer, CLASSES, -0.7)["failures"] for p in (found, repeated))
+    assert not one["repeats"] and two["repeats"]
 
 
 def test_pipelines_see_the_same_stack(renderer):
@@ -90,7 +108,7 @@ def test_pipelines_see_the_same_stack(renderer):
     def one(reference, given, z_top):
         assert given is renderer
         seen.append(reference.clone())
-        return Generation(AFMData.empty(), [], "stop", CLASSES)
+        return predicted(AFMData.empty(), [], given)
 
     molecules = [(3, from_smiles("C")), (5, from_smiles("O"))]
     found = evaluate_predictions({"a": one, "b": one}, molecules, renderer, CLASSES, -0.7)
@@ -108,7 +126,7 @@ def test_what_is_in_the_file_is_not_computed_again(renderer, tmp_path):
         seen.append(z_top)
         graph = AFMData(z=torch.tensor([6]), pos=torch.rand(1, 3), charge=torch.zeros(1))
         graph.edge_index = torch.empty(2, 0, dtype=torch.long)
-        return Generation(graph, [], "stop", CLASSES)
+        return predicted(graph, [], given)
 
     molecules = [(3, from_smiles("C")), (5, from_smiles("O")), (8, from_smiles("N"))]
     whole = evaluate_predictions({"a": drawn}, molecules, renderer, CLASSES, -0.7)["a"].records

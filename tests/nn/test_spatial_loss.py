@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import GraphOutput, MapGrid, SpatialLoss, SpatialPrediction
@@ -112,7 +112,7 @@ def test_positions_are_learnt_around_the_atom_alone():
 
 
 def test_context_counts_less_and_does_not_keep_from_stopping():
-    loss = SpatialLoss(CLASSES, GRID, context_weight=0.25)
+    loss = SpatialLoss(CLASSES, GRID, config=SpatialLossConfig(context_weight=0.25))
     visible, deep = sample([6], [[0.5, -1.0, -0.2]]), sample([6], [[0.5, -1.0, -1.2]])
     none = sample([], [])
     out = prediction(3, stop=1.5)

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+from torch_afm.config import SpatialGeneratorConfig
 from torch_afm.data import from_smiles
-from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SpatialGenerator
 from torch_afm.train import AFMDataModule, SpatialModule, TrainConfig, train
 from torch_afm.utils import InputError
 

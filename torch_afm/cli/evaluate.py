@@ -30,7 +30,7 @@ from torch_afm.metrics import (
     format_molecules,
     format_tables,
 )
-from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.models.pretrained import weights_folder
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.progress import duration
@@ -70,7 +70,7 @@ def main(args: Namespace) -> int:
         "orientation": args.orientation,
         "seed": args.seed,
     }
-    if isinstance(model, GraphGenerator) and args.samples:
+    if model.sequential and args.samples:
         result["steps"] = _steps(model, molecules, args, out)
     if args.predictions:
         result.update(_predictions(model, molecules, args, out))
@@ -105,7 +105,7 @@ def _timed(run: Callable[[int], T], known: int, count: int) -> T:
     return run(count)
 
 
-def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
+def _steps(model: Generator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
     """The tables and figures of single-atom steps."""
     draws = StepDraws(z_min=model.config.z_min, classes=model.classes, seed=args.seed)
     dataset = AFMDataset(molecules, model.config.scan, draws, backend=args.backend)
@@ -126,9 +126,7 @@ def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path
     return {**table, "intervals": intervals}
 
 
-def _predictions(
-    model: GraphGenerator | SpatialGenerator, molecules: list[AFMData], args: Any, out: Path
-) -> dict[str, Any]:
+def _predictions(model: Generator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
     """The tables and figures of whole predictions, and what their confidence is worth."""
     order = np.random.default_rng(args.seed).permutation(len(molecules))[: args.predictions].tolist()
     z_min, file = model.config.z_min, out / "predictions.jsonl"
@@ -144,7 +142,7 @@ def _predictions(
             renderer,
             model.classes,
             z_min,
-            model.config.z_context if isinstance(model, SpatialGenerator) else None,
+            model.z_targets if model.has_context else None,
             args.orientation,
             args.seed,
             file,

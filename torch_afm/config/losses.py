@@ -11,7 +11,7 @@ from torch_afm.utils import InputError
 
 @dataclass(frozen=True)
 class SequentialLossConfig:
-    """Weights of :class:`torch_afm.nn.GeneratorLoss`; the defaults are those of the graph-AFM thesis, Aalto
+    """Weights of :class:`torch_afm.nn.SequentialLoss`; the defaults are those of the graph-AFM thesis, Aalto
     University (see CITATION.cff), section 4.3.
 
     Args:

@@ -16,9 +16,8 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.elements import AtomClasses
-from torch_afm.generation.confidence import mean_pearson, with_confidence
-from torch_afm.generation.greedy import Generation
-from torch_afm.generation.spatial import SpatialGeneration
+from torch_afm.generation.confidence import mean_pearson
+from torch_afm.generation.result import Prediction
 from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.record import score_molecule
@@ -28,7 +27,7 @@ from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
 #: What turns a stack, its simulator and its first anchor height in Å into a prediction.
-Pipeline = Callable[[Tensor, Renderer, float], Generation | SpatialGeneration]
+Pipeline = Callable[[Tensor, Renderer, float], Prediction]
 
 #: Orientations that ``any`` draws from: as many as each molecule has in training.
 ROTATIONS = 30
@@ -90,7 +89,7 @@ def draw_trial(
 
 def score_trial(
     trial: Trial,
-    generation: Generation | SpatialGeneration,
+    prediction: Prediction,
     renderer: Renderer,
     classes: AtomClasses,
     z_min: float,
@@ -102,7 +101,7 @@ def score_trial(
 
     Args:
         trial: what was to be predicted.
-        generation: what was.
+        prediction: what was.
         renderer: simulator.
         classes: classes that are told apart.
         z_min: depth of the surface cut in Å.
@@ -114,23 +113,24 @@ def score_trial(
     context = None
     if z_context is not None:
         deep = remove_atoms(trial.truth, (height >= z_min) | (height < z_context))
-        context = generation.context, deep
-    placed = generation.steps[-1].graph.pos if generation.steps else generation.graph.pos
-    if generation.refused is not None:
-        placed = torch.cat([placed, generation.refused[None]])
-    image = renderer.quiet().render(_whole(generation), tip=trial.tip, z_top=trial.height).cpu()
+        context = prediction.context, deep
+    placed = prediction.graph.pos
+    if prediction.steps:
+        last = prediction.steps[-1]
+        placed = torch.cat([last.graph.pos, last.refused])
+    image = renderer.quiet().render(_whole(prediction), tip=trial.tip, z_top=trial.height).cpu()
     reference = trial.reference[0, 0].numpy()
     stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.again}
     return score_molecule(
-        with_confidence(generation) if generation.steps else generation.graph,
+        prediction.graph,
         visible,
-        generation.ended,
+        prediction.ended,
         classes,
         sequence=placed,
-        steps=len(generation.steps),
+        steps=len(prediction.steps),
         context=context,
         images={name: agreement(stack[0, 0].numpy(), reference) for name, stack in stacks.items()},
-        pearson=mean_pearson(generation.simulated, trial.reference) if generation.steps else None,
+        pearson=mean_pearson(prediction.simulated, trial.reference) if prediction.steps else None,
         seconds=seconds,
         molecule=trial.molecule,
     )
@@ -175,9 +175,9 @@ def evaluate_predictions(
                 start = time.perf_counter()
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
-                    generation = predict(trial.reference, renderer, trial.z_top)
+                    prediction = predict(trial.reference, renderer, trial.z_top)
                 seconds = time.perf_counter() - start
-                scores = score_trial(trial, generation, renderer, classes, z_min, z_context, seconds)
+                scores = score_trial(trial, prediction, renderer, classes, z_min, z_context, seconds)
                 records[name] = json.loads(json.dumps(scores))
             if file is not None:
                 append_record(Path(file), {"molecule": number, "records": records})
@@ -188,8 +188,8 @@ def evaluate_predictions(
     return metrics
 
 
-def _whole(generation: Generation | SpatialGeneration) -> AFMData:
-    """All atoms found, as the generator images them."""
-    parts = generation.graph, generation.context
+def _whole(prediction: Prediction) -> AFMData:
+    """All atoms found, as they are imaged."""
+    parts = prediction.graph, prediction.context
     z, pos = (torch.cat([part[key] for part in parts]) for key in ("z", "pos"))
     return AFMData(z=z, pos=pos, charge=torch.zeros(len(z)))

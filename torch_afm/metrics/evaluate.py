@@ -19,7 +19,7 @@ from torch_afm.metrics.step import StepMetrics
 from torch_afm.nn import StepPrediction
 from torch_afm.progress import ProgressBar
 
-#: What turns collated steps into predictions, as a :class:`torch_afm.models.GraphGenerator` does.
+#: What turns collated steps into predictions, as a :class:`torch_afm.models.SequentialGenerator` does.
 Predictor = Callable[[Batch], StepPrediction]
 
 

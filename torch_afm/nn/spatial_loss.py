@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from torch_afm.config import SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.graph_head import GraphOutput
@@ -92,12 +93,8 @@ class SpatialLoss(torch.nn.Module):
         grid (MapGrid): The pixels of the maps.
         z_min (float, optional): Depth of the surface cut in Å. (default: :obj:`-0.7`)
         sigma (float, optional): Width of the Gaussians in Å. (default: :obj:`0.5`)
-        context_weight (float, optional): Weight of an atom below the cut. (default: :obj:`0.3`)
-        position_weight (float, optional): :math:`w_p`. (default: :obj:`0.1`)
-        stop_weight (float, optional): :math:`w_s`. (default: :obj:`0.5`)
-        kind_weight (float, optional): :math:`w_k`. (default: :obj:`0.3`)
-        bond_weight (float, optional): :math:`w_b`. (default: :obj:`0.3`)
-        real_weight (float, optional): :math:`w_r`. (default: :obj:`0.3`)
+        config (SpatialLossConfig, optional): The weights: :obj:`context_weight`, :math:`w_p`
+            (:obj:`position_weight`), :math:`w_s`, :math:`w_k`, :math:`w_b`, :math:`w_r`.
 
     Shapes:
         - **input:** :class:`~torch_afm.nn.SpatialPrediction` of :math:`B` graphs, and those graphs with
@@ -111,24 +108,14 @@ class SpatialLoss(torch.nn.Module):
         grid: MapGrid,
         z_min: float = -0.7,
         sigma: float = 0.5,
-        context_weight: float = 0.3,
-        position_weight: float = 0.1,
-        stop_weight: float = 0.5,
-        kind_weight: float = 0.3,
-        bond_weight: float = 0.3,
-        real_weight: float = 0.3,
+        config: SpatialLossConfig | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes
         self.grid = grid
         self.z_min = z_min
         self.sigma = sigma
-        self.context_weight = context_weight
-        self.position_weight = position_weight
-        self.stop_weight = stop_weight
-        self.kind_weight = kind_weight
-        self.bond_weight = bond_weight
-        self.real_weight = real_weight
+        self.config = config or SpatialLossConfig()
         self.planes = class_planes(classes)
 
     def forward(self, out: SpatialPrediction, data: AFMData | Batch) -> SpatialLossTerms:
@@ -141,7 +128,7 @@ class SpatialLoss(torch.nn.Module):
         plane = self.planes.to(label.device)[label]
         target = self.topmost(pos, graph * len(self.classes) + plane)
         pos, graph, label, plane, visible = (t[target] for t in (pos, graph, label, plane, visible))
-        weight = torch.where(visible, 1.0, self.context_weight)
+        weight = torch.where(visible, 1.0, self.config.context_weight)
         scale = weight.sum().clamp(min=1)
 
         heat = self.heat(out.heat, pos, graph, plane, weight) / scale
@@ -160,14 +147,15 @@ class SpatialLoss(torch.nn.Module):
         move = _likelihood(out.graph.move[is_real], out.graph.move_log_var[is_real], moved).sum() / count
         logits = out.graph.real
         real = F.binary_cross_entropy_with_logits(logits, is_real.to(logits), reduction="sum") / count
+        weights = self.config
         total = (
             heat
-            + self.kind_weight * kind
-            + self.position_weight * position
-            + self.stop_weight * ended
-            + self.bond_weight * bond
-            + self.position_weight * move
-            + self.real_weight * real
+            + weights.kind_weight * kind
+            + weights.position_weight * position
+            + weights.stop_weight * ended
+            + weights.bond_weight * bond
+            + weights.position_weight * move
+            + weights.real_weight * real
         )
         return SpatialLossTerms(total, heat, kind, position, ended, bond, move, real)
 
@@ -222,12 +210,7 @@ class SpatialLoss(torch.nn.Module):
         return F.binary_cross_entropy_with_logits(out.bond, true, 0.5 * weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, "
-            f"context_weight={self.context_weight}, position_weight={self.position_weight}, "
-            f"stop_weight={self.stop_weight}, kind_weight={self.kind_weight}, "
-            f"bond_weight={self.bond_weight}, real_weight={self.real_weight})"
-        )
+        return f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, config={self.config})"
 
 
 def _likelihood(mean: Tensor, log_var: Tensor, true: Tensor) -> Tensor:

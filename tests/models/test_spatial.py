@@ -4,16 +4,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import GraphGeneratorConfig, Scan
+from torch_afm.config import Scan, SpatialGeneratorConfig, generator_config
 from torch_afm.data import AFMData
-from torch_afm.models import (
-    GraphGenerator,
-    SpatialGenerator,
-    SpatialGeneratorConfig,
-    generator_config,
-    generator_of,
-    load_generator,
-)
+from torch_afm.models import SequentialGenerator, SpatialGenerator, load_generator, make_generator
 from torch_afm.testing import random_graph
 from torch_afm.utils import InputError
 
@@ -58,10 +51,10 @@ def test_planes_follow_the_groups():
 
 
 def test_the_preset_has_the_size_that_was_asked_for():
-    model = generator_of(generator_config("spatial"))
+    model = make_generator(generator_config("spatial"))
     assert isinstance(model, SpatialGenerator)
     assert 1_000_000 < sum(p.numel() for p in model.parameters()) < 1_400_000
-    assert isinstance(generator_of(GraphGeneratorConfig.preset("small")), GraphGenerator)
+    assert isinstance(make_generator(generator_config("small")), SequentialGenerator)
 
 
 def test_graphs_of_a_batch_do_not_mix():
@@ -136,12 +129,12 @@ def test_save_and_load(tmp_path):
 def test_networks_are_not_mistaken_for_each_other(tmp_path):
     tiny().save_pretrained(tmp_path / "spatial")
     with pytest.raises(InputError, match="got: weights of a SpatialGenerator"):
-        GraphGenerator.from_pretrained(tmp_path / "spatial")
-    assert isinstance(load_generator("small"), GraphGenerator)
+        SequentialGenerator.from_pretrained(tmp_path / "spatial")
+    assert isinstance(load_generator("small"), SequentialGenerator)
     with pytest.raises(InputError, match="expected a saved SpatialGenerator"):
         SpatialGenerator.from_pretrained("small")
     (tmp_path / "spatial" / "config.json").write_text(json.dumps([1]))
-    with pytest.raises(InputError, match="expected a saved GraphGenerator"):
+    with pytest.raises(InputError, match="expected a saved network"):
         load_generator(tmp_path / "spatial")
 
 
