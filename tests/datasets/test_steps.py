@@ -7,18 +7,18 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import AFMDataset, step_loader
 from torch_afm.datasets.steps import distinct
+from torch_afm.functional import normalize_slices
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import (
     Augment,
-    NormalizeSlices,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
+    Plane,
     RandomTip,
-    RandomTurn,
+    SliceShift,
+    Turn,
     change_graphs,
 )
 from torch_afm.utils import InputError
@@ -26,8 +26,8 @@ from torch_afm.utils import InputError
 pytestmark = pytest.mark.learnt
 
 SCAN = Scan(pixels=(18, 18), n_slices=5, n_oscillation=4)
-FRAME = (RandomTurn(), RandomCropSlices(4, 2), RandomCropWindow((16, 15)))
-ALL = Augment(FRAME, (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout()))
+FRAME = (Turn(), CropSlices(4, 2), CropWindow((16, 15)))
+ALL = Augment(FRAME, (Plane(), Noise(), SliceShift(), Cutout()))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_graph_and_stacks_move_together(molecules):
         mutant = AFMData(z=dataset.classes.representative(dataset.classes.of(sample.z)), pos=sample.pos)
         for stack, graph in ((sample.reference, whole), (sample.simulated, mutant)):
             assert stack.shape == (1, 1, 4, 15, 16) and not stack[:, :, : 4 - known].any()
-            expected = NormalizeSlices()(render.render(graph, z_top=sample.z_top).double())
+            expected = normalize_slices(render.render(graph, z_top=sample.z_top).double())
             assert torch.allclose(stack[:, :, -known:].double(), expected[:, :, -known:], atol=5e-3)
 
 
@@ -116,4 +116,4 @@ def test_bad_records(molecules):
     with pytest.raises(InputError, match="mutants"):
         _dataset(molecules, mutants=0)
     with pytest.raises(InputError, match="n_slices: expected 1 to 5"):
-        _dataset(molecules, augment=Augment((RandomCropSlices(6),)))
+        _dataset(molecules, augment=Augment((CropSlices(6),)))

@@ -11,10 +11,10 @@ from torch_geometric.data import Batch
 from torch_afm.config import GraphGeneratorConfig, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
+from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate_greedy
 from torch_afm.models import GraphGenerator
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
 pytestmark = pytest.mark.learnt
@@ -93,7 +93,7 @@ def test_each_step_sees_the_render_of_the_graph_so_far(renderer, reference):
         expected = renderer.render(AFMData(z=torch.full((n,), 6), pos=atoms[:n]), tip, Z_TOP)
         assert float(expected.std()) > 0.1
         torch.testing.assert_close(generation.steps[n].simulated, expected)
-        torch.testing.assert_close(model.seen[n].simulated, NormalizeSlices()(expected))
+        torch.testing.assert_close(model.seen[n].simulated, normalize_slices(expected))
         torch.testing.assert_close(model.seen[n].pos, atoms[:n])
     torch.testing.assert_close(generation.simulated, expected)
 
@@ -215,10 +215,9 @@ def test_an_untrained_network_end_to_end(untrained):
     first, second = (generate_greedy(untrained, reference, renderer, Z_TOP, max_atoms=3) for _ in range(2))
     assert first.to_dict() == second.to_dict()
     untrained.eval()
-    normalize = NormalizeSlices()
     for step in first.steps:
         query = step.graph.clone()
-        query.reference, query.simulated = normalize(reference), normalize(step.simulated)
+        query.reference, query.simulated = normalize_slices(reference), normalize_slices(step.simulated)
         out = untrained(Batch.from_data_list([query]))
         torch.testing.assert_close(out.class_logits[0].softmax(-1), step.class_probabilities)
         torch.testing.assert_close(out.pos[0], step.pos)

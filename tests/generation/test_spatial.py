@@ -11,13 +11,14 @@ from torch import nn
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds, from_smiles
 from torch_afm.elements import AtomClasses
+from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate_spatial
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import GraphOutput, MapGrid, SpatialPrediction
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.testing import benzene
-from torch_afm.transforms import NormalizeSlices, Orient, best_rotations
+from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
 pytestmark = pytest.mark.learnt
@@ -128,12 +129,11 @@ def test_all_atoms_are_recovered_exactly(each, reference, renderer):
 def test_each_step_sees_the_render_of_the_graph_so_far(reference, renderer):
     model = Oracle(benzene())
     generation = run(model, reference, renderer, atoms_per_step=4)
-    normalize = NormalizeSlices()
     for step, seen in zip(generation.steps, model.seen, strict=True):
         expected = renderer.render(AFMData(z=step.graph.z, pos=step.graph.pos), z_top=Z_TOP)
         torch.testing.assert_close(step.simulated, expected)
-        torch.testing.assert_close(seen.simulated, normalize(expected))
-        torch.testing.assert_close(seen.reference, normalize(reference))
+        torch.testing.assert_close(seen.simulated, normalize_slices(expected))
+        torch.testing.assert_close(seen.reference, normalize_slices(reference))
         assert torch.equal(seen.pos, step.graph.pos)
     assert torch.equal(generation.simulated, generation.steps[-1].simulated)
 

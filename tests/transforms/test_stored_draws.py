@@ -1,8 +1,8 @@
-"""What was drawn with torch_afm 0.1, before every augmentation was one class, gives what it gave, and the same
-generators draw it again.
+"""What was drawn and stored before every augmentation was one class (under names such as ``AddNoise``) gives
+what it gave, and the same generators draw it again.
 
-Most augmentations round one sum or product at a time and are compared to the bit. The others depend on
-the processor in the last bit: those that take cosines, exponentials and logarithms, and the normalized ones.
+Augmentations round one sum or product at a time, so most are compared to the bit. The last bit depends on the
+processor where NumPy takes cosines, exponentials or logarithms, and where slices are normalized.
 """
 
 import json
@@ -18,14 +18,14 @@ from torch_afm.data import AFMData
 from torch_afm.testing import water
 from torch_afm.transforms import (
     Augment,
-    MakeMutant,
-    MoveTip,
+    FrameAugmentation,
     RandomMutant,
     RandomTip,
+    StackAugmentation,
     change_graphs,
     change_stacks,
 )
-from torch_afm.transforms.augment import _FRAME, _STACK
+from torch_afm.transforms.base import as_lists
 
 FILE = Path(__file__).with_name("stored_draws.json")
 STORED = json.loads(FILE.read_text())
@@ -35,21 +35,21 @@ POS = np.array([[1.0, 4.5, 0.0], [-1.0, 7.0, -0.4]])
 SHAPE = (3, 10, 9)
 INEXACT = ("AddPlane", "TipAsymmetry", "Creep")
 
-RANDOM = {
-    "AddNoise": transforms.RandomNoise(),
-    "AddPlane": transforms.RandomPlane(),
-    "AddRowOffsets": transforms.RandomRowOffsets(),
-    "ShiftSlices": transforms.RandomSliceShift(),
-    "CutOut": transforms.RandomCutout(),
-    "DoubleTip": transforms.RandomDoubleTip(),
-    "TipAsymmetry": transforms.RandomTipAsymmetry(),
-    "Drift": transforms.RandomDrift(),
-    "Creep": transforms.RandomCreep(),
+STACK = {
+    "AddNoise": transforms.Noise(),
+    "AddPlane": transforms.Plane(),
+    "AddRowOffsets": transforms.RowOffsets(),
+    "ShiftSlices": transforms.SliceShift(),
+    "CutOut": transforms.Cutout(),
+    "DoubleTip": transforms.DoubleTip(),
+    "TipAsymmetry": transforms.TipAsymmetry(),
+    "Drift": transforms.Drift(),
+    "Creep": transforms.Creep(),
 }
 FRAME = {
-    "Turn": transforms.RandomTurn(),
-    "CropSlices": transforms.RandomCropSlices(4, 2),
-    "CropWindow": transforms.RandomCropWindow((9, 8)),
+    "Turn": transforms.Turn(),
+    "CropSlices": transforms.CropSlices(4, 2),
+    "CropWindow": transforms.CropWindow((9, 8)),
 }
 WHOLE = Augment(tuple(FRAME.values()), transforms.handcrafted())
 MUTANTS = (RandomMutant(), RandomMutant(empty=0.5), RandomMutant(misplaced=0.4, extra=3))
@@ -85,17 +85,17 @@ def _compare(name, result):
         assert torch.equal(result, expected)
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize("name", STACK)
 def test_stacks(name):
     drawn = STORED["stack"][name]
-    _compare(name, _STACK[name].of(drawn)(_stacks(SHAPE)))
-    _agree([RANDOM[name].draw(SHAPE, rng) for rng in _rngs()], drawn)
+    _compare(name, StackAugmentation.named(name).apply(_stacks(SHAPE), **as_lists(drawn)))
+    _agree([STACK[name].draw(SHAPE, rng) for rng in _rngs()], drawn)
 
 
 @pytest.mark.parametrize("name", FRAME)
 def test_frames(name):
     drawn = STORED["frame"][name]
-    _compare(name, _FRAME[name].of(drawn).stack(_stacks(SCAN.shape)))
+    _compare(name, FrameAugmentation.named(name).apply(_stacks(SCAN.shape), **as_lists(drawn)))
     _agree([FRAME[name].draw(SCAN, POS, rng) for rng in _rngs()], drawn)
 
 
@@ -126,13 +126,14 @@ def test_tips():
     for rng, stored in zip(_rngs(), STORED["tips"], strict=True):
         move = {key: stored[key] for key in ("tilt", "distance")}
         _agree(RandomTip().draw(rng), move)
-        assert MoveTip(**move)(Tip(tilt=(0.1, -0.2))).tilt == tuple(stored["tip"])
+        tip, z_top = RandomTip.apply(Tip(tilt=(0.1, -0.2)), 9.0, **move)
+        assert tip.tilt == tuple(stored["tip"]) and z_top == 9.0 + move["distance"]
 
 
 def test_mutants():
     draws = [(transform, seed) for transform in MUTANTS for seed in (4, 7)]
     for (transform, seed), stored in zip(draws, STORED["mutants"], strict=True):
-        drawn = stored.pop("drawn")
+        drawn, graph = stored["drawn"], {key: stored[key] for key in stored if key != "drawn"}
         _agree(transform.draw(3, np.random.default_rng(seed)), drawn)
-        mutant = MakeMutant(z_min=-0.9, **drawn)(water())
-        assert {key: mutant[key].tolist() for key in stored} == stored
+        mutant = RandomMutant.apply(water(), z_min=-0.9, **drawn)
+        assert {key: mutant[key].tolist() for key in graph} == graph

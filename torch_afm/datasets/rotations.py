@@ -22,7 +22,6 @@ def rotation_table(
     n: int = 30,
     candidates: int = 500,
     seed: int = 0,
-    beta: float = 1.0,
     cache: bool | str | Path = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """:func:`~torch_afm.transforms.best_rotations` of every molecule, as ids and as quaternions.
@@ -35,7 +34,6 @@ def rotation_table(
         n: rotations of each.
         candidates: rotations that these are chosen from.
         seed: of the candidates.
-        beta: decay of the visibility entropy in 1/Å.
         cache: whether to keep the result, or the folder to keep it in; by default the user's cache folder.
 
     Shapes:
@@ -49,14 +47,14 @@ def rotation_table(
     folder = None if cache is False else cache_dir() / "rotations" if cache is True else Path(cache)
     path = None
     if folder is not None and len(positions) >= _MIN_STORED:
-        digest = hashlib.sha256(f"{n} {candidates} {seed} {beta}".encode())
+        digest = hashlib.sha256(f"{n} {candidates} {seed} 1.0".encode())
         for pos in positions:
             digest.update(f" {pos.shape} {pos.dtype.str} ".encode() + pos.tobytes())
         path = folder / f"{digest.hexdigest()[:24]}.npz"
         stored = read_arrays(path)
         if stored is not None:
             return stored["ids"], stored["quaternions"]
-    ids = best_rotation_ids(positions, n, candidates, seed, beta)
+    ids = best_rotation_ids(positions, n, candidates, seed)
     quaternions = candidate_rotations(candidates, seed).as_quat()[ids]
     if path is not None:
         write_arrays(path, {"ids": ids, "quaternions": quaternions})

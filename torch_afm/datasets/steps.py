@@ -19,8 +19,6 @@ from torch_afm.elements import AtomClasses
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import (
     Augment,
-    MakeMutant,
-    MoveTip,
     RandomMutant,
     RandomTip,
     change_graphs,
@@ -231,7 +229,7 @@ class StepDataset(GraphDataset, ABC):
     def mutate(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
         """The graphs of the samples with their targets."""
         return [
-            MakeMutant(z_min=self.z_min, **{key: r[key] for key in _MUTANT if key in r})(molecule)
+            RandomMutant.apply(molecule, z_min=self.z_min, **{key: r[key] for key in _MUTANT if key in r})
             for molecule, r in zip(molecules, records, strict=True)
         ]
 
@@ -273,8 +271,8 @@ class StepDataset(GraphDataset, ABC):
         drawn distances."""
         moves = [records[i]["reference"]["tip"] for i in distinct(records)[0]]
         moves += [record["simulated"]["tip"] for record in records]
-        distances = z_top.new_tensor([move["distance"] for move in moves])
-        return [MoveTip(**move)(self.tip) for move in moves], z_top + distances
+        moved = [RandomTip.apply(self.tip, z, **move) for z, move in zip(z_top, moves, strict=True)]
+        return [tip for tip, _ in moved], torch.stack([height for _, height in moved])
 
     def finish(
         self, samples: Sequence[AFMData], stacks: Tensor, records: Sequence[Record]

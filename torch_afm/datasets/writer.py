@@ -38,7 +38,7 @@ from torch_afm.datasets.steps import StepDataset
 from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
 from torch_afm.progress import ProgressBar
-from torch_afm.transforms import MoveTip
+from torch_afm.transforms import RandomTip
 from torch_afm.utils import InputError
 
 #: Stacks rendered in one launch, and to tell what all of them will take.
@@ -183,20 +183,21 @@ class _FileWriter:
             graphs = [dataset.oriented(group) for group, _ in origins]
             # The tips of AFMDataset's references in epoch 0, 1, ...
             records = dataset.draw([(draw, group) for group, draw in origins], graphs)
-            tips = [MoveTip(**record["reference"]["tip"]) for record in records]
+            moves = [record["reference"]["tip"] for record in records]
             batch = Batch.from_data_list(graphs)
             z_top = dataset.place(graphs)
-            shifts = torch.tensor([tip.distance for tip in tips], dtype=z_top.dtype)
-            stacks = dataset.renderer.render(batch, [tip(config.tip) for tip in tips], z_top + shifts)
+            moved = [RandomTip.apply(config.tip, z, **move) for z, move in zip(z_top, moves, strict=True)]
+            heights = torch.stack([height for _, height in moved])
+            stacks = dataset.renderer.render(batch, [tip for tip, _ in moved], heights)
             for i, (group, draw) in enumerate(origins):
                 molecule, rotation = divmod(group, config.rotations)
-                x, y = tips[i].tilt
+                x, y = moves[i]["tilt"]
                 yield StoredSample(
                     graph=graphs[i],
                     stack=stacks[i].cpu(),
                     z_top=float(z_top[i]),
                     tilt=(x, y),
-                    distance=tips[i].distance,
+                    distance=moves[i]["distance"],
                     molecule=molecule,
                     rotation=rotation,
                     draw=draw,

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
+from torch_afm.functional import normalize_slices
 from torch_afm.generation.atoms import (
     apart,
     find_atoms,
@@ -30,7 +31,6 @@ from torch_afm.generation.spatial import CONFIDENCE, VIEWS, SpatialGeneration, S
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import SpatialPrediction
 from torch_afm.ppm import Renderer
-from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
 #: Confidence from which an atom is worth a try.
@@ -177,7 +177,7 @@ def image_distance(simulated: Tensor, reference: Tensor) -> Tensor:
     Shapes:
         simulated ``[B, 1, Z, Y, X]``, reference ``[1, 1, Z, Y, X]``, result ``[B]``.
     """
-    a, b = (NormalizeSlices()(stack.double()).flatten(3) for stack in (simulated, reference))
+    a, b = (normalize_slices(stack.double()).flatten(3) for stack in (simulated, reference))
     return 1 - (a * b).mean(dim=(1, 2, 3))
 
 
@@ -195,7 +195,7 @@ class _Search:
         image_weight: float,
     ) -> None:
         self.model, self.reference = model, reference
-        self.target = NormalizeSlices()(reference.float())
+        self.target = normalize_slices(reference.float())
         self.renderer, self.z_top, self.tip, self.views = renderer, z_top, tip, views
         self.image_weight = image_weight
         self.graphs: list[AFMData] = []

@@ -14,9 +14,9 @@ from torch_afm.config import Scan, Tip
 from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData, append_atom
 from torch_afm.elements import AtomClasses, symbol
+from torch_afm.functional import normalize_slices
 from torch_afm.models import GraphGenerator
 from torch_afm.ppm import Renderer
-from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: A bond is drawn where its predicted probability exceeds this (thesis, section 4.2).
@@ -159,17 +159,16 @@ def generate_greedy(
     check_job(reference, renderer, model.config.scan, max_atoms, z_top, tip)
     renderer = renderer.quiet()
     device = next(model.parameters()).device
-    normalize = NormalizeSlices()
     training = model.training
     model.eval()
     try:
-        features = model.encode_reference(normalize(reference.float()).to(device))
+        features = model.encode_reference(normalize_slices(reference.float()).to(device))
         graph = AFMData.empty()
         steps: list[GenerationStep] = []
         while True:
             simulated = renderer.render(graph, tip=tip, z_top=z_top).cpu()
             query = graph.clone()
-            query.simulated = normalize(simulated)
+            query.simulated = normalize_slices(simulated)
             out = model.step(features, Batch.from_data_list([query]).to(device))
             step = GenerationStep(
                 graph=graph,

@@ -13,6 +13,7 @@ from torch_afm.config import Tip
 from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
+from torch_afm.functional import normalize_slices
 from torch_afm.generation.atoms import joined, no_atoms, parted, with_bonds
 from torch_afm.generation.beam import generate_beam
 from torch_afm.generation.chemistry import sanitise
@@ -23,7 +24,6 @@ from torch_afm.generation.spatial import VIEWS, SpatialGeneration, generate_spat
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
 from torch_afm.ppm import Renderer
-from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
 #: Confidence of atoms that a refinement adds: about the share of them that is right.
@@ -176,7 +176,7 @@ def _completed(
             moved[deep] = result.context[key].to(moved)
         whole[key] = moved
     whole = joined(whole, _found(result.added, model.classes))
-    target = NormalizeSlices()(reference.float())
+    target = normalize_slices(reference.float())
     training = model.training
     model.eval()
     _, (out,) = observe(model, [whole], target, renderer, z_top, tip, views)

@@ -14,13 +14,13 @@ from torch_afm.config import Tip
 from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData, pack_atoms
 from torch_afm.elements import AtomClasses, symbol
+from torch_afm.functional import normalize_slices
 from torch_afm.generation.atoms import apart, find_atoms, joined, no_atoms, parted, revise, take, with_bonds
 from torch_afm.generation.greedy import check_job
 from torch_afm.generation.views import look
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import SpatialPrediction
 from torch_afm.ppm import Renderer
-from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
 #: Confidence from which an atom is taken: the best F1 of the weights ``spatial`` on validation molecules.
@@ -161,7 +161,7 @@ def generate_spatial(
     training = model.training
     model.eval()
     try:
-        target = NormalizeSlices()(reference.float())
+        target = normalize_slices(reference.float())
         graph = no_atoms(model.classes)
         steps: list[SpatialStep] = []
         ended, left, passes = None, revisions, 0
@@ -199,7 +199,7 @@ def observe(
     """Image graphs, all in one launch, and look at them: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the
     network says of each beside the normalised reference ``target`` ``[1, 1, Z, Y, X]``."""
     simulated = renderer.render(pack_atoms(graphs), tip=tip, z_top=z_top).cpu()
-    shown = NormalizeSlices()(simulated)
+    shown = normalize_slices(simulated)
     queries = [
         AFMData(z=graph.z, pos=graph.pos, reference=target, simulated=stack[None])
         for graph, stack in zip(graphs, shown, strict=True)
