@@ -180,12 +180,12 @@ def add_scaled(stack: Tensor, added: Tensor, amplitude: Sequence[float]) -> Tens
     return added * (span * per_sample(amplitude, stack)) + stack
 
 
-def draw_direction(rng: np.random.Generator, shortest: float, longest: float) -> tuple[float, float]:
-    """A length, uniform from ``shortest`` to ``longest``, and an angle, uniform in radians."""
-    return rng.uniform(shortest, longest), rng.uniform(0.0, 2 * math.pi)
+def draw_direction(rng: np.random.Generator, low: float, high: float) -> tuple[float, float]:
+    """A length, uniform from ``low`` to ``high``, and an angle, uniform in radians."""
+    return rng.uniform(low, high), rng.uniform(0.0, 2 * math.pi)
 
 
-def draw_vector(rng: np.random.Generator, shortest: float, longest: float) -> list[float]:
+def draw_vector(rng: np.random.Generator, low: float, high: float) -> list[float]:
     """(x, y) of :func:`draw_direction`."""
-    length, angle = draw_direction(rng, shortest, longest)
+    length, angle = draw_direction(rng, low, high)
     return [length * math.cos(angle), length * math.sin(angle)]

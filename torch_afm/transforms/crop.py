@@ -16,7 +16,7 @@ from torch_afm.data import AFMData, move_graph
 from torch_afm.transforms.base import Drawn, FrameAugmentation, check_stacks
 from torch_afm.utils import InputError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class CropSlices(FrameAugmentation):
@@ -166,7 +166,7 @@ class CropWindow(FrameAugmentation):
         return dataclasses.replace(scan, pixels=(nx, ny), window=window)
 
 
-def _same(name: str, values: Sequence[T]) -> T:
+def _same(name: str, values: Sequence[_T]) -> _T:
     """The value that all samples have."""
     if any(value != values[0] for value in values):
         raise InputError(f"{name}: expected the same for all samples of a batch, got {list(values)}")

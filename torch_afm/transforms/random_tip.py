@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.transforms.base import Drawn
 
-Height = TypeVar("Height", float, Tensor)
+_Height = TypeVar("_Height", float, Tensor)
 
 
 class RandomTip:
@@ -36,7 +36,7 @@ class RandomTip:
         return {"tilt": tilt, "distance": rng.uniform(-self.distance, self.distance)}
 
     @staticmethod
-    def apply(tip: Tip, z_top: Height, tilt: Sequence[float], distance: float) -> tuple[Tip, Height]:
+    def apply(tip: Tip, z_top: _Height, tilt: Sequence[float], distance: float) -> tuple[Tip, _Height]:
         """Move a tip.
 
         Args:
