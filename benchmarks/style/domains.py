@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_afm.config import SpatialGeneratorConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import CacheConfig, MoleculeDataset, write_cache
+from torch_afm.functional import normalize_slices
 from torch_afm.nn.style import Scaling
 from torch_afm.style import read_stacks
 from torch_afm.transforms import (
@@ -22,7 +23,6 @@ from torch_afm.transforms import (
     AddRowOffsets,
     DoubleTip,
     Drift,
-    NormalizeSlices,
     TipAsymmetry,
 )
 
@@ -64,7 +64,7 @@ def rendered(folder: Path, part: str, quick: bool = False) -> Tensor:
     rotations = (QUICK if quick else SIZES)[part][1]
     config = CacheConfig(scan=SpatialGeneratorConfig().scan, rotations=rotations, candidates=_CANDIDATES)
     write_cache(folder, [molecule for _, molecule in molecules(part, quick)], config)
-    return NormalizeSlices()(torch.stack(read_stacks(folder))[:, None])
+    return normalize_slices(torch.stack(read_stacks(folder))[:, None])
 
 
 def to_scale(stacks: Tensor) -> Tensor:

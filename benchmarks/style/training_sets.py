@@ -28,6 +28,7 @@ from benchmarks.common import table, write
 from benchmarks.style.domains import QUICK, molecules, stand_in
 from torch_afm.data import AFMData, remove_atoms, to_ase
 from torch_afm.datasets import CachedAFMDataset, EpochSampler, build_training_set, step_loader
+from torch_afm.functional import normalize_slices
 from torch_afm.generation import draw_trial, generate
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
@@ -37,7 +38,7 @@ from torch_afm.nn.style import StyleTranslator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import TrainConfig
 from torch_afm.train.module import SpatialModule
-from torch_afm.transforms import NormalizeSlices, Orient, RandomMutant, best_rotations
+from torch_afm.transforms import Orient, RandomMutant, best_rotations
 
 KINDS = ("pure", "handcrafted", "style", "hybrid")
 #: Rows that no training is needed for.
@@ -159,7 +160,7 @@ def predictions(
     found = []
     for number, molecule in test:
         trial = draw_trial(molecule, number, ppm)
-        stack = stand_in(NormalizeSlices()(trial.reference), number)
+        stack = stand_in(normalize_slices(trial.reference), number)
         graph = generate(
             model, stack if back is None else back(stack), ppm, trial.z_top, views=1, revisions=0
         ).graph

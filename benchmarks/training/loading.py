@@ -19,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,19 +32,20 @@ from benchmarks.common import spread, table, write
 from torch_afm.config import Scan, to_dict
 from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, step_loader
 from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.functional import normalize_slices
 from torch_afm.ppm import base
 from torch_afm.transforms import (
     Augment,
-    NormalizeSlices,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
-    RandomTurn,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
+    Plane,
+    SliceShift,
+    Turn,
     augment,
 )
+from torch_afm.transforms.base import as_lists
 
 #: Pixels along each side: samples in a batch, batches timed.
 SIZES = {128: (16, 12), 64: (32, 16)}
@@ -165,17 +167,17 @@ def _one_batch(
     # Each augmentation alone, those that are not in the default too, on as many stacks at a time as there.
     size = max(1, augment._CACHED // stacks[0].numel())
     firsts = range(0, len(stacks), size)
-    parts = timed("alone: normalise", lambda: [NormalizeSlices()(stacks[i : i + size]) for i in firsts])
+    parts = timed("alone: normalise", lambda: [normalize_slices(stacks[i : i + size]) for i in firsts])
     rngs = [np.random.default_rng(i) for i in range(len(stacks))]
     pixels = dataset.scan.pixels[0]
-    for random in (RandomNoise(), RandomSliceShift(), RandomCutout(), RandomPlane()):
+    for random in (Noise(), SliceShift(), Cutout(), Plane()):
         drawn = [random.draw(dataset.scan.shape, rng) for rng in rngs]
-        changes = [random.applies.of(drawn[i : i + size]) for i in firsts]
-        timed(f"alone: {random.applies.__name__}", lambda c=changes: _each(c, parts))
-    for move in (RandomTurn(), RandomCropWindow((3 * pixels // 4,) * 2), RandomCropSlices(8, 4)):
+        changes = [partial(random.apply, **as_lists(drawn[i : i + size])) for i in firsts]
+        timed(f"alone: {type(random).__name__}", lambda c=changes: _each(c, parts))
+    for move in (Turn(), CropWindow((3 * pixels // 4,) * 2), CropSlices(8, 4)):
         drawn = [move.draw(dataset.scan, molecules[0].pos.numpy(), rng) for rng in rngs]
-        moves = [move.applies.of(drawn[i : i + size]).stack for i in firsts]
-        timed(f"alone: {move.applies.__name__}", lambda c=moves: _each(c, parts))
+        moves = [partial(move.apply, **as_lists(drawn[i : i + size])) for i in firsts]
+        timed(f"alone: {type(move).__name__}", lambda c=moves: _each(c, parts))
 
 
 def _each(changes: Sequence[Callable[[Any], Any]], parts: Sequence[Any]) -> None:

@@ -34,6 +34,7 @@ from torch_afm.datasets import SlabDataset, WaterBilayers, slab_from_ase, split_
 from torch_afm.datasets.slab import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
+from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate
 from torch_afm.generation.trials import Trial, score_trial
 from torch_afm.io import read_atoms
@@ -42,7 +43,7 @@ from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import MoveTip, NormalizeSlices
+from torch_afm.transforms import RandomTip
 
 PARTS = ("structure", "background", "prediction")
 NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
@@ -99,7 +100,7 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
 
 def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, Any]]:
     """What a normalised stack owes to the metal and to the surroundings."""
-    renderer, normalise = ProbeParticleModel(scan), NormalizeSlices()
+    renderer = ProbeParticleModel(scan)
     changes: dict[str, list[float]] = {}
     for number, slab in enumerate(surfaces):
         rng = np.random.default_rng((SEED, number))
@@ -109,7 +110,7 @@ def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, A
         z_top = float(place(remove_atoms(whole, outside > 3.0), scan, renderer.tip))
 
         def shown(gone: torch.Tensor, whole: AFMData = whole, z_top: float = z_top) -> torch.Tensor:
-            return normalise(renderer.render(remove_atoms(whole, gone), z_top=z_top).float())
+            return normalize_slices(renderer.render(remove_atoms(whole, gone), z_top=z_top).float())
 
         everything = shown(torch.zeros(len(outside), dtype=torch.bool))
         left_out = {"the metal": whole.z == GOLD}
@@ -141,7 +142,7 @@ def prediction_rows(
         truth = remove_atoms(whole, whole.hidden)
         z_top = float(dataset.place([whole])[0])
         moves = [record[key]["tip"] for key in ("reference", "simulated")]
-        tips, heights = [MoveTip(**m)(Tip()) for m in moves], [z_top + m["distance"] for m in moves]
+        tips, heights = zip(*(RandomTip.apply(Tip(), z_top, **move) for move in moves), strict=True)
         stacks = [renderer.render(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
         trial = Trial(group // windows, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
         start = time.perf_counter()

@@ -25,6 +25,7 @@ PAGES = {
     "torch_afm.config": "Settings",
     "torch_afm.elements": "Elements",
     "torch_afm.units": "Units",
+    "torch_afm.functional": "Functions of stacks",
     "torch_afm.utils": "Errors and checks",
     "torch_afm.testing": "Help for tests",
     "torch_afm.data": "Molecule graphs",

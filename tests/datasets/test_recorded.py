@@ -26,22 +26,22 @@ from torch_afm.elements import AtomClasses
 from torch_afm.testing import benzene, water
 from torch_afm.transforms import (
     Augment,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
+    Plane,
     RandomMutant,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
-    RandomTurn,
+    SliceShift,
+    Turn,
 )
 
 FOLDER = Path(__file__).parent / "recorded"
 RECORDED = json.loads((FOLDER / "samples.json").read_text())
 SCAN, TIP = Scan(pixels=(12, 12), n_slices=4, n_oscillation=3), Tip(tilt=(0.1, 0.0))
-FRAME = (RandomTurn(), RandomCropSlices(3, 2), RandomCropWindow((10, 9)))
+FRAME = (Turn(), CropSlices(3, 2), CropWindow((10, 9)))
 MUTANT = RandomMutant(empty=0.2, misplaced=0.2, extra=2)
-STACK = (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout())
+STACK = (Plane(), Noise(), SliceShift(), Cutout())
 GRAPH = (
     "z",
     "pos",

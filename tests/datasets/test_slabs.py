@@ -23,8 +23,9 @@ from torch_afm.datasets import (
 )
 from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.elements import AtomClasses
+from torch_afm.functional import normalize_slices
 from torch_afm.ppm import TorchRenderer
-from torch_afm.transforms import Augment, NormalizeSlices, RandomMutant, RandomTip
+from torch_afm.transforms import Augment, RandomMutant, RandomTip
 from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(12, 10), window=((-4, 4), (-1, 5)), n_slices=3, n_oscillation=4)
@@ -74,11 +75,11 @@ def test_a_window_looks_like_the_endless_surface(slabs):
     endless.cell = torch.tensor(cell)[None].float()
     render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
     z_top = float(slab.pos[:, 2].max()) + 8.0
-    ours, theirs = (NormalizeSlices()(render.render(d, z_top=z_top).double()) for d in (cut, endless))
+    ours, theirs = (normalize_slices(render.render(d, z_top=z_top).double()) for d in (cut, endless))
     assert (ours - theirs).square().mean().sqrt() < 0.02
     # Which is due to the atoms beyond reach: the images of this small cell do matter.
     alone = AFMData(z=slab.z, pos=endless.pos, charge=slab.charge)
-    bare = NormalizeSlices()(render.render(alone, z_top=z_top).double())
+    bare = normalize_slices(render.render(alone, z_top=z_top).double())
     assert (bare - theirs).square().mean().sqrt() > 0.1
 
 
@@ -95,10 +96,10 @@ def test_graphs_leave_out_substrate_and_surroundings_and_references_do_not(slabs
         assert sorted(np.column_stack([atoms[1], atoms[0]]).tolist()) == expected
         assert "hidden" not in sample
 
-        seen = NormalizeSlices()(render.render(whole, z_top=sample.z_top).double())
+        seen = normalize_slices(render.render(whole, z_top=sample.z_top).double())
         assert torch.allclose(sample.reference.double(), seen, atol=5e-3)
         mutant = AFMData(z=sample.z, pos=sample.pos)
-        seen = NormalizeSlices()(render.render(mutant, z_top=sample.z_top).double())
+        seen = normalize_slices(render.render(mutant, z_top=sample.z_top).double())
         assert torch.allclose(sample.simulated.double(), seen, atol=5e-3)
         if not len(sample.z):
             assert not sample.simulated.any()

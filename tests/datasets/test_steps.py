@@ -11,19 +11,19 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import AFMDataset, StepDataset, StepDraws, StepRenderer, step_loader
 from torch_afm.datasets.draws import distinct_references
+from torch_afm.functional import normalize_slices
 from torch_afm.ppm import TorchRenderer
 from torch_afm.transforms import (
     Augment,
-    NormalizeSlices,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
     Orient,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
+    Plane,
     RandomTip,
-    RandomTurn,
+    SliceShift,
+    Turn,
     change_graphs,
 )
 from torch_afm.utils import InputError
@@ -33,9 +33,9 @@ pytestmark = pytest.mark.learnt
 SCAN = Scan(pixels=(18, 18), n_slices=5, n_oscillation=4)
 PLAIN = Scan(pixels=(16, 12), n_slices=4, n_oscillation=4)
 STILL = RandomTip(radius=0.0, distance=0.0)
-FRAME = (RandomTurn(), RandomCropSlices(4, 2), RandomCropWindow((16, 15)))
+FRAME = (Turn(), CropSlices(4, 2), CropWindow((16, 15)))
 NONE = Augment(stack=())
-ALL = Augment(FRAME, (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout()))
+ALL = Augment(FRAME, (Plane(), Noise(), SliceShift(), Cutout()))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_graph_and_stacks_move_together(molecules):
         mutant = AFMData(z=dataset.classes.representative(dataset.classes.of(sample.z)), pos=sample.pos)
         for stack, graph in ((sample.reference, whole), (sample.simulated, mutant)):
             assert stack.shape == (1, 1, 4, 15, 16) and not stack[:, :, : 4 - known].any()
-            expected = NormalizeSlices()(render.render(graph, z_top=sample.z_top).double())
+            expected = normalize_slices(render.render(graph, z_top=sample.z_top).double())
             assert torch.allclose(stack[:, :, -known:].double(), expected[:, :, -known:], atol=5e-3)
 
 
@@ -134,7 +134,7 @@ def test_bad_input(molecules):
     with pytest.raises(InputError, match="mutants"):
         _dataset(molecules, mutants=0)
     with pytest.raises(InputError, match="n_slices: expected 1 to 5"):
-        _dataset(molecules, augment=Augment((RandomCropSlices(6),)))
+        _dataset(molecules, augment=Augment((CropSlices(6),)))
     source, draws, images = (getattr(dataset, name) for name in ("source", "draws", "images"))
     with pytest.raises(InputError, match="transform: expected none for deferred samples"):
         StepDataset(source, draws, images, defer=True, transform=lambda data: data)
@@ -158,7 +158,7 @@ def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, kno
         whole = Orient(Rotation.from_quat(dataset.source.quaternions[i // 4, i % 4]))(
             molecules[i // 4].clone()
         )
-        expected = NormalizeSlices()(render.render(whole).double())
+        expected = normalize_slices(render.render(whole).double())
         assert torch.allclose(sample.reference.double(), expected, atol=2e-3)
         # The mutant again, from the targets: present = whole - missing - deep.
         gone = (whole.pos[:, None] == sample.missing_pos[None]).all(-1).any(1)
@@ -169,7 +169,7 @@ def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, kno
         if not known:
             mutant.z = torch.where(mutant.z == 1, 1, 6)
             mutant.charge = torch.zeros_like(mutant.charge)
-        expected = NormalizeSlices()(render.render(mutant, z_top=sample.z_top).double())
+        expected = normalize_slices(render.render(mutant, z_top=sample.z_top).double())
         assert torch.allclose(sample.simulated.double(), expected, atol=2e-3)
 
 

@@ -7,7 +7,7 @@ from matplotlib.collections import EllipseCollection, PolyCollection
 
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
-from torch_afm.transforms import MakeMutant, Orient
+from torch_afm.transforms import Orient, RandomMutant
 from torch_afm.viz import plot_sample
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -16,7 +16,7 @@ SCAN = Scan(pixels=(12, 9), n_slices=5)
 
 
 def _sample(removed):
-    data = MakeMutant(torch.tensor(removed, dtype=torch.long), z_min=-9.0)(Orient()(from_smiles("CCO")))
+    data = RandomMutant.apply(Orient()(from_smiles("CCO")), removed, z_min=-9.0)
     data.reference, data.simulated = torch.randn(
         2, 1, 1, *SCAN.shape, generator=torch.Generator().manual_seed(0)
     )

@@ -36,13 +36,13 @@ from torch_afm.io.files import write_json
 from torch_afm.progress import ProgressBar, duration, size
 from torch_afm.transforms import (
     Augment,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
-    RandomTurn,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
+    Plane,
+    SliceShift,
+    Turn,
 )
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_augmentations, plot_sample, plot_statistics
@@ -128,10 +128,10 @@ def _contact_sheet(dataset: StepDataset, index: int) -> Any:
     stacks = images.render(molecules, [d.reference.tip for d in drawn], images.anchor_heights(molecules))
     nx, ny = (max(2, 3 * n // 4) for n in scan.pixels)
     slices = max(1, scan.n_slices - 2)
-    frame = [RandomCropSlices(slices, (slices + 1) // 2), RandomCropWindow((nx, ny))]
+    frame = [CropSlices(slices, (slices + 1) // 2), CropWindow((nx, ny))]
     if nx == ny and np.ptp(scan.window[0]) == np.ptp(scan.window[1]):
-        frame.insert(0, RandomTurn())
-    augment = Augment(frame, (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout()))
+        frame.insert(0, Turn())
+    augment = Augment(frame, (Plane(), Noise(), SliceShift(), Cutout()))
     visible = remove_atoms(whole, whole.pos[:, 2] < dataset.z_min)
     return plot_augmentations(stacks, visible, scan, augment, draws.seed)
 

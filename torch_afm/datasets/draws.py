@@ -14,7 +14,7 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.transforms import Augment, MakeMutant, RandomMutant, RandomTip, visible_atoms
+from torch_afm.transforms import Augment, RandomMutant, RandomTip, visible_atoms
 from torch_afm.transforms.augment import Steps
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
@@ -146,7 +146,7 @@ class StepDraws:
 
     def cut(self, molecule: AFMData, draw: StepDraw) -> AFMData:
         """The partial graph of a step, with its targets."""
-        return MakeMutant(z_min=self.z_min, **draw.mutant)(molecule)
+        return RandomMutant.apply(molecule, z_min=self.z_min, **draw.mutant)
 
     def imaged(self, mutant: AFMData, molecule: AFMData) -> AFMData:
         """What the simulated stack of ``mutant`` images: as prediction will know it, the representatives of

@@ -25,7 +25,7 @@ from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, check_margin, 
 from torch_afm.io.hdf5 import SampleFile
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.progress import ProgressBar
-from torch_afm.transforms import MoveTip
+from torch_afm.transforms import RandomTip
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
 
@@ -81,9 +81,9 @@ class StepRenderer:
         Shapes:
             z_top ``[B]``, result ``[B, C, Z, Y, X]`` in Hz.
         """
-        tips = [MoveTip(**move)(self.tip) for move in moves]
-        heights = z_top + z_top.new_tensor([move["distance"] for move in moves])
-        return self.renderer.render(pack_atoms(graphs), tips, heights)
+        moved = [RandomTip.apply(self.tip, z, **move) for z, move in zip(z_top, moves, strict=True)]
+        heights = torch.stack([height for _, height in moved])
+        return self.renderer.render(pack_atoms(graphs), [tip for tip, _ in moved], heights)
 
     def anchor_heights(self, molecules: Sequence[AFMData], margin: float | None = None) -> Tensor:
         """First anchor height in Å above each oriented molecule, ``[B]``; atoms farther outside of the window
