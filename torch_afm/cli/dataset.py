@@ -67,7 +67,7 @@ def main(args: Namespace) -> int:
 
 def _render(args: Namespace, molecules: list[AFMData], source: str, config: CacheConfig, shard: Shard) -> int:
     """Render what is not there yet."""
-    manifest = Manifest.of(molecules, config, source)
+    manifest = Manifest.from_molecules(molecules, config, source)
     nz, ny, nx = config.scan.shape
     print(
         f"molecules  {source}; {config.rotations} rotations, {config.draws} tip draw(s) each: "

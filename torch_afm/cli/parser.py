@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 import re
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 import jsonargparse
 from jsonargparse.typing import restricted_number_type
@@ -108,9 +109,21 @@ class Parser(jsonargparse.ArgumentParser):
         if self.groups:
             self.groups[name or cls.__name__].title = title
         prefix = f"{name}." if name else ""
-        helps = {prefix + field: text for field, text in _field_docs(cls).items()}
+        helps = _option_docs(cls, prefix)
         for action in self._actions:
             action.help = helps.get(action.dest, action.help)
+        for field, kind in get_type_hints(cls).items():
+            if self.groups and dataclasses.is_dataclass(kind) and f"{prefix}{field}" in self.groups:
+                self.groups[f"{prefix}{field}"].title = f"{field} of the {title}"
+
+
+def _option_docs(cls: type, prefix: str) -> dict[str, str]:
+    """What docstrings say about each option of ``cls`` and of the dataclasses in it."""
+    docs = {prefix + field: text for field, text in _field_docs(cls).items()}
+    for field, kind in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            docs |= _option_docs(kind, f"{prefix}{field}.")
+    return docs
 
 
 def _field_docs(cls: type) -> dict[str, str]:

@@ -22,6 +22,11 @@ from torch_afm.utils import InputError
 MARGIN, REACH = 0.5, 8.0
 
 
+def is_surface(data: AFMData) -> bool:
+    """Whether a graph is a periodic surface rather than a molecule."""
+    return "cell" in data
+
+
 def slab_from_ase(atoms: ase.Atoms) -> AFMData:
     """A periodic surface from ASE atoms: :func:`torch_afm.data.from_ase`, and no molecule.
 

@@ -98,7 +98,7 @@ def write_cache(
     """
     import_h5py()
     folder, config, shard = Path(folder), config or CacheConfig(), shard or Shard()
-    manifest = Manifest.of(molecules, config, source)
+    manifest = Manifest.from_molecules(molecules, config, source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         manifest.write(folder)
