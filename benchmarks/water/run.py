@@ -30,7 +30,15 @@ from benchmarks.common import table, write
 from benchmarks.structure.water import CELL
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, remove_atoms
-from torch_afm.datasets import SlabDataset, WaterBilayers, slab_from_ase, split_by_molecule
+from torch_afm.datasets import (
+    StepDataset,
+    StepDraws,
+    StepRenderer,
+    SurfaceWindows,
+    WaterBilayers,
+    slab_from_ase,
+    split_by_molecule,
+)
 from torch_afm.datasets.slab import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
@@ -133,15 +141,15 @@ def prediction_rows(
     model.config = dataclasses.replace(model.config, z_min=Z_MIN)
     model.eval()
     classes = AtomClasses(model.config.groups)
-    dataset = SlabDataset(
-        surfaces, model.config.scan, windows=windows, z_min=Z_MIN, classes=classes, seed=SEED
-    )
-    renderer, metrics = ProbeParticleModel(model.config.scan), MoleculeMetrics(classes)
+    scan, draws = model.config.scan, StepDraws(z_min=Z_MIN, classes=classes, seed=SEED)
+    dataset = StepDataset(SurfaceWindows(surfaces, scan, windows, seed=SEED), draws, StepRenderer(scan))
+    renderer, metrics = ProbeParticleModel(scan), MoleculeMetrics(classes)
     for group in range(len(dataset)):
-        (whole,), (record,) = dataset.start([group])
+        (whole,) = dataset.oriented([group])
+        (draw,) = draws.draw([(0, group)], [whole], scan)
         truth = remove_atoms(whole, whole.hidden)
-        z_top = float(dataset.place([whole])[0])
-        moves = [record[key]["tip"] for key in ("reference", "simulated")]
+        z_top = float(dataset.images.anchor_heights([whole], dataset.source.margin)[0])
+        moves = [draw.reference.tip, draw.simulated.tip]
         tips, heights = zip(*(RandomTip.apply(Tip(), z_top, **move) for move in moves), strict=True)
         stacks = [renderer.render(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
         trial = Trial(group // windows, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])

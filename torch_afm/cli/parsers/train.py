@@ -56,12 +56,12 @@ def _leaves(prefix: str, settings: Any) -> dict[str, Any]:
 def _preset(argv: Sequence[str]) -> str:
     """The preset that options and files in ``argv`` name, the last of them; all else is for the parser that
     it decides on."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--preset", "--config"):
         first.add_argument(name, action="append", dest="found", type=lambda text, name=name: (name, text))
     try:
         found, _ = first.parse_known_args(list(argv))
-    except SystemExit:  # an option without a value
+    except argparse.ArgumentError:  # an option without a value
         return PRESET
     preset = PRESET
     for name, text in found.found or ():
