@@ -78,7 +78,7 @@ def main() -> None:
     )
     time_it("all", loader, lambda b: learn(deferred.complete(b.to(args.device, non_blocking=True))))
     gpu = torch.cuda.get_device_name() if args.device.startswith("cuda") else "none"
-    settings = vars(args) | {"gpu": gpu, "backend": steps.renderer.backend, "seed": 0}
+    settings = vars(args) | {"gpu": gpu, "backend": deferred.images.renderer.backend, "seed": 0}
     command = f"python3 -m benchmarks.gpu.training --preset {args.preset} --workers {args.workers}"
     path = write("gpu_training", command, rows, settings, ["torch", "torch-geometric"])
     print(table(rows, {"part": lambda r: r["part"], "samples/s": lambda r: f"{r['samples_per_s']:.0f}"}))

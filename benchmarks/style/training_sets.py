@@ -44,7 +44,7 @@ from torch_afm.models import SpatialGenerator
 from torch_afm.nn.style import StyleTranslator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import GeneratorModule, TrainConfig
-from torch_afm.transforms import Orient, RandomMutant, best_rotations
+from torch_afm.transforms import Augment, Orient, RandomMutant, best_rotations
 
 KINDS = ("pure", "handcrafted", "style", "hybrid")
 #: Rows that no training is needed for.

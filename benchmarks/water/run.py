@@ -39,7 +39,7 @@ from torch_afm.datasets import (
     slab_from_ase,
     split_by_molecule,
 )
-from torch_afm.datasets.slab import REACH, cut_window
+from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
 from torch_afm.functional import normalize_slices

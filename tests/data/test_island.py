@@ -5,7 +5,7 @@ import torch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import PotentialGrid, append_atom, remove_atoms
 from torch_afm.datasets import AFMDataset
-from torch_afm.datasets.slab import cut_window
+from torch_afm.datasets.slabs import cut_window
 from torch_afm.generation.refinement import refine
 from torch_afm.generation.refinement.jacobian import stack_jacobian
 from torch_afm.ppm import TipParameters, TorchRenderer

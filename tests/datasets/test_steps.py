@@ -109,6 +109,9 @@ def test_ids_tell_references_of_all_data_sets_apart(molecules):
     ids = [sample.reference_id.item() for dataset in datasets for sample in dataset[:3]]
     assert [len({*ids[i : i + 3]}) for i in (0, 3, 6)] == [1, 1, 1] and len({*ids}) == 3
     assert Batch.from_data_list(list(datasets[0][:4])).reference_id.shape == (4,)
+    source, draws, images = (getattr(datasets[0], name) for name in ("source", "draws", "images"))
+    changed = StepDataset(source, draws, images, transform=lambda data: data)
+    assert "reference_id" not in changed[0]
 
 
 def test_graph_and_stacks_move_together(molecules):

@@ -45,7 +45,8 @@ class StepDataset(GraphDataset):
     run that is to be resumed needs.
 
     Samples have ``reference_id``: in one batch, those with the same number share their reference stack, which
-    is rendered once for them, and which an image encoder needs to see once.
+    is rendered once for them, and which an image encoder needs to see once. (With a ``transform``, which may
+    change stacks, they have none.)
 
     All that was drawn is kept in the sample's ``drawn``, a JSON text (PyG would round a number to float32);
     :meth:`replay` makes the same sample from it, bit for bit.
@@ -200,7 +201,8 @@ class StepDataset(GraphDataset):
         numbers = [_number(identity, draws[i], molecule) for i, molecule in zip(first, whole, strict=True)]
         for i, sample, draw in zip(index, samples, draws, strict=True):
             sample.z_top = z_top[i : i + 1]
-            sample.reference_id = torch.tensor([numbers[i]])
+            if self.transform is None:
+                sample.reference_id = torch.tensor([numbers[i]])
             sample.drawn = draw.to_json()
         if self.defer:
             for k, sample in enumerate(samples):
