@@ -22,7 +22,7 @@ def test_plane_written_out():
                     assert float(out[b, 0, z, iy, ix]) == pytest.approx(float(expected), abs=1e-12)
 
 
-def test_peak_to_peak_and_centre():
+def test_peak_to_peak_and_center():
     stack = torch.zeros(1, 1, 1, 33, 33, dtype=torch.float64)
     stack[..., 3, 3], stack[..., 5, 5] = 1.0, -1.0
     added = Plane.apply(stack, [0.25], [0.7]) - stack

@@ -96,7 +96,8 @@ class Augmentation:
         return classes[0]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
+        settings = (f"{key}={value!r}" for key, value in vars(self).items() if not key.startswith("_"))
+        return f"{type(self).__name__}({', '.join(settings)})"
 
 
 class StackAugmentation(Augmentation, ABC):
