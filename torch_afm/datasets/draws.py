@@ -15,8 +15,7 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.transforms import Augment, RandomMutant, RandomTip, visible_atoms
-from torch_afm.transforms.augment import Steps
-from torch_afm.transforms.base import Drawn
+from torch_afm.transforms.base import Drawn, Steps
 from torch_afm.utils import InputError
 
 #: What is drawn for a partial graph.

@@ -140,7 +140,7 @@ class SurfaceWindows(MoleculeSource):
         self.pbc = np.concatenate([slabs[i].pbc.numpy() for i in range(len(slabs))])
         self.scan = scan or Scan()
         self.orientations = windows
-        self.margin = margin
+        self.margin: float = margin
         self.seed = seed
 
     def __len__(self) -> int:

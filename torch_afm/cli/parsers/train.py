@@ -46,7 +46,7 @@ def _parser(preset: str) -> Parser:
 
 def _leaves(prefix: str, settings: Any) -> dict[str, Any]:
     """The values of nested settings by the names of their options."""
-    found = {}
+    found: dict[str, Any] = {}
     for field in fields(settings):
         value, name = getattr(settings, field.name), f"{prefix}.{field.name}"
         found |= _leaves(name, value) if is_dataclass(value) else {name: value}
@@ -57,21 +57,20 @@ def _preset(argv: Sequence[str]) -> str:
     """The preset that options and files in ``argv`` name, the last of them; all else is for the parser that
     it decides on."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("--preset", "--config"):
-        first.add_argument(name, action="append", dest="found", type=lambda text, name=name: (name, text))
+    first.add_argument("--preset", action="append", dest="found")
+    first.add_argument("--config", action="append", dest="found", type=_preset_in)
     try:
-        found, _ = first.parse_known_args(list(argv))
+        options, _ = first.parse_known_args(list(argv))
     except argparse.ArgumentError:  # an option without a value
         return PRESET
-    preset = PRESET
-    for name, text in found.found or ():
-        preset = text if name == "--preset" else _preset_in(text, preset)
-    return preset
+    named: list[str | None] = [PRESET, *(options.found or ())]
+    return [name for name in named if name is not None][-1]
 
 
-def _preset_in(file: str, default: str) -> str:
+def _preset_in(file: str) -> str | None:
+    """The preset that a YAML file names, if it can be read and names one."""
     try:
-        settings = yaml.safe_load(Path(file).read_text("utf-8"))
-        return str(settings.get("preset", default))
+        preset = yaml.safe_load(Path(file).read_text("utf-8")).get("preset")
+        return None if preset is None else str(preset)
     except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError):
-        return default
+        return None
