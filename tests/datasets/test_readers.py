@@ -1,6 +1,7 @@
 """Users' own molecules: what stands in a file comes out of the data set, and what cannot be read is named."""
 
 import warnings
+from pathlib import Path
 
 import ase.db
 import ase.io
@@ -14,6 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import QM9
 
 from torch_afm.config import Scan
+from torch_afm.config.training import MOLECULE_SUFFIXES
 from torch_afm.data import covalent_bonds, from_smiles, to_ase
 from torch_afm.datasets import AFMDataset, MoleculeDataset, readers
 from torch_afm.datasets.smi import write_smi
@@ -234,6 +236,10 @@ def test_bad_records_of_an_sdf(tmp_path, graphs):
         "expected positions in 3-D, got a 2-D drawing; use its SMILES instead: CCO"
         in dataset.failed[0].reason
     )
+
+
+def test_every_suffix_has_a_reader():
+    assert {Path(f"a{suffix}").suffix for suffix in MOLECULE_SUFFIXES} == readers.SOURCES.keys()
 
 
 def test_smiles_files_name_the_line(tmp_path):

@@ -19,6 +19,9 @@ from torch_afm.utils import InputError
 #: Preset of the network that is trained by default, that of ``torch-afm predict``.
 PRESET = "spatial"
 
+#: Endings of files of molecules, as :meth:`torch_afm.datasets.MoleculeDataset.read` takes them.
+MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db", ".json")
+
 _LOSSES: dict[type[GeneratorConfig], type] = {
     SequentialGeneratorConfig: SequentialLossConfig,
     SpatialGeneratorConfig: SpatialLossConfig,
@@ -45,7 +48,7 @@ class TrainConfig:
         out: folder for checkpoints, learning curves (CSV) and the finished model.
         model: the network to train.
         loss: settings of its loss; by default its ``LossConfig``.
-        molecules: file of molecules, see :meth:`torch_afm.datasets.MoleculeDataset.read`; none takes the
+        molecules: file of molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json); none takes the
             embedded list.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).

@@ -1,4 +1,4 @@
-"""What is random about a training step: drawn, kept as JSON, and drawn from again."""
+"""Random draws of training steps, kept as JSON and replayed."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def step_loader(dataset: Dataset[AFMData], batch_size: int, workers: int = 0, **
 
 
 def _one_thread(worker: int) -> None:
-    """Let a worker render on one core: its neighbours, and the training process, have the others."""
+    """Let a worker render on one core: its neighbors, and the training process, have the others."""
     os.environ["POCL_MAX_PTHREAD_COUNT"] = "1"
 
 

@@ -1,4 +1,4 @@
-"""What a folder of rendered training data says about itself: settings, molecules, versions, files."""
+"""The manifest of a folder of rendered training data: settings, molecules, versions, files."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from torch_geometric.data import Data
 
+from torch_afm.config.training import MOLECULE_SUFFIXES
 from torch_afm.data import AFMData
 from torch_afm.datasets import readers
 from torch_afm.datasets.base import GraphDataset
@@ -110,7 +111,7 @@ class MoleculeDataset(GraphDataset):
         source = readers.SOURCES.get(Path(path).suffix.lower())
         if source is None:
             raise InputError(
-                f"{path}: expected a file ending in {', '.join(readers.SOURCES)}, got {Path(path).suffix!r}"
+                f"{path}: expected a file ending in {', '.join(MOLECULE_SUFFIXES)}, got {Path(path).suffix!r}"
             )
         return cls._from(source(path, seed, charges), cache)
 

@@ -1,4 +1,5 @@
-"""The recipe of the published split: ``python -m torch_afm.datasets.publish --out split.json`` writes it."""
+"""The recipe of the published split, in the sizes of the graph-AFM thesis, Aalto University (see
+CITATION.cff): ``python -m torch_afm.datasets.publish --out split.json`` writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the molecules of a data set come from: SMILES, files, ASE databases, QM9.
+"""Readers of the molecules of a data set: SMILES, files, ASE databases, QM9.
 
 Each function makes a :class:`Source`, which knows its molecules one by one, so that one that cannot be read
 is named by line or record and the others are used.

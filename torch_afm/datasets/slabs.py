@@ -67,7 +67,7 @@ def cut_window(
         center: (x, y) in Å of the surface that comes to lie at the center of the window.
         angle: by which the surface is then turned, in radians, counter-clockwise.
         scan: its window.
-        reach: in Å. What lies beyond 8 Å changes normalised stacks of water on gold by 0.02 standard
+        reach: in Å. What lies beyond 8 Å changes normalized stacks of water on gold by 0.02 standard
             deviations at most (``python -m benchmarks.water.run --parts background``).
 
     Returns:

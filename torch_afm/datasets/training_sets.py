@@ -51,7 +51,7 @@ def build_training_set(
     """One of the four training sets of arXiv:2509.02240 from rendered stacks of known structures, as a folder
     for :class:`~torch_afm.datasets.StoredReferences`: ``pure`` simulation, ``handcrafted`` perturbations,
     ``style`` translation, or ``hybrid``: translated, then perturbed. Stacks stay in Hz (perturbations, which
-    go by a slice's range, are made on normalised slices, whose mean and deviation are then given back); the
+    go by a slice's range, are made on normalized slices, whose mean and deviation are then given back); the
     graphs stay as they are. Only reference stacks change: what the simulator shows of a partial molecule is
     simulated in prediction, too. ``StepDraws(augment=Augment(stack=()))`` adds nothing to these
     perturbations.

@@ -13,7 +13,7 @@ from torch_afm.style import CycleGAN, ImagePool
 
 
 class StyleModule(L.LightningModule):
-    """Training steps of :class:`~torch_afm.style.CycleGAN`: the generators by one Adam optimiser, then the
+    """Training steps of :class:`~torch_afm.style.CycleGAN`: the generators by one Adam optimizer, then the
     discriminators, on pools of translations, by another. The pools and the state of the noise go into
     checkpoints, so that a run continues as if it had never stopped.
 
