@@ -21,8 +21,9 @@ import torch
 from benchmarks.common import table, write
 from torch_afm.config import Tip, to_dict
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import RefinementSettings, baselines, evaluate_predictions, predict_structure
-from torch_afm.generation.trials import ROTATIONS, Pipeline
+from torch_afm.evaluation import baselines, evaluate_predictions
+from torch_afm.evaluation.trials import ROTATIONS, Pipeline
+from torch_afm.generation import RefinementSettings, predict_structure
 from torch_afm.metrics import MoleculeMetrics, confidence_tables
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel

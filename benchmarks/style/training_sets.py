@@ -35,8 +35,9 @@ from torch_afm.datasets import (
     build_training_set,
     step_loader,
 )
+from torch_afm.evaluation import draw_trial
 from torch_afm.functional import normalize_slices
-from torch_afm.generation import draw_trial, generate
+from torch_afm.generation import generate
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features

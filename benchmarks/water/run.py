@@ -42,9 +42,9 @@ from torch_afm.datasets import (
 from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
+from torch_afm.evaluation.trials import Trial, score_trial
 from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate
-from torch_afm.generation.trials import Trial, score_trial
 from torch_afm.io import read_atoms
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.distributions import compare

@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from torch_afm.cli.main import main
 from torch_afm.config import SpatialGeneratorConfig
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws, split_by_molecule
-from torch_afm.generation import score_trial
+from torch_afm.evaluation import score_trial
 from torch_afm.metrics import Calibration, StepMetrics
 from torch_afm.models import SequentialGenerator, SpatialGenerator
 
@@ -109,7 +109,7 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(molecules, weights, t
         return call
 
     # In the third and fifth of five batches; in the second and third of three molecules with four generators.
-    update, score = "torch_afm.metrics.step.StepMetrics.update", "torch_afm.generation.trials.score_trial"
+    update, score = "torch_afm.metrics.step.StepMetrics.update", "torch_afm.evaluation.trials.score_trial"
     for name, usual, stops in ((update, StepMetrics.update, (3, 6)), (score, score_trial, (6, 11))):
         with monkeypatch.context() as patch:
             patch.setattr(name, interrupted(usual, stops))

@@ -75,7 +75,7 @@ class Oracle(SpatialGenerator):
         return SpatialPrediction(*maps, GraphOutput(pairs, *graph))
 
     def one(self, data):
-        heat = torch.full((1, 2, *GRID.shape), -9.0)
+        heatmap = torch.full((1, 2, *GRID.shape), -9.0)
         position = torch.zeros(1, 2, 3, *GRID.shape)
         sigma = torch.tensor([0.1, 0.2, 0.3])
         log_var = (2 * sigma.log())[None, None, :, None, None].expand_as(position)
@@ -86,13 +86,13 @@ class Oracle(SpatialGenerator):
                 continue
             k = int(self.classes.of(z)) - 1
             column, row = (int(i) for i in GRID.nearest(pos[None]))
-            if heat[0, k, row, column] < 0:  # one atom a pixel, as in a network
-                heat[0, k, row, column] = self.logit
+            if heatmap[0, k, row, column] < 0:  # one atom a pixel, as in a network
+                heatmap[0, k, row, column] = self.logit
                 position[0, k, :, row, column] = torch.stack([pos[0] - x[column], pos[1] - y[row], pos[2]])
             missing += bool(pos[2] >= -0.7)
         stop = torch.tensor([4.0 if self.stop and not missing else -4.0])
-        kind = torch.zeros_like(heat)
-        return SpatialPrediction(heat, kind, position, log_var, stop, self.of_graph(data))
+        class_logits = torch.zeros_like(heatmap)
+        return SpatialPrediction(heatmap, class_logits, position, log_var, stop, self.of_graph(data))
 
     def of_graph(self, data):
         pairs = (torch.cdist(data.pos, data.pos) < 2.8).triu(diagonal=1).nonzero().T

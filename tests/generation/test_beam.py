@@ -91,7 +91,7 @@ class Stubborn(Oracle):
         out = super().one(data)
         if len(data.z) > 4:  # later on it knows better
             column, row = (int(i) for i in GRID.nearest(self.false[None]))
-            out.heat[0, 1, row, column] = -9.0
+            out.heatmap[0, 1, row, column] = -9.0
             out.stop[0] = 4.0 if len(data.z) >= len(self.truth.z) - 1 else -4.0
         return out
 

@@ -307,7 +307,7 @@ def test_bad_settings(reference, renderer):
         run_maps(model, reference, renderer, confidence=-0.1)
     with pytest.raises(InputError, match="atoms_per_step"):
         run_maps(model, reference, renderer, atoms_per_step=0)
-    with pytest.raises(InputError, match="model: heat"):
+    with pytest.raises(InputError, match="model: heatmap"):
         run_maps(Oracle(benzene(), logit=math.nan), reference, renderer)
 
 

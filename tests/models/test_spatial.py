@@ -35,9 +35,9 @@ def test_maps_of_planes_and_classes(stride):
     out = model(Batch.from_data_list([graph(0), graph(5)]))
     size = (16 // stride, 32 // stride)
     assert model.grid.shape == size
-    assert out.heat.shape == (2, 2, *size) and out.stop.shape == (2,)
+    assert out.heatmap.shape == (2, 2, *size) and out.stop.shape == (2,)
     assert out.position.shape == out.log_var.shape == (2, 2, 3, *size)
-    share = out.kind.exp()
+    share = out.class_logits.exp()
     assert share.shape == (2, 3, *size) and (share[:, 0] == 1).all()
     torch.testing.assert_close(share[:, 1:].sum(dim=1), torch.ones(2, *size))
     assert out.graph.move.shape == out.graph.move_log_var.shape == (5, 3) and out.graph.real.shape == (5,)
@@ -94,7 +94,7 @@ def test_all_inputs_count(part):
     changed = data.clone()
     changed[part] = 1 + data[part] if part != "z" else torch.tensor([9, 9, 9, 9])
     before, after = model(data), model(changed)
-    for name in ("heat", "kind", "position", "log_var", "stop"):
+    for name in ("heatmap", "class_logits", "position", "log_var", "stop"):
         assert (getattr(before, name) - getattr(after, name)).abs().max() > 1e-6, name
     assert (before.graph.move - after.graph.move).abs().max() > 1e-6
 
@@ -103,7 +103,7 @@ def test_all_inputs_count(part):
 def test_parts_can_be_left_out(part):
     less = tiny(**{part: False})
     assert sum(p.numel() for p in less.parameters()) < sum(p.numel() for p in tiny().parameters())
-    assert less(graph(4)).heat.shape == tiny()(graph(4)).heat.shape
+    assert less(graph(4)).heatmap.shape == tiny()(graph(4)).heatmap.shape
 
 
 def test_every_parameter_learns():

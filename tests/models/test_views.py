@@ -60,8 +60,8 @@ def test_a_mirror_image_gets_the_mirrored_answer(scan, views):
     (out,), (other,) = predict_views(model, [data], views), predict_views(model, [mirrored(data)], views)
     flip = torch.tensor([-1.0, 1.0, 1.0])
     close = {"atol": 2e-5, "rtol": 2e-5}
-    torch.testing.assert_close(out.heat, other.heat.flip(-1), **close)
-    torch.testing.assert_close(out.kind, other.kind.flip(-1), **close)
+    torch.testing.assert_close(out.heatmap, other.heatmap.flip(-1), **close)
+    torch.testing.assert_close(out.class_logits, other.class_logits.flip(-1), **close)
     torch.testing.assert_close(out.position, other.position.flip(-1) * flip[:, None, None], **close)
     torch.testing.assert_close(out.log_var, other.log_var.flip(-1), **close)
     torch.testing.assert_close(out.graph.move, other.graph.move * flip, **close)
@@ -75,7 +75,7 @@ def test_a_turned_image_gets_the_turned_answer():
     x, y, z = (torch.rot90(part, -1, dims=(-1, -2)) for part in other.position.unbind(2))
     close = {"atol": 2e-5, "rtol": 2e-5}
     torch.testing.assert_close(out.position, torch.stack([y, -x, z], 2), **close)
-    torch.testing.assert_close(out.heat, torch.rot90(other.heat, -1, dims=(-1, -2)), **close)
+    torch.testing.assert_close(out.heatmap, torch.rot90(other.heatmap, -1, dims=(-1, -2)), **close)
     spread = torch.rot90(other.log_var, -1, dims=(-1, -2))[:, :, [1, 0, 2]]
     torch.testing.assert_close(out.log_var, spread, **close)
     x, y, z = other.graph.move.T

@@ -162,7 +162,7 @@ def test_scores_count_matches_by_hand():
     truth.pos[4, 1] += 0.8
     truth = append_atom(append_atom(truth, 1, [7.0, 5, 0], []), 1, [7.0, -5, 0], [])
     text = _texts(_plot(generation, _reference(), truth=truth))
-    assert "steps: 6" in text and "the network said stop" in text
+    assert "steps: 6" in text and "the network stopped" in text
     assert "within 0.5 Å: 4 atoms\n  precision 0.80, recall 0.57" in text
     assert "within 1.0 Å: 5 atoms\n  precision 1.00, recall 0.71" in text
     assert "precision" not in _texts(_plot(generation, _reference()))

@@ -16,7 +16,8 @@ from torch_afm.cli.parsers.evaluate import SPLITS
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.datasets.manifest import fingerprint
-from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
+from torch_afm.evaluation import baselines, evaluate_predictions
+from torch_afm.generation import generate, load_calibration
 from torch_afm.generation.confidence import FILE
 from torch_afm.io.files import write_json
 from torch_afm.io.journal import keep_settings, read_records

@@ -34,7 +34,7 @@ class SpatialLossConfig:
         context_weight: weight of an atom below the surface cut; one above it has 1.
         position_weight: weight of the likelihoods of positions, of missing atoms and of those there are.
         stop_weight: weight of the cross-entropy of *no visible atom is missing*.
-        kind_weight: weight of the cross-entropy of the class.
+        class_weight: weight of the cross-entropy of the class.
         bond_weight: weight of the binary cross-entropy of the bonds.
         real_weight: weight of the cross-entropy of whether an atom of the graph is real.
     """
@@ -42,7 +42,7 @@ class SpatialLossConfig:
     context_weight: float = 0.3
     position_weight: float = 0.1
     stop_weight: float = 0.5
-    kind_weight: float = 0.3
+    class_weight: float = 0.3
     bond_weight: float = 0.3
     real_weight: float = 0.3
 

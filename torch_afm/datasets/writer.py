@@ -149,7 +149,7 @@ class _FileWriter:
         self.manifest = manifest
         self.source = source
         self.draws = StepDraws(augment=Augment(stack=()), seed=manifest.config.seed)
-        self.renderer = StepRenderer(manifest.config.scan, manifest.config.tip, backend)
+        self.images = StepRenderer(manifest.config.scan, manifest.config.tip, backend)
 
     def __call__(self, number: int, tick: Callable[[int], Any] = lambda stacks: None) -> str:
         data = self._packed(self.manifest.span(number), tick)
@@ -185,8 +185,8 @@ class _FileWriter:
             # The tips of references that are rendered in epoch 0, 1, ...
             draws = self.draws.draw([(draw, group) for group, draw in origins], graphs, config.scan)
             moves = [draw.reference.tip for draw in draws]
-            z_top = self.renderer.anchor_heights(graphs, source.margin)
-            stacks = self.renderer.render(graphs, moves, z_top)
+            z_top = self.images.anchor_heights(graphs, source.margin)
+            stacks = self.images.render(graphs, moves, z_top)
             for i, (group, draw) in enumerate(origins):
                 molecule, rotation = divmod(group, config.rotations)
                 x, y = moves[i]["tilt"]

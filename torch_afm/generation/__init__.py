@@ -1,7 +1,6 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
 from torch_afm.config.generators import MAX_ATOMS
-from torch_afm.generation.baselines import baselines
 from torch_afm.generation.beam import image_distance
 from torch_afm.generation.confidence import load_calibration
 from torch_afm.generation.consistency import Consistency, consistency, turned_back
@@ -14,7 +13,6 @@ from torch_afm.generation.result import Prediction
 from torch_afm.generation.scans import ScanPrediction, TilePrediction, predict_scan
 from torch_afm.generation.slices import Look, choose_slices, known_slices
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
-from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 from torch_afm.generation.verdict import Verdict, judge
 
 __all__ = [
@@ -29,14 +27,10 @@ __all__ = [
     "Stage",
     "Tile",
     "TilePrediction",
-    "Trial",
     "Verdict",
     "allowed",
-    "baselines",
     "choose_slices",
     "consistency",
-    "draw_trial",
-    "evaluate_predictions",
     "find_islands",
     "generate",
     "image_distance",
@@ -48,7 +42,6 @@ __all__ = [
     "predict_structure",
     "refine",
     "scan_tiles",
-    "score_trial",
     "stitch",
     "turned_back",
 ]

@@ -14,7 +14,7 @@ from torch_afm.nn import MapGrid, SpatialPrediction, class_planes
 def find_atoms(out: SpatialPrediction, grid: MapGrid, classes: AtomClasses, min_confidence: float) -> AFMData:
     r"""The atoms of one prediction that stand out, most confident first.
 
-    A pixel whose heat is the highest of its plane in the 3 x 3 around it is a candidate (the non-maximum
+    A pixel whose heatmap is the highest of its plane in the 3 x 3 around it is a candidate (the non-maximum
     suppression of Zhou et al., arXiv:1904.07850). If the atom of the other plane at this pixel would be
     closer than 0.5 Å to it, both are the same atom: their probabilities add up to its ``confidence`` (1 at
     most). What each class has of that is its ``class_probabilities``. Candidates closer
@@ -30,18 +30,20 @@ def find_atoms(out: SpatialPrediction, grid: MapGrid, classes: AtomClasses, min_
         graph with ``z``, ``pos`` [Å], ``charge`` (0 e), no bonds, ``class_probabilities``
         ``[N, K]``, ``confidence`` ``[N]``, ``sigma`` ``[N, 3]``: standard deviations of x, y, z in Å.
     """
-    heat, log_var = out.heat[0].sigmoid(), out.log_var[0].permute(0, 2, 3, 1)
-    x, y = grid.axes(heat)
+    heatmap, log_var = out.heatmap[0].sigmoid(), out.log_var[0].permute(0, 2, 3, 1)
+    x, y = grid.axes(heatmap)
     place = out.position[0].permute(0, 2, 3, 1) + F.pad(
         torch.stack(torch.meshgrid(x, y, indexing="xy"), -1), (0, 1)
     )
-    peak = (heat == F.max_pool2d(heat, 3, stride=1, padding=1)) & (heat >= min_confidence / len(heat))
+    peak = (heatmap == F.max_pool2d(heatmap, 3, stride=1, padding=1)) & (
+        heatmap >= min_confidence / len(heatmap)
+    )
     plane, row, column = peak.nonzero(as_tuple=True)
     pos, sigma = place[plane, row, column], (log_var[plane, row, column] / 2).exp()
     same = (place[:, row, column] - pos).norm(dim=-1) < MIN_DISTANCE
-    share = (heat[:, row, column] * same).T
+    share = (heatmap[:, row, column] * same).T
     total = share.sum(dim=1)
-    best = heat[plane, row, column] >= share.amax(dim=1)
+    best = heatmap[plane, row, column] >= share.amax(dim=1)
     order = [
         i
         for i in total.argsort(descending=True, stable=True).tolist()
@@ -51,7 +53,7 @@ def find_atoms(out: SpatialPrediction, grid: MapGrid, classes: AtomClasses, min_
     for i in order:
         if not kept or float((pos[kept] - pos[i]).norm(dim=1).min()) >= MIN_DISTANCE:
             kept.append(i)
-    shares = share[:, class_planes(classes)] * out.kind[0, :, row, column].T.exp() / total[:, None]
+    shares = share[:, class_planes(classes)] * out.class_logits[0, :, row, column].T.exp() / total[:, None]
     return AFMData(
         z=classes.representative(shares[kept].argmax(dim=1) + 1),
         pos=pos[kept],

@@ -35,7 +35,7 @@ LOG_VAR = (-8.0, 2.0)
 #: Confidence of the least certain atoms that are proposed.
 MIN_CONFIDENCE = 0.15
 
-_MAPS = 7  # a plane: heat, three coordinates, three log-variances
+_MAPS = 7  # a plane: heatmap, three coordinates, three log-variances
 
 
 class SpatialGenerator(Generator):
@@ -61,8 +61,8 @@ class SpatialGenerator(Generator):
     plane (:meth:`~torch_afm.nn.MapGrid.paint`) and, by :class:`~torch_afm.nn.GatedAggregation`, as the query
     of its gates. For each plane (hydrogen; all heavier elements) and map pixel there is a logit :math:`\ell`
     that an atom is missing there, its position :math:`\boldsymbol{\mu}` in Å and the log-variance
-    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom is of it. Of the atoms of
-    the graph so far, :class:`~torch_afm.nn.GraphHead` tells the bonds, where they really are, and whether.
+    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom belongs to it. Of the atoms
+    of the graph so far, :class:`~torch_afm.nn.GraphHead` gives the bonds, where they really are, and whether.
     Atoms are predicted down to :obj:`z_context`; those below :obj:`z_min` are context.
 
     Args:
@@ -83,17 +83,17 @@ class SpatialGenerator(Generator):
     def __init__(self, config: SpatialGeneratorConfig) -> None:
         super().__init__(config)
         self.grid = MapGrid.of(config.scan, config.stride)
-        kinds, width, query = len(config.groups), config.channels[0], config.query_channels
-        self.node_encoder = Linear(3 + kinds, query)
+        num_classes, width, query = len(config.groups), config.channels[0], config.query_channels
+        self.node_encoder = Linear(3 + num_classes, query)
         self.readout = GatedAggregation(query, query, query)
         self.planes = class_planes(self.classes)
         self.num_planes = int(self.planes.max()) + 1
-        images, painted = 2 + config.difference, (kinds + 1) * config.painting
+        images, painted = 2 + config.difference, (num_classes + 1) * config.painting
         self.unet = GatedUNet(images * config.scan.n_slices, painted, config.channels, query, config.stride)
         self.head = Conv2d(width, _MAPS * self.num_planes, 1)
-        self.kind_head = Conv2d(width, kinds, 1)
+        self.kind_head = Conv2d(width, num_classes, 1)
         self.stop_head = MLP([2 * width + self.num_planes, 32, 1], norm=None)
-        self.graph_head = GraphHead(width + kinds + 1)
+        self.graph_head = GraphHead(width + num_classes + 1)
 
         self.reset_parameters()
 
@@ -130,21 +130,21 @@ class SpatialGenerator(Generator):
         revised = Revision(
             graph.pos + of_graph.move, of_graph.real.sigmoid(), of_graph.pairs, of_graph.bond.sigmoid()
         )
-        return Proposal(atoms, stop, stop > 0.5, revised=revised, maps=out.heat[0].sigmoid())
+        return Proposal(atoms, stop, stop > 0.5, revised=revised, maps=out.heatmap[0].sigmoid())
 
     def forward(self, data: AFMData | Batch) -> SpatialPrediction:
         for name in ("reference", "simulated"):
             check_shape(name, data[name], (None, 1, *self.config.scan.shape))
         reference, simulated = data.reference[:, 0], data.simulated[:, 0]
-        num_graphs, kinds = len(simulated), len(self.config.groups)
+        num_graphs, num_classes = len(simulated), len(self.config.groups)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
         label = self.classes.of(data.z) - 1
 
         with torch.autocast(simulated.device.type, enabled=False):
-            one_hot = torch.nn.functional.one_hot(label, kinds)
+            one_hot = torch.nn.functional.one_hot(label, num_classes)
             nodes = self.node_encoder(torch.cat([data.pos, one_hot], dim=-1)).relu()
             query = self.readout(nodes, batch, dim_size=num_graphs)
-            painted = self.grid.paint(data.pos, label, batch, num_graphs, kinds, self.config.sigma)
+            painted = self.grid.paint(data.pos, label, batch, num_graphs, num_classes, self.config.sigma)
         if not self.config.painting:
             painted = painted[:, :0]
         images = [reference, simulated]
@@ -155,45 +155,47 @@ class SpatialGenerator(Generator):
         with torch.autocast(simulated.device.type, enabled=False):
             features = features.float()
             maps = self.head(features).unflatten(1, (self.num_planes, _MAPS))
-            heat, kind = maps[:, :, 0], self.kinds(features)
-            pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heat.amax(dim=(2, 3))]
+            heatmap, class_logits = maps[:, :, 0], self.class_logits(features)
+            pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heatmap.amax(dim=(2, 3))]
             stop = self.stop_head(torch.cat(pooled, dim=1)).squeeze(1)
             atoms = self.grid.sample(features, data.pos, batch)
             graph = self.graph_head(torch.cat([atoms, data.pos[:, 2:], one_hot], dim=-1), data.pos, batch)
             graph = graph._replace(move_log_var=graph.move_log_var.clamp(*LOG_VAR))
-        return SpatialPrediction(heat, kind, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, graph)
+        return SpatialPrediction(
+            heatmap, class_logits, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, graph
+        )
 
-    def kinds(self, features: Tensor) -> Tensor:
+    def class_logits(self, features: Tensor) -> Tensor:
         """Log-probability of each class among those of its plane, ``[B, K, Y, X]``."""
         logits = self.kind_head(features)
-        kind = torch.empty_like(logits)
+        class_logits = torch.empty_like(logits)
         for plane in range(self.num_planes):
             members = self.planes == plane
-            kind[:, members] = logits[:, members].log_softmax(dim=1)
-        return kind
+            class_logits[:, members] = logits[:, members].log_softmax(dim=1)
+        return class_logits
 
     def predict_step(self, data: AFMData | Batch) -> StepPrediction:
         """The most certain missing visible atom of each graph in the form of a
         :class:`~torch_afm.models.SequentialGenerator`, so that both compare in tables of single-atom steps.
         Its bonds are those that distances make likely (:func:`~torch_afm.data.covalent_bonds`)."""
         out = self(data)
-        num_graphs, width = len(out.heat), self.grid.shape[1]
-        shown = out.heat.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
-        best, size = shown.argmax(dim=1), out.heat[0, 0].numel()
+        num_graphs, width = len(out.heatmap), self.grid.shape[1]
+        shown = out.heatmap.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
+        best, size = shown.argmax(dim=1), out.heatmap[0, 0].numel()
         plane, pixel = best // size, best % size
         graph, row, column = torch.arange(num_graphs, device=plane.device), pixel // width, pixel % width
-        x, y = self.grid.axes(out.heat)
+        x, y = self.grid.axes(out.heatmap)
         pos = out.position[graph, plane, :, row, column] + torch.stack(
             [x[column], y[row], 0 * x[column]], dim=1
         )
 
         ended = out.stop.sigmoid()[:, None]
         in_plane = self.planes.to(plane.device) == plane[:, None]
-        kind = out.kind[graph, :, row, column].exp() * in_plane
-        shares = torch.cat([ended, (1 - ended) * kind], dim=1)
+        probability = out.class_logits[graph, :, row, column].exp() * in_plane
+        shares = torch.cat([ended, (1 - ended) * probability], dim=1)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
-        new = self.classes.representative(kind.argmax(dim=1) + 1)[batch]
-        reach = out.heat.new_tensor(
+        new = self.classes.representative(probability.argmax(dim=1) + 1)[batch]
+        reach = out.heatmap.new_tensor(
             [
                 covalent_radius(a) + covalent_radius(b) + BOND_TOLERANCE
                 for a, b in zip(new.tolist(), data.z.tolist(), strict=True)

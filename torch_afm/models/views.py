@@ -37,7 +37,7 @@ def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> l
     group = Symmetry.group(views)
     batch = Batch.from_data_list([_turned(graph, symmetry) for symmetry in group for graph in graphs])
     out = model(batch.to(next(model.parameters()).device))
-    for name in ("heat", "kind", "position", "log_var", "stop"):
+    for name in ("heatmap", "class_logits", "position", "log_var", "stop"):
         check_finite(f"model: {name}", getattr(out, name))
     parts = _split(out, batch.ptr.tolist())
     n = len(graphs)
@@ -58,15 +58,15 @@ def _turned(graph: AFMData, symmetry: Symmetry) -> AFMData:
 
 def _restored(out: SpatialPrediction, inverse: Symmetry) -> SpatialPrediction:
     """A prediction for a turned graph as one for the graph itself."""
-    heat, kind, position, log_var = (
-        inverse.image(m) for m in (out.heat, out.kind, out.position, out.log_var)
+    heatmap, class_logits, position, log_var = (
+        inverse.image(m) for m in (out.heatmap, out.class_logits, out.position, out.log_var)
     )
     graph = out.graph._replace(
         move=inverse.vectors(out.graph.move), move_log_var=inverse.variances(out.graph.move_log_var)
     )
     return SpatialPrediction(
-        heat,
-        kind,
+        heatmap,
+        class_logits,
         _of_maps(inverse.vectors, position),
         _of_maps(inverse.variances, log_var),
         out.stop,
@@ -94,8 +94,8 @@ def _split(out: SpatialPrediction, ptr: list[int]) -> list[SpatialPrediction]:
             graph.move_log_var[atoms],
             graph.real[atoms],
         )
-        heat, kind, position, log_var, stop = (m[i : i + 1] for m in maps)
-        parts.append(SpatialPrediction(heat, kind, position, log_var, stop, part))
+        heatmap, class_logits, position, log_var, stop = (m[i : i + 1] for m in maps)
+        parts.append(SpatialPrediction(heatmap, class_logits, position, log_var, stop, part))
     return parts
 
 
@@ -124,5 +124,7 @@ def _mean(outs: Sequence[SpatialPrediction]) -> SpatialPrediction:
         share([graph.move_log_var for graph in graphs]),
         torch.stack([graph.real for graph in graphs]).mean(dim=0),
     )
-    kind, log_var = (share([getattr(out, name) for out in outs]) for name in ("kind", "log_var"))
-    return SpatialPrediction(mean("heat"), kind, mean("position"), log_var, mean("stop"), graph)
+    class_logits, log_var = (
+        share([getattr(out, name) for out in outs]) for name in ("class_logits", "log_var")
+    )
+    return SpatialPrediction(mean("heatmap"), class_logits, mean("position"), log_var, mean("stop"), graph)

@@ -12,11 +12,10 @@ from torch_afm.viz.preparation import plot_preparation
 from torch_afm.viz.radar import plot_radar
 from torch_afm.viz.refinement import plot_refinement
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
-from torch_afm.viz.sample import plot_sample
+from torch_afm.viz.sample import plot_sample, plot_step
 from torch_afm.viz.search import plot_search
 from torch_afm.viz.stacks import draw_slice, plot_stack
 from torch_afm.viz.statistics import plot_statistics
-from torch_afm.viz.step import plot_step
 from torch_afm.viz.style import plot_checkpoints, plot_translations
 
 __all__ = [

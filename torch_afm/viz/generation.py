@@ -31,7 +31,7 @@ CUTOFFS = (0.5, 1.0)
 FADE = 0.35
 
 _ENDED = {
-    "stop": "the network said stop",
+    "stop": "the network stopped",
     "repeat": "an atom placed on an old one",
     "max_atoms": "too many atoms",
 }

@@ -13,7 +13,7 @@ from torch_afm.viz.graphs import ACCENT
 
 def plot_search(tree: Sequence[SearchNode]) -> Figure:
     """All graphs that a search tried: from left to right by moves from the empty graph, higher up the
-    better their score, joined to what they were made of; the path to the one that was taken stands out, and
+    better their score, linked to what they were made of; the path to the one that was taken stands out, and
     its moves and numbers of atoms are named.
 
     Args:

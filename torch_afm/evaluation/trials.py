@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
-from torch_afm.data import AFMData, remove_atoms
+from torch_afm.data import AFMData, append_atom, covalent_bonds, remove_atoms
 from torch_afm.elements import AtomClasses
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.result import Prediction
@@ -26,8 +26,11 @@ from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
-#: What turns a stack, its simulator and its first anchor height in Å into a prediction.
+#: Turns a stack, its simulator and its first anchor height in Å into a prediction.
 Pipeline = Callable[[Tensor, Renderer, float], Prediction]
+
+#: Most atoms of a random graph.
+MAX_RANDOM = 10
 
 #: Orientations that ``any`` draws from: as many as each molecule has in training.
 ROTATIONS = 30
@@ -43,7 +46,7 @@ class Trial:
         reference: its stack in Hz.
         again: another stack of it, by a tip moved otherwise: as alike as two images of one molecule are.
         tip: the tip of ``reference``.
-        z_top: first anchor height in Å as the generator is told.
+        z_top: first anchor height in Å that the generator gets.
         height: the one of ``reference``.
 
     Shapes:
@@ -102,7 +105,7 @@ def score_trial(
         trial: what was to be predicted.
         prediction: what was.
         renderer: simulator.
-        classes: classes that are told apart.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
         z_context: depth in Å down to which atoms are predicted as context, for a network that does.
         seconds: that the prediction took.
@@ -153,7 +156,7 @@ def evaluate_predictions(
         pipelines: generators by name.
         molecules: numbers and molecules.
         renderer: simulator with the scan of the generators.
-        classes: classes that are told apart.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
         z_context: as in :func:`score_trial`.
         orientation: as in :func:`draw_trial`.
@@ -185,6 +188,40 @@ def evaluate_predictions(
         for name in pipelines:
             metrics[name].add(records[name])
     return metrics
+
+
+def baselines(classes: AtomClasses, z_min: float = -0.7) -> dict[str, Pipeline]:
+    """Three of them, by name: ``stop at once`` finds nothing; ``brightest pixel`` one hydrogen, at the height
+    of the top atom, under the brightest pixel of the nearest slice; ``random atoms`` 1 to 10 of any class,
+    anywhere in the window and the depths visible, bonded by distance, drawn by torch's own generator.
+
+    Args:
+        classes: the atom classes.
+        z_min: depth of the surface cut in Å.
+    """
+
+    def predicted(graph: AFMData, renderer: Renderer, z_top: float) -> Prediction:
+        scan, tip = renderer.scan, renderer.tip
+        return Prediction(graph, AFMData.empty(), [], "stop", classes, scan, tip, z_top)
+
+    def nothing(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+        return predicted(AFMData.empty(), renderer, z_top)
+
+    def brightest(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+        scan = renderer.scan
+        row, column = divmod(int(reference[0, 0, -1].argmax()), len(scan.x))
+        pos = torch.tensor([float(scan.x[column]), float(scan.y[row]), 0.0])
+        return predicted(append_atom(AFMData.empty(), 1, pos, []), renderer, z_top)
+
+    def random(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+        n = int(torch.randint(1, MAX_RANDOM + 1, ()))
+        low, high = torch.tensor([*renderer.scan.window, (z_min, 0.0)]).T
+        pos = low + (high - low) * torch.rand(n, 3)
+        z = classes.representative(torch.randint(1, len(classes), (n,)))
+        graph = AFMData(z=z, pos=pos, charge=torch.zeros(n), edge_index=covalent_bonds(z, pos))
+        return predicted(graph, renderer, z_top)
+
+    return {"stop at once": nothing, "brightest pixel": brightest, "random atoms": random}
 
 
 def _whole(prediction: Prediction) -> AFMData:
