@@ -29,6 +29,7 @@ PAGES = {
     "torch_afm.utils": "Errors and checks",
     "torch_afm.testing": "Help for tests",
     "torch_afm.data": "Molecule graphs",
+    "torch_afm.symmetry": "Symmetries of a square",
     "torch_afm.io": "Files",
     "torch_afm.ppm": "The simulator",
     "torch_afm.nn": "Layers and losses",

@@ -4,7 +4,6 @@ CITATION.cff, section 2.3)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,7 +106,6 @@ def _upright(normal: np.ndarray) -> Rotation:
     return Rotation.from_rotvec(np.arctan2(size, normal[2]) * axis)
 
 
-@lru_cache(maxsize=4)
 def candidate_rotations(candidates: int = 500, seed: int = 0) -> Rotation:
     """The rotations, uniform on SO(3), that the ids of :func:`best_rotation_ids` count."""
     return Rotation.random(candidates, random_state=seed)
