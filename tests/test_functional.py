@@ -22,6 +22,19 @@ def test_a_slice_without_contrast_becomes_zero():
     assert got[1].any()
 
 
+def test_gradient_of_normalized_slices_is_that_of_the_equation():
+    stack = torch.randn(1, 2, 5, 6, generator=torch.manual_seed(0), dtype=torch.float64)
+    stack[0, 1] = 1.5  # no contrast
+    weight = torch.randn(stack.shape, generator=torch.manual_seed(1), dtype=torch.float64)
+    stack.requires_grad_()
+    (gradient,) = torch.autograd.grad((normalize_slices(stack) * weight).sum(), stack)
+    # Of y = (x - m) / s: (w - mean(w) - y mean(w y)) / s.
+    x, w = stack.detach()[0, 0], weight[0, 0]
+    y = (x - x.mean()) / x.std(correction=0)
+    expected = (w - w.mean() - y * (w * y).mean()) / x.std(correction=0)
+    assert torch.allclose(gradient[0, 0], expected, atol=1e-12) and not gradient[0, 1].any()
+
+
 def test_pearson_is_that_of_scipy():
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 3, 6, 5))

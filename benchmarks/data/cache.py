@@ -20,7 +20,15 @@ import torch
 from benchmarks.common import spread, table, write
 from torch_afm.config import Scan, to_dict
 from torch_afm.config.cache import COMPRESSION, STORAGE
-from torch_afm.datasets import AFMDataset, CacheConfig, CachedAFMDataset, MoleculeDataset, write_cache
+from torch_afm.datasets import (
+    AFMDataset,
+    CacheConfig,
+    MoleculeDataset,
+    StepDataset,
+    StepDraws,
+    StoredReferences,
+    write_cache,
+)
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
 
@@ -80,9 +88,10 @@ _SAMPLE_COLUMNS: dict[str, Callable[[Any], str]] = {
 def _references(molecules: list, config: CacheConfig) -> list[StoredSample]:
     """The reference stacks as they are rendered, in float32."""
     dataset = AFMDataset(molecules, config.scan, rotations=1)
-    graphs = [dataset.oriented(i) for i in range(len(molecules))]
-    records = dataset.draw([(0, i) for i in range(len(molecules))], graphs)
-    stacks = dataset.render(graphs, dataset.mutate([g.clone() for g in graphs], records), records)
+    graphs = dataset.oriented(range(len(molecules)))
+    draws = dataset.draws.draw([(0, i) for i in range(len(molecules))], graphs, config.scan)
+    moves, images = [draw.reference.tip for draw in draws], dataset.images
+    stacks = images.render(graphs, moves, images.anchor_heights(graphs))
     return [StoredSample(g, stacks[i], 0.0, (0.0, 0.0), 0.0, i, 0, 0) for i, g in enumerate(graphs)]
 
 
@@ -119,7 +128,8 @@ def _storage(
 def _samples(molecules: list, config: CacheConfig, repeats: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         write_cache(folder, molecules, config)
-        cached = CachedAFMDataset(folder)
+        stored = StoredReferences(folder)
+        cached = StepDataset(stored.molecules, StepDraws(seed=config.seed), stored)
         fly = AFMDataset(molecules, config.scan, rotations=1)
         times: dict[str, list[float]] = {"fly_cpu_s": [], "cached_cpu_s": []}
         for epoch in range(repeats + 1):

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.common import table, write
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.datasets.enumerate import SIZE_SHARES, VISIBLE_SHARES, is_planar, visible_elements
-from torch_afm.datasets.rotations import rotation_table
+from torch_afm.datasets.sources import rotation_table
 from torch_afm.elements import ORGANIC, atomic_number
 
 

@@ -18,7 +18,7 @@ from torch_geometric.data import Batch
 
 from benchmarks.common import table, write
 from torch_afm.config import generator_config
-from torch_afm.datasets import AFMDataset, DeferredSteps, EpochSampler, MoleculeDataset, step_loader
+from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, StepDraws, step_loader
 from torch_afm.elements import AtomClasses
 from torch_afm.models import SequentialGenerator
 from torch_afm.nn import SequentialLoss
@@ -37,9 +37,9 @@ def main() -> None:
     molecules = MoleculeDataset()
     train = [molecules[int(i)] for i in molecules.split()[0]]
     classes = AtomClasses(config.groups)
-    steps = AFMDataset(train, config.scan, z_min=config.z_min, classes=classes, mutants=args.mutants)
-    deferred = DeferredSteps(steps)
-    sampler = EpochSampler(len(steps), args.batch * (args.batches + 1), mutants=args.mutants)
+    draws = StepDraws(z_min=config.z_min, classes=classes, mutants=args.mutants)
+    deferred = AFMDataset(train, config.scan, draws, defer=True)
+    sampler = EpochSampler(len(deferred), args.batch * (args.batches + 1), mutants=args.mutants)
     torch.manual_seed(0)
     model = SequentialGenerator(config).to(args.device)
     loss = SequentialLoss(model.classes, config.z_min)
@@ -78,7 +78,7 @@ def main() -> None:
     )
     time_it("all", loader, lambda b: learn(deferred.complete(b.to(args.device, non_blocking=True))))
     gpu = torch.cuda.get_device_name() if args.device.startswith("cuda") else "none"
-    settings = vars(args) | {"gpu": gpu, "backend": steps.renderer.backend, "seed": 0}
+    settings = vars(args) | {"gpu": gpu, "backend": deferred.images.renderer.backend, "seed": 0}
     command = f"python3 -m benchmarks.gpu.training --preset {args.preset} --workers {args.workers}"
     path = write("gpu_training", command, rows, settings, ["torch", "torch-geometric"])
     print(table(rows, {"part": lambda r: r["part"], "samples/s": lambda r: f"{r['samples_per_s']:.0f}"}))

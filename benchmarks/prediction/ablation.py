@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.common import table, write
 from torch_afm.config import GeneratorConfig, SpatialGeneratorConfig, generator_config
-from torch_afm.datasets import AFMDataset, MoleculeDataset
+from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.elements import AtomClasses
 from torch_afm.evaluation import evaluate_predictions
 from torch_afm.generation import generate
@@ -68,9 +68,8 @@ def main() -> None:
         model, seconds = trained(settings, args.samples, Path(args.out))
         ppm = ProbeParticleModel(settings.scan)
         if json.dumps(dataclasses.asdict(settings)) not in scored:
-            steps = AFMDataset(
-                [source[i] for i in test], settings.scan, z_min=settings.z_min, classes=model.classes, seed=1
-            )
+            draws = StepDraws(z_min=settings.z_min, classes=model.classes, seed=1)
+            steps = AFMDataset([source[i] for i in test], settings.scan, draws)
             order = np.random.default_rng(0).permutation(len(steps))[: args.steps].tolist()
             predict = model if model.sequential else model.predict_step
             scored[json.dumps(dataclasses.asdict(settings))] = evaluate_steps({"": predict}, steps, order)[""]
@@ -98,6 +97,7 @@ def trained(settings: GeneratorConfig, samples: int, out: Path) -> tuple[Generat
         disturbed: dict[str, Any] = {"misplaced": 0.2, "extra": 2} if spatial else {}
         config = TrainConfig(
             out=str(folder),
+            model=settings,
             epochs=max(1, samples // 2048),
             epoch_samples=min(samples, 2048),
             val_samples=64,
@@ -116,7 +116,7 @@ def trained(settings: GeneratorConfig, samples: int, out: Path) -> tuple[Generat
             **disturbed,
         )
         start = time.process_time()
-        train(config, settings=settings)
+        train(config)
         done.write_text(json.dumps(time.process_time() - start))
     return load_generator(folder / "model").eval(), json.loads(done.read_text())
 

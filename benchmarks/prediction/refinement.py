@@ -36,7 +36,7 @@ from torch_afm.generation import RefinementResult, RefinementSettings, generate,
 from torch_afm.metrics import bootstrap, match_atoms
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
+from torch_afm.transforms import Orient, RandomTip, best_rotations
 
 #: Å: surface cut, offset of the oracle case, cutoff of the pairs, rms thickness below which a molecule is
 #: flat.
@@ -137,9 +137,10 @@ def real(
     truth: AFMData, index: int, ppm: ProbeParticleModel, model: Generator, noise: float
 ) -> dict[str, Any]:
     """From the predictor's output."""
-    moved = RandomTip().draw(np.random.default_rng((1, index)))
     z_top = float(place(truth, ppm.scan, ppm.tip))
-    clean = ppm.render(truth, tip=MoveTip(**moved)(ppm.tip), z_top=z_top + moved["distance"])
+    moved = RandomTip().draw(np.random.default_rng((1, index)))
+    tip, height = RandomTip.apply(ppm.tip, z_top, **moved)
+    clean = ppm.render(truth, tip=tip, z_top=height)
     stack = _noisy(clean, noise, torch.Generator().manual_seed(index))
     found = generate(model, stack, ppm, z_top)
     if not len(found.graph.z):

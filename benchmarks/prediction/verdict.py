@@ -36,7 +36,7 @@ from torch_afm.io import AFMStack
 from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
+from torch_afm.transforms import Orient, RandomTip, best_rotations
 
 FLAT = (
     "c1ccc2cc3ccccc3cc2c1",
@@ -251,7 +251,7 @@ def predict(path: Path, drawn: Drawn, number: int, model: SpatialGenerator, sour
     renderer = ProbeParticleModel(model.config.scan, on_unconverged="ignore")
     truth = _lying(drawn, rng) if drawn.flat else _standing(drawn, source)
     z_top = float(place(truth, renderer.scan, renderer.tip))
-    moved = MoveTip(RandomTip().draw(rng)["tilt"], 0.0)(renderer.tip)
+    moved, _ = RandomTip.apply(renderer.tip, z_top, **RandomTip().draw(rng))
     softer = tuple(k * drawn.stiffness for k in moved.stiffness)
     moved = dataclasses.replace(moved, stiffness=softer)
     clean = renderer.render(truth, tip=moved, z_top=z_top + drawn.height).cpu()

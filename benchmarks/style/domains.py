@@ -14,14 +14,14 @@ from torch import Tensor
 from torch_afm.config import Scaling, SpatialGeneratorConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import CacheConfig, MoleculeDataset, write_cache
+from torch_afm.functional import normalize_slices
 from torch_afm.style import read_stacks
 from torch_afm.transforms import (
-    AddNoise,
-    AddPlane,
-    AddRowOffsets,
     DoubleTip,
     Drift,
-    NormalizeSlices,
+    Noise,
+    Plane,
+    RowOffsets,
     TipAsymmetry,
 )
 
@@ -37,15 +37,15 @@ def stand_in(stacks: Tensor, seed: int) -> Tensor:
     noise of every stack's own."""
     count = len(stacks)
     rng = np.random.default_rng(seed)
-    stacks = DoubleTip([0.25] * count, [[0.08, 0.05]] * count, [1] * count)(stacks)
-    stacks = TipAsymmetry([0.05] * count, [2.2] * count)(stacks)
-    stacks = Drift([[0.004, -0.003]] * count)(stacks)
+    stacks = DoubleTip.apply(stacks, [0.25] * count, [[0.08, 0.05]] * count, [1] * count)
+    stacks = TipAsymmetry.apply(stacks, [0.05] * count, [2.2] * count)
+    stacks = Drift.apply(stacks, [[0.004, -0.003]] * count)
     low = stacks.amin((-2, -1), keepdim=True)
     span = stacks.amax((-2, -1), keepdim=True) - low
     stacks = ((stacks - low) / span) ** GAMMA * span + low
-    stacks = AddPlane([0.2] * count, rng.uniform(0, 2 * math.pi, count).tolist())(stacks)
-    stacks = AddRowOffsets([0.02] * count, rng.integers(2**53, size=count).tolist())(stacks)
-    return AddNoise([0.12] * count, rng.integers(2**53, size=count).tolist())(stacks)
+    stacks = Plane.apply(stacks, [0.2] * count, rng.uniform(0, 2 * math.pi, count).tolist())
+    stacks = RowOffsets.apply(stacks, [0.02] * count, rng.integers(2**53, size=count).tolist())
+    return Noise.apply(stacks, [0.12] * count, rng.integers(2**53, size=count).tolist())
 
 
 def molecules(part: str, quick: bool = False) -> list[tuple[int, AFMData]]:
@@ -63,7 +63,7 @@ def rendered(folder: Path, part: str, quick: bool = False) -> Tensor:
     rotations = (QUICK if quick else SIZES)[part][1]
     config = CacheConfig(scan=SpatialGeneratorConfig().scan, rotations=rotations, candidates=_CANDIDATES)
     write_cache(folder, [molecule for _, molecule in molecules(part, quick)], config)
-    return NormalizeSlices()(torch.stack(read_stacks(folder))[:, None])
+    return normalize_slices(torch.stack(read_stacks(folder))[:, None])
 
 
 def to_scale(stacks: Tensor) -> Tensor:

@@ -25,12 +25,12 @@ from torch.nn.functional import avg_pool2d, pad
 from benchmarks.common import table, write
 from benchmarks.style.domains import GAMMA, SIZES, rendered, stand_in, to_scale
 from torch_afm.datasets import build_training_set
+from torch_afm.functional import normalize_slices
 from torch_afm.metrics import bootstrap, frechet_distance, image_features, wasserstein
 from torch_afm.metrics.images import RandomConvolutions, content_preservation, physical_features
 from torch_afm.models import StyleTranslator
 from torch_afm.style import evaluate_translation, read_stacks
 from torch_afm.train import StyleConfig, train_style
-from torch_afm.transforms import NormalizeSlices
 
 EXTRACTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "physical": physical_features,
@@ -62,7 +62,7 @@ def main() -> None:
     for kind, weights in (("handcrafted", []), ("style", [forward]), ("hybrid", [forward])):
         folder = run / f"test-{kind}"
         build_training_set(kind, out / "test", folder, weights)
-        kinds[kind] = NormalizeSlices()(torch.stack(read_stacks(folder))[:, None])
+        kinds[kind] = normalize_slices(torch.stack(read_stacks(folder))[:, None])
     rows = score(kinds, b[:_TARGETS], clean, styled)
     back = {
         "simulated, the truth": clean,

@@ -27,17 +27,24 @@ from torch import Tensor
 from benchmarks.common import table, write
 from benchmarks.style.domains import QUICK, molecules, stand_in
 from torch_afm.data import AFMData, remove_atoms, to_ase
-from torch_afm.datasets import CachedAFMDataset, EpochSampler, build_training_set, step_loader
+from torch_afm.datasets import (
+    EpochSampler,
+    StepDataset,
+    StepDraws,
+    StoredReferences,
+    build_training_set,
+    step_loader,
+)
 from torch_afm.evaluation import draw_trial
+from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import SpatialGenerator, StyleTranslator
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.train import TrainConfig
-from torch_afm.train.module import SpatialModule
-from torch_afm.transforms import NormalizeSlices, Orient, RandomMutant, best_rotations
+from torch_afm.train import GeneratorModule, TrainConfig
+from torch_afm.transforms import Augment, Orient, RandomMutant, best_rotations
 
 KINDS = ("pure", "handcrafted", "style", "hybrid")
 #: Rows that no training is needed for.
@@ -130,12 +137,23 @@ def trained(weights: str, folder: Path, samples: int, seed: int) -> SpatialGener
     L.seed_everything(seed, verbose=False)
     model = SpatialGenerator.from_pretrained(weights)
     config = TrainConfig(
-        epochs=1, epoch_samples=samples, batch_size=_BATCH, lr=_LR, schedule="cosine", seed=seed
+        model=model.config,
+        epochs=1,
+        epoch_samples=samples,
+        batch_size=_BATCH,
+        lr=_LR,
+        schedule="cosine",
+        seed=seed,
     )
-    steps = CachedAFMDataset(
-        folder, z_min=model.config.z_context, classes=model.classes, augment=False, seed=seed
+    stored = StoredReferences(folder)
+    draws = StepDraws(
+        z_min=model.z_targets,
+        classes=model.classes,
+        mutant=RandomMutant(empty=0.35, misplaced=0.2, extra=2),
+        augment=Augment(stack=()),
+        seed=seed,
     )
-    steps.random_mutant = RandomMutant(empty=0.35, misplaced=0.2, extra=2)
+    steps = StepDataset(stored.molecules, draws, stored)
     sampler = EpochSampler(len(steps), samples, seed)
     trainer = L.Trainer(
         accelerator="cpu",
@@ -148,7 +166,7 @@ def trained(weights: str, folder: Path, samples: int, seed: int) -> SpatialGener
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(SpatialModule(model, config), step_loader(steps, _BATCH, 0, sampler=sampler))
+    trainer.fit(GeneratorModule(model, config), step_loader(steps, _BATCH, 0, sampler=sampler))
     return model.eval()
 
 
@@ -161,7 +179,7 @@ def predictions(
     found = []
     for number, molecule in test:
         trial = draw_trial(molecule, number, ppm)
-        stack = stand_in(NormalizeSlices()(trial.reference), number)
+        stack = stand_in(normalize_slices(trial.reference), number)
         graph = generate(
             model, stack if back is None else back(stack), ppm, trial.z_top, views=1, revisions=0
         ).graph

@@ -17,7 +17,7 @@ from tqdm import tqdm
 import torch_afm
 from torch_afm.config import to_dict
 from torch_afm.data import AFMData, remove_atoms
-from torch_afm.datasets import AFMDataset, MoleculeDataset
+from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.generation import Prediction, generate
 from torch_afm.io import AFMStack
 from torch_afm.metrics import (
@@ -74,15 +74,14 @@ class Evaluation:
 
     def dataset(self, keep_deep: bool, true_elements: bool) -> AFMDataset:
         config = self.model.config
-        return AFMDataset(
-            self.molecules,
-            config.scan,
+        draws = StepDraws(
             z_min=config.z_min,
             classes=self.model.classes,
             keep_deep=keep_deep,
             true_elements=true_elements,
             seed=self.seed,
         )
+        return AFMDataset(self.molecules, config.scan, draws)
 
     def order(self, dataset: AFMDataset) -> list[int]:
         return np.random.default_rng(self.seed).permutation(len(dataset))[: self.samples].tolist()

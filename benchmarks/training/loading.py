@@ -19,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,21 +30,23 @@ from torch_geometric.data import Batch
 
 from benchmarks.common import spread, table, write
 from torch_afm.config import Scan, to_dict
-from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, step_loader
+from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, StepDraws, step_loader
 from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.functional import normalize_slices
 from torch_afm.ppm import base
 from torch_afm.transforms import (
     Augment,
-    NormalizeSlices,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
-    RandomTurn,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
+    Plane,
+    SliceShift,
+    Turn,
     augment,
+    change_stacks,
 )
+from torch_afm.transforms.base import as_lists
 
 #: Pixels along each side: samples in a batch, batches timed.
 SIZES = {128: (16, 12), 64: (32, 16)}
@@ -156,26 +159,39 @@ def stages(args: argparse.Namespace, size: int) -> dict[str, Any]:
 def _one_batch(
     dataset: AFMDataset, keys: Sequence[tuple[int, int]], timed: Callable[[str, Callable[[], Any]], Any]
 ) -> None:
-    molecules = timed("orient", lambda: dataset._molecules([index for _, index in keys]))
-    records = timed("draw", lambda: dataset.draw(keys, molecules))
-    samples = timed("remove atoms", lambda: dataset.mutate(molecules, records))
-    stacks = timed("render", lambda: dataset.render(molecules, samples, records))
-    timed("normalise and augment", lambda: dataset.finish(samples, stacks, records))
+    draws, images = dataset.draws, dataset.images
+    molecules = timed("orient", lambda: dataset.oriented([index for _, index in keys]))
+    drawn = timed("draw", lambda: draws.draw(keys, molecules, images.scan))
+    pairs = list(zip(molecules, drawn, strict=True))
+    samples = timed("remove atoms", lambda: [draws.cut(molecule, draw) for molecule, draw in pairs])
+
+    def render() -> torch.Tensor:
+        shown = [draws.imaged(s, m) for s, m in zip(samples, molecules, strict=True)]
+        moves = [draw.reference.tip for draw in drawn] + [draw.simulated.tip for draw in drawn]
+        z_top = images.anchor_heights(molecules)
+        return images.render([*molecules, *shown], moves, torch.cat([z_top, z_top]))
+
+    stacks = timed("render", render)
+    frames = [draw.frame for draw in [*drawn, *drawn]]
+    steps = [draw.reference.steps for draw in drawn] + [draw.simulated.steps for draw in drawn]
+    finished = timed("normalize and augment", lambda: change_stacks(stacks, frames, steps))
+    for i, sample in enumerate(samples):
+        sample.reference, sample.simulated = finished[i : i + 1], finished[len(samples) + i][None]
     timed("collate", lambda: Batch.from_data_list(samples))
     # Each augmentation alone, those that are not in the default too, on as many stacks at a time as there.
     size = max(1, augment._CACHED // stacks[0].numel())
     firsts = range(0, len(stacks), size)
-    parts = timed("alone: normalise", lambda: [NormalizeSlices()(stacks[i : i + size]) for i in firsts])
+    parts = timed("alone: normalise", lambda: [normalize_slices(stacks[i : i + size]) for i in firsts])
     rngs = [np.random.default_rng(i) for i in range(len(stacks))]
     pixels = dataset.scan.pixels[0]
-    for random in (RandomNoise(), RandomSliceShift(), RandomCutout(), RandomPlane()):
-        drawn = [random.draw(dataset.scan.shape, rng) for rng in rngs]
-        changes = [random.applies.of(drawn[i : i + size]) for i in firsts]
-        timed(f"alone: {random.applies.__name__}", lambda c=changes: _each(c, parts))
-    for move in (RandomTurn(), RandomCropWindow((3 * pixels // 4,) * 2), RandomCropSlices(8, 4)):
-        drawn = [move.draw(dataset.scan, molecules[0].pos.numpy(), rng) for rng in rngs]
-        moves = [move.applies.of(drawn[i : i + size]).stack for i in firsts]
-        timed(f"alone: {move.applies.__name__}", lambda c=moves: _each(c, parts))
+    for random in (Noise(), SliceShift(), Cutout(), Plane()):
+        found = [random.draw(dataset.scan.shape, rng) for rng in rngs]
+        changes = [partial(random.apply, **as_lists(found[i : i + size])) for i in firsts]
+        timed(f"alone: {type(random).__name__}", lambda c=changes: _each(c, parts))
+    for move in (Turn(), CropWindow((3 * pixels // 4,) * 2), CropSlices(8, 4)):
+        found = [move.draw(dataset.scan, molecules[0].pos.numpy(), rng) for rng in rngs]
+        moves = [partial(move.apply, **as_lists(found[i : i + size])) for i in firsts]
+        timed(f"alone: {type(move).__name__}", lambda c=moves: _each(c, parts))
 
 
 def _each(changes: Sequence[Callable[[Any], Any]], parts: Sequence[Any]) -> None:
@@ -184,7 +200,7 @@ def _each(changes: Sequence[Callable[[Any], Any]], parts: Sequence[Any]) -> None
 
 
 def _dataset(molecules: int, size: int, mutants: int = 1) -> AFMDataset:
-    return AFMDataset(_molecules(molecules), Scan(pixels=(size, size)), mutants=mutants)
+    return AFMDataset(_molecules(molecules), Scan(pixels=(size, size)), StepDraws(mutants=mutants))
 
 
 def _molecules(count: int) -> MoleculeDataset:

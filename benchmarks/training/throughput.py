@@ -26,7 +26,7 @@ from torch_afm.data import AFMData, from_smiles
 from torch_afm.models import SequentialGenerator
 from torch_afm.nn import FoldedConv3d, QueryAttentionGate, SequentialLoss
 from torch_afm.train.memory import keep_memory
-from torch_afm.transforms import MakeMutant, Orient
+from torch_afm.transforms import Orient, RandomMutant
 
 PIXELS = (64, 128)
 BATCHES = (8, 32)
@@ -68,7 +68,7 @@ def make_batch(scan: Scan, size: int) -> Batch:
     generator = torch.Generator().manual_seed(0)
     samples: list[AFMData] = []
     for i in range(size):
-        data = MakeMutant(torch.arange(2), z_min=-9.0)(Orient()(from_smiles(SMILES[i % len(SMILES)])))
+        data = RandomMutant.apply(Orient()(from_smiles(SMILES[i % len(SMILES)])), range(2), z_min=-9.0)
         data = AFMData(**{key: data[key] for key in data.to_dict() if isinstance(data[key], Tensor)})
         data.reference, data.simulated = torch.randn(2, 1, 1, *scan.shape, generator=generator).unbind()
         samples.append(data)

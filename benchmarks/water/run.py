@@ -30,11 +30,20 @@ from benchmarks.common import table, write
 from benchmarks.structure.water import CELL
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, remove_atoms
-from torch_afm.datasets import SlabDataset, WaterBilayers, slab_from_ase, split_by_molecule
-from torch_afm.datasets.slab import REACH, cut_window
+from torch_afm.datasets import (
+    StepDataset,
+    StepDraws,
+    StepRenderer,
+    SurfaceWindows,
+    WaterBilayers,
+    slab_from_ase,
+    split_by_molecule,
+)
+from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
 from torch_afm.evaluation.trials import Trial, score_trial
+from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate
 from torch_afm.io import read_atoms
 from torch_afm.metrics import MoleculeMetrics
@@ -42,7 +51,7 @@ from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import MoveTip, NormalizeSlices
+from torch_afm.transforms import RandomTip
 
 PARTS = ("structure", "background", "prediction")
 NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
@@ -99,7 +108,7 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
 
 def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, Any]]:
     """What a normalised stack owes to the metal and to the surroundings."""
-    renderer, normalise = ProbeParticleModel(scan), NormalizeSlices()
+    renderer = ProbeParticleModel(scan)
     changes: dict[str, list[float]] = {}
     for number, slab in enumerate(surfaces):
         rng = np.random.default_rng((SEED, number))
@@ -109,7 +118,7 @@ def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, A
         z_top = float(place(remove_atoms(whole, outside > 3.0), scan, renderer.tip))
 
         def shown(gone: torch.Tensor, whole: AFMData = whole, z_top: float = z_top) -> torch.Tensor:
-            return normalise(renderer.render(remove_atoms(whole, gone), z_top=z_top).float())
+            return normalize_slices(renderer.render(remove_atoms(whole, gone), z_top=z_top).float())
 
         everything = shown(torch.zeros(len(outside), dtype=torch.bool))
         left_out = {"the metal": whole.z == GOLD}
@@ -132,16 +141,16 @@ def prediction_rows(
     model.config = dataclasses.replace(model.config, z_min=Z_MIN)
     model.eval()
     classes = AtomClasses(model.config.groups)
-    dataset = SlabDataset(
-        surfaces, model.config.scan, windows=windows, z_min=Z_MIN, classes=classes, seed=SEED
-    )
-    renderer, metrics = ProbeParticleModel(model.config.scan), MoleculeMetrics(classes)
+    scan, draws = model.config.scan, StepDraws(z_min=Z_MIN, classes=classes, seed=SEED)
+    dataset = StepDataset(SurfaceWindows(surfaces, scan, windows, seed=SEED), draws, StepRenderer(scan))
+    renderer, metrics = ProbeParticleModel(scan), MoleculeMetrics(classes)
     for group in range(len(dataset)):
-        (whole,), (record,) = dataset.start([group])
+        (whole,) = dataset.oriented([group])
+        (draw,) = draws.draw([(0, group)], [whole], scan)
         truth = remove_atoms(whole, whole.hidden)
-        z_top = float(dataset.place([whole])[0])
-        moves = [record[key]["tip"] for key in ("reference", "simulated")]
-        tips, heights = [MoveTip(**m)(Tip()) for m in moves], [z_top + m["distance"] for m in moves]
+        z_top = float(dataset.images.anchor_heights([whole], dataset.source.margin)[0])
+        moves = [draw.reference.tip, draw.simulated.tip]
+        tips, heights = zip(*(RandomTip.apply(Tip(), z_top, **move) for move in moves), strict=True)
         stacks = [renderer.render(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
         trial = Trial(group // windows, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
         start = time.perf_counter()

@@ -3,8 +3,8 @@
 from torch_afm.config import Scan
 from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, step_loader
 
-molecules = MoleculeDataset.from_smiles(["c1ccccc1", "CCO", "Clc1ccccc1O"])
-dataset = AFMDataset(molecules, Scan(pixels=(32, 32)), rotations=4, candidates=50, seed=0)
+molecules = MoleculeDataset(["c1ccccc1", "CCO", "Clc1ccccc1O"])
+dataset = AFMDataset(molecules, Scan(pixels=(32, 32)), rotations=4, candidates=50)
 sampler = EpochSampler(len(dataset), num_samples=8)
 loader = step_loader(dataset, batch_size=4, sampler=sampler)
 

@@ -4,15 +4,14 @@ import torch
 
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
+from torch_afm.functional import normalize_slices
 from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import NormalizeSlices
 
 molecule = from_smiles("c1ccccc1")
 ppm = ProbeParticleModel(Scan(pixels=(24, 24), window=((-5, 5), (-5, 5))))
 z_top = place(molecule, ppm.scan, ppm.tip)
-normalize = NormalizeSlices()
 with torch.no_grad():
-    target = normalize(ppm(molecule, z_top=z_top))
+    target = normalize_slices(ppm(molecule, z_top=z_top))
 
 truth = molecule.pos.clone()
 top = int(truth[:, 2].argmax())
@@ -21,7 +20,7 @@ optimiser = torch.optim.Adam([shift], lr=0.03)
 for _ in range(20):
     moved = molecule.clone()
     moved.pos = truth.index_add(0, torch.tensor([top]), shift[None])
-    loss = (normalize(ppm(moved, z_top=z_top)) - target).square().mean()
+    loss = (normalize_slices(ppm(moved, z_top=z_top)) - target).square().mean()
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

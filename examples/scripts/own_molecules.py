@@ -7,7 +7,7 @@ from torch_afm.datasets import MoleculeDataset
 from torch_afm.io import read_molecule, write_xyz
 
 Path("mine.smi").write_text("c1ccccc1 benzene\nCC(=O)O acetic acid\nnot a molecule\n")
-molecules = MoleculeDataset.from_smiles("mine.smi")
+molecules = MoleculeDataset.read("mine.smi")
 print(f"{len(molecules)} molecules, {sum(m.z.numel() for m in molecules)} atoms")
 for skipped in molecules.failed:
     print("left out:", *skipped)

@@ -2,13 +2,13 @@ import numpy as np
 import torch
 
 from benchmarks.style.standin import GAMMA, stand_in
-from torch_afm.transforms import NormalizeSlices
+from torch_afm.functional import normalize_slices
 
 
 def stacks(count):
     noise = torch.randn(count, 1, 3, 72, 72, generator=torch.manual_seed(0))
     smooth = torch.nn.functional.avg_pool2d(noise.flatten(0, 2)[:, None], 9, 1)
-    return NormalizeSlices()(smooth.view(count, 1, 3, 64, 64))
+    return normalize_slices(smooth.view(count, 1, 3, 64, 64))
 
 
 def test_one_tip_and_noise_of_every_stack_s_own():

@@ -12,17 +12,16 @@ from torch_afm.cli.main import main
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
 from torch_afm.datasets import (
-    AFMDataset,
     CacheConfig,
-    CachedAFMDataset,
     Manifest,
     MoleculeDataset,
-    SlabDataset,
+    RotatedMolecules,
+    StoredReferences,
+    SurfaceWindows,
     slab_from_ase,
     split_by_molecule,
     water_bilayer,
 )
-from torch_afm.elements import AtomClasses
 from torch_afm.io import write_xyz
 from torch_afm.testing import assert_same_graph
 
@@ -54,9 +53,9 @@ def test_a_part_of_the_split_is_rendered(molecules, tmp_path, capsys):
     scan = Scan(pixels=(12, 10), n_slices=3)
     assert manifest.config == CacheConfig(scan, rotations=3, draws=2, storage="uint8", file_samples=4, seed=2)
     source = MoleculeDataset(SMILES)
-    expected = AFMDataset([source[int(i)] for i in source.split(2)[1]], scan, rotations=3, seed=2)
+    expected = RotatedMolecules([source[int(i)] for i in source.split(2)[1]], rotations=3, seed=2)
     for i in range(3):
-        assert_same_graph(CachedAFMDataset("data").oriented(i), expected.oriented(i))
+        assert_same_graph(StoredReferences("data").graph(i), expected.oriented(i))
 
     assert main([*arguments, "--draws", "2", "--storage", "uint8"]) == 0
     again = capsys.readouterr().out
@@ -72,10 +71,10 @@ def test_surfaces_are_rendered(molecules, capsys):
     assert main(arguments) == 0
     assert "molecules  4 (train) of 5 surfaces of layers.extxyz; 3 rotations" in capsys.readouterr().out
     train = split_by_molecule(5)[0]
-    expected = SlabDataset([slab_from_ase(layers[i]) for i in train], Scan(pixels=(12, 10)), windows=3)
-    found = CachedAFMDataset("data", classes=AtomClasses((("H",), ("O",))))
-    assert found.manifest.surfaces and found.groups == 12
-    assert_same_graph(found.oriented(4), expected.oriented(4), atol=1e-3)
+    expected = SurfaceWindows([slab_from_ase(layers[i]) for i in train], Scan(pixels=(12, 10)), windows=3)
+    found = StoredReferences("data")
+    assert found.manifest.surfaces and len(found) == 12
+    assert_same_graph(found.graph(4), expected.oriented(4), atol=1e-3)
     for more in (["--stats"], ["--molecules", molecules]):
         assert main([*arguments, *more]) == 2
         assert "--structures: expected neither --molecules nor --stats" in capsys.readouterr().err
@@ -86,14 +85,14 @@ def test_shards_fill_one_folder(molecules, capsys):
     for i, there in ((2, 5), (1, 10)):
         assert main([*arguments, "--shard", f"{i}/2"]) == 0
         assert f"data: {there} of 10 files" in capsys.readouterr().out
-    assert CachedAFMDataset("data").groups == 39
+    assert len(StoredReferences("data")) == 39
 
 
 def test_molecules_of_an_xyz_file(molecules, capsys):
     write_xyz("water.xyz", from_smiles("O"))
     assert main(["dataset", "--molecules", "water.xyz", "--part", "all", *SMALL]) == 0
     assert "molecules  1 molecules of water.xyz" in capsys.readouterr().out
-    assert CachedAFMDataset("training_data").oriented(0).z.tolist() == [8, 1, 1]
+    assert StoredReferences("training_data").graph(0).z.tolist() == [8, 1, 1]
 
 
 def test_stats(molecules, tmp_path, capsys):
@@ -158,7 +157,7 @@ def test_a_disk_that_refuses_large_files(molecules, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
         "from torch_afm.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    MoleculeDataset("few.smi")  # into the cache, which has no room either
+    MoleculeDataset.read("few.smi")  # into the cache, which has no room either
     run = [sys.executable, "-c", limited, *command, "--workers", "1"]
     result = subprocess.run(run, capture_output=True, text=True)
     assert result.returncode == 2, result.stderr
@@ -167,4 +166,4 @@ def test_a_disk_that_refuses_large_files(molecules, tmp_path):
     assert not list((tmp_path / "training_data").glob("*.h5"))
     assert not list((tmp_path / "training_data").glob(".*"))
     assert main(command) == 0
-    assert CachedAFMDataset("training_data").groups == 3
+    assert len(StoredReferences("training_data")) == 3

@@ -9,7 +9,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.cli.main import main
 from torch_afm.config import SpatialGeneratorConfig
-from torch_afm.datasets import AFMDataset, MoleculeDataset, split_by_molecule
+from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws, split_by_molecule
 from torch_afm.evaluation import score_trial
 from torch_afm.metrics import Calibration, StepMetrics
 from torch_afm.models import SequentialGenerator, SpatialGenerator
@@ -42,7 +42,7 @@ def test_steps_of_the_test_molecules_alone(molecules, weights, tmp_path, capsys)
     source = MoleculeDataset(SMILES)
     test = split_by_molecule(len(SMILES), seed=3)[2]
     assert len(test) == 2
-    dataset = AFMDataset([source[int(i)] for i in test], model.config.scan, seed=3)
+    dataset = AFMDataset([source[int(i)] for i in test], model.config.scan, StepDraws(seed=3))
     batch = Batch.from_data_list(dataset.__getitems__([(0, i) for i in range(60)]))
     metrics = StepMetrics(model.classes)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 import pytest
 
+from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
 
@@ -39,3 +40,10 @@ def test_molecules_or_structures():
 def test_total_steps_counts_the_last_short_batch():
     # 100 samples over 2 processes are 50 each: 4 batches of 16, the last one short; 3 epochs.
     assert TrainConfig(epochs=3, epoch_samples=100, batch_size=16, devices=2).total_steps == 12
+
+
+def test_the_loss_is_that_of_the_network():
+    assert TrainConfig().model == generator_config("spatial") and TrainConfig().loss == SpatialLossConfig()
+    assert TrainConfig(model=generator_config("small")).loss == SequentialLossConfig()
+    with pytest.raises(InputError, match="loss: expected a SpatialLossConfig for this network, got a Seq"):
+        TrainConfig(loss=SequentialLossConfig())

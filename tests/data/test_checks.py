@@ -7,12 +7,12 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import PotentialGrid, append_atom, remove_atoms
 from torch_afm.data.checks import MIN_DISTANCE, check_distances
 from torch_afm.datasets import AFMDataset
-from torch_afm.datasets.slab import cut_window
+from torch_afm.datasets.slabs import cut_window
 from torch_afm.generation.refinement import refine
 from torch_afm.generation.refinement.jacobian import stack_jacobian
 from torch_afm.ppm import TipParameters, TorchRenderer
 from torch_afm.testing import water
-from torch_afm.transforms import MakeMutant
+from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-2.0, 2.0), (-2.0, 2.0)), pixels=(4, 4), n_slices=1, n_oscillation=2)
@@ -41,7 +41,7 @@ def test_what_cannot_go_along_is_refused():
     bad = [
         ("data", lambda: append_atom(with_potential(), 1, [0, 0, 3], [])),
         ("data", lambda: remove_atoms(with_potential(), [0])),
-        ("data", lambda: MakeMutant([0])(with_potential())),
+        ("data", lambda: RandomMutant.apply(with_potential(), [0])),
         ("slab", lambda: cut_window(charged, (0, 0), 0.0, SCAN)),
         *(("molecules", lambda g=g: AFMDataset([water(), g()], SCAN)) for g in (with_potential, repeated)),
         *(("data", lambda g=g: refine(g(), stack, renderer, 8.0)) for g in (with_potential, repeated)),

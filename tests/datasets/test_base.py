@@ -100,4 +100,6 @@ def test_molecules_of_a_subset_keep_their_names():
     assert part.smiles == ["O", "C"] == [data.smiles for data in part]
     assert part.names == ["molecule-3", "molecule-1"] and part.ids.tolist() == [2, 0]
     assert repr(part) == "MoleculeDataset(2)"
-    assert repr(MAKE["steps"]()[:4]) == "AFMDataset(2 molecules x 3 rotations, 4 of 6 items)"
+    assert repr(MAKE["steps"]()[:4]) == (
+        "AFMDataset(RotatedMolecules(2 molecules x 3 rotations), 4 of 6 items)"
+    )

@@ -25,7 +25,7 @@ def test_a_ring_of_molecules_gives_all_one_way():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_graph_of_up_to_four_neighbours_is_balanced(seed):
+def test_any_graph_of_up_to_four_neighbors_is_balanced(seed):
     rng = np.random.default_rng(seed)
     n, bonds, degree = 30, set(), np.zeros(30, dtype=int)
     for a, b in rng.integers(0, n, (200, 2)).tolist():
@@ -39,7 +39,7 @@ def test_any_graph_of_up_to_four_neighbours_is_balanced(seed):
 
 
 def test_two_bonds_between_the_same_molecules():
-    # As in a cell of two molecules, each the other's neighbour through two sides.
+    # As in a cell of two molecules, each the other's neighbor through two sides.
     given, taken = _balance([(0, 1), (0, 1)], 2, donors([(0, 1), (0, 1)], 2, np.random.default_rng(0)))
     assert given.tolist() == taken.tolist() == [1, 1]
 
@@ -50,7 +50,7 @@ def test_no_bonds():
 
 def test_bad_input():
     star = [(0, i) for i in range(1, 6)]
-    with pytest.raises(InputError, match="at most 4 neighbours of each molecule, got 5"):
+    with pytest.raises(InputError, match="at most 4 neighbors of each molecule, got 5"):
         donors(star, 6, np.random.default_rng(0))
     with pytest.raises(InputError, match="numbers from 0 to 1, got 0 to 2"):
         donors([(0, 2)], 2, np.random.default_rng(0))

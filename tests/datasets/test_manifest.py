@@ -11,7 +11,7 @@ from torch_afm.utils import InputError
 @pytest.fixture
 def manifest():
     config = CacheConfig(Scan(pixels=(32, 16)), Tip.preset("Xe"), rotations=3, draws=2, file_samples=5)
-    return Manifest.of([water(), benzene()], config, "a test")
+    return Manifest.from_molecules([water(), benzene()], config, "a test")
 
 
 def test_numbers_and_files(manifest):
@@ -31,7 +31,7 @@ def test_round_trip(manifest, tmp_path):
 
 def test_fingerprint_tells_molecules_apart():
     def fingerprint(*molecules):
-        return Manifest.of(molecules, CacheConfig(), "").fingerprint
+        return Manifest.from_molecules(molecules, CacheConfig(), "").fingerprint
 
     moved = water()
     moved.pos[0, 0] += 1e-6

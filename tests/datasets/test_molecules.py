@@ -157,7 +157,7 @@ def test_smi_file(tmp_path):
     path = tmp_path / "list.smi"
     path.write_text("# three molecules\nCCO ethanol\n\nC\tmethane gas\nO\n")
     for given in (path, str(path)):
-        dataset = MoleculeDataset(given, cache=False)
+        dataset = MoleculeDataset.read(given, cache=False)
         assert dataset.names == ["ethanol", "methane gas", "molecule-5"]
         assert dataset.smiles == ["CCO", "C", "O"]
 
@@ -211,15 +211,19 @@ def test_bad_input(tmp_path):
     (tmp_path / "binary.smi").write_bytes(bytes(range(256)))
     for given, words in [
         ([], "expected at least one SMILES"),
-        (tmp_path / "empty.smi", "expected at least one SMILES"),
-        (tmp_path / "binary.smi", "cannot read"),
-        (tmp_path / "none.smi", "existing .smi file"),
         ("CCO", "expected a list of SMILES"),
         (["nonsense"], "none of 1 can be used; nonsense: smiles: expected a valid"),
     ]:
         with pytest.raises(InputError, match=words) as error:
             MoleculeDataset(given, cache=False)
         assert "\n" not in str(error.value)
+    for file, words in [
+        ("empty.smi", "expected at least one SMILES"),
+        ("binary.smi", "cannot read"),
+        ("none.smi", r"existing \.smi or \.smi\.xz file"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            MoleculeDataset.read(tmp_path / file, cache=False)
     with pytest.raises(InputError, match="charges"):
         MoleculeDataset(["C"], charges="bader", cache=False)
     with pytest.raises(InputError, match="seed"):

@@ -1,6 +1,7 @@
 """Users' own molecules: what stands in a file comes out of the data set, and what cannot be read is named."""
 
 import warnings
+from pathlib import Path
 
 import ase.db
 import ase.io
@@ -14,6 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import QM9
 
 from torch_afm.config import Scan
+from torch_afm.config.training import MOLECULE_SUFFIXES
 from torch_afm.data import covalent_bonds, from_smiles, to_ase
 from torch_afm.datasets import AFMDataset, MoleculeDataset, readers
 from torch_afm.datasets.smi import write_smi
@@ -54,7 +56,7 @@ def _same(data, graph, atol=1e-6):
 
 def test_xyz_with_charges(tmp_path, graphs):
     _write_all(tmp_path / "a.xyz", [water(), *graphs], write_xyz)
-    dataset = MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)
+    dataset = MoleculeDataset.read(tmp_path / "a.xyz", cache=False)
     assert len(dataset) == 4 and dataset.failed == [] and dataset.smiles is None
     for data, graph in zip(dataset, [water(), *graphs], strict=True):
         _same(data, graph)
@@ -69,7 +71,7 @@ def test_damaged_molecules_of_an_xyz_leave_the_others_whole(tmp_path, graphs):
     parts = [short, texts[0], long, texts[1], "hello world\n", word, texts[2], "0\nempty\n"]
     (tmp_path / "a.xyz").write_text("\n".join(parts))
     with pytest.warns(UserWarning, match="5 of 8 molecules left out.*line 1: a.xyz, line 4: expected 3 atom"):
-        dataset = MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=tmp_path / "cache")
+        dataset = MoleculeDataset.read(tmp_path / "a.xyz", cache=tmp_path / "cache")
     for data, graph in zip(dataset, graphs, strict=True):
         _same(data, graph)
     lines = (tmp_path / "a.xyz").read_text().splitlines()
@@ -89,23 +91,23 @@ def test_charges_that_are_missing_are_computed_or_zero(tmp_path, graphs):
     """Gasteiger's by RDKit from the SMILES, here: the bond orders were found again from the positions."""
     _write_all(tmp_path / "a.xyz", [_without_charges(g) for g in graphs], write_xyz)
     for data, graph, smiles in zip(
-        MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False), graphs, SMILES, strict=True
+        MoleculeDataset.read(tmp_path / "a.xyz", cache=False), graphs, SMILES, strict=True
     ):
         mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
         rdPartialCharges.ComputeGasteigerCharges(mol)
         expected = torch.tensor([a.GetDoubleProp("_GasteigerCharge") for a in mol.GetAtoms()]).float()
         assert torch.allclose(data.charge, expected, atol=1e-5)
         _same(data, graph, atol=1e-5)
-    zero = MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="zero", cache=False)
+    zero = MoleculeDataset.read(tmp_path / "a.xyz", charges="zero", cache=False)
     assert all(not data.charge.any() for data in zero)
-    mmff = MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="mmff94", cache=False)
+    mmff = MoleculeDataset.read(tmp_path / "a.xyz", charges="mmff94", cache=False)
     assert torch.allclose(mmff[0].charge, from_smiles("CCO", charges="mmff94").charge, atol=1e-5)
 
 
 def test_no_lewis_structure_no_charges(tmp_path):
     """Two hydrogens on one hydrogen: no valence that RDKit knows."""
     (tmp_path / "a.xyz").write_text("3\nH3\nH 0 0 0\nH 0.7 0 0\nH -0.7 0 0\n")
-    data = MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)[0]
+    data = MoleculeDataset.read(tmp_path / "a.xyz", cache=False)[0]
     assert data.name == "H3" and data.edge_index.shape == (2, 4) and not data.charge.any()
 
 
@@ -114,16 +116,16 @@ def test_molecules_without_charges_are_counted(tmp_path):
     gold = "2\n\nAu 0 0 0\nO 0 0 1.9\n"
     (tmp_path / "a.xyz").write_text(gold + "2\n\nH 0 0 0\nH 0 0 0.74\n" + "1\n\nXe 0 0 0\n" + gold)
     with pytest.warns(UserWarning, match="2 of 4 molecules have no charges"):
-        MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)
+        MoleculeDataset.read(tmp_path / "a.xyz", cache=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="zero", cache=False)
+        MoleculeDataset.read(tmp_path / "a.xyz", charges="zero", cache=False)
 
 
 def test_many_molecules_in_one_frame_have_the_charges_of_each(tmp_path):
     whole = from_smiles(".".join(["O=[N+]([O-])c1ccccc1"] * 8))
     write_xyz(tmp_path / "n8.xyz", _without_charges(whole))
-    data = MoleculeDataset.from_xyz(tmp_path / "n8.xyz", cache=False)[0]
+    data = MoleculeDataset.read(tmp_path / "n8.xyz", cache=False)[0]
     assert torch.allclose(data.charge, whole.charge, atol=1e-4) and float(data.charge.abs().max()) > 0.2
 
 
@@ -150,7 +152,7 @@ def test_atoms_on_top_of_each_other_are_left_out(tmp_path, graphs):
     with (tmp_path / "a.xyz").open("a") as file:
         file.write("2\ndouble\nC 0 0 0\nC 0 0 0\n")
     with pytest.warns(UserWarning, match="1 of 4 molecules left out.*atoms 1 and 2 at 0"):
-        assert len(MoleculeDataset.from_xyz(tmp_path / "a.xyz", cache=False)) == 3
+        assert len(MoleculeDataset.read(tmp_path / "a.xyz", cache=False)) == 3
     far = Data(z=graphs[0].z, pos=graphs[0].pos * 0.1, edge_index=graphs[0].edge_index)
     with pytest.raises(InputError, match=r"expected atoms at least 0\.5 Å"):
         MoleculeDataset.from_qm9([far], cache=False)
@@ -161,7 +163,7 @@ def test_hydrogens_that_lack_are_added(tmp_path):
     rdDistGeom.EmbedMolecule(mol, randomSeed=1)
     (tmp_path / "noH.sdf").write_text(Chem.MolToMolBlock(mol))
     with pytest.warns(UserWarning, match=r"noH\.sdf: added the hydrogens"):
-        data = MoleculeDataset.from_sdf(tmp_path / "noH.sdf", cache=False)[0]
+        data = MoleculeDataset.read(tmp_path / "noH.sdf", cache=False)[0]
     assert sorted(data.z.tolist()) == sorted(from_smiles("CCO").z.tolist())
 
 
@@ -189,14 +191,14 @@ def test_extxyz(tmp_path, graphs):
     lines[2] = lines[2].replace("C ", "Qq", 1)
     path.write_text("\n".join(lines) + "\n")
     with pytest.warns(UserWarning, match="1 of 3 molecules left out.*line 1: a.extxyz: element"):
-        dataset = MoleculeDataset.from_extxyz(path, cache=False)
+        dataset = MoleculeDataset.read(path, cache=False)
     for data, graph in zip(dataset, graphs[1:], strict=True):
         _same(data, graph)
 
 
 def test_sdf_keeps_its_geometry_bonds_and_charges(tmp_path, graphs):
     _write_all(tmp_path / "a.sdf", graphs, write_sdf)
-    dataset = MoleculeDataset.from_sdf(tmp_path / "a.sdf", cache=False)
+    dataset = MoleculeDataset.read(tmp_path / "a.sdf", cache=False)
     for data, graph in zip(dataset, graphs, strict=True):
         _same(data, graph, atol=6e-5)
 
@@ -211,11 +213,11 @@ def test_sdf_of_other_programs(tmp_path):
     for i in range(wide.GetNumAtoms()):
         wide.GetConformer().SetAtomPosition(i, mol.GetConformer().GetAtomPosition(i) * 3)
     (tmp_path / "a.sdf").write_text(text + "$$$$\n" + Chem.MolToMolBlock(wide))
-    near, far = MoleculeDataset.from_sdf(tmp_path / "a.sdf", cache=False)
+    near, far = MoleculeDataset.read(tmp_path / "a.sdf", cache=False)
     assert near.name == "acetamide" and torch.equal(near.edge_index, far.edge_index)
     assert torch.allclose(near.charge, from_smiles("CC(=O)N").charge, atol=1e-5)
     assert covalent_bonds(far.z, far.pos).numel() == 0
-    zero = MoleculeDataset.from_sdf(tmp_path / "a.sdf", charges="zero", cache=False)
+    zero = MoleculeDataset.read(tmp_path / "a.sdf", charges="zero", cache=False)
     assert not zero[0].charge.any()
 
 
@@ -225,7 +227,7 @@ def test_bad_records_of_an_sdf(tmp_path, graphs):
     parts = [texts[0], drawing, "$$$$\n", texts[1].replace("  1  2  1", "  1 99  1"), texts[2]]
     (tmp_path / "a.sdf").write_text("".join(parts))
     with pytest.warns(UserWarning, match="3 of 5 molecules left out"):
-        dataset = MoleculeDataset.from_sdf(tmp_path / "a.sdf", cache=False)
+        dataset = MoleculeDataset.read(tmp_path / "a.sdf", cache=False)
     for data, graph in zip(dataset, (graphs[0], graphs[2]), strict=True):
         _same(data, graph, atol=6e-5)
     starts = [1 + "".join(parts[:i]).count("\n") for i in range(5)]
@@ -236,14 +238,18 @@ def test_bad_records_of_an_sdf(tmp_path, graphs):
     )
 
 
+def test_every_suffix_has_a_reader():
+    assert {Path(f"a{suffix}").suffix for suffix in MOLECULE_SUFFIXES} == readers.SOURCES.keys()
+
+
 def test_smiles_files_name_the_line(tmp_path):
     (tmp_path / "a.smi").write_text("# mine\nCCO ethanol\nC(\nC\n")
     with pytest.warns(UserWarning, match=r"1 of 3 molecules left out.*line 3, C\(: smiles: expected a valid"):
-        dataset = MoleculeDataset.from_smiles(tmp_path / "a.smi", cache=False)
+        dataset = MoleculeDataset.read(tmp_path / "a.smi", cache=False)
     assert dataset.names == ["ethanol", "molecule-4"] and dataset.ids.tolist() == [0, 2]
-    assert_same_graph(
-        MoleculeDataset.from_smiles(["C"], cache=False)[0], MoleculeDataset(["C"], cache=False)[0]
-    )
+    (methane,) = MoleculeDataset(["C"], cache=False)
+    methane.name = "molecule-4"
+    assert_same_graph(dataset[1], methane)
 
 
 @pytest.mark.parametrize("suffix", ["db", "json"])
@@ -254,7 +260,7 @@ def test_ase_database(tmp_path, graphs, suffix):
         database.write(Atoms())
         database.write(to_ase(_without_charges(graphs[1])))
     with pytest.warns(UserWarning, match="1 of 3 molecules left out.*row 2: expected at least one atom"):
-        dataset = MoleculeDataset.from_ase_db(path, cache=False)
+        dataset = MoleculeDataset.read(path, cache=False)
     assert dataset.names == ["ethanol", "row-3"]
     for data, graph in zip(dataset, graphs, strict=False):
         _same(data, graph, atol=1e-5)
@@ -300,14 +306,14 @@ def test_graphs_without_positions(graphs):
 def test_files_are_read_once(tmp_path, graphs, monkeypatch):
     path = tmp_path / "a.xyz"
     _write_all(path, graphs, write_xyz)
-    first = MoleculeDataset.from_xyz(path, cache=tmp_path / "cache")
+    first = MoleculeDataset.read(path, cache=tmp_path / "cache")
     with monkeypatch.context() as context:
         context.setattr(readers, "parse_xyz", lambda *_: pytest.fail("read again"))
-        again = MoleculeDataset.from_xyz(path, cache=tmp_path / "cache")
+        again = MoleculeDataset.read(path, cache=tmp_path / "cache")
     for a, b in zip(first, again, strict=True):
         assert_same_graph(a, b)
     write_xyz(path, graphs[2])
-    assert len(MoleculeDataset.from_xyz(path, cache=tmp_path / "cache")) == 1
+    assert len(MoleculeDataset.read(path, cache=tmp_path / "cache")) == 1
 
 
 def test_bad_input(tmp_path):
@@ -318,14 +324,12 @@ def test_bad_input(tmp_path):
     (tmp_path / "a.xyz").write_text("1\n\nH 0 0 0\n")
     (tmp_path / "folder").write_text("in the way")
     cases = [
-        ("from_xyz", "none.xyz", "no such file"),
-        ("from_xyz", "a.db", "expected a file ending in"),
-        ("from_xyz", "empty.xyz", "got an empty file"),
-        ("from_xyz", "bad.xyz", "none of 1 can be used; line 1: bad.xyz, line 1: expected the number"),
-        ("from_sdf", "a.xyz", "expected a file ending in"),
-        ("from_ase_db", "none.db", "existing ASE database"),
-        ("from_ase_db", "a.db", "ASE cannot read it as a database"),
-        ("from_ase_db", "a.json", "ASE cannot read it|at least one row"),
+        ("read", "none.xyz", "no such file"),
+        ("read", "empty.xyz", "got an empty file"),
+        ("read", "bad.xyz", "none of 1 can be used; line 1: bad.xyz, line 1: expected the number"),
+        ("read", "none.db", "existing ASE database"),
+        ("read", "a.db", "ASE cannot read it as a database"),
+        ("read", "a.json", "ASE cannot read it|at least one row"),
         ("from_qm9", "folder", "PyG cannot make QM9"),
         ("read", "a.docx", "expected a file ending in .smi, "),
     ]
@@ -334,6 +338,6 @@ def test_bad_input(tmp_path):
             getattr(MoleculeDataset, name)(tmp_path / file, cache=False)
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="charges: expected one of"):
-        MoleculeDataset.from_xyz(tmp_path / "a.xyz", charges="bader", cache=False)
+        MoleculeDataset.read(tmp_path / "a.xyz", charges="bader", cache=False)
     with pytest.raises(InputError, match="at least one graph"):
         MoleculeDataset.from_qm9([], cache=False)

@@ -43,8 +43,8 @@ def test_bad_files(tmp_path):
         ("empty.smi", "expected at least one SMILES"),
         ("binary.smi", "cannot read it as text"),
         ("cut.smi.xz", "cannot read"),
-        ("list.txt", "existing .smi file"),
-        ("none.smi", "existing .smi file"),
+        ("list.txt", "existing .smi or"),
+        ("none.smi", "existing .smi or"),
     ]:
         with pytest.raises(InputError, match=words) as error:
             read_smi(tmp_path / name)

@@ -6,10 +6,17 @@ import torch
 
 from torch_afm.config import Scan, TranslatorConfig
 from torch_afm.data import from_smiles
-from torch_afm.datasets import CacheConfig, CachedAFMDataset, build_training_set, write_cache
+from torch_afm.datasets import (
+    CacheConfig,
+    StepDataset,
+    StepDraws,
+    StoredReferences,
+    build_training_set,
+    write_cache,
+)
 from torch_afm.io.hdf5 import SampleFile
 from torch_afm.models import StyleTranslator
-from torch_afm.transforms import change_stacks
+from torch_afm.transforms import Augment, change_stacks
 from torch_afm.utils import InputError
 
 
@@ -71,8 +78,8 @@ def test_stacks_are_what_the_manifest_says(folders, tmp_path, kind):
 
 def test_a_data_set_trains_on_it(folders, tmp_path):
     build_training_set("hybrid", folders / "rendered", tmp_path, [folders / "style0"], seed=1)
-    dataset = CachedAFMDataset(tmp_path, backend="torch", augment=False)
-    sample = dataset[1]
+    stored = StoredReferences(tmp_path, "torch")
+    sample = StepDataset(stored.molecules, StepDraws(augment=Augment(stack=())), stored)[1]
     values = stacks(tmp_path)[1].double().numpy()
     expected = (values - values.mean((-2, -1), keepdims=True)) / values.std((-2, -1), keepdims=True)
     np.testing.assert_allclose(sample.reference[0].numpy(), expected, atol=1e-4)

@@ -72,7 +72,7 @@ def test_hydrogen_bonds_are_as_long_as_in_ice(layers):
     for atoms in layers:
         oxygen = _water(atoms)[::3]
         d = neighbor_list("d", oxygen, 3.3)
-        # No neighbours but those of the network, through the borders of the cell too.
+        # No neighbors but those of the network, through the borders of the cell too.
         assert d.min() > 2.6 and d.max() < 3.2
         lengths.append(d)
     assert 2.85 < np.concatenate(lengths).mean() < 3.0
@@ -81,7 +81,7 @@ def test_hydrogen_bonds_are_as_long_as_in_ice(layers):
 def test_a_perfect_layer():
     atoms = water_bilayer(3, size=6, second=0.0, vacancies=0.0, edge=0.0, jitter=0.0)
     water = _water(atoms)
-    # Two molecules for three atoms of the metal (√3 x √3 R30), each with three neighbours.
+    # Two molecules for three atoms of the metal (√3 x √3 R30), each with three neighbors.
     assert len(water) == 3 * 24 and len(atoms) - len(water) == 36
     assert (np.bincount(neighbor_list("i", water[::3], 3.3), minlength=24) == 3).all()
     height = np.unique(water.positions[::3, 2].round(6))
@@ -100,7 +100,7 @@ def test_up_and_down():
         z = np.concatenate([(a[:, 1:] - a[:, :1])[..., 2].ravel() for a in arms])
         return (z > 0.6).sum(), (z < -0.6).sum()
 
-    # Half of the molecules have a hydrogen without a neighbour to point at: 12 of 24 each.
+    # Half of the molecules have a hydrogen without a neighbor to point at: 12 of 24 each.
     assert counts(0.0) == (36, 0) and counts(1.0) == (0, 36)
     assert min(counts(0.5)) > 8
 

@@ -11,7 +11,7 @@ import pytest
 
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
-from torch_afm.datasets import CacheConfig, CachedAFMDataset, Shard, write_cache, writer
+from torch_afm.datasets import CacheConfig, Shard, StoredReferences, write_cache, writer
 from torch_afm.io.hdf5 import SampleFile
 from torch_afm.utils import InputError
 
@@ -61,14 +61,14 @@ def test_shards_are_disjoint_and_together_the_whole(whole, molecules, tmp_path):
     counts = [write_cache(tmp_path, molecules, CONFIG, Shard(i, 3)) for i in (3, 1)]
     assert counts == [1, 2]
     with pytest.raises(InputError, match=r"stacks-00001\.h5 \(not rendered yet\), stacks-00004\.h5"):
-        CachedAFMDataset(tmp_path)
-    assert CachedAFMDataset(tmp_path, partial=True).groups == 6
+        StoredReferences(tmp_path)
+    assert len(StoredReferences(tmp_path, partial=True)) == 6
     assert write_cache(tmp_path, molecules, CONFIG, Shard(2, 3)) == 2
     assert _bytes(tmp_path) == _bytes(whole)
     lists = [json.loads((tmp_path / f"files-{i}-of-3.json").read_text()) for i in (1, 2, 3)]
     assert [list(entries) for entries in lists] == [FILES[0::3], FILES[1::3], FILES[2::3]]
     assert write_cache(tmp_path, molecules, CONFIG) == 0
-    assert CachedAFMDataset(tmp_path).groups == 10
+    assert len(StoredReferences(tmp_path)) == 10
 
 
 @pytest.mark.slow
@@ -94,7 +94,7 @@ def test_a_damaged_list_costs_time_only(whole, molecules, tmp_path):
     (tmp_path / "files.json").write_text("{")
     with pytest.warns(UserWarning, match=r"files\.json: expected a list of finished files"):
         assert write_cache(tmp_path, molecules, CONFIG) == 5
-    assert CachedAFMDataset(tmp_path).groups == 10
+    assert len(StoredReferences(tmp_path)) == 10
 
 
 @pytest.mark.parametrize(("call", "finished"), [(1, None), (2, 0), (4, 1), (5, 1)])
@@ -134,7 +134,7 @@ def test_killed_in_the_middle_of_a_write(whole, molecules, tmp_path, call):
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(list(tmp_path.glob(".*.tmp"))) == 1
     assert list(json.loads((tmp_path / "files.json").read_text())) == FILES[:1]
-    assert CachedAFMDataset(tmp_path, partial=True).groups == 2
+    assert len(StoredReferences(tmp_path, partial=True)) == 2
     first = (tmp_path / FILES[0]).stat().st_mtime_ns
     assert write_cache(tmp_path, molecules, CONFIG) == 4
     assert first == (tmp_path / FILES[0]).stat().st_mtime_ns

@@ -55,5 +55,6 @@ def test_most_of_the_documentation_is_run():
         "molecules.md",
         "layer.md",
         "network.md",
+        "augmentation.md",
     }
     assert not any("```{testcode}" in page.read_text() for page in ROOT.glob("docs/**/*.md"))

@@ -12,7 +12,7 @@ import torch
 from torch_afm.cli.main import main
 from torch_afm.config import Scan, generator_config
 from torch_afm.data import AFMData
-from torch_afm.datasets import AFMDataset
+from torch_afm.datasets import AFMDataset, StepDraws
 from torch_afm.generation import generate, predict_structure
 from torch_afm.models import Generator, load_generator, make_generator
 from torch_afm.ppm import ProbeParticleModel
@@ -114,8 +114,32 @@ def test_settings_by_the_name_of_the_entry_point(folder):
         generator_config("indifference")
 
 
+def test_the_command_trains_it_with_settings_of_its_own(folder):
+    (folder / "few.smi").write_text("\n".join("C" * n for n in range(1, 8)))
+    scan = ["--model.scan.pixels", "[17,17]", "--model.scan.n_slices", "3", "--model.height", "-0.1"]
+    run = [
+        "--epochs",
+        "1",
+        "--epoch_samples",
+        "2",
+        "--val_samples",
+        "1",
+        "--batch_size",
+        "2",
+        "--rotations",
+        "1",
+    ]
+    where = ["--workers", "0", "--progress", "false", "--accelerator", "cpu", "--out", str(folder / "run")]
+    options = ["--preset", "difference", "--molecules", str(folder / "few.smi"), "--loss.map_weight", "2"]
+    assert main(["train", *options, *scan, *run, *where]) == 0
+    assert load_generator(folder / "run" / "model").config.height == -0.1
+    settings = json.loads((folder / "run" / "train.json").read_text())
+    assert settings["loss"] == {"map_weight": 2.0} and settings["model"]["scan"]["pixels"] == [17, 17]
+
+
 def test_its_loss_learns(model):
-    data = AFMDataset([water()], SCAN, rotations=1, classes=model.classes, z_min=model.z_targets)[0]
+    draws = StepDraws(classes=model.classes, z_min=model.z_targets)
+    data = AFMDataset([water()], SCAN, draws, rotations=1)[0]
     loss = model.make_loss(model.LossConfig(map_weight=2.0))
     terms = loss(model(data), data)
     torch.testing.assert_close(terms.total, 2 * terms.map)

@@ -8,7 +8,7 @@ from torch_afm.config import Scan, generator_config
 from torch_afm.data import from_smiles
 from torch_afm.datasets import (
     CacheConfig,
-    SlabDataset,
+    SurfaceWindows,
     slab_from_ase,
     split_by_molecule,
     water_bilayer,
@@ -23,10 +23,9 @@ SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1"
 
 
 def _module(**changes):
-    config = TrainConfig(
-        **({"epoch_samples": 6, "val_samples": 4, "batch_size": 4, "rotations": 2, "workers": 0} | changes)
-    )
-    module = AFMDataModule(generator_config("small"), config, [from_smiles(s) for s in SMILES])
+    settings = {"epoch_samples": 6, "val_samples": 4, "batch_size": 4, "rotations": 2, "workers": 0}
+    config = TrainConfig(model=generator_config("small"), **(settings | changes))
+    module = AFMDataModule(config, [from_smiles(s) for s in SMILES])
     module.setup()
     return module
 
@@ -34,7 +33,8 @@ def _module(**changes):
 def test_training_validation_and_test_share_no_molecule():
     module = _module()
     train, val = [
-        {part.molecules[i].z.numpy().tobytes() for i in range(len(part.molecules))} for part in module.parts
+        {part.source.molecules[i].z.numpy().tobytes() for i in range(len(part.source.molecules))}
+        for part in module.parts
     ]
     held_out = split_by_molecule(len(SMILES), seed=module.config.seed)[2]
     test = {module.molecules[i].z.numpy().tobytes() for i in held_out}
@@ -51,7 +51,7 @@ def test_batches_carry_what_model_and_loss_need():
 
 def test_too_few_molecules_for_two_parts():
     config = TrainConfig(epoch_samples=4, val_samples=4, workers=0)
-    module = AFMDataModule(generator_config("small"), config, [from_smiles("CCO")] * 2)
+    module = AFMDataModule(config, [from_smiles("CCO")] * 2)
     with pytest.raises(InputError, match="a training and a validation part, got 2"):
         module.setup()
 
@@ -59,13 +59,19 @@ def test_too_few_molecules_for_two_parts():
 def test_surfaces(tmp_path):
     layers = [water_bilayer(seed, size=6) for seed in range(9)]
     ase.io.write(tmp_path / "layers.extxyz", layers)
-    config = TrainConfig(structures=str(tmp_path / "layers.extxyz"), rotations=2, epoch_samples=4, workers=0)
     settings = dataclasses.replace(generator_config("spatial"), z_min=-1.5)
-    module = AFMDataModule(settings, config)
+    config = TrainConfig(
+        model=settings,
+        structures=str(tmp_path / "layers.extxyz"),
+        rotations=2,
+        epoch_samples=4,
+        workers=0,
+    )
+    module = AFMDataModule(config)
     module.setup()
     train, validation = module.parts
-    assert isinstance(train, SlabDataset) and isinstance(validation, SlabDataset)
-    assert len(train.molecules) == 7 and len(validation.molecules) == 1 and len(train) == 14
+    assert isinstance(train.source, SurfaceWindows) and isinstance(validation.source, SurfaceWindows)
+    assert len(train.source.slabs) == 7 and len(validation.source.slabs) == 1 and len(train) == 14
     # Down to where a spatial network predicts, and as far as its classes go.
     assert train.z_min == settings.z_context and len(train.classes) == 11
     batch = next(iter(module.train_dataloader()))
@@ -76,7 +82,7 @@ def test_surfaces(tmp_path):
 def test_generated_surfaces(monkeypatch):
     few = [slab_from_ase(water_bilayer(seed, size=6)) for seed in range(9)]
     monkeypatch.setattr(datamodule, "surfaces", {"water": few}.__getitem__)
-    module = AFMDataModule(generator_config("small"), TrainConfig(structures="water", rotations=1))
+    module = AFMDataModule(TrainConfig(model=generator_config("small"), structures="water", rotations=1))
     # Its classes have no oxygen apart, but one of all heavy atoms.
     module.setup()
     assert [len(part) for part in module.parts] == [7, 1]

@@ -1,6 +1,8 @@
 """Whole runs through the command line: killed and resumed, and on two processes."""
 
 import csv
+import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -11,19 +13,19 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import generator_config
+from torch_afm.config import SequentialLossConfig, generator_config
 from torch_afm.data import from_smiles
 from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import SequentialGenerator
 from torch_afm.nn import SequentialLoss
-from torch_afm.train import AFMDataModule, TrainConfig, train
-from torch_afm.train.module import StepModule
+from torch_afm.train import AFMDataModule, GeneratorModule, TrainConfig, train
 from torch_afm.train.run import last_checkpoint
 from torch_afm.utils import InputError
 
 pytestmark = pytest.mark.learnt
 
 SMILES = ["Oc1ccccc1", "CC(=O)OC", "C1CCCCC1N", "c1ccsc1", "CCBr", "N#Cc1ccccc1", "OCC(F)F", "CC(C)=O", "CCO"]
+SMALL = {"model": generator_config("small")}
 SETTINGS = {
     "epochs": 3,
     "epoch_samples": 4,
@@ -45,7 +47,7 @@ def molecules(tmp_path):
 
 
 def _command(out: Path, molecules: Path, **changes):
-    options = SETTINGS | {"out": out, "molecules": molecules} | changes
+    options = SETTINGS | {"preset": "small", "out": out, "molecules": molecules} | changes
     flags = [
         f"--{name}={str(value).lower() if isinstance(value, bool) else value}"
         for name, value in options.items()
@@ -73,7 +75,7 @@ def _weights(folder: Path):
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
-    options = SETTINGS | {"molecules": str(molecules)}
+    options = SMALL | SETTINGS | {"molecules": str(molecules)}
     train(TrainConfig(**options, out=str(tmp_path / "whole")))
     # Killed without warning once the checkpoint of the first epoch is there; then the same command again.
     out = tmp_path / "killed"
@@ -95,13 +97,13 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
     )
 
     config = TrainConfig(
-        **(SETTINGS | {"out": str(out), "molecules": str(molecules), "devices": 2, "epochs": 1})
+        **(SMALL | SETTINGS | {"out": str(out), "molecules": str(molecules), "devices": 2, "epochs": 1})
     )
-    settings = generator_config(config.preset)
+    settings = config.model
     torch.manual_seed(config.seed)
     model = SequentialGenerator(settings)
     loss = SequentialLoss(model.classes, settings.z_min)
-    data = AFMDataModule(settings, config)
+    data = AFMDataModule(config)
     data.setup()
     keys = list(data.train_dataloader().sampler)
     gradients = []
@@ -132,7 +134,7 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
 
 def test_curves_and_model_are_written(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
-    model = train(TrainConfig(**(SETTINGS | {"out": str(tmp_path / "run"), "epochs": 2})), molecules)
+    model = train(TrainConfig(**(SMALL | SETTINGS | {"out": str(tmp_path / "run"), "epochs": 2})), molecules)
     with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
         rows = list(csv.DictReader(file))
     values = [float(row["train/total"]) for row in rows if row["train/total"]]
@@ -149,13 +151,13 @@ def _fix_losses(monkeypatch, totals):
         self.log("val/total", total, on_epoch=True, batch_size=batch.num_graphs)
         return self.model(batch)
 
-    monkeypatch.setattr(StepModule, "validate", validate)
+    monkeypatch.setattr(GeneratorModule, "validate", validate)
 
 
 def test_every_epoch_is_saved_and_the_best_is_kept(tmp_path, monkeypatch):
     molecules = [from_smiles(s) for s in SMILES]
     _fix_losses(monkeypatch, [3.0, 1.0, 2.0])
-    settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 3}
+    settings = SMALL | SETTINGS | {"out": str(tmp_path / "run"), "epochs": 3}
     train(TrainConfig(**settings), molecules)
     epochs = {
         name: torch.load(tmp_path / "run" / f"{name}.ckpt", weights_only=True)["epoch"]
@@ -169,7 +171,7 @@ def test_of_several_best_checkpoints_each_is_kept_and_training_ends_early(tmp_pa
     molecules = [from_smiles(s) for s in SMILES]
     _fix_losses(monkeypatch, [3.0, 1.0, 4.0, 2.0, 0.0])
     settings = {"out": str(tmp_path / "run"), "epochs": 9, "keep": 2, "patience": 2}
-    train(TrainConfig(**(SETTINGS | settings)), molecules)
+    train(TrainConfig(**(SMALL | SETTINGS | settings)), molecules)
     with open(tmp_path / "run" / "curves" / "version_0" / "metrics.csv") as file:
         totals = [float(row["val/total"]) for row in csv.DictReader(file) if row["val/total"]]
     assert totals == [3.0, 1.0, 4.0, 2.0]
@@ -181,7 +183,7 @@ def test_of_several_best_checkpoints_each_is_kept_and_training_ends_early(tmp_pa
 def test_averaged_weights_follow_the_recurrence(tmp_path):
     # One step an epoch: the checkpoints of a run without averaging hold the weights to average.
     molecules = [from_smiles(s) for s in SMILES]
-    settings = SETTINGS | {"epoch_samples": 2, "lr": 0.01}
+    settings = SMALL | SETTINGS | {"epoch_samples": 2, "lr": 0.01}
     plain = tmp_path / "plain"
     train(TrainConfig(**settings, out=str(plain), keep=3), molecules)
     start = None
@@ -197,29 +199,40 @@ def test_averaged_weights_follow_the_recurrence(tmp_path):
 
 def test_training_begins_from_given_weights(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
-    settings = SETTINGS | {"epochs": 1, "lr": 1e-12, "init": "small"}
+    settings = SMALL | SETTINGS | {"epochs": 1, "lr": 1e-12, "init": "small"}
     model = train(TrainConfig(**(settings | {"out": str(tmp_path / "run")})), molecules)
     given = SequentialGenerator.from_pretrained("small").state_dict()
     torch.testing.assert_close(dict(model.state_dict()), dict(given), rtol=0, atol=1e-9)
-    with pytest.raises(InputError, match="init: expected weights of the preset's network"):
-        other = settings | {"out": str(tmp_path / "other"), "preset": "thesis"}
+    with pytest.raises(InputError, match="init: expected weights of the network to train"):
+        other = settings | {"out": str(tmp_path / "other"), "model": generator_config("thesis")}
         train(TrainConfig(**other), molecules)
 
 
 def test_other_settings_do_not_continue_a_run(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
-    settings = SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}
+    settings = SMALL | SETTINGS | {"out": str(tmp_path / "run"), "epochs": 1}
     train(TrainConfig(**settings), molecules)
-    for other, changed in (({"lr": 0.1}, molecules), ({}, [*molecules[1:], from_smiles("CCN")])):
-        name = "molecules_sha256" if changed is not molecules else "lr"
+    others = [
+        ("lr", {"lr": 0.1}, molecules),
+        ("loss", {"loss": SequentialLossConfig(edge_weight=1.0)}, molecules),
+        ("model", {"model": dataclasses.replace(settings["model"], node_channels=10)}, molecules),
+        ("molecules_sha256", {}, [*molecules[1:], from_smiles("CCN")]),
+    ]
+    for name, other, changed in others:
         with pytest.raises(InputError, match=f"other settings \\({name}\\)"):
             train(TrainConfig(**(settings | other)), changed)
+    # Of a run that an earlier version began, these settings are not known.
+    path = tmp_path / "run" / "train.json"
+    before = json.loads(path.read_text())
+    del before["model"], before["loss"]
+    path.write_text(json.dumps(before | {"preset": "small", "z_min": None}))
+    train(TrainConfig(**settings), molecules)
 
 
 def test_a_damaged_checkpoint_is_done_without(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
     out = tmp_path / "run"
-    train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 1})), molecules)
+    train(TrainConfig(**(SMALL | SETTINGS | {"out": str(out), "epochs": 1})), molecules)
     assert last_checkpoint(out) == str(out / "last.ckpt") and last_checkpoint(tmp_path) is None
     for cut in (1000, 0):
         (out / "last.ckpt").write_bytes((out / "best.ckpt").read_bytes()[:cut])
@@ -230,7 +243,7 @@ def test_a_damaged_checkpoint_is_done_without(tmp_path):
         pytest.warns(UserWarning, match="going on from best.ckpt"),
         pytest.warns(UserWarning, match=r"curves\.png is not drawn"),
     ):
-        train(TrainConfig(**(SETTINGS | {"out": str(out), "epochs": 2})), molecules)
+        train(TrainConfig(**(SMALL | SETTINGS | {"out": str(out), "epochs": 2})), molecules)
     assert torch.load(out / "last.ckpt", weights_only=True)["epoch"] == 1
     for name in ("last", "best"):
         (out / f"{name}.ckpt").write_bytes(b"PK")

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -6,27 +7,29 @@ import torch
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
+from torch_afm.functional import normalize_slices
 from torch_afm.transforms import (
     Augment,
-    NormalizeSlices,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
-    RandomTurn,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    FrameAugmentation,
+    Noise,
+    Plane,
+    SliceShift,
+    StackAugmentation,
     Turn,
     change_graphs,
     change_stacks,
+    handcrafted,
 )
 from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(40, 40), n_slices=6)
 POS = np.array([[1.0, 0.5, 0.0], [-2.0, 3.0, -0.4]])
 ALL = Augment(
-    (RandomTurn(), RandomCropSlices(5, 3), RandomCropWindow((33, 30))),
-    (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout()),
+    (Turn(), CropSlices(5, 3), CropWindow((33, 30))),
+    (Plane(), Noise(), SliceShift(), Cutout()),
 )
 
 
@@ -53,12 +56,12 @@ def test_a_sample_has_the_same_bits_alone_and_in_any_batch_and_through_json(thre
         torch.set_num_threads(before)
 
 
-def test_frame_then_normalised_then_the_rest():
-    augment = Augment((RandomTurn(),), ())
+def test_frame_then_normalized_then_the_rest():
+    augment = Augment((Turn(),), ())
     stack = torch.randn(4, 1, 6, 40, 40, generator=torch.manual_seed(0)) * 3 + 1
     frame, stacks = _drawn(4, augment)
     turns, mirrors = zip(*((d["turns"], d["mirror"]) for [(_, d)] in frame), strict=True)
-    expected = NormalizeSlices()(Turn(turns, mirrors).stack(stack))
+    expected = normalize_slices(Turn.apply(stack, turns, mirrors))
     assert torch.equal(change_stacks(stack, frame, stacks), expected)
 
 
@@ -78,10 +81,10 @@ def test_graph_goes_along():
 
 
 def test_defaults_are_the_thesis_and_nothing_may_be_asked_for():
-    assert [type(t) for t in Augment().stack] == [RandomNoise, RandomSliceShift, RandomCutout]
+    assert [type(t) for t in Augment().stack] == [Noise, SliceShift, Cutout]
     assert str(Augment((), ())) == "Augment(frame=[], stack=[], share=1.0)"
     stack = torch.randn(2, 1, 6, 40, 40, generator=torch.manual_seed(0))
-    assert torch.equal(change_stacks(stack, [[], []], [[], []]), NormalizeSlices()(stack))
+    assert torch.equal(change_stacks(stack, [[], []], [[], []]), normalize_slices(stack))
 
 
 _MIXED = [
@@ -97,7 +100,7 @@ def test_a_share_of_the_stacks_is_changed():
     assert np.mean([bool(steps) for steps in drawn]) == pytest.approx(0.3, abs=0.05)
     stack = torch.randn(40, 1, *shape, generator=torch.manual_seed(0))
     done = change_stacks(stack, [[]] * 40, drawn[:40])
-    changed = [not torch.equal(a, b) for a, b in zip(done, NormalizeSlices()(stack), strict=True)]
+    changed = [not torch.equal(a, b) for a, b in zip(done, normalize_slices(stack), strict=True)]
     assert changed == [bool(steps) for steps in drawn[:40]]
     alone = [change_stacks(one[None], [[]], [steps])[0] for one, steps in zip(stack, drawn, strict=False)]
     assert torch.equal(done, torch.stack(alone))
@@ -107,9 +110,81 @@ def test_a_share_of_the_stacks_is_changed():
 
 def test_unknown_or_mixed_steps():
     stack = torch.zeros(2, 1, 2, 4, 4)
-    for stacks in ([[["Blur", {}]]] * 2, _MIXED):
-        with pytest.raises(InputError, match="drawn: expected the same of AddNoise"):
+    for stacks, message in (([[["Blur", {}]]] * 2, "names of .*Noise"), (_MIXED, "the same augmentations")):
+        with pytest.raises(InputError, match=f"drawn: expected {message}"):
             change_stacks(stack, [[], []], stacks)
+
+
+@pytest.mark.parametrize(("preset", "count"), [("published", 4), ("complete", 9)])
+def test_handcrafted_batches_replay_from_json_sample_by_sample(preset, count):
+    augment = Augment(stack=handcrafted(preset))
+    stack = torch.randn(3, 1, 4, 24, 20, generator=torch.manual_seed(0))
+    drawn = [augment.draw_stack((4, 24, 20), np.random.default_rng(seed)) for seed in range(3)]
+    assert len(drawn[0]) == count
+    together = change_stacks(stack, [[]] * 3, drawn)
+    again = json.loads(json.dumps(drawn))
+    alone = [change_stacks(stack[i : i + 1], [[]], again[i : i + 1]) for i in range(3)]
+    assert torch.equal(together, torch.cat(alone)) and torch.isfinite(together).all()
+    plain = change_stacks(stack, [[]] * 3, [[]] * 3)
+    assert all(not torch.equal(plain[i], together[i]) for i in range(3))
+
+
+class Gain(StackAugmentation):
+    """An augmentation from outside the package."""
+
+    def __init__(self, largest=2.0):
+        self.largest = largest
+
+    def draw(self, shape, rng):
+        return {"gain": rng.uniform(1.0, self.largest)}
+
+    @staticmethod
+    def apply(stack, gain):
+        return stack * torch.tensor(gain).to(stack).reshape(-1, 1, 1, 1, 1)
+
+
+class Invert(FrameAugmentation):
+    """Slices near to far, from outside the package."""
+
+    def draw(self, scan, pos, rng):
+        return {"flip": bool(rng.integers(2))}
+
+    @staticmethod
+    def apply(stack, flip):
+        return torch.stack([s.flip(1) if f else s for s, f in zip(stack, flip, strict=True)])
+
+    @staticmethod
+    def apply_to_graphs(samples, scan, flip):
+        for sample, f in zip(samples, flip, strict=True):
+            if f and "z_top" in sample:
+                sample.z_top = -sample.z_top
+
+    @staticmethod
+    def apply_to_scan(scan, flip):
+        return scan
+
+
+def test_augmentations_of_a_user_are_drawn_applied_stored_and_replayed():
+    augment = pickle.loads(pickle.dumps(Augment((Turn(), Invert()), (Gain(3.0), Noise(0.0)))))
+    assert str(augment.stack[0]) == "Gain(largest=3.0)" and augment.scan(SCAN) == SCAN
+    stack = torch.randn(6, 1, 6, 40, 40, generator=torch.manual_seed(0))
+    frame, stacks = json.loads(json.dumps(_drawn(6, augment)))
+    assert [[name for name, _ in steps] for steps in stacks] == [["Gain", "Noise"]] * 6
+    flips = [steps[1][1]["flip"] for steps in frame]
+    gains = torch.tensor([steps[0][1]["gain"] for steps in stacks]).reshape(-1, 1, 1, 1, 1)
+    assert len(set(flips)) == 2 and gains.unique().numel() == 6 and 1 <= gains.min() <= gains.max() <= 3
+    turned = change_stacks(stack, [steps[:1] for steps in frame], [[]] * 6)
+    expected = torch.stack([s.flip(1) if f else s for s, f in zip(turned, flips, strict=True)]) * gains
+    torch.testing.assert_close(change_stacks(stack, frame, stacks), expected)
+    samples = [AFMData(pos=torch.from_numpy(POS), z_top=torch.tensor([9.0])) for _ in range(6)]
+    change_graphs(samples, SCAN, frame)
+    assert [float(sample.z_top) for sample in samples] == [-9.0 if f else 9.0 for f in flips]
+
+
+def test_what_is_no_augmentation():
+    for name, kwargs in (("frame", {"frame": (Noise(),)}), ("stack", {"stack": (Turn(),)})):
+        with pytest.raises(InputError, match=f"{name}: expected instances"):
+            Augment(**kwargs)
 
 
 @pytest.mark.gpu

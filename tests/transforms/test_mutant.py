@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from torch_afm.data import AFMData
-from torch_afm.transforms import MakeMutant, RandomMutant
+from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 
 
@@ -28,7 +28,7 @@ def test_bonds_follow_their_atoms():
     truth = {(int(full.z[a]), int(full.z[b])) for a, b in full.edge_index.T}
     visible = full.z[full.pos[:, 2] >= -0.7]
     gone = visible[[0, 2]]
-    mutant = MakeMutant([0, 2])(full.clone())
+    mutant = RandomMutant.apply(full.clone(), [0, 2])
     left = [int(v) for v in visible if v not in gone]
     assert mutant.z.tolist() == left
     assert mutant.missing_z.tolist() == gone.tolist()
@@ -45,7 +45,7 @@ def test_hidden_atoms_are_neither_in_the_graph_nor_missing():
     hidden = torch.arange(12) % 3 == 0
     marked = full.clone()
     marked.hidden = hidden
-    mutant = MakeMutant([1], z_min=-1.5, extra=5, misplaced=0.1)(marked)
+    mutant = RandomMutant.apply(marked, [1], z_min=-1.5, extra=5, misplaced=0.1)
     visible = full.z[(full.pos[:, 2] >= -1.5) & ~hidden].tolist()
     assert len(visible) > 3 and mutant.missing_z.tolist() == visible[1:2]
     known = ~mutant.true_pos.isnan().any(1)
@@ -55,22 +55,22 @@ def test_hidden_atoms_are_neither_in_the_graph_nor_missing():
     assert "hidden" not in mutant and torch.equal(marked.hidden, hidden)
     # Nor is there one beside atoms that are all hidden.
     marked.hidden = torch.ones(12, dtype=torch.bool)
-    assert not len(MakeMutant([], extra=5)(marked).z)
+    assert not len(RandomMutant.apply(marked, [], extra=5).z)
 
 
 def test_nothing_and_everything_removed():
     full = _molecule()
     n = int((full.pos[:, 2] >= -0.7).sum())
-    whole = MakeMutant([])(full.clone())
+    whole = RandomMutant.apply(full.clone(), [])
     assert whole.num_missing == 0 and len(whole.z) == n
-    empty = MakeMutant(range(n))(full.clone())
+    empty = RandomMutant.apply(full.clone(), range(n))
     assert empty.num_missing == n and empty.z.numel() == 0
     assert empty.edge_index.shape == (2, 0) and empty.missing_edge_index.shape == (2, 0)
 
 
 def test_the_molecule_passed_in_stays():
     full = _molecule()
-    MakeMutant([0])(full)
+    RandomMutant.apply(full, [0])
     assert len(full.z) == 12 and "missing_z" not in full
 
 
@@ -102,23 +102,22 @@ def test_without_that_share_draws_are_as_they_were():
 
 def test_where_atoms_really_are():
     full = _molecule()
-    plain = MakeMutant([0, 2])(full)
+    plain = RandomMutant.apply(full, [0, 2])
     assert torch.equal(plain.true_pos, plain.pos)
-    moved = MakeMutant([0, 2], misplaced=0.3, seed=5)(full)
+    moved = RandomMutant.apply(full, [0, 2], misplaced=0.3, seed=5)
     assert torch.equal(moved.true_pos, plain.pos) and torch.equal(moved.missing_pos, plain.missing_pos)
-    off = torch.cat(
-        [MakeMutant([], misplaced=0.3, seed=k)(full).pos - MakeMutant([])(full).pos for k in range(300)]
-    )
+    placed = [RandomMutant.apply(full, [], misplaced=0.3, seed=seed).pos for seed in range(300)]
+    off = torch.cat(placed) - RandomMutant.apply(full, []).pos.repeat(300, 1)
     assert off.std(dim=0).numpy() == pytest.approx([0.3] * 3, abs=0.02)
     assert off.mean(dim=0).numpy() == pytest.approx([0.0] * 3, abs=0.02)
 
 
 def test_false_atoms_are_named_and_keep_away():
     full = _molecule()
-    plain = MakeMutant([0])(full)
+    plain = RandomMutant.apply(full, [0])
     counts = []
     for seed in range(40):
-        found = MakeMutant([0], extra=2, seed=seed)(full)
+        found = RandomMutant.apply(full, [0], extra=2, seed=seed)
         n = len(plain.z)
         assert torch.equal(found.pos[:n], plain.pos) and torch.equal(found.z[:n], plain.z)
         assert torch.equal(found.edge_index, plain.edge_index)
@@ -128,7 +127,7 @@ def test_false_atoms_are_named_and_keep_away():
         assert (torch.cdist(false, full.pos) > 0.6).all() and (false[:, 2] > -0.7).all()
         counts.append(len(false))
     assert max(counts) == 2 and np.mean(counts) > 1
-    again = (MakeMutant([0], extra=2, misplaced=0.1, seed=3)(full).pos for _ in range(2))
+    again = (RandomMutant.apply(full, [0], extra=2, misplaced=0.1, seed=3).pos for _ in range(2))
     assert torch.equal(*again)
 
 

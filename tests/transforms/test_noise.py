@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.transforms import AddNoise, RandomNoise
+from torch_afm.transforms import Noise, RowOffsets
 from torch_afm.utils import InputError
 
 
@@ -10,7 +10,7 @@ def test_uniform_in_units_of_each_slice_s_range():
     stack = torch.zeros(2, 1, 3, 128, 128)
     stack[:, 0, 1, 0, 0] = 10.0
     stack[:, 0, 2, 5, 5] = -4.0
-    added = (AddNoise([0.2, 0.5], [3, 4])(stack) - stack).double().numpy()
+    added = (Noise.apply(stack, [0.2, 0.5], [3, 4]) - stack).double().numpy()
     assert (added[:, 0, 0] == 0).all()
     for b, a in enumerate((0.2, 0.5)):
         for z, span in ((1, 10.0), (2, 4.0)):
@@ -25,10 +25,10 @@ def test_uniform_in_units_of_each_slice_s_range():
             assert ((histogram - n / 16) ** 2 / (n / 16)).sum() < 15 + 5 * np.sqrt(30)
 
 
-def test_neighbours_slices_and_seeds_are_independent():
+def test_neighbors_slices_and_seeds_are_independent():
     stack = torch.zeros(2, 1, 2, 128, 128)
     stack[..., 0, 0] = 1.0
-    noise = (AddNoise([1.0, 1.0], [7, 8])(stack) - stack)[:, 0].double() * 12**0.5
+    noise = (Noise.apply(stack, [1.0, 1.0], [7, 8]) - stack)[:, 0].double() * 12**0.5
     limit = 5 / 128
     for a, b in (
         (noise[0, 0, :, 1:], noise[0, 0, :, :-1]),
@@ -41,7 +41,7 @@ def test_neighbours_slices_and_seeds_are_independent():
 
 def test_amplitude_is_half_normal():
     rng = np.random.default_rng(0)
-    drawn = [RandomNoise(0.1).draw((10, 8, 8), rng) for _ in range(4000)]
+    drawn = [Noise(0.1).draw((10, 8, 8), rng) for _ in range(4000)]
     amplitude = np.array([d["amplitude"] for d in drawn])
     assert amplitude.min() >= 0
     assert amplitude.mean() == pytest.approx(0.1 * np.sqrt(2 / np.pi), rel=0.05)
@@ -51,11 +51,49 @@ def test_amplitude_is_half_normal():
 
 def test_odd_number_of_pixels_and_channels():
     stack = torch.rand(1, 2, 3, 5, 7, generator=torch.manual_seed(0))
-    out = AddNoise([0.1], [1])(stack)
+    out = Noise.apply(stack, [0.1], [1])
     assert out.shape == stack.shape and not torch.equal(out[:, 0] - stack[:, 0], out[:, 1] - stack[:, 1])
 
 
 def test_as_many_parameters_as_samples():
     with pytest.raises(InputError, match="B = 1 as drawn"):
-        AddNoise([0.1], [1])(torch.zeros(2, 1, 2, 4, 4))
-    assert str(RandomNoise()) == "RandomNoise(sigma=0.1)" and str(AddNoise([0.1], [1])) == "AddNoise()"
+        Noise.apply(torch.zeros(2, 1, 2, 4, 4), [0.1], [1])
+    assert str(Noise()) == "Noise(sigma=0.1)"
+
+
+def test_rows_normal_in_units_of_each_slice_s_range_and_constant_along_rows():
+    stack = torch.zeros(2, 1, 3, 400, 6, dtype=torch.float64)
+    stack[:, 0, 1, 0, 0] = 10.0
+    stack[:, 0, 2, 5, 5] = -4.0
+    added = (RowOffsets.apply(stack, [0.2, 0.5], [3, 4]) - stack).numpy()
+    assert (added[:, 0, 0] == 0).all()
+    for b, a in enumerate((0.2, 0.5)):
+        for z, span in ((1, 10.0), (2, 4.0)):
+            rows = added[b, 0, z] / (a * span)
+            assert np.ptp(rows, axis=1).max() < 1e-12
+            # Moments of the normal distribution, each within 5 standard errors.
+            values, n = rows[:, 0], len(rows)
+            assert abs(values.mean()) < 5 / np.sqrt(n)
+            assert abs((values**2).mean() - 1) < 5 * np.sqrt(2 / n)
+            assert abs((values[1:] * values[:-1]).mean()) < 5 / np.sqrt(n)
+
+
+def test_rows_follow_from_the_seed():
+    stack = torch.randn(3, 1, 2, 32, 8, generator=torch.manual_seed(0))
+    out = RowOffsets.apply(stack, [0.1, 0.1, 0.2], [1, 2, 1])
+    assert torch.equal(out[2:], RowOffsets.apply(stack[2:], [0.2], [1]))
+    ranges = stack.amax((-2, -1)) - stack.amin((-2, -1))
+    first, second, third = ((out - stack)[..., 0] / ranges[..., None]).unbind()
+    torch.testing.assert_close(2 * first, third, rtol=1e-4, atol=1e-5)
+    assert float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1].abs()) < 0.6
+
+
+def test_draw_of_rows():
+    rng = np.random.default_rng(0)
+    drawn = [RowOffsets(0.03).draw((10, 8, 8), rng) for _ in range(4000)]
+    amplitude = np.array([d["amplitude"] for d in drawn])
+    assert amplitude.min() >= 0 and amplitude.mean() == pytest.approx(0.03 * np.sqrt(2 / np.pi), rel=0.05)
+    assert len({d["seed"] for d in drawn}) == 4000
+    assert str(RowOffsets()) == "RowOffsets(sigma=0.03)"
+    with pytest.raises(InputError, match="B = 1 as drawn"):
+        RowOffsets.apply(torch.zeros(2, 1, 2, 4, 4), [0.1], [1])

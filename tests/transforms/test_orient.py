@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch_geometric.transforms import Compose, Distance
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, PotentialGrid
@@ -32,6 +33,14 @@ def test_frame_and_distances():
     assert moved[:, 2].max() == 0
     assert torch.allclose(moved.amax(0)[:2], -moved.amin(0)[:2], atol=1e-5)
     assert torch.allclose(torch.cdist(moved, moved), torch.cdist(pos, pos), atol=1e-4)
+
+
+def test_composes_with_transforms_of_pyg():
+    data = AFMData(pos=torch.randn(9, 3, generator=torch.manual_seed(0)), edge_index=torch.tensor([[0], [1]]))
+    rotation = Rotation.random(random_state=2)
+    both = Compose([Orient(rotation), Distance(norm=False)])(data)
+    assert torch.equal(both.pos, Orient(rotation)(data).pos)
+    assert both.edge_attr.item() == pytest.approx(float((data.pos[0] - data.pos[1]).norm()), abs=1e-5)
 
 
 def test_quarter_turn_about_z():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from torch_afm.config import Tip
-from torch_afm.transforms import MoveTip, RandomTip
+from torch_afm.transforms import RandomTip
 
 
 def test_uniform_in_the_disk():
@@ -17,8 +17,10 @@ def test_uniform_in_the_disk():
 
 
 def test_moves_from_where_the_tip_was():
-    moved = MoveTip([0.1, -0.3], 0.2)(Tip(tilt=(0.1, 0.2), stiffness=(0.5, 0.5, 0.0)))
+    before = Tip(tilt=(0.1, 0.2), stiffness=(0.5, 0.5, 0.0))
+    moved, z_top = RandomTip.apply(before, 9.0, tilt=[0.1, -0.3], distance=0.2)
     assert moved.tilt == pytest.approx((0.2, -0.1)) and moved.stiffness == (0.5, 0.5, 0.0)
+    assert z_top == 9.2
 
 
 def test_same_seed_same_tip():

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from torch_afm.config import Scaling, TranslatorConfig
+from torch_afm.functional import normalize_slices
 from torch_afm.models import StyleTranslator
-from torch_afm.transforms import Augment, NormalizeSlices, RandomStyle, StyleTranslate, change_stacks
+from torch_afm.transforms import Augment, StyleTranslation, change_stacks
 from torch_afm.utils import InputError
 
 
@@ -20,11 +21,11 @@ def folders(tmp_path):
 
 
 def stack():
-    return NormalizeSlices()(torch.randn(3, 1, 2, 16, 20, generator=torch.manual_seed(0)))
+    return normalize_slices(torch.randn(3, 1, 2, 16, 20, generator=torch.manual_seed(0)))
 
 
 def test_each_sample_by_its_own_translation(folders):
-    out = StyleTranslate([folders[1], None, folders[0]])(stack())
+    out = StyleTranslation.apply(stack(), [folders[1], None, folders[0]])
     assert torch.equal(out[1], stack()[1])
     for i, folder in ((0, folders[1]), (2, folders[0])):
         expected = StyleTranslator.from_pretrained(folder)(stack()[i : i + 1])[0].double()
@@ -34,7 +35,7 @@ def test_each_sample_by_its_own_translation(folders):
 
 
 def test_drawn_replayed_and_pickled(folders):
-    augment = pickle.loads(pickle.dumps(Augment(stack=[RandomStyle(folders, p=0.75)])))
+    augment = pickle.loads(pickle.dumps(Augment(stack=[StyleTranslation(folders, p=0.75)])))
     drawn = [augment.draw_stack((2, 16, 20), np.random.default_rng(seed)) for seed in range(3)]
     out = change_stacks(stack(), [[]] * 3, drawn)
     again = change_stacks(stack()[2:], [[]], json.loads(json.dumps(drawn))[2:])
@@ -49,20 +50,20 @@ def test_noise_of_each_samples_own(tmp_path):
     StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save_pretrained(tmp_path / "noisy")
     noisy = str(tmp_path / "noisy")
     same = stack()[:1].expand(3, -1, -1, -1, -1)
-    out = StyleTranslate([noisy] * 3, [1, 2, 1])(same)
+    out = StyleTranslation.apply(same, [noisy] * 3, [1, 2, 1])
     assert torch.equal(out[0], out[2]) and not torch.equal(out[0], out[1])
     rng = np.random.default_rng(0)
-    drawn = [RandomStyle([noisy]).draw((2, 16, 20), rng)["seed"] for _ in range(3)]
+    drawn = [StyleTranslation([noisy]).draw((2, 16, 20), rng)["seed"] for _ in range(3)]
     assert len(set(drawn)) == 3
 
 
 def test_weights_written_anew_are_read_anew(folders):
-    before = StyleTranslate([folders[0]])(stack()[:1])
+    before = StyleTranslation.apply(stack()[:1], [folders[0]])
     other = StyleTranslator.from_pretrained(folders[1])
     other.save_pretrained(folders[0])
-    after = StyleTranslate([folders[0]])(stack()[:1])
+    after = StyleTranslation.apply(stack()[:1], [folders[0]])
     assert not torch.equal(before, after)
-    assert torch.equal(after, StyleTranslate([folders[1]])(stack()[:1]))
+    assert torch.equal(after, StyleTranslation.apply(stack()[:1], [folders[1]]))
 
 
 def test_refused(tmp_path, folders):
@@ -70,11 +71,11 @@ def test_refused(tmp_path, folders):
         tmp_path / "hz"
     )
     with pytest.raises(InputError, match="scales by the slice"):
-        RandomStyle([tmp_path / "hz"])
+        StyleTranslation([tmp_path / "hz"])
     with pytest.raises(InputError, match="expected a folder"):
-        RandomStyle([tmp_path / "none"])
+        StyleTranslation([tmp_path / "none"])
     with pytest.raises(InputError, match="at least one folder"):
-        RandomStyle(folders[0])
+        StyleTranslation(folders[0])
     with pytest.raises(InputError, match="probability"):
-        RandomStyle(folders, p=2)
-    assert str(RandomStyle(folders[:1])) == f"RandomStyle([{folders[0]!r}], p=1.0)"
+        StyleTranslation(folders, p=2)
+    assert str(StyleTranslation(folders[:1])) == f"StyleTranslation(weights=[{folders[0]!r}], p=1.0)"

@@ -7,14 +7,14 @@ import torch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
 from torch_afm.ppm import TorchRenderer
-from torch_afm.transforms import RandomTurn, Turn
+from torch_afm.transforms import Turn
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 10.0)), pixels=(12, 12), n_slices=2, n_oscillation=3)
-KINDS = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
+SYMMETRIES = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
 
 
 def _molecule():
-    """No symmetry, off the centre of the window (1, 5)."""
+    """No symmetry, off the center of the window (1, 5)."""
     return AFMData(
         z=torch.tensor([6, 8, 1]),
         pos=torch.tensor([[1.5, 5.2, 0.0], [2.7, 5.2, -0.2], [0.6, 6.9, -0.1]], dtype=torch.float64),
@@ -22,14 +22,14 @@ def _molecule():
     )
 
 
-@pytest.mark.parametrize(("turns", "mirror"), KINDS)
+@pytest.mark.parametrize(("turns", "mirror"), SYMMETRIES)
 def test_turned_stack_is_the_stack_of_the_turned_molecule(turns, mirror):
     tip = Tip(tilt=(0.3, 0.1))
     render = TorchRenderer(SCAN, tip, dtype=torch.float64)
-    turn = Turn([turns], [mirror])
-    stack = turn.stack(render.render(_molecule(), z_top=8.5))
+    stack = Turn.apply(render.render(_molecule(), z_top=8.5), [turns], [mirror])
     moved = _molecule()
-    turn.graph([moved], turn.scan(SCAN))
+    assert Turn.apply_to_scan(SCAN, [turns], [mirror]) == SCAN
+    Turn.apply_to_graphs([moved], SCAN, [turns], [mirror])
     # The tip turns along.
     vector = np.array([-0.3 if mirror else 0.3, 0.1])
     for _ in range(turns):
@@ -50,20 +50,19 @@ def test_lattice_and_potential_turn_along(turns, mirror):
     sample.cell, sample.pbc = cell, torch.tensor([[True, True, False]])
     sample.potential = PotentialGrid(wave[:, :, None] * decay, np.array([0.2, 0.1, 0.0]), cell[0].numpy())
     render = TorchRenderer(SCAN, Tip(charges=(0.3,), charge_heights=(0.0,)), dtype=torch.float64)
-    turn = Turn([turns], [mirror])
-    stack = turn.stack(render.render(sample, z_top=8.5))
+    stack = Turn.apply(render.render(sample, z_top=8.5), [turns], [mirror])
     moved = sample.clone()
-    turn.graph([moved], SCAN)
+    Turn.apply_to_graphs([moved], SCAN, [turns], [mirror])
     bare = render.render(_molecule(), z_top=8.5)
-    assert (turn.stack(bare) - stack).std() > 0.01
+    assert (Turn.apply(bare, [turns], [mirror]) - stack).std() > 0.01
     torch.testing.assert_close(render.render(moved, z_top=8.5), stack, atol=1e-4, rtol=0)
     assert np.array_equal(sample.potential.origin, [0.2, 0.1, 0.0])
 
 
 def test_missing_atoms_move_along_and_no_tensor_changes():
-    samples = [AFMData(pos=_molecule().pos[:1], missing_pos=_molecule().pos[1:]) for _ in KINDS]
+    samples = [AFMData(pos=_molecule().pos[:1], missing_pos=_molecule().pos[1:]) for _ in SYMMETRIES]
     before = [s.missing_pos for s in samples]
-    Turn(*zip(*KINDS, strict=True)).graph(samples, SCAN)
+    Turn.apply_to_graphs(samples, SCAN, *zip(*SYMMETRIES, strict=True))
     assert torch.equal(before[3], _molecule().pos[1:])
     for sample in samples:
         whole = torch.cat([sample.pos, sample.missing_pos])
@@ -73,15 +72,15 @@ def test_missing_atoms_move_along_and_no_tensor_changes():
 
 def test_all_eight_once_undone_by_their_inverse():
     stack = torch.rand(8, 2, 3, 5, 5, generator=torch.manual_seed(0))
-    out = Turn(*zip(*KINDS, strict=True)).stack(stack)
-    inverse = [(turns if mirror else -turns % 4, mirror) for turns, mirror in KINDS]
-    assert torch.equal(Turn(*zip(*inverse, strict=True)).stack(out), stack)
+    out = Turn.apply(stack, *zip(*SYMMETRIES, strict=True))
+    inverse = [(turns if mirror else -turns % 4, mirror) for turns, mirror in SYMMETRIES]
+    assert torch.equal(Turn.apply(out, *zip(*inverse, strict=True)), stack)
     assert not any(torch.equal(out[i], stack[i]) for i in range(1, 8))
 
 
 def test_draws_all_equally():
     rng = np.random.default_rng(0)
-    drawn = [RandomTurn().draw(SCAN, np.zeros((1, 3)), rng) for _ in range(1600)]
-    counts = [drawn.count({"turns": turns, "mirror": mirror}) for turns, mirror in KINDS]
+    drawn = [Turn().draw(SCAN, np.zeros((1, 3)), rng) for _ in range(1600)]
+    counts = [drawn.count({"turns": turns, "mirror": mirror}) for turns, mirror in SYMMETRIES]
     assert sum(counts) == 1600 and min(counts) > 150
-    assert not any(RandomTurn(mirror=False).draw(SCAN, np.zeros((1, 3)), rng)["mirror"] for _ in range(50))
+    assert not any(Turn(mirror=False).draw(SCAN, np.zeros((1, 3)), rng)["mirror"] for _ in range(50))

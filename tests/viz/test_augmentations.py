@@ -6,24 +6,22 @@ import torch
 from matplotlib.collections import EllipseCollection
 
 from torch_afm.config import Scan
+from torch_afm.functional import normalize_slices
 from torch_afm.testing import water
 from torch_afm.transforms import (
     Augment,
-    NormalizeSlices,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomSliceShift,
-    RandomTurn,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    SliceShift,
+    Turn,
 )
 from torch_afm.viz import plot_augmentations
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 SCAN = Scan(pixels=(12, 12), n_slices=6)
-ALL = Augment(
-    (RandomTurn(), RandomCropSlices(4), RandomCropWindow((8, 6))), (RandomSliceShift(), RandomCutout())
-)
+ALL = Augment((Turn(), CropSlices(4), CropWindow((8, 6))), (SliceShift(), Cutout()))
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def test_a_row_for_each_augmentation_a_column_for_each_draw(tips):
     rows = [ax.get_ylabel() for ax in figure.axes[::3]]
     assert rows == ["tip", "Turn", "CropSlices", "CropWindow", "SliceShift", "Cutout", "all"]
     images = [[ax.images[0].get_array() for ax in figure.axes[i : i + 3]] for i in range(0, 21, 3)]
-    normal = NormalizeSlices()(tips)[:, 0]
+    normal = normalize_slices(tips)[:, 0]
     for k in range(3):
         assert np.allclose(images[0][k], normal[k, 4])
         turned = [torch.rot90(m, q) for m in (normal[0, 4], normal[0, 4].T) for q in range(4)]
@@ -58,4 +56,4 @@ def test_slices(tips):
     none = Augment((), ())
     for fraction, s in ((0.0, 0), (1.0, 5)):
         figure = plot_augmentations(tips, water(), SCAN, none, fraction=fraction)
-        assert np.allclose(figure.axes[0].images[0].get_array(), NormalizeSlices()(tips)[0, 0, s])
+        assert np.allclose(figure.axes[0].images[0].get_array(), normalize_slices(tips)[0, 0, s])

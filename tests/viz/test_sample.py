@@ -9,7 +9,7 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import StepPrediction
-from torch_afm.transforms import MakeMutant, Orient
+from torch_afm.transforms import Orient, RandomMutant
 from torch_afm.viz import plot_sample, plot_step
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -20,7 +20,7 @@ CLASSES = AtomClasses()
 
 
 def _sample(removed):
-    data = MakeMutant(torch.tensor(removed, dtype=torch.long), z_min=-9.0)(Orient()(from_smiles("CCO")))
+    data = RandomMutant.apply(Orient()(from_smiles("CCO")), removed, z_min=-9.0)
     data.reference, data.simulated = torch.randn(
         2, 1, 1, *SCAN.shape, generator=torch.Generator().manual_seed(0)
     )

@@ -15,31 +15,34 @@ from torch_afm import __version__
 from torch_afm.cli.parsers.dataset import PARTS
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.datasets import (
-    AFMDataset,
     CacheConfig,
     Manifest,
     MoleculeDataset,
+    RotatedMolecules,
     Shard,
+    StepDataset,
+    StepDraws,
+    StepRenderer,
     data_statistics,
     format_statistics,
     split_by_molecule,
     surfaces,
     write_cache,
 )
-from torch_afm.datasets.ledger import fault, finished
+from torch_afm.datasets.shards import finished_digests, integrity_error
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
 from torch_afm.datasets.writer import Forecast
 from torch_afm.io.files import write_json
 from torch_afm.progress import ProgressBar, duration, size
 from torch_afm.transforms import (
     Augment,
-    RandomCropSlices,
-    RandomCropWindow,
-    RandomCutout,
-    RandomNoise,
-    RandomPlane,
-    RandomSliceShift,
-    RandomTurn,
+    CropSlices,
+    CropWindow,
+    Cutout,
+    Noise,
+    Plane,
+    SliceShift,
+    Turn,
 )
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_augmentations, plot_sample, plot_statistics
@@ -58,13 +61,13 @@ def main(args: Namespace) -> int:
     else:
         molecules, source = _structures(args, config.seed)
     if args.stats:
-        return _tell(molecules, source, config, Path(args.out), args.backend)
+        return _summarize(args, molecules, source, config)
     return _render(args, molecules, source, config, shard)
 
 
 def _render(args: Namespace, molecules: list[AFMData], source: str, config: CacheConfig, shard: Shard) -> int:
     """Render what is not there yet."""
-    manifest = Manifest.of(molecules, config, source)
+    manifest = Manifest.from_molecules(molecules, config, source)
     nz, ny, nx = config.scan.shape
     print(
         f"molecules  {source}; {config.rotations} rotations, {config.draws} tip draw(s) each: "
@@ -72,10 +75,12 @@ def _render(args: Namespace, molecules: list[AFMData], source: str, config: Cach
         flush=True,
     )
     rendered = write_cache(args.out, molecules, config, shard, args.workers, args.backend, source, _announce)
-    folder, digests = Path(args.out), finished(Path(args.out), lenient=True)
-    mine = len(shard.of(len(manifest.files)))
+    folder, digests = Path(args.out), finished_digests(Path(args.out), lenient=True)
+    mine = len(shard.files(len(manifest.files)))
     there = [
-        name for name in manifest.files if not fault(folder / name, digests.get(name, set()), checksum=False)
+        name
+        for name in manifest.files
+        if not integrity_error(folder / name, digests.get(name, set()), checksum=False)
     ]
     written = sum((folder / name).stat().st_size for name in there)
     print(f"rendered   {rendered} of {mine} files now, {mine - rendered} were there and intact")
@@ -91,55 +96,50 @@ def _announce(work: Forecast) -> None:
     )
 
 
-def _tell(molecules: list[AFMData], source: str, config: CacheConfig, out: Path, backend: str) -> int:
+def _summarize(args: Namespace, molecules: list[AFMData], name: str, config: CacheConfig) -> int:
     """Print and draw what the data show."""
+    out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)  # now rather than after the work
-    dataset = AFMDataset(
-        molecules,
-        config.scan,
-        config.tip,
-        backend,
-        rotations=config.rotations,
-        candidates=config.candidates,
-        seed=config.seed,
+    source = RotatedMolecules(molecules, config.rotations, config.candidates, config.seed)
+    dataset = StepDataset(
+        source, StepDraws(seed=config.seed), StepRenderer(config.scan, config.tip, args.backend)
     )
-    statistics = data_statistics(molecules, dataset.quaternions, dataset.z_min)
-    print(f"{source}\n{format_statistics(statistics)}")
-    document = {"version": __version__, "source": source, **statistics, "thesis": THESIS_ELEMENTS}
+    statistics = data_statistics(molecules, source.quaternions, dataset.z_min)
+    print(f"{name}\n{format_statistics(statistics)}")
+    document = {"version": __version__, "source": name, **statistics, "thesis": THESIS_ELEMENTS}
     write_json(out / "stats.json", document)
     plot_statistics(statistics, THESIS_ELEMENTS, THESIS_SIZES).savefig(out / "stats.png", dpi=120)
 
-    group = int(np.random.default_rng(config.seed).integers(dataset.groups))
-    name = molecules[group // config.rotations].get("name", f"molecule {group // config.rotations}")
-    plot_sample(dataset[group], config.scan, str(name)).savefig(out / "sample.png", dpi=120)
-    _contact_sheet(dataset, group).savefig(out / "augmentations.png", dpi=120)
-    print(f"\nwrote stats.png, stats.json, sample.png ({name}) and augmentations.png to {out}")
+    index = int(np.random.default_rng(config.seed).integers(len(source)))
+    molecule = index // config.rotations
+    title = str(molecules[molecule].get("name", f"molecule {molecule}"))
+    plot_sample(dataset[index], config.scan, title).savefig(out / "sample.png", dpi=120)
+    _contact_sheet(dataset, index).savefig(out / "augmentations.png", dpi=120)
+    print(f"\nwrote stats.png, stats.json, sample.png ({title}) and augmentations.png to {out}")
     return 0
 
 
-def _contact_sheet(dataset: AFMDataset, group: int) -> Any:
-    """Every augmentation there is, of one molecule."""
-    scan = dataset.scan
-    molecules = [dataset.oriented(group) for _ in range(_DRAWS)]
-    records = dataset.draw([(epoch, group) for epoch in range(_DRAWS)], molecules)
-    stacks = dataset.render(molecules, dataset.mutate(molecules, records), records)
+def _contact_sheet(dataset: StepDataset, index: int) -> Any:
+    """Every augmentation there is, for one molecule."""
+    draws, images, scan = dataset.draws, dataset.images, dataset.images.scan
+    whole = dataset.source.oriented(index)
+    molecules = [whole] * _DRAWS
+    drawn = draws.draw([(epoch, index) for epoch in range(_DRAWS)], molecules, scan)
+    stacks = images.render(molecules, [d.reference.tip for d in drawn], images.anchor_heights(molecules))
     nx, ny = (max(2, 3 * n // 4) for n in scan.pixels)
     slices = max(1, scan.n_slices - 2)
-    frame = [RandomCropSlices(slices, (slices + 1) // 2), RandomCropWindow((nx, ny))]
+    frame = [CropSlices(slices, (slices + 1) // 2), CropWindow((nx, ny))]
     if nx == ny and np.ptp(scan.window[0]) == np.ptp(scan.window[1]):
-        frame.insert(0, RandomTurn())
-    augment = Augment(frame, (RandomPlane(), RandomNoise(), RandomSliceShift(), RandomCutout()))
-    whole = dataset.oriented(group)
+        frame.insert(0, Turn())
+    augment = Augment(frame, (Plane(), Noise(), SliceShift(), Cutout()))
     visible = remove_atoms(whole, whole.pos[:, 2] < dataset.z_min)
-    return plot_augmentations(stacks[:_DRAWS], visible, scan, augment, dataset.seed)
+    return plot_augmentations(stacks, visible, scan, augment, draws.seed)
 
 
 def _molecules(file: str | None, part: str, seed: int) -> tuple[list[AFMData], str]:
     """The molecules of ``part``, and where they come from, in words."""
-    if file is None:
-        dataset, name = MoleculeDataset(), "the embedded list"
-    else:
-        dataset, name = MoleculeDataset.read(file), Path(file).name
+    dataset = MoleculeDataset.read(file)
+    name = "the embedded list" if file is None else Path(file).name
     return _part(dataset, dataset.split(seed), part, "molecules", name)
 
 

@@ -14,7 +14,7 @@ from jsonargparse import Namespace
 from torch_afm import __version__
 from torch_afm.cli.parsers.evaluate import SPLITS
 from torch_afm.data import AFMData
-from torch_afm.datasets import AFMDataset, MoleculeDataset
+from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.evaluation import baselines, evaluate_predictions
 from torch_afm.generation import generate, load_calibration
@@ -107,14 +107,8 @@ def _timed(run: Callable[[int], T], known: int, count: int) -> T:
 
 def _steps(model: Generator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
     """The tables and figures of single-atom steps."""
-    dataset = AFMDataset(
-        molecules,
-        model.config.scan,
-        backend=args.backend,
-        z_min=model.config.z_min,
-        classes=model.classes,
-        seed=args.seed,
-    )
+    draws = StepDraws(z_min=model.config.z_min, classes=model.classes, seed=args.seed)
+    dataset = AFMDataset(molecules, model.config.scan, draws, backend=args.backend)
     order = np.random.default_rng(args.seed).permutation(len(dataset))[: args.samples].tolist()
     file, batch = out / "steps.npz", args.batch_size
 
@@ -200,7 +194,7 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
 
 
 def _molecules(file: str | None, split: str, seed: int) -> list[AFMData]:
-    source = MoleculeDataset(file)
+    source = MoleculeDataset.read(file)
     part = source.split(seed)[SPLITS.index(split)]
     if len(part) == 0:
         raise InputError(f"--molecules: expected enough molecules for a {split} split, got {len(source)}")

@@ -111,9 +111,12 @@ class Parser(jsonargparse.ArgumentParser):
         if self.groups:
             self.groups[name or cls.__name__].title = title
         prefix = f"{name}." if name else ""
-        helps = {prefix + field: text for field, text in _field_docs(cls).items()}
+        helps = _option_docs(cls, prefix)
         for action in self._actions:
             action.help = helps.get(action.dest, action.help)
+        for field, kind in get_type_hints(cls).items():
+            if self.groups and dataclasses.is_dataclass(kind) and f"{prefix}{field}" in self.groups:
+                self.groups[f"{prefix}{field}"].title = f"{field} of the {title}"
 
     def add_options(self, cls: type) -> None:
         """Add an option for every field of the dataclass ``cls``, ``--max-atoms`` for ``max_atoms``; a field
@@ -136,6 +139,15 @@ class Parser(jsonargparse.ArgumentParser):
             for name, hint in get_type_hints(cls).items()
         }
         return cls(**values)
+
+
+def _option_docs(cls: type, prefix: str) -> dict[str, str]:
+    """What docstrings say about each option of ``cls`` and of the dataclasses in it."""
+    docs = {prefix + field: text for field, text in _field_docs(cls).items()}
+    for field, kind in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            docs |= _option_docs(kind, f"{prefix}{field}.")
+    return docs
 
 
 def _is_group(hint: Any) -> bool:

@@ -22,7 +22,7 @@ class CacheConfig:
         scan: the scan of every stack.
         tip: the tip that draws start from.
         rotations: best rotations of each molecule, or windows of each surface
-            (:class:`~torch_afm.datasets.SlabDataset`).
+            (:class:`~torch_afm.datasets.SurfaceWindows`).
         candidates: orientations these are chosen from.
         draws: reference stacks of each rotation, each under a tip of its own.
         storage: ``float16``, or ``uint8`` for half the space; see :func:`torch_afm.io.hdf5.quantize`.

@@ -50,9 +50,9 @@ class SequentialGeneratorConfig(GeneratorConfig):
     """The network of :class:`torch_afm.models.SequentialGenerator`; the defaults are the preset ``thesis``.
 
     Args:
-        scan: as in :class:`GeneratorConfig`.
-        groups: likewise.
-        z_min: likewise; the scale of predicted heights.
+        scan: the scan that both stacks come from.
+        groups: elements of each atom class, as in :class:`torch_afm.elements.AtomClasses`.
+        z_min: depth in Å of the surface cut below the top atom at z = 0; the scale of predicted heights.
         node_channels: size of the node states.
         propagations: message passing steps over the graph.
         message_channels: hidden sizes of the message MLP.
@@ -111,9 +111,9 @@ class SpatialGeneratorConfig(GeneratorConfig):
     """The network of :class:`torch_afm.models.SpatialGenerator`; the defaults are the preset ``spatial``.
 
     Args:
-        scan: as in :class:`GeneratorConfig`.
-        groups: likewise.
-        z_min: likewise.
+        scan: the scan that both stacks come from.
+        groups: elements of each atom class, as in :class:`torch_afm.elements.AtomClasses`.
+        z_min: depth in Å of the surface cut below the top atom at z = 0: atoms above it are the answer.
         z_context: depth in Å down to which atoms are predicted, as context of the answer.
         stride: pixels of the stacks for one of the maps, along x and y.
         channels: channels of the levels of the U-Net, finest first.

@@ -25,7 +25,7 @@ class Range(NamedTuple):
 @dataclass(frozen=True)
 class Scaling:
     r"""An explicit, invertible map of stacks to numbers around 0: with the middle :math:`m` and half the
-    width :math:`w` of a range, :math:`x \mapsto f (x - m) / w`; nothing is clipped or rounded to grey levels.
+    width :math:`w` of a range, :math:`x \mapsto f (x - m) / w`; nothing is clipped or rounded to gray levels.
 
     Args:
         kind: what the range is of: every ``slice`` by itself (as 8-bit images of slices have it), the whole

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from torch_afm.config.generators import (
+    GeneratorConfig,
+    SequentialGeneratorConfig,
+    SpatialGeneratorConfig,
+    generator_config,
+    load_entry_point,
+    outside_generators,
+)
+from torch_afm.config.losses import SequentialLossConfig, SpatialLossConfig
 from torch_afm.utils import InputError
+
+#: Preset of the network that is trained by default, that of ``torch-afm predict``.
+PRESET = "spatial"
+
+#: Endings of files of molecules, as :meth:`torch_afm.datasets.MoleculeDataset.read` takes them.
+MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db", ".json")
+
+_LOSSES: dict[type[GeneratorConfig], type] = {
+    SequentialGeneratorConfig: SequentialLossConfig,
+    SpatialGeneratorConfig: SpatialLossConfig,
+}
+
+
+def default_loss(model: GeneratorConfig) -> Any:
+    """The default settings of the loss of a network; ``None`` for one that is neither of this package nor at
+    an entry point."""
+    if type(model) in _LOSSES:
+        return _LOSSES[type(model)]()
+    for entry in outside_generators().values():
+        network = load_entry_point(entry)
+        if network.Config is type(model):
+            return network.LossConfig()
+    return None
 
 
 @dataclass(frozen=True)
@@ -13,8 +46,10 @@ class TrainConfig:
 
     Args:
         out: folder for checkpoints, learning curves (CSV) and the finished model.
-        preset: network to train: ``thesis``, ``literal``, ``small`` or ``spatial``.
-        molecules: file of SMILES, one a line; none takes the embedded list.
+        model: the network to train.
+        loss: settings of its loss; by default its ``LossConfig``.
+        molecules: file of molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json); none takes the
+            embedded list.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
         cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
@@ -38,7 +73,6 @@ class TrainConfig:
         extra: largest number of false atoms among them, likewise.
         augmented: share of the stacks that get noise, slice shifts and cutouts.
         rotations: best rotations of each molecule, or windows of each surface.
-        z_min: depth in Å of the surface cut, atoms above which are the answer; none takes the preset's.
         seed: seed of initial weights, split, shuffling and every draw.
         render: where stacks are rendered and augmented: by the ``workers``, or, batch by batch, on the
             ``device`` of the network, for a GPU; the workers then draw and cut alone.
@@ -52,8 +86,9 @@ class TrainConfig:
         progress: show a progress bar.
     """
 
-    out: str = "runs/small"
-    preset: str = "small"
+    out: str = f"runs/{PRESET}"
+    model: GeneratorConfig = field(default_factory=lambda: generator_config(PRESET))
+    loss: Any = None
     molecules: str | None = None
     structures: str | None = None
     cache: str | None = None
@@ -74,7 +109,6 @@ class TrainConfig:
     extra: int = 0
     augmented: float = 1.0
     rotations: int = 30
-    z_min: float | None = None
     seed: int = 0
     render: str = "workers"
     workers: int = 1
@@ -87,6 +121,12 @@ class TrainConfig:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        default = default_loss(self.model)
+        if self.loss is None:
+            object.__setattr__(self, "loss", default)
+        elif default is not None and type(self.loss) is not type(default):
+            wanted, found = type(default).__name__, type(self.loss).__name__
+            raise InputError(f"loss: expected a {wanted} for this network, got a {found}")
         for name in (
             "epochs",
             "epoch_samples",
@@ -128,6 +168,6 @@ class TrainConfig:
 
     @property
     def total_steps(self) -> int:
-        """Optimiser steps of the whole run."""
+        """Optimizer steps of the whole run."""
         world = self.devices * self.num_nodes
         return self.epochs * -(-(self.epoch_samples // world) // self.batch_size)

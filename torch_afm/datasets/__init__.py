@@ -1,18 +1,17 @@
 """Data sets: molecules in three dimensions, AFM training steps, samplers, splits."""
 
 from torch_afm.config.cache import CacheConfig
-from torch_afm.datasets.afm import AFMDataset
-from torch_afm.datasets.cached import CachedAFMDataset
-from torch_afm.datasets.deferred import DeferredSteps
-from torch_afm.datasets.ledger import Shard
-from torch_afm.datasets.loader import step_loader
+from torch_afm.datasets.draws import StackDraw, StepDraw, StepDraws
+from torch_afm.datasets.loader import EpochSampler, step_loader
 from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.molecules import MoleculeDataset
-from torch_afm.datasets.sampler import EpochSampler
-from torch_afm.datasets.slab import SlabDataset, read_slabs, slab_from_ase
+from torch_afm.datasets.rendering import StepRenderer, StoredReferences
+from torch_afm.datasets.shards import Shard
+from torch_afm.datasets.slabs import SurfaceWindows, read_slabs, slab_from_ase
+from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules
 from torch_afm.datasets.splits import published_split, split_by_molecule, split_by_scaffold
 from torch_afm.datasets.statistics import data_statistics, format_statistics
-from torch_afm.datasets.steps import StepDataset
+from torch_afm.datasets.steps import AFMDataset, StepDataset
 from torch_afm.datasets.training_sets import build_training_set
 from torch_afm.datasets.water import WaterBilayers, surfaces, water_bilayer
 from torch_afm.datasets.writer import write_cache
@@ -20,14 +19,19 @@ from torch_afm.datasets.writer import write_cache
 __all__ = [
     "AFMDataset",
     "CacheConfig",
-    "CachedAFMDataset",
-    "DeferredSteps",
     "EpochSampler",
     "Manifest",
     "MoleculeDataset",
+    "MoleculeSource",
+    "RotatedMolecules",
     "Shard",
-    "SlabDataset",
+    "StackDraw",
     "StepDataset",
+    "StepDraw",
+    "StepDraws",
+    "StepRenderer",
+    "StoredReferences",
+    "SurfaceWindows",
     "WaterBilayers",
     "build_training_set",
     "data_statistics",

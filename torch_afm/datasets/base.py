@@ -1,4 +1,4 @@
-"""What the data sets share: PyG's ways of taking items."""
+"""The base of the data sets: items and subsets by PyG's rules."""
 
 from __future__ import annotations
 

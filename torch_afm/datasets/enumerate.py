@@ -1,5 +1,6 @@
 """The recipe of the embedded molecule list: scaffolds, substituents and linkers joined at random, then chosen
-so that their best rotations show the elements as often as those of the thesis' molecules do (table 2.1).
+so that their best rotations show the elements as often as the molecules of the graph-AFM thesis, Aalto
+University (see CITATION.cff), do (table 2.1).
 
 ``python -m torch_afm.datasets.enumerate --out molecules.smi.xz --keep 1500`` writes the list. Its first
 1,500 molecules, chosen by the elements they hold, come from an earlier recipe; the weights ``small`` were

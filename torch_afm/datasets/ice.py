@@ -9,20 +9,20 @@ from torch_afm.utils import InputError, check_shape
 
 
 def donors(bonds: ArrayLike, n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    r"""Which end of each bond between neighbouring molecules gives the hydrogen, at random, so that every
+    r"""Which end of each bond between neighboring molecules gives the hydrogen, at random, so that every
     molecule gives and takes as evenly as it can,
 
     .. math::
         |\mathrm{given}_v - \mathrm{taken}_v| \leq 1.
 
-    With at most four neighbours none gives more than two, and, of those with three or four, none gives or
+    With at most four neighbors none gives more than two, and, of those with three or four, none gives or
     takes fewer than one: the ice rules (Bernal and Fowler, J. Chem. Phys. 1, 515 (1933)), as an orientation
     along random Eulerian trails: each walks along bonds that none has walked before until there is no way
-    on; those that begin at a molecule with an odd number of neighbours come first. Not all orientations are
+    on; those that begin at a molecule with an odd number of neighbors come first. Not all orientations are
     equally likely.
 
     Args:
-        bonds: pairs of neighbours.
+        bonds: pairs of neighbors.
         n: number of molecules.
         rng: what draws.
 
@@ -30,7 +30,7 @@ def donors(bonds: ArrayLike, n: int, rng: np.random.Generator) -> NDArray[np.boo
         bonds ``[E, 2]``, result ``[E]``: true where the first of a pair gives.
 
     Raises:
-        InputError: for a molecule with more than four neighbours, or a number that is none of a molecule.
+        InputError: for a molecule with more than four neighbors, or a number that is none of a molecule.
     """
     bonds = np.asarray(bonds, dtype=np.int64).reshape(-1, 2)
     check_shape("bonds", bonds, (None, 2))
@@ -38,7 +38,7 @@ def donors(bonds: ArrayLike, n: int, rng: np.random.Generator) -> NDArray[np.boo
         raise InputError(f"bonds: expected numbers from 0 to {n - 1}, got {bonds.min()} to {bonds.max()}")
     degree = np.bincount(bonds.ravel(), minlength=n)
     if degree.max(initial=0) > 4:
-        raise InputError(f"bonds: expected at most 4 neighbours of each molecule, got {degree.max()}")
+        raise InputError(f"bonds: expected at most 4 neighbors of each molecule, got {degree.max()}")
     at: list[list[int]] = [[] for _ in range(n)]
     for bond in rng.permutation(len(bonds)).tolist():
         at[bonds[bond, 0]].append(bond)

@@ -1,4 +1,4 @@
-"""What a folder of rendered training data says about itself: settings, molecules, versions, files."""
+"""The manifest of a folder of rendered training data: settings, molecules, versions, files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch_afm import __version__
 from torch_afm.config import from_dict, to_dict
 from torch_afm.config.cache import CacheConfig
 from torch_afm.data import AFMData
+from torch_afm.datasets.slabs import is_surface
 from torch_afm.io.files import write_json
 from torch_afm.utils import InputError
 
@@ -45,7 +46,7 @@ class Manifest:
     surfaces: bool = False
 
     @classmethod
-    def of(cls, molecules: Sequence[AFMData], config: CacheConfig, source: str) -> Manifest:
+    def from_molecules(cls, molecules: Sequence[AFMData], config: CacheConfig, source: str) -> Manifest:
         """The manifest of ``molecules``; one without ``name`` is named by its index.
 
         Raises:
@@ -60,7 +61,7 @@ class Manifest:
             fingerprint=fingerprint(molecules),
             source=source,
             versions=versions | {package: version(package) for package in _PACKAGES},
-            surfaces="cell" in molecules[0],
+            surfaces=is_surface(molecules[0]),
         )
 
     @property

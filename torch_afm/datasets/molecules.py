@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from torch_geometric.data import Data
 
+from torch_afm.config.training import MOLECULE_SUFFIXES
 from torch_afm.data import AFMData
 from torch_afm.datasets import readers
 from torch_afm.datasets.base import GraphDataset
@@ -38,8 +39,8 @@ class Skipped(NamedTuple):
 
 
 class MoleculeDataset(GraphDataset):
-    """Molecules from SMILES, embedded by :func:`torch_afm.data.from_smiles`, or from files by one of the
-    ``from_...`` constructors; made once, on all cores, and then read from a cache with a checksum.
+    """Molecules from SMILES, embedded by :func:`torch_afm.data.from_smiles`, or from files (:meth:`read`);
+    made once, on all cores, and then read from a cache with a checksum.
 
     Item ``i`` is an :class:`AFMData` with z, pos, charge, edge_index, ``name`` (the second column of a .smi
     file, the comment of an xyz, the title of an SDF record, else ``molecule-<line>``, counted from 1) and,
@@ -47,8 +48,7 @@ class MoleculeDataset(GraphDataset):
     computation that was interrupted goes on where it stopped.
 
     Args:
-        smiles: SMILES, or the path of a .smi file (a SMILES and, optionally, a name a line; ``#`` comments);
-            by default the embedded list of :mod:`torch_afm.datasets.enumerate`.
+        smiles: by default the embedded list of :mod:`torch_afm.datasets.enumerate`.
         seed: of the conformers.
         charges: ``"gasteiger"`` or ``"mmff94"``.
         cache: whether to keep the result, or the folder to keep it in; by default the user's cache folder.
@@ -61,12 +61,12 @@ class MoleculeDataset(GraphDataset):
         failed: ``(number, where, reason)`` of every molecule that is left out.
 
     Raises:
-        InputError: for a missing or empty file or list, or if not one molecule is left.
+        InputError: for an empty list, or if not one molecule is left.
     """
 
     def __init__(
         self,
-        smiles: Sequence[str] | str | Path | None = None,
+        smiles: Sequence[str] | None = None,
         seed: int = 0,
         charges: str = "gasteiger",
         cache: Cache = True,
@@ -77,90 +77,50 @@ class MoleculeDataset(GraphDataset):
         self._published = smiles is None
 
     @classmethod
-    def from_smiles(
-        cls,
-        smiles: Sequence[str] | str | Path,
-        seed: int = 0,
-        charges: str = "gasteiger",
-        cache: Cache = True,
-    ) -> MoleculeDataset:
-        """Molecules of a list of SMILES or a .smi file: the class itself, for those who look among the
-        ``from_...``."""
-        return cls(smiles, seed, charges, cache)
-
-    @classmethod
     def read(
-        cls, path: str | Path, seed: int = 0, charges: str = "gasteiger", cache: Cache = True
+        cls, path: str | Path | None = None, seed: int = 0, charges: str = "gasteiger", cache: Cache = True
     ) -> MoleculeDataset:
-        """Molecules of a file in the format that its ending tells: .smi and .smi.xz (the class itself), .xyz
-        and .extxyz (:meth:`from_xyz`), .sdf and .mol (:meth:`from_sdf`), .db and .json (:meth:`from_ase_db`).
+        """Molecules of a file in the format of its suffix:
+
+        - ``.smi``, ``.smi.xz``: a SMILES and, optionally, a name a line; ``#`` comments;
+        - ``.xyz``, ``.extxyz``: one after the other: number of atoms, comment, ``element x y z`` and,
+          optionally, the charge in column 5. A frame whose comment has ``Properties=`` or ``Lattice=`` is
+          read as extended xyz. Bonds are those of :func:`torch_afm.data.covalent_bonds`;
+        - ``.sdf``, ``.mol``: positions and bonds as they stand there, charges from the atom property
+          ``PartialCharge``; hydrogens that the bonds call for are added where they lack, with a warning. A
+          2-D drawing is left out;
+        - ``.db``, ``.json``: an ASE database, names from the key ``name`` of its rows.
+
+        What is periodic keeps ``cell`` and ``pbc``: :class:`~torch_afm.datasets.RotatedMolecules` takes none
+        of it, :class:`~torch_afm.datasets.SurfaceWindows` does.
 
         Args:
-            path: the file.
+            path: the file; by default the embedded list.
             seed: of the conformers of SMILES.
-            charges: as there.
+            charges: model of charges for molecules that the file gives none, or only zeros: ``"gasteiger"``,
+                ``"mmff94"`` or, of files with geometries, ``"zero"``. It needs bond orders, which RDKit
+                perceives; molecules without sensible Lewis structure keep zeros, with a warning that counts
+                them.
             cache: as in the class.
 
         Raises:
-            InputError: as there, and for another ending.
+            InputError: for a file with another suffix, one that cannot be read, or holds not one molecule.
         """
+        if path is None:
+            return cls(None, seed, charges, cache)
         source = readers.SOURCES.get(Path(path).suffix.lower())
         if source is None:
             raise InputError(
-                f"{path}: expected a file ending in {', '.join(readers.SOURCES)}, got {Path(path).suffix!r}"
+                f"{path}: expected a file ending in {', '.join(MOLECULE_SUFFIXES)}, got {Path(path).suffix!r}"
             )
         return cls._from(source(path, seed, charges), cache)
-
-    @classmethod
-    def from_xyz(cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True) -> MoleculeDataset:
-        """Molecules one after the other in an xyz file: number of atoms, comment, ``element x y z`` and,
-        as an option, the charge in column 5. A frame whose comment has ``Properties=`` or ``Lattice=`` is
-        read as extended xyz.
-
-        What is periodic keeps ``cell`` and ``pbc``: :class:`~torch_afm.datasets.AFMDataset` takes none of it,
-        :class:`~torch_afm.datasets.SlabDataset` does. Bonds are those of
-        :func:`torch_afm.data.covalent_bonds`.
-
-        Args:
-            path: the file.
-            charges: model of charges for molecules that the file gives none, or only zeros: ``"gasteiger"``,
-                ``"mmff94"`` or ``"zero"``. It needs bond orders, which RDKit perceives; molecules without
-                sensible Lewis structure keep zeros, with a warning that counts them.
-            cache: as in the class.
-
-        Raises:
-            InputError: for a file that cannot be read, or holds not one molecule.
-        """
-        return cls._from(readers.xyz_source(path, charges), cache)
-
-    @classmethod
-    def from_extxyz(
-        cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True
-    ) -> MoleculeDataset:
-        """Molecules of an extended xyz file, read by ASE; see :meth:`from_xyz`."""
-        return cls._from(readers.xyz_source(path, charges), cache)
-
-    @classmethod
-    def from_sdf(cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True) -> MoleculeDataset:
-        """Molecules of an SDF, read by RDKit, positions and bonds as they stand there; hydrogens that these
-        call for are added where they lack, with a warning. A 2-D drawing is left out. For charges see
-        :meth:`from_xyz`; given ones are the atom property ``PartialCharge``."""
-        return cls._from(readers.sdf_source(path, charges), cache)
-
-    @classmethod
-    def from_ase_db(
-        cls, path: str | Path, charges: str = "gasteiger", cache: Cache = True
-    ) -> MoleculeDataset:
-        """Molecules of an ASE database (.db or .json); see :meth:`from_xyz`. Names are the key ``name``
-        of the rows, where they have it."""
-        return cls._from(readers.ase_source(path, charges), cache)
 
     @classmethod
     def from_qm9(
         cls, molecules: str | Path | Sequence[Data], charges: str = "gasteiger", cache: Cache = True
     ) -> MoleculeDataset:
         """PyG's QM9 (Ramakrishnan et al., Sci. Data 1, 140022 (2014)) with the bonds that PyG gives it, and
-        charges as in :meth:`from_xyz`.
+        charges as in :meth:`read`.
 
         Args:
             molecules: the folder of :class:`torch_geometric.datasets.QM9`, which downloads into it what is

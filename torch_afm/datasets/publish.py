@@ -1,4 +1,5 @@
-"""The recipe of the published split: ``python -m torch_afm.datasets.publish --out split.json`` writes it."""
+"""The recipe of the published split, in the sizes of the graph-AFM thesis, Aalto University (see
+CITATION.cff): ``python -m torch_afm.datasets.publish --out split.json`` writes it."""
 
 from __future__ import annotations
 
@@ -28,20 +29,20 @@ def draw_split(seed: int = 0) -> dict[str, Any]:
     """Validation and test molecules of the embedded list, drawn from those that no packaged weights saw.
 
     The molecules that they saw come from an earlier recipe, with more carbon and less chlorine and sulfur in
-    sight. So each part takes its molecules by kinds (aromatic or not, with or without Cl, with or without S)
-    in the proportions of the whole list.
+    sight. So each part takes its molecules by composition (aromatic or not, with or without Cl, with or
+    without S) in the proportions of the whole list.
 
     Returns:
         ``seed``, ``molecules`` (their number), ``sha256`` of the list, ids for ``validation`` and ``test``.
     """
     smiles = embedded_smiles()
-    kinds = np.array([_kind(s) for s in smiles])
+    composition = np.array([_composition(s) for s in smiles])
     free = np.setdiff1d(np.arange(len(smiles)), np.concatenate(split_by_molecule(_FIRST_LIST)[:2]))
     rng = np.random.default_rng(seed)
     parts: list[list[int]] = [[], []]
-    ends = np.cumsum(np.bincount(kinds)) / len(smiles)
-    for kind, (low, high) in enumerate(pairwise([0.0, *ends])):
-        drawn = rng.permutation(free[kinds[free] == kind]).tolist()
+    ends = np.cumsum(np.bincount(composition)) / len(smiles)
+    for value, (low, high) in enumerate(pairwise([0.0, *ends])):
+        drawn = rng.permutation(free[composition[free] == value]).tolist()
         for part, number in zip(parts, (_VALIDATION, _TEST), strict=True):
             count = round(high * number) - round(low * number)
             part += drawn[:count]
@@ -55,7 +56,7 @@ def draw_split(seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _kind(smiles: str) -> int:
+def _composition(smiles: str) -> int:
     atoms = list(Chem.MolFromSmiles(smiles).GetAtoms())
     held = {a.GetSymbol() for a in atoms}
     return 4 * any(a.GetIsAromatic() for a in atoms) + 2 * ("Cl" in held) + ("S" in held)

@@ -1,4 +1,4 @@
-"""Where the molecules of a data set come from: SMILES, files, ASE databases, QM9.
+"""Readers of the molecules of a data set: SMILES, files, ASE databases, QM9.
 
 Each function makes a :class:`Source`, which knows its molecules one by one, so that one that cannot be read
 is named by line or record and the others are used.
@@ -62,36 +62,45 @@ class Source:
         self.key = hashlib.sha256(inputs.encode()).hexdigest()[:24]
 
 
-def smiles_source(smiles: Sequence[str] | str | Path | None, seed: int, charges: str) -> Source:
-    """A list of SMILES, a .smi file or, for ``None``, the embedded list."""
+def smiles_source(smiles: Sequence[str] | None, seed: int, charges: str) -> Source:
+    """A list of SMILES or, for ``None``, the embedded list."""
+    if isinstance(smiles, str | Path):
+        raise InputError(
+            f"smiles: expected a list of SMILES, got {str(smiles)!r}; MoleculeDataset.read reads files"
+        )
+    found = list(embedded_smiles() if smiles is None else smiles)
+    names = [f"molecule-{i}" for i in range(1, len(found) + 1)]
+    return _conformers(found, names, found, seed, charges)
+
+
+def smi_source(path: str | Path, seed: int, charges: str) -> Source:
+    """The SMILES of a .smi or .smi.xz file."""
+    rows = read_smi(path)
+    names = [name for _, _, name in rows]
+    where = [f"line {number}, {s}" for number, s, _ in rows]
+    return _conformers([s for _, s, _ in rows], names, where, seed, charges)
+
+
+def _conformers(smiles: list[str], names: list[str], where: list[str], seed: int, charges: str) -> Source:
     if charges not in _CHARGES[:2]:
         raise InputError(f"charges: expected 'gasteiger' or 'mmff94', got {charges!r}")
     if not 0 <= seed < 2**31:
         raise InputError(f"seed: expected an integer from 0 to 2³¹ − 1, got {seed}")
-    if isinstance(smiles, str | Path):
-        rows = read_smi(smiles)
-        found = [s for _, s, _ in rows]
-        names = [name for _, _, name in rows]
-        where = [f"line {number}, {s}" for number, s, _ in rows]
-    else:
-        found = list(embedded_smiles() if smiles is None else smiles)
-        names = [f"molecule-{i}" for i in range(1, len(found) + 1)]
-        where = found
-    if not found:
+    if not smiles:
         raise InputError("smiles: expected at least one SMILES, got an empty list")
 
     def read(text: str) -> AFMData:
         return from_smiles(text, seed, charges)
 
-    contents = ["smiles", seed, charges, *found]
-    if any("." in text for text in found):
+    contents = ["smiles", seed, charges, *smiles]
+    if any("." in text for text in smiles):
         contents.append(_SIDE_BY_SIDE)
-    return Source(found, read, names, where, contents, charges, found)
+    return Source(smiles, read, names, where, contents, charges, smiles)
 
 
 def xyz_source(path: str | Path, charges: str) -> Source:
     """Molecules one after the other in an xyz or extended xyz file."""
-    path, text = _file(path, (".xyz", ".extxyz"), charges)
+    path, text = _file(path, charges)
     blocks = list(xyz_frames(text))
 
     def read(block: tuple[int, str]) -> AFMData:
@@ -108,7 +117,7 @@ def xyz_source(path: str | Path, charges: str) -> Source:
 
 def sdf_source(path: str | Path, charges: str) -> Source:
     """Records of an SDF, in the geometry that it has, hydrogens that are missing added."""
-    path, text = _file(path, (".sdf", ".mol"), charges)
+    path, text = _file(path, charges)
     blocks = list(_sdf_blocks(text))
 
     def read(block: tuple[int, str]) -> AFMData:
@@ -123,7 +132,7 @@ def sdf_source(path: str | Path, charges: str) -> Source:
 def ase_source(path: str | Path, charges: str) -> Source:
     """Rows of an ASE database: SQLite (.db) or JSON."""
     path = Path(path)
-    if path.suffix.lower() not in (".db", ".json") or not path.is_file():
+    if not path.is_file():
         raise InputError(f"path: expected an existing ASE database, .db or .json, got {str(path)!r}")
     _check_charges(charges)
     try:
@@ -189,8 +198,8 @@ def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
 
 #: Endings of files -> what reads them, given the file, the seed of conformers and the model of charges.
 SOURCES: dict[str, Callable[[str | Path, int, str], Source]] = {
-    ".smi": smiles_source,
-    ".xz": smiles_source,
+    ".smi": smi_source,
+    ".xz": smi_source,
     ".xyz": lambda path, _, charges: xyz_source(path, charges),
     ".extxyz": lambda path, _, charges: xyz_source(path, charges),
     ".sdf": lambda path, _, charges: sdf_source(path, charges),
@@ -200,10 +209,8 @@ SOURCES: dict[str, Callable[[str | Path, int, str], Source]] = {
 }
 
 
-def _file(path: str | Path, suffixes: tuple[str, ...], charges: str) -> tuple[Path, str]:
+def _file(path: str | Path, charges: str) -> tuple[Path, str]:
     path = Path(path)
-    if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: expected a file ending in {', '.join(suffixes)}, got {path.suffix!r}")
     _check_charges(charges)
     text = read_text(path)
     if not text.strip():

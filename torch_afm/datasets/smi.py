@@ -31,7 +31,7 @@ def read_smi(path: str | Path) -> list[tuple[int, str, str]]:
     """
     path = Path(path)
     if not path.name.endswith((".smi", ".smi.xz")) or not path.is_file():
-        raise InputError(f"smiles: expected a list of SMILES or an existing .smi file, got {str(path)!r}")
+        raise InputError(f"smiles: expected an existing .smi or .smi.xz file, got {str(path)!r}")
     try:
         raw = path.read_bytes()
         raw = lzma.decompress(raw) if path.suffix == ".xz" else raw

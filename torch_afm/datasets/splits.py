@@ -1,4 +1,5 @@
-"""Splits of a data set into training, validation and test molecules."""
+"""Splits of a data set into training, validation and test molecules, in the shares of the graph-AFM thesis,
+Aalto University (see CITATION.cff)."""
 
 from __future__ import annotations
 

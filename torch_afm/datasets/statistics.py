@@ -1,4 +1,5 @@
-"""What training data show: elements above the surface cut, sizes of molecules, beside those of the thesis."""
+"""Statistics of training data: elements above the surface cut and sizes of molecules, beside those of the
+graph-AFM thesis, Aalto University (see CITATION.cff)."""
 
 from __future__ import annotations
 

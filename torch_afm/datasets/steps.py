@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+import hashlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData, pack_atoms
+from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
+from torch_afm.datasets.draws import StepDraw, StepDraws, distinct_references
+from torch_afm.datasets.rendering import StepRenderer
+from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules, within_margin
 from torch_afm.elements import AtomClasses
-from torch_afm.ppm import ProbeParticleModel, place
-from torch_afm.transforms import (
-    Augment,
-    MakeMutant,
-    MoveTip,
-    RandomMutant,
-    RandomTip,
-    change_graphs,
-    change_stacks,
-    visible_atoms,
-)
+from torch_afm.transforms import change_graphs, change_stacks
 from torch_afm.utils import InputError
 
 #: What names a sample: its index, or (epoch, index), for a draw of that epoch.
 Key = int | tuple[int, int]
 
-#: All that was drawn for a sample; JSON can hold it.
-Record = dict[str, Any]
-
-#: Å outside of a window within which a tip could touch an atom that stands out.
-CLEARANCE = 3.0
-
-#: What is drawn for a mutant.
-_MUTANT = ("removed", "misplaced", "extra", "seed")
+#: Of the atoms that the stacks of deferred samples image.
+_DEFERRED = ("z", "pos", "charge", "graph")
 
 
-class StepDataset(GraphDataset, ABC):
-    r"""Single-atom training steps from oriented molecules, numbered in groups of ``mutants``: sample ``i`` is
-    mutant ``i % mutants`` of molecule (in one orientation) ``i // mutants`` (the thesis, sections 2.3 and
-    4.3).
+class StepDataset(GraphDataset):
+    r"""Training steps from oriented molecules, numbered in groups of ``draws.mutants``: sample ``i`` is
+    partial graph ``i % mutants`` of oriented molecule ``i // mutants`` (the graph-AFM thesis, Aalto
+    University (see CITATION.cff), sections 2.3 and 4.3).
 
-    The molecule is cut ``z_min`` below its top atom and some visible atoms are removed. The reference stack
-    images the whole molecule, the simulated one the mutant as prediction will know it: visible atoms only,
-    each element replaced by its class' representative, no charges. Tips are drawn independently.
+    The molecule is cut ``draws.z_min`` below its top atom and some visible atoms are removed. The reference
+    stack images the whole molecule, the simulated one the partial graph as prediction will know it: visible
+    atoms only, each element replaced by its class' representative, no charges. Tips are drawn independently.
 
     Each epoch draws afresh, from (seed, epoch, i) alone, so samples are the same whatever the order, the
     batch and the number of workers. ``dataset[i]`` is of the present :attr:`epoch`, at first 0, and
@@ -58,90 +44,71 @@ class StepDataset(GraphDataset, ABC):
     that is broken off counts, too.) :class:`~torch_afm.datasets.EpochSampler` names the epochs itself, as a
     run that is to be resumed needs.
 
-    The ``mutants`` of one group share, in each epoch, their reference stack with its tip and augmentations,
-    and the changes of the frame: it is rendered once for those in one batch, and an image encoder needs to
-    see it once. Their removed atoms, and the tip and augmentations of the simulated stack, remain each one's
-    own.
+    Samples have ``reference_id``: in one batch, those with the same number share their reference stack, which
+    is rendered once for them, and which an image encoder needs to see once. (With a ``transform``, which may
+    change stacks, they have none.)
 
     All that was drawn is kept in the sample's ``drawn``, a JSON text (PyG would round a number to float32);
     :meth:`replay` makes the same sample from it, bit for bit.
 
     Args:
-        scan: the scan that is rendered; :attr:`final_scan` is that of the finished stacks.
-        tip: the tip that draws start from.
-        backend: backend of :class:`~torch_afm.ppm.ProbeParticleModel`.
-        z_min: depth of the surface cut in Å.
-        classes: classes of the model to train.
-        keep_deep: render the mutant with the atoms below ``z_min``, which prediction cannot know.
-        true_elements: render the mutant with true elements and charges, which prediction cannot know.
-        augment: the augmentations; ``True`` for the thesis', ``False`` for none but the tip's.
-        mutants: samples that share a reference stack.
-        seed: seed of everything drawn.
-        margin: atoms farther outside of the window than this, in Å, and those of elements that ``classes`` do
-            not have, are imaged by the reference but are no part of graphs and targets, nor of the simulated
-            stack; by default all atoms are.
+        source: the oriented molecules: :class:`~torch_afm.datasets.RotatedMolecules`,
+            :class:`~torch_afm.datasets.SurfaceWindows`, or the ``molecules`` of ``images``.
+        draws: how samples are drawn.
+        images: what makes the stacks: :class:`~torch_afm.datasets.StepRenderer` or
+            :class:`~torch_afm.datasets.StoredReferences`.
+        defer: leave the stacks to :meth:`complete`, which makes them for a whole batch on the device where
+            that is: loaders' processes then draw and cut, and a GPU renders and augments. The same samples
+            come out, but for the device's rounding.
         transform: applied to each finished sample.
 
+    Attributes:
+        scan: the scan of the finished stacks.
+
     Raises:
-        InputError: for augmentations that do not suit the scan.
+        InputError: for augmentations that do not suit the scan, and for a transform, or stored references, of
+            deferred samples.
         IndexError: for an index out of range.
     """
 
     def __init__(
         self,
-        scan: Scan,
-        tip: Tip | None = None,
-        backend: str = "auto",
-        z_min: float = -0.7,
-        classes: AtomClasses | None = None,
-        keep_deep: bool = False,
-        true_elements: bool = False,
-        augment: bool | Augment = True,
-        mutants: int = 1,
-        seed: int = 0,
-        margin: float | None = None,
+        source: MoleculeSource,
+        draws: StepDraws,
+        images: StepRenderer,
+        *,
+        defer: bool = False,
         transform: Callable[[AFMData], AFMData] | None = None,
     ) -> None:
         super().__init__(transform=transform)
-        if mutants < 1:
-            raise InputError(f"mutants: expected at least 1, got {mutants}")
-        if margin is not None and not margin >= 0:
-            raise InputError(f"margin: expected a length in Å, 0 or more, got {margin}")
-        self.scan = scan
-        self.tip = tip or Tip()
-        self.z_min = z_min
-        self.classes = classes or AtomClasses()
-        self.keep_deep = keep_deep
-        self.true_elements = true_elements
-        self.mutants = mutants
-        self.seed = seed
-        self.margin = margin
-        self.random_tip = RandomTip()
-        self.random_mutant = RandomMutant()
-        if isinstance(augment, bool):
-            augment = Augment() if augment else Augment((), ())
-        self.augment = augment
-        self.final_scan = augment.scan(scan)
-        self.backend = backend
+        if defer and transform is not None:
+            raise InputError("transform: expected none for deferred samples, got one")
+        if defer and images.stored:
+            raise InputError("images: expected a renderer for deferred samples, got stored references")
+        self.source = source
+        self.draws = draws
+        self.images = images
+        self.defer = defer
+        self.scan = draws.augment.scan(images.scan)
         self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()
         self._asked = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
 
-    @cached_property
-    def renderer(self) -> ProbeParticleModel:
-        """Made when first needed: a process that has rendered cannot be forked into workers that render."""
-        return ProbeParticleModel(self.scan, self.tip, backend=self.backend)
+    def len(self) -> int:
+        return len(self.source) * self.draws.mutants
 
     @property
-    @abstractmethod
-    def groups(self) -> int:
-        """Number of oriented molecules; the constructor asks for it."""
+    def classes(self) -> AtomClasses:
+        """Classes of the network to train."""
+        return self.draws.classes
 
-    @abstractmethod
-    def oriented(self, group: int) -> AFMData:
-        """Molecule ``group``: all its atoms, charges and bonds, its top atom at z = 0."""
+    @property
+    def z_min(self) -> float:
+        """Depth of the surface cut in Å."""
+        return self.draws.z_min
 
-    def len(self) -> int:
-        return self.groups * self.mutants
+    def molecules_of(self, indices: Sequence[int]) -> np.ndarray:
+        """Numbers of the molecules that the samples ``indices`` of the whole data set are made of."""
+        return np.asarray(indices) // (self.source.orientations * self.draws.mutants)
 
     @property
     def epoch(self) -> int:
@@ -159,15 +126,11 @@ class StepDataset(GraphDataset, ABC):
         return super().__getitem__(key)
 
     def get(self, idx: int) -> AFMData:
-        (sample,) = self._make(*self._start([(self.epoch, idx)]))
+        (sample,) = self._make(*self._draw([(self.epoch, idx)]))
         return sample
 
     def __getitems__(self, keys: Sequence[Key]) -> list[AFMData]:
         """The samples of ``keys``, as loaders ask for them; all their stacks are rendered in one launch."""
-        return [self.transformed(sample) for sample in self._make(*self.start(keys))]
-
-    def start(self, keys: Sequence[Key]) -> tuple[list[AFMData], list[Record]]:
-        """The oriented molecules of the samples ``keys``, and all that is random about them."""
         indices = self.indices()
         pairs = []
         for key in keys:
@@ -176,7 +139,45 @@ class StepDataset(GraphDataset, ABC):
                 raise IndexError(f"index: expected less than {len(indices)}, got {index}")
             index = int(indices[index])
             pairs.append((self._next(index) if epoch is None else epoch, index))
-        return self._start(pairs)
+        return [self.transformed(sample) for sample in self._make(*self._draw(pairs))]
+
+    def replay(self, drawn: Sequence[str]) -> list[AFMData]:
+        """The samples whose ``drawn`` these are, from the same oriented molecules, scan, tip and surface cut.
+
+        Raises:
+            InputError: for what is no record of a sample of this data set.
+        """
+        draws = [StepDraw.from_json(text) for text in drawn]
+        for draw in draws:
+            if not 0 <= draw.group < len(self.source):
+                raise InputError(
+                    f"drawn: expected what a sample of {self} kept, got one of molecule {draw.group}"
+                )
+        samples = self._make(self.oriented([draw.group for draw in draws]), draws)
+        return [self.transformed(sample) for sample in samples]
+
+    def oriented(self, groups: Sequence[int]) -> list[AFMData]:
+        """The molecules of the source, each one's made once, with the atoms that are no part of graphs and
+        targets ``hidden`` where the source has a margin."""
+        made = {group: self.source.oriented(group) for group in set(groups)}
+        if self.source.margin is not None:
+            for molecule in made.values():
+                inside = within_margin(molecule.pos, self.images.scan, self.source.margin)
+                molecule.hidden = ~(inside & self.draws.classes.has(molecule.z))
+        return [made[group] for group in groups]
+
+    def complete(self, batch: Batch) -> Batch:
+        """A collated batch of deferred samples with its stacks, on its device; a finished batch as it is."""
+        if not self.defer:
+            return batch
+        draws = [StepDraw.from_json(text) for text in batch.drawn]
+        first, index = distinct_references(draws)
+        whole, shown = _unpack(batch, "whole"), _unpack(batch, "shown")
+        z_top = batch.rendered_z_top.cpu()[first]
+        del batch.rendered_z_top
+        stacks = self._stacks([whole[i] for i in first], shown, z_top, draws, first, index)
+        batch.reference, batch.simulated = stacks[index], stacks[len(first) :]
+        return batch
 
     def _next(self, index: int) -> int:
         """The epoch of a sample that a loader asks for."""
@@ -184,177 +185,116 @@ class StepDataset(GraphDataset, ABC):
         self._asked[index] += 1
         return epoch
 
-    def _start(self, pairs: Sequence[tuple[int, int]]) -> tuple[list[AFMData], list[Record]]:
-        molecules = self._molecules([index // self.mutants for _, index in pairs])
-        return molecules, self.draw(pairs, molecules)
+    def _draw(self, keys: Sequence[tuple[int, int]]) -> tuple[list[AFMData], Sequence[StepDraw]]:
+        """The oriented molecules of the samples ``(epoch, index)``, and all that is random about them."""
+        molecules = self.oriented([index // self.draws.mutants for _, index in keys])
+        draws = self.draws.draw(keys, molecules, self.images.scan)
+        return molecules, self.images.with_tips(draws, [epoch for epoch, _ in keys])
 
-    def replay(self, drawn: Sequence[str | Record]) -> list[AFMData]:
-        """The samples whose ``drawn`` these are, from the same oriented molecules, scan, tip and surface cut.
+    def _make(self, molecules: Sequence[AFMData], draws: Sequence[StepDraw]) -> list[AFMData]:
+        samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(molecules, draws, strict=True)]
+        first, index = distinct_references(draws)
+        whole = [molecules[i] for i in first]
+        shown = [self.draws.imaged(s, m) for s, m in zip(samples, molecules, strict=True)]
+        z_top = self.images.anchor_heights(whole, self.source.margin)
+        identity = self.images.identity.encode()
+        numbers = [_number(identity, draws[i], molecule) for i, molecule in zip(first, whole, strict=True)]
+        for i, sample, draw in zip(index, samples, draws, strict=True):
+            sample.z_top = z_top[i : i + 1]
+            if self.transform is None:
+                sample.reference_id = torch.tensor([numbers[i]])
+            sample.drawn = draw.to_json()
+        if self.defer:
+            for k, sample in enumerate(samples):
+                sample.rendered_z_top = sample.z_top  # the frame may change the other
+                # Of samples sharing a reference the first has its atoms.
+                _pack(sample, "whole", molecules[k] if k in first else AFMData.empty())
+                _pack(sample, "shown", shown[k])
+        else:
+            stacks = self._stacks(whole, shown, z_top, draws, first, index)
+            for i, sample, simulated in zip(index, samples, stacks[len(first) :], strict=True):
+                sample.reference, sample.simulated = stacks[i : i + 1], simulated[None]
+        change_graphs(samples, self.images.scan, [draw.frame for draw in draws])
+        return samples
 
-        Raises:
-            InputError: for what is no record of a sample of this data set.
-        """
-        records: list[Record] = []
-        for one in drawn:
-            try:
-                records.append(json.loads(one) if isinstance(one, str) else one)
-                known = 0 <= records[-1]["group"] < self.groups
-            except (ValueError, TypeError, KeyError):
-                known = False
-            if not known:
-                raise InputError(f"drawn: expected what a sample of {self} kept, got {str(one)[:80]!r}")
-        samples = self._make(self._molecules([record["group"] for record in records]), records)
-        return [self.transformed(sample) for sample in samples]
-
-    def draw(self, keys: Sequence[tuple[int, int]], molecules: Sequence[AFMData]) -> list[Record]:
-        """All that is random about the samples ``(epoch, index)`` of ``molecules``."""
-        shared: dict[tuple[int, int], Record] = {}
-        records = []
-        for (epoch, index), molecule in zip(keys, molecules, strict=True):
-            group = index // self.mutants
-            visible = molecule.pos[visible_atoms(molecule, self.z_min)].numpy()
-            if (epoch, group) not in shared:
-                rng = np.random.default_rng((self.seed, epoch, group, 0))
-                reference = self._draw_stack(self.draw_tip(epoch, group, rng), rng)
-                frame = self.augment.draw_frame(self.scan, visible, rng)
-                shared[epoch, group] = {"group": group, "frame": frame, "reference": reference}
-            rng = np.random.default_rng((self.seed, epoch, index, 1))
-            removed = self.random_mutant.draw(len(visible), rng)
-            simulated = self._draw_stack(self.random_tip.draw(rng), rng)
-            records.append({**shared[epoch, group], **removed, "simulated": simulated})
-        return records
-
-    def draw_tip(self, epoch: int, group: int, rng: np.random.Generator) -> Record:
-        """Move of the tip of a reference stack."""
-        return self.random_tip.draw(rng)
-
-    def mutate(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
-        """The graphs of the samples with their targets."""
-        return [
-            MakeMutant(z_min=self.z_min, **{key: r[key] for key in _MUTANT if key in r})(molecule)
-            for molecule, r in zip(molecules, records, strict=True)
-        ]
-
-    def render(
+    def _stacks(
         self,
-        molecules: Sequence[AFMData],
-        samples: Sequence[AFMData],
-        records: Sequence[Record],
-        reference: Tensor | None = None,
+        whole: Sequence[AFMData],
+        shown: Sequence[AFMData],
+        z_top: Tensor,
+        draws: Sequence[StepDraw],
+        first: Sequence[int],
+        index: Sequence[int],
     ) -> Tensor:
-        """Stacks in Hz: the distinct references (see :func:`distinct`; not rendered where given), then one of
-        each mutant. The samples get their ``z_top``.
+        """Finished stacks: those of the distinct references, then one of each partial graph.
 
         Shapes:
-            reference ``[R, C, Z, Y, X]``, result ``[R + B, C, Z, Y, X]``.
+            z_top ``[R]``, result ``[R + B, C, Z, Y, X]``.
         """
-        first, of = distinct(records)
-        whole = [molecules[i] for i in first]
-        shown = [self.as_rendered(s, m) for s, m in zip(samples, molecules, strict=True)]
-        z_top = self.place(whole)
-        for i, sample in zip(of, samples, strict=True):
-            sample.z_top = z_top[i : i + 1]
-        tips, heights = self.tips(records, torch.cat([z_top, z_top[of]]))
-        if reference is None:
-            return self.renderer.render(pack_atoms([*whole, *shown]), tips, heights)
-        simulated = self.renderer.render(pack_atoms(shown), tips[len(first) :], heights[len(first) :])
-        return torch.cat([reference.to(simulated), simulated])
-
-    def place(self, molecules: Sequence[AFMData]) -> Tensor:
-        """First anchor height in Å above each oriented molecule, without the drawn distance, ``[B]``."""
-        return place(pack_atoms([_take(m, self.in_reach(m)) for m in molecules]), self.scan, self.tip)
-
-    def in_reach(self, molecule: AFMData) -> Tensor:
-        """Atoms that the scan keeps clear of, ``[N]``: all, or those up to 3 Å outside of the window."""
-        return _within(molecule.pos, self.scan, None if self.margin is None else max(self.margin, CLEARANCE))
-
-    def tips(self, records: Sequence[Record], z_top: Tensor) -> tuple[list[Tip], Tensor]:
-        """Tip and anchor height of every stack that :meth:`render` gives; ``z_top``: heights without the
-        drawn distances."""
-        moves = [records[i]["reference"]["tip"] for i in distinct(records)[0]]
-        moves += [record["simulated"]["tip"] for record in records]
-        distances = z_top.new_tensor([move["distance"] for move in moves])
-        return [MoveTip(**move)(self.tip) for move in moves], z_top + distances
-
-    def finish(
-        self, samples: Sequence[AFMData], stacks: Tensor, records: Sequence[Record]
-    ) -> Sequence[AFMData]:
-        """Augment and normalise ``stacks`` as :meth:`render` gives them, and put them into the samples."""
-        first, of = distinct(records)
-        stacks = self.change(stacks, records)
-        self.finish_graphs(samples, records)
-        for sample, i, simulated in zip(samples, of, stacks[len(first) :], strict=True):
-            sample.reference, sample.simulated = stacks[i : i + 1], simulated[None]
-        return samples
-
-    def change(self, stacks: Tensor, records: Sequence[Record]) -> Tensor:
-        """Augment and normalise ``stacks`` as :meth:`render` gives them."""
-        references = [records[i] for i in distinct(records)[0]]
-        steps = [r["reference"]["steps"] for r in references] + [r["simulated"]["steps"] for r in records]
-        return change_stacks(stacks, [r["frame"] for r in [*references, *records]], steps)
-
-    def finish_graphs(self, samples: Sequence[AFMData], records: Sequence[Record]) -> None:
-        """What :meth:`finish` does to the samples beside their stacks."""
-        change_graphs(samples, self.scan, [record["frame"] for record in records])
-        for sample, record in zip(samples, records, strict=True):
-            sample.drawn = json.dumps(record)
-
-    def _make(self, molecules: Sequence[AFMData], records: Sequence[Record]) -> list[AFMData]:
-        samples = self.mutate(molecules, records)
-        self.finish(samples, self.render(molecules, samples, records), records)
-        return samples
+        sources = [draws[i] for i in first]
+        moves = [draw.reference.tip for draw in sources], [draw.simulated.tip for draw in draws]
+        references = self.images.references(sources)
+        if references is None:
+            heights = torch.cat([z_top, z_top[list(index)]])
+            stacks = self.images.render([*whole, *shown], [*moves[0], *moves[1]], heights)
+        else:
+            simulated = self.images.render(shown, moves[1], z_top[list(index)])
+            stacks = torch.cat([references.to(simulated), simulated])
+        frames = [draw.frame for draw in [*sources, *draws]]
+        steps = [draw.reference.steps for draw in sources] + [draw.simulated.steps for draw in draws]
+        return change_stacks(stacks, frames, steps)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         for counter in (self._epoch, self._asked):
             counter.share_memory_()
 
-    def _molecules(self, groups: Sequence[int]) -> list[AFMData]:
-        """Oriented molecules, each group's made once."""
-        made = {group: self.oriented(group) for group in set(groups)}
-        if self.margin is not None:
-            for molecule in made.values():
-                inside = _within(molecule.pos, self.scan, self.margin)
-                molecule.hidden = ~(inside & self.classes.has(molecule.z))
-        return [made[group] for group in groups]
-
-    def _draw_stack(self, tip: Record, rng: np.random.Generator) -> Record:
-        return {"tip": tip, "steps": self.augment.draw_stack(self.final_scan.shape, rng)}
-
-    def as_rendered(self, mutant: AFMData, molecule: AFMData) -> AFMData:
-        """What the simulated stack of ``mutant`` images."""
-        z, pos, charge = mutant.z, mutant.pos, mutant.charge
-        if self.keep_deep:
-            deep = molecule.pos[:, 2] < self.z_min
-            z = torch.cat([z, molecule.z[deep]])
-            pos = torch.cat([pos, molecule.pos[deep]])
-            charge = torch.cat([charge, molecule.charge[deep]])
-        if not self.true_elements:
-            z, charge = self.classes.representative(self.classes.of(z)), torch.zeros_like(charge)
-        return AFMData(z=z, pos=pos, charge=charge)
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source}{self._chosen()})"
 
 
-def distinct(records: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[int]]:
-    """Samples that differ in their reference stacks: the first of each kind, and the kind of every sample."""
-    kinds: dict[str, int] = {}
-    first: list[int] = []
-    of: list[int] = []
-    for i, record in enumerate(records):
-        kind = json.dumps([record["group"], record["frame"], record["reference"]])
-        if kind not in kinds:
-            kinds[kind] = len(first)
-            first.append(i)
-        of.append(kinds[kind])
-    return first, of
+class AFMDataset(StepDataset):
+    """Training steps of molecules, rendered on the fly: :class:`~torch_afm.datasets.StepDataset` of
+    :class:`~torch_afm.datasets.RotatedMolecules` and a :class:`~torch_afm.datasets.StepRenderer`, whose
+    arguments these are; the seed of ``draws`` is also that of the rotations."""
+
+    def __init__(
+        self,
+        molecules: Sequence[AFMData],
+        scan: Scan | None = None,
+        draws: StepDraws | None = None,
+        *,
+        rotations: int = 30,
+        candidates: int = 500,
+        tip: Tip | None = None,
+        backend: str = "auto",
+        defer: bool = False,
+        transform: Callable[[AFMData], AFMData] | None = None,
+    ) -> None:
+        draws = draws or StepDraws()
+        source = RotatedMolecules(molecules, rotations, candidates, draws.seed)
+        super().__init__(source, draws, StepRenderer(scan, tip, backend), defer=defer, transform=transform)
 
 
-def _take(molecule: AFMData, mask: Tensor) -> AFMData:
-    return AFMData(z=molecule.z[mask], pos=molecule.pos[mask], charge=molecule.charge[mask])
+def _number(identity: bytes, draw: StepDraw, molecule: AFMData) -> int:
+    """A number for the reference stack of a draw, another one for each."""
+    digest = hashlib.blake2b(identity + draw.reference_key.encode(), digest_size=8)
+    for key in ("z", "pos", "charge"):
+        digest.update(molecule[key].numpy().tobytes())
+    return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def _within(pos: Tensor, scan: Scan, margin: float | None) -> Tensor:
-    """Atoms no farther outside of the window than ``margin``, ``[N]``."""
-    if margin is None:
-        return torch.ones(len(pos), dtype=torch.bool)
-    low, high = pos.new_tensor(scan.window).T
-    return ((pos[:, :2] >= low - margin) & (pos[:, :2] <= high + margin)).all(dim=1)
+def _pack(sample: AFMData, name: str, atoms: AFMData) -> None:
+    """Give a sample the atoms that one of its stacks images."""
+    atoms.graph = torch.zeros_like(atoms.z)
+    for key in _DEFERRED:
+        sample[f"{name}_{key}"] = atoms[key]
+
+
+def _unpack(batch: Batch, name: str) -> list[AFMData]:
+    """Atoms that stacks image, a graph a sample, which the batch then has no more."""
+    counts = batch[f"{name}_graph"].bincount(minlength=batch.num_graphs).tolist()
+    parts = {key: batch[f"{name}_{key}"].split(counts) for key in _DEFERRED}
+    for key in _DEFERRED:
+        del batch[f"{name}_{key}"]
+    return [AFMData(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from torch_afm import __version__
-from torch_afm.datasets.ledger import (
-    Shard,
-    fault,
-    finished,
-    read_ledger,
-    remove_unfinished,
-    write_ledger,
-)
 from torch_afm.datasets.manifest import Manifest
+from torch_afm.datasets.shards import (
+    Shard,
+    finished_digests,
+    integrity_error,
+    read_journal,
+    remove_unfinished,
+    write_journal,
+)
 from torch_afm.io.files import write_json, write_whole
 from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
 from torch_afm.models import StyleTranslator
@@ -49,11 +49,12 @@ def build_training_set(
     seed: int = 0,
 ) -> int:
     """One of the four training sets of arXiv:2509.02240 from rendered stacks of known structures, as a folder
-    for :class:`~torch_afm.datasets.CachedAFMDataset`: ``pure`` simulation, ``handcrafted`` perturbations,
+    for :class:`~torch_afm.datasets.StoredReferences`: ``pure`` simulation, ``handcrafted`` perturbations,
     ``style`` translation, or ``hybrid``: translated, then perturbed. Stacks stay in Hz (perturbations, which
-    go by a slice's range, are made on normalised slices, whose mean and deviation are then given back); the
+    go by a slice's range, are made on normalized slices, whose mean and deviation are then given back); the
     graphs stay as they are. Only reference stacks change: what the simulator shows of a partial molecule is
-    simulated in prediction, too. Give the data set ``augment=False`` for nothing beyond these perturbations.
+    simulated in prediction, too. ``StepDraws(augment=Augment(stack=()))`` adds nothing to these
+    perturbations.
 
     ``training_set.json`` says what the set was made of and how, with the SHA-256 of the weights, and
     ``stacks-00000.drawn.json`` what was drawn for each stack of ``stacks-00000.h5``. Called again, the
@@ -85,14 +86,14 @@ def build_training_set(
     out.mkdir(parents=True, exist_ok=True)
     _record(out, {"kind": kind, **_origin(rendered, manifest), **change.description()})
     dataclasses.replace(manifest, source=f"{manifest.source}; made {kind} from {rendered.name}").write(out)
-    ledger, intact = out / Shard().ledger, finished(rendered)
+    journal, intact = out / Shard().journal, finished_digests(rendered)
     remove_unfinished(out, set(manifest.files))
-    done, written = read_ledger(ledger), 0
+    done, written = read_journal(journal), 0
     for number, name in enumerate(ProgressBar(manifest.files, desc=kind, unit="file", leave=False)):
-        reason = fault(rendered / name, intact.get(name, set()))
+        reason = integrity_error(rendered / name, intact.get(name, set()))
         if reason:
             raise InputError(f"{rendered / name}: {reason}")
-        if name in done and not fault(out / name, {done[name]}):
+        if name in done and not integrity_error(out / name, {done[name]}):
             continue
         drawn: list[Any] = []
         samples = _changed(rendered / name, manifest.span(number), change, drawn)
@@ -100,7 +101,7 @@ def build_training_set(
         write_json(out / f"{Path(name).stem}.drawn.json", drawn)
         write_whole(out / name, data)
         done[name] = hashlib.sha256(data).hexdigest()
-        write_ledger(ledger, done)
+        write_journal(journal, done)
         written += 1
     return written
 

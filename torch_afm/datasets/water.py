@@ -14,10 +14,10 @@ from scipy.spatial.transform import Rotation
 from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.ice import donors
-from torch_afm.datasets.slab import read_slabs, slab_from_ase
+from torch_afm.datasets.slabs import read_slabs, slab_from_ase
 from torch_afm.utils import InputError
 
-#: Distances in Å of neighbours in a metal that the honeycomb fits on.
+#: Distances in Å of neighbors in a metal that the honeycomb fits on.
 FITS = 2.65, 2.95
 
 #: Heights in Å of the first layer above the metal and of the second above the first.
@@ -55,8 +55,8 @@ def water_bilayer(
     molecules are missing, and sometimes a whole side of the layer.
 
     Protons obey the ice rules (Bernal and Fowler, J. Chem. Phys. 1, 515 (1933)): two hydrogens for each
-    oxygen, one hydrogen on each bond between neighbours, drawn by :func:`~torch_afm.datasets.ice.donors`;
-    hydrogens without a neighbour to point at point up, down to the metal, or into a gap. Molecules are rigid,
+    oxygen, one hydrogen on each bond between neighbors, drawn by :func:`~torch_afm.datasets.ice.donors`;
+    hydrogens without a neighbor to point at point up, down to the metal, or into a gap. Molecules are rigid,
     O-H 0.96 to 1.00 Å and H-O-H 104 to 107°, displaced and turned at random (a second layer more than the
     first), hydrogen bonds 2.65 to 3.15 Å long.
 
@@ -158,12 +158,12 @@ def surfaces(name: str) -> Sequence[AFMData]:
 
 
 class _Sites:
-    """Which sites of both layers have a molecule, and which of them are neighbours.
+    """Which sites of both layers have a molecule, and which of them are neighbors.
 
     Attributes:
         pos: of the oxygens in the perfect layers, ``[N, 3]`` Å.
         upper: whether a site is of the second layer, ``[N]``.
-        bonds: neighbours, each pair once, ``[E, 2]``; ``offset``: to the image of the second, ``[E, 3]``.
+        bonds: neighbors, each pair once, ``[E, 2]``; ``offset``: to the image of the second, ``[E, 3]``.
         pairs: of ``bonds`` and, after them, of sites that are near to each other without a bond.
         around: of each site, the unit vectors to the places around it that are free.
     """
@@ -185,7 +185,7 @@ class _Sites:
         if not lower.any():
             lower[0] = True
         share = second if second is not None else rng.choice([0.0, rng.uniform(0.05, 1.0)], p=[0.4, 0.6])
-        # An island: the sites nearest to its centre, with a ragged outline.
+        # An island: the sites nearest to its center, with a ragged outline.
         away = fractions[:, :2] - rng.random(2)
         distance = np.linalg.norm((away - np.rint(away)) @ slab.cell[:2], axis=1) + rng.normal(
             0, 1.5, len(places)
@@ -270,7 +270,7 @@ class _Sites:
     def _two(
         self, site: int, given: list[np.ndarray], rng: np.random.Generator, h_down: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Directions of a molecule's hydrogens: to the neighbours that are given one, and to free places."""
+        """Directions of a molecule's hydrogens: to the neighbors that are given one, and to free places."""
         up, both = np.array([0.0, 0.0, 1.0]), list(given)
         while len(both) < 2:
             free = list(self.around[site])

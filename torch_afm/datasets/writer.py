@@ -13,32 +13,31 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch_geometric.data import Batch
 
 from torch_afm.config.cache import CacheConfig
 from torch_afm.data import AFMData
-from torch_afm.datasets.afm import AFMDataset
-from torch_afm.datasets.ledger import (
-    Shard,
-    fault,
-    finished,
-    read_ledger,
-    remove_unfinished,
-    write_ledger,
-)
+from torch_afm.datasets.draws import StepDraws
 from torch_afm.datasets.manifest import Manifest
-from torch_afm.datasets.slab import SlabDataset
-from torch_afm.datasets.steps import StepDataset
+from torch_afm.datasets.rendering import StepRenderer
+from torch_afm.datasets.shards import (
+    Shard,
+    finished_digests,
+    integrity_error,
+    read_journal,
+    remove_unfinished,
+    write_journal,
+)
+from torch_afm.datasets.slabs import SurfaceWindows
+from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules
 from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
 from torch_afm.progress import ProgressBar
-from torch_afm.transforms import MoveTip
+from torch_afm.transforms import Augment
 from torch_afm.utils import InputError
 
 #: Stacks rendered in one launch, and to tell what all of them will take.
@@ -71,7 +70,8 @@ def write_cache(
     source: str = "molecules of the caller",
     announce: Callable[[Forecast], None] | None = None,
 ) -> int:
-    """Render the reference stacks of training steps into HDF5 files, for :class:`CachedAFMDataset`.
+    """Render the reference stacks of training steps into HDF5 files, for
+    :class:`~torch_afm.datasets.StoredReferences`.
 
     Each file is written whole or not at all, then listed with its checksum. Called again, after whatever
     interruption, the function checks the files listed, and renders those that are missing or damaged. Equal
@@ -80,7 +80,7 @@ def write_cache(
     Args:
         folder: made where it does not exist.
         molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``, or periodic surfaces, with
-            ``cell`` and ``pbc`` besides (:class:`~torch_afm.datasets.SlabDataset`).
+            ``cell`` and ``pbc`` besides (:class:`~torch_afm.datasets.SurfaceWindows`).
         config: the settings.
         shard: which part of the files to render, where several jobs share the work.
         workers: processes that render; none renders in this one.
@@ -98,16 +98,16 @@ def write_cache(
     """
     import_h5py()
     folder, config, shard = Path(folder), config or CacheConfig(), shard or Shard()
-    manifest = Manifest.of(molecules, config, source)
+    manifest = Manifest.from_molecules(molecules, config, source)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         manifest.write(folder)
         todo = _todo(folder, manifest, shard)
         if todo:
-            write = _FileWriter(folder, manifest, _dataset(molecules, config, backend))
+            write = _FileWriter(folder, manifest, _source(molecules, manifest), backend)
             if announce is not None:
                 announce(write.forecast(todo, workers))
-            _render_files(write, todo, folder / shard.ledger, workers)
+            _render_files(write, todo, folder / shard.journal, workers)
     except OSError as error:
         raise InputError(
             f"{error.filename or folder}: {error.strerror or error}; finished files are kept, and the same "
@@ -116,25 +116,24 @@ def write_cache(
     return len(todo)
 
 
-def _dataset(molecules: Sequence[AFMData], config: CacheConfig, backend: str) -> StepDataset:
-    """What the stacks are the references of."""
-    if "cell" in molecules[0]:
-        of: Callable[..., StepDataset] = partial(SlabDataset, windows=config.rotations)
-    else:
-        of = partial(AFMDataset, rotations=config.rotations, candidates=config.candidates)
-    return of(molecules, scan=config.scan, tip=config.tip, backend=backend, augment=False, seed=config.seed)
+def _source(molecules: Sequence[AFMData], manifest: Manifest) -> MoleculeSource:
+    """The oriented molecules of the stacks."""
+    config = manifest.config
+    if manifest.surfaces:
+        return SurfaceWindows(molecules, config.scan, config.rotations, seed=config.seed)
+    return RotatedMolecules(molecules, config.rotations, config.candidates, config.seed)
 
 
 def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
     """Numbers of this shard's files that are missing or damaged."""
-    mine = shard.of(len(manifest.files))
+    mine = shard.files(len(manifest.files))
     names = [manifest.files[number] for number in mine]
-    remove_unfinished(folder, {shard.ledger, *names})
-    digests = finished(folder, lenient=True)
+    remove_unfinished(folder, {shard.journal, *names})
+    digests = finished_digests(folder, lenient=True)
     todo = []
     checks = ProgressBar(mine, desc="check", unit="file", leave=False, disable=not digests)
     for number, name in zip(checks, names, strict=True):
-        reason = fault(folder / name, digests.get(name, set()))
+        reason = integrity_error(folder / name, digests.get(name, set()))
         if reason:
             todo.append(number)
             if name in digests:
@@ -145,10 +144,12 @@ def _todo(folder: Path, manifest: Manifest, shard: Shard) -> list[int]:
 class _FileWriter:
     """Renders one file, given its number, and returns its SHA-256."""
 
-    def __init__(self, folder: Path, manifest: Manifest, dataset: StepDataset) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, source: MoleculeSource, backend: str) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.dataset = dataset
+        self.source = source
+        self.draws = StepDraws(augment=Augment(stack=()), seed=manifest.config.seed)
+        self.images = StepRenderer(manifest.config.scan, manifest.config.tip, backend)
 
     def __call__(self, number: int, tick: Callable[[int], Any] = lambda stacks: None) -> str:
         data = self._packed(self.manifest.span(number), tick)
@@ -177,45 +178,43 @@ class _FileWriter:
         return pack_samples(samples(), config.storage, config.compression)
 
     def _samples(self, span: Sequence[int]) -> Iterator[StoredSample]:
-        config, dataset = self.manifest.config, self.dataset
+        config, source = self.manifest.config, self.source
         for start in range(0, len(span), _BATCH):
             origins = [divmod(i, config.draws) for i in span[start : start + _BATCH]]
-            graphs = [dataset.oriented(group) for group, _ in origins]
-            # The tips of AFMDataset's references in epoch 0, 1, ...
-            records = dataset.draw([(draw, group) for group, draw in origins], graphs)
-            tips = [MoveTip(**record["reference"]["tip"]) for record in records]
-            batch = Batch.from_data_list(graphs)
-            z_top = dataset.place(graphs)
-            shifts = torch.tensor([tip.distance for tip in tips], dtype=z_top.dtype)
-            stacks = dataset.renderer.render(batch, [tip(config.tip) for tip in tips], z_top + shifts)
+            graphs = [source.oriented(group) for group, _ in origins]
+            # The tips of references that are rendered in epoch 0, 1, ...
+            draws = self.draws.draw([(draw, group) for group, draw in origins], graphs, config.scan)
+            moves = [draw.reference.tip for draw in draws]
+            z_top = self.images.anchor_heights(graphs, source.margin)
+            stacks = self.images.render(graphs, moves, z_top)
             for i, (group, draw) in enumerate(origins):
                 molecule, rotation = divmod(group, config.rotations)
-                x, y = tips[i].tilt
+                x, y = moves[i]["tilt"]
                 yield StoredSample(
                     graph=graphs[i],
                     stack=stacks[i].cpu(),
                     z_top=float(z_top[i]),
                     tilt=(x, y),
-                    distance=tips[i].distance,
+                    distance=moves[i]["distance"],
                     molecule=molecule,
                     rotation=rotation,
                     draw=draw,
                 )
 
 
-def _render_files(write: _FileWriter, todo: list[int], ledger: Path, workers: int) -> None:
-    """Render the files of numbers ``todo``, listing each in ``ledger`` as soon as it is finished."""
+def _render_files(write: _FileWriter, todo: list[int], journal: Path, workers: int) -> None:
+    """Render the files of numbers ``todo``, listing each in ``journal`` as soon as it is finished."""
     try:
-        entries = read_ledger(ledger)
+        entries = read_journal(journal)
     except InputError:
-        entries = {}  # of which finished() has warned
+        entries = {}  # of which finished_digests() has warned
     total = sum(len(write.manifest.span(number)) for number in todo)
     bar = ProgressBar(total=total, desc="render", unit="stack")
     rendered = _in_processes(write, todo, workers) if workers else _here(write, todo, bar)
     with closing(rendered), bar:
         for number, digest in rendered:
             entries[write.manifest.files[number]] = digest
-            write_ledger(ledger, entries)
+            write_journal(journal, entries)
             if workers:
                 bar.update(len(write.manifest.span(number)))
 

@@ -23,7 +23,7 @@ from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.record import score_molecule
 from torch_afm.ppm import Renderer, place
 from torch_afm.progress import ProgressBar
-from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
+from torch_afm.transforms import Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
 #: Turns a stack, its simulator and its first anchor height in Å into a prediction.
@@ -84,8 +84,7 @@ def draw_trial(
     truth = Orient(turns[int(rng.integers(len(turns)))])(molecule)
     z_top = float(place(truth, renderer.scan, renderer.tip))
     moves = [RandomTip().draw(rng) for _ in range(2)]
-    tips = [MoveTip(**move)(renderer.tip) for move in moves]
-    heights = [z_top + move["distance"] for move in moves]
+    tips, heights = zip(*(RandomTip.apply(renderer.tip, z_top, **move) for move in moves), strict=True)
     stacks = [renderer.render(truth, tip=t, z_top=h).cpu() for t, h in zip(tips, heights, strict=True)]
     return Trial(number, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
 

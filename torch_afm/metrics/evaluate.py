@@ -23,12 +23,12 @@ Predictor = Callable[[Batch], StepPrediction]
 
 
 class Steps(Protocol):
-    """What :class:`torch_afm.datasets.AFMDataset` gives."""
+    """What :class:`torch_afm.datasets.StepDataset` gives."""
 
     classes: AtomClasses
     z_min: float
-    rotations: int
-    mutants: int
+
+    def molecules_of(self, indices: Sequence[int]) -> np.ndarray: ...
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Sequence[AFMData]: ...
 
@@ -62,7 +62,7 @@ def evaluate_steps(
     for start in ProgressBar(starts, desc="single steps", unit="batch", leave=False):
         part = list(indices[start : start + batch_size])
         batch = Batch.from_data_list(list(dataset.__getitems__([(0, i) for i in part])))
-        molecule = np.array(part) // (dataset.rotations * dataset.mutants)
+        molecule = dataset.molecules_of(part)
         for name, predict in predictors.items():
             metrics[name].update(predict(batch), batch, molecule)
         if file is not None:

@@ -3,7 +3,7 @@
 from torch_afm.config.style import StyleConfig
 from torch_afm.config.training import TrainConfig
 from torch_afm.train.datamodule import AFMDataModule
-from torch_afm.train.module import GeneratorModule, SpatialModule
+from torch_afm.train.module import GeneratorModule
 from torch_afm.train.run import train
 from torch_afm.train.style_module import StyleModule
 from torch_afm.train.style_run import train_style
@@ -11,7 +11,6 @@ from torch_afm.train.style_run import train_style
 __all__ = [
     "AFMDataModule",
     "GeneratorModule",
-    "SpatialModule",
     "StyleConfig",
     "StyleModule",
     "TrainConfig",

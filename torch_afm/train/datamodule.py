@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, cast
 
 import lightning as L
@@ -11,26 +10,28 @@ import numpy as np
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
-from torch_afm.config import GeneratorConfig, to_dict
+from torch_afm.config import to_dict
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import (
-    AFMDataset,
-    CachedAFMDataset,
-    DeferredSteps,
     EpochSampler,
-    Manifest,
     MoleculeDataset,
-    SlabDataset,
+    MoleculeSource,
+    RotatedMolecules,
     StepDataset,
+    StepDraws,
+    StepRenderer,
+    StoredReferences,
+    SurfaceWindows,
     split_by_molecule,
     step_loader,
     surfaces,
 )
 from torch_afm.datasets.manifest import fingerprint
+from torch_afm.datasets.slabs import is_surface
 from torch_afm.elements import AtomClasses
 from torch_afm.progress import ProgressBar
-from torch_afm.transforms import RandomMutant
+from torch_afm.transforms import Augment, RandomMutant
 from torch_afm.utils import InputError
 
 
@@ -39,8 +40,7 @@ class AFMDataModule(L.LightningDataModule):
     left alone: ``torch-afm evaluate`` scores molecules.
 
     Args:
-        model: settings of the model: its scan, surface cut and classes.
-        config: settings of the run.
+        config: settings of the run, and of the network: its scan, depth of targets and classes.
         molecules: molecules to use instead of those that ``config`` names.
 
     Attributes:
@@ -48,14 +48,8 @@ class AFMDataModule(L.LightningDataModule):
             molecules, and the settings of the cache.
     """
 
-    def __init__(
-        self,
-        model: GeneratorConfig,
-        config: TrainConfig,
-        molecules: list[AFMData] | None = None,
-    ) -> None:
+    def __init__(self, config: TrainConfig, molecules: list[AFMData] | None = None) -> None:
         super().__init__()
-        self.model = model
         self.config = config
         self.molecules = molecules
         self.parts: list[StepDataset] = []
@@ -71,31 +65,50 @@ class AFMDataModule(L.LightningDataModule):
             raise InputError(
                 f"molecules: expected enough for a training and a validation part, got {len(source)} in all"
             )
-        # Validation has one mutant of each orientation, whatever training has.
-        z_min = self.model.z_targets
-        settings: dict[str, Any] = {"z_min": z_min, "classes": AtomClasses(self.model.groups)}
-        settings["seed"] = self.config.seed
-        if "cell" in train[0]:
-            on_the_fly: Callable[..., StepDataset] = partial(SlabDataset, windows=self.config.rotations)
-        else:
-            on_the_fly = partial(AFMDataset, rotations=self.config.rotations)
-        on_the_fly = partial(on_the_fly, scan=self.model.scan, **settings)
         if self.config.cache is None:
-            self.parts.append(on_the_fly(train, mutants=self.config.mutants))
+            self.parts.append(self._rendered(train, self.config.mutants))
         else:
-            cached = CachedAFMDataset(self.config.cache, mutants=self.config.mutants, **settings)
-            self._check_cache(cached, train)
-            self.origin["cache_settings"] = to_dict(cached.manifest.config)
-            self.parts.append(cached)
-        self.parts.append(on_the_fly(validation))
-        for part in self.parts:
-            part.random_mutant = RandomMutant(self.config.empty, self.config.misplaced, self.config.extra)
-            part.augment.share = self.config.augmented
+            self.parts.append(self._stored(self.config.cache, train))
+        # Validation has one partial graph of each orientation, whatever training has.
+        self.parts.append(self._rendered(validation, mutants=1))
+
+    def _draws(self, mutants: int) -> StepDraws:
+        config = self.config
+        return StepDraws(
+            z_min=config.model.z_targets,
+            classes=AtomClasses(config.model.groups),
+            mutants=mutants,
+            mutant=RandomMutant(config.empty, config.misplaced, config.extra),
+            augment=Augment(share=config.augmented),
+            seed=config.seed,
+        )
+
+    def _rendered(self, molecules: Sequence[AFMData], mutants: int) -> StepDataset:
+        config, scan = self.config, self.config.model.scan
+        source: MoleculeSource
+        if is_surface(molecules[0]):
+            source = SurfaceWindows(molecules, scan, config.rotations, seed=config.seed)
+        else:
+            source = RotatedMolecules(molecules, config.rotations, seed=config.seed)
+        return StepDataset(source, self._draws(mutants), StepRenderer(scan), defer=config.render == "device")
+
+    def _stored(self, folder: str, molecules: list[AFMData]) -> StepDataset:
+        stored = StoredReferences(folder)
+        found = stored.manifest
+        if found.config.scan != self.config.model.scan:
+            raise InputError(f"cache: expected stacks of {self.config.model.scan}, got {found.config.scan}")
+        if found.fingerprint != fingerprint(molecules):
+            raise InputError(
+                f"cache: expected the {len(molecules)} training molecules of this run, got "
+                f"{len(found.molecules)} others ({found.source}); torch-afm dataset --part train renders them"
+            )
+        self.origin["cache_settings"] = to_dict(found.config)
+        return StepDataset(stored.molecules, self._draws(self.config.mutants), stored)
 
     def _source(self) -> tuple[Sequence[AFMData], Sequence[np.ndarray]]:
         """All molecules or surfaces, and the indices of each part of the split."""
         if self.molecules is None and self.config.structures is None:
-            source = MoleculeDataset(self.config.molecules)
+            source = MoleculeDataset.read(self.config.molecules)
             return cast(Sequence[AFMData], source), source.split(self.config.seed)
         if self.molecules is None:
             made = ProgressBar(
@@ -127,21 +140,7 @@ class AFMDataModule(L.LightningDataModule):
         return self._loader(1, [(0, i) for i in mine.tolist()])
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        return self._deferred(0).complete(batch) if self.config.render == "device" else batch
-
-    def _check_cache(self, cached: CachedAFMDataset, molecules: list[AFMData]) -> None:
-        found = cached.manifest
-        if found.config.scan != self.model.scan:
-            raise InputError(f"cache: expected stacks of {self.model.scan}, got {found.config.scan}")
-        if found.fingerprint != Manifest.of(molecules, found.config, "").fingerprint:
-            raise InputError(
-                f"cache: expected the {len(molecules)} training molecules of this run, got "
-                f"{len(found.molecules)} others ({found.source}); torch-afm dataset --part train renders them"
-            )
-
-    def _deferred(self, part: int) -> DeferredSteps:
-        return DeferredSteps(cast(AFMDataset, self.parts[part]))
+        return self.parts[0].complete(batch)
 
     def _loader(self, part: int, sampler: Any) -> DataLoader:
-        dataset = self._deferred(part) if self.config.render == "device" else self.parts[part]
-        return step_loader(dataset, self.config.batch_size, self.config.workers, sampler=sampler)
+        return step_loader(self.parts[part], self.config.batch_size, self.config.workers, sampler=sampler)

@@ -15,7 +15,7 @@ def keep_memory() -> bool:
     stay allocated.
 
     Returns:
-        Whether the C library could be told (glibc; elsewhere nothing is done).
+        whether the C library did so (glibc does; elsewhere nothing happens).
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,15 +1,14 @@
-"""The Lightning modules of the generators."""
+"""The Lightning module of every generator."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import Module
 from torch_geometric.data import Batch
 
 from torch_afm.config.training import TrainConfig
@@ -17,20 +16,23 @@ from torch_afm.metrics import StepMetrics, headline
 from torch_afm.models import Generator
 
 
-class StepModule(L.LightningModule):
-    """Training steps of a network under a loss that gives named terms and their ``total``: Adam.
+class GeneratorModule(L.LightningModule):
+    """Training steps of a generator under its loss: Adam. Of a network that proposes one atom a step the
+    single-step scores on the validation molecules are logged, too.
 
     Args:
         model: the network.
-        loss: takes what the network gives, and the batch.
-        config: learning rate and schedule.
+        config: learning rate and schedule, and the settings of the loss.
     """
 
-    def __init__(self, model: Module, loss: Module, config: TrainConfig) -> None:
+    model: Generator
+
+    def __init__(self, model: Generator, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
-        self.loss = loss
+        self.loss = model.make_loss(config.loss)
+        self.metrics = self._new_metrics()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         terms = self.loss(self.model(batch), batch)
@@ -39,17 +41,27 @@ class StepModule(L.LightningModule):
             values, on_step=False, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True, prog_bar=False
         )
         self.log("loss", terms.total.detach(), prog_bar=True, logger=False)
-        return terms.total
+        return cast(Tensor, terms.total)
+
+    def on_validation_epoch_start(self) -> None:
+        self.metrics = self._new_metrics()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.validate(batch)
+        out = self.validate(batch)
+        if self.metrics is not None:
+            self.metrics.update(out, batch)
 
     def validate(self, batch: Batch) -> Any:
-        """Log the loss of ``batch``; returns the prediction."""
+        """Log the loss of ``batch``; returns the network's output."""
         out = self.model(batch)
         values = {f"val/{k}": v for k, v in self.loss(out, batch)._asdict().items()}
         self.log_dict(values, on_epoch=True, batch_size=batch.num_graphs, sync_dist=True)
         return out
+
+    def on_validation_epoch_end(self) -> None:
+        if self.metrics is not None:
+            scores = headline(self._of_all_processes(self.metrics).compute())
+            self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)
@@ -59,53 +71,16 @@ class StepModule(L.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _cosine(step, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def _new_metrics(self) -> StepMetrics | None:
+        return StepMetrics(self.model.classes, self.model.config.z_min) if self.model.sequential else None
 
-class GeneratorModule(StepModule):
-    """Single-atom training steps (the thesis, section 4.3): Adam on the loss of Eq. 4.12, and the thesis'
-    single-step metrics on the validation molecules.
-
-    Args:
-        model: the network.
-        config: learning rate and schedule.
-    """
-
-    model: Generator
-
-    def __init__(self, model: Generator, config: TrainConfig) -> None:
-        super().__init__(model, model.make_loss(), config)
-        self.metrics = StepMetrics(model.classes, model.config.z_min)
-
-    def on_validation_epoch_start(self) -> None:
-        self.metrics = StepMetrics(self.model.classes, self.model.config.z_min)
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.metrics.update(self.validate(batch), batch)
-
-    def on_validation_epoch_end(self) -> None:
-        scores = headline(self._of_all_processes().compute())
-        self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=True)
-
-    def _of_all_processes(self) -> StepMetrics:
+    def _of_all_processes(self, metrics: StepMetrics) -> StepMetrics:
         if self.trainer.world_size == 1:
-            return self.metrics
+            return metrics
         parts: list[dict[str, np.ndarray]] = [{}] * self.trainer.world_size
-        torch.distributed.all_gather_object(parts, self.metrics.rows())
+        torch.distributed.all_gather_object(parts, metrics.rows())
         rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return StepMetrics.from_rows(rows, self.model.classes, self.model.config.z_min)
-
-
-class SpatialModule(StepModule):
-    """Training steps of a :class:`~torch_afm.models.SpatialGenerator` towards all missing atoms.
-
-    Args:
-        model: the network.
-        config: learning rate and schedule.
-    """
-
-    model: Generator
-
-    def __init__(self, model: Generator, config: TrainConfig) -> None:
-        super().__init__(model, model.make_loss(), config)
 
 
 def _cosine(step: int, total: int, warmup: float = 0.02, final: float = 0.01) -> float:

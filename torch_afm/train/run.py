@@ -17,14 +17,14 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from torch_afm.config import GeneratorConfig, generator_config, to_dict
+from torch_afm.config import GeneratorConfig, to_dict
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.io.journal import keep_settings
 from torch_afm.models import Generator, make_generator
 from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.memory import keep_memory
-from torch_afm.train.module import GeneratorModule, SpatialModule
+from torch_afm.train.module import GeneratorModule
 from torch_afm.utils import InputError
 from torch_afm.viz.curves import plot_curves
 
@@ -32,11 +32,7 @@ from torch_afm.viz.curves import plot_curves
 _FREE = {"out", "epochs", "patience", "progress", "workers", "tensorboard", "threads"}
 
 
-def train(
-    config: TrainConfig,
-    molecules: list[AFMData] | None = None,
-    settings: GeneratorConfig | None = None,
-) -> Generator:
+def train(config: TrainConfig, molecules: list[AFMData] | None = None) -> Generator:
     """Train a generator. If ``config.out`` holds a checkpoint of an interrupted run, continue it: a run
     continued at the end of an epoch gives the same numbers as one never interrupted.
 
@@ -47,7 +43,6 @@ def train(
     Args:
         config: the settings.
         molecules: molecules to use instead of those that ``config`` names.
-        settings: settings of the network to train instead of those that ``config.preset`` names.
 
     Raises:
         InputError: if the folder holds a run with other settings or molecules (more epochs are no other
@@ -56,10 +51,7 @@ def train(
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    settings = settings or generator_config(config.preset)
-    if config.z_min is not None:
-        settings = dataclasses.replace(settings, z_min=config.z_min)
-    data = AFMDataModule(settings, config, molecules)
+    data = AFMDataModule(config, molecules)
     data.setup()
     keep_settings(out / "train.json", {**to_dict(config), **data.origin}, _FREE)
     if config.threads:
@@ -68,8 +60,8 @@ def train(
 
     if config.accelerator != "gpu":
         keep_memory()
-    model = _model(settings, config.init)
-    module = (GeneratorModule if model.sequential else SpatialModule)(model, config)
+    model = _model(config.model, config.init)
+    module = GeneratorModule(model, config)
     # The settings were written there a moment ago.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
     trainer = L.Trainer(
@@ -117,12 +109,12 @@ def _model(settings: GeneratorConfig, init: str | None) -> Generator:
     if init is None:
         return model
     known = type(model).from_pretrained(init)
-    of = known.config
+    found = known.config
     if known.has_context:
         # Where the answer is cut is no part of that network.
-        of = dataclasses.replace(of, z_min=settings.z_min)
-    if of != settings:
-        raise InputError(f"init: expected weights of the preset's network, got others in {init}")
+        found = dataclasses.replace(found, z_min=settings.z_min)
+    if found != settings:
+        raise InputError(f"init: expected weights of the network to train, got others in {init}")
     model.load_state_dict(known.state_dict())
     return model
 

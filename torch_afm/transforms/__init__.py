@@ -1,58 +1,39 @@
-"""Molecules into training steps, and the augmentations of stacks: RandomX draws, X applies."""
+"""Molecules into training steps, and the augmentations of stacks: an instance draws, ``apply`` applies."""
 
-from torch_afm.transforms.augment import Augment, change_graphs, change_stacks
-from torch_afm.transforms.creep import Creep, RandomCreep
-from torch_afm.transforms.crop_slices import CropSlices, RandomCropSlices
-from torch_afm.transforms.crop_window import CropWindow, RandomCropWindow
-from torch_afm.transforms.cutout import CutOut, RandomCutout
-from torch_afm.transforms.double_tip import DoubleTip, RandomDoubleTip
-from torch_afm.transforms.drift import Drift, RandomDrift
-from torch_afm.transforms.handcrafted import handcrafted
-from torch_afm.transforms.mutant import MakeMutant, RandomMutant, visible_atoms
-from torch_afm.transforms.noise import AddNoise, RandomNoise
-from torch_afm.transforms.normalize import NormalizeSlices
+from torch_afm.transforms.augment import Augment, change_graphs, change_stacks, handcrafted
+from torch_afm.transforms.base import FrameAugmentation, StackAugmentation
+from torch_afm.transforms.crop import CropSlices, CropWindow
+from torch_afm.transforms.cutout import Cutout
+from torch_afm.transforms.drift import Creep, Drift
+from torch_afm.transforms.mutant import RandomMutant, visible_atoms
+from torch_afm.transforms.noise import Noise, RowOffsets
 from torch_afm.transforms.orient import Orient
-from torch_afm.transforms.plane import AddPlane, RandomPlane
-from torch_afm.transforms.random_tip import MoveTip, RandomTip
+from torch_afm.transforms.plane import Plane
+from torch_afm.transforms.random_tip import RandomTip
 from torch_afm.transforms.rotations import best_rotations, flat_rotation, visibility_entropy
-from torch_afm.transforms.row_offsets import AddRowOffsets, RandomRowOffsets
-from torch_afm.transforms.slice_shift import RandomSliceShift, ShiftSlices
-from torch_afm.transforms.style import RandomStyle, StyleTranslate
-from torch_afm.transforms.tip_asymmetry import RandomTipAsymmetry, TipAsymmetry
-from torch_afm.transforms.turn import RandomTurn, Turn
+from torch_afm.transforms.slice_shift import SliceShift
+from torch_afm.transforms.style import StyleTranslation
+from torch_afm.transforms.tip_shape import DoubleTip, TipAsymmetry
+from torch_afm.transforms.turn import Turn
 
 __all__ = [
-    "AddNoise",
-    "AddPlane",
-    "AddRowOffsets",
     "Augment",
     "Creep",
     "CropSlices",
     "CropWindow",
-    "CutOut",
+    "Cutout",
     "DoubleTip",
     "Drift",
-    "MakeMutant",
-    "MoveTip",
-    "NormalizeSlices",
+    "FrameAugmentation",
+    "Noise",
     "Orient",
-    "RandomCreep",
-    "RandomCropSlices",
-    "RandomCropWindow",
-    "RandomCutout",
-    "RandomDoubleTip",
-    "RandomDrift",
+    "Plane",
     "RandomMutant",
-    "RandomNoise",
-    "RandomPlane",
-    "RandomRowOffsets",
-    "RandomSliceShift",
-    "RandomStyle",
     "RandomTip",
-    "RandomTipAsymmetry",
-    "RandomTurn",
-    "ShiftSlices",
-    "StyleTranslate",
+    "RowOffsets",
+    "SliceShift",
+    "StackAugmentation",
+    "StyleTranslation",
     "TipAsymmetry",
     "Turn",
     "best_rotations",

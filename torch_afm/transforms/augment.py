@@ -1,8 +1,9 @@
-"""All augmentations of a training sample, drawn and applied."""
+"""All augmentations of a training sample, drawn and applied (the graph-AFM thesis, Aalto University, see
+CITATION.cff, section 2.3.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,99 +11,80 @@ from torch import Tensor
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
+from torch_afm.functional import normalize_slices
 from torch_afm.transforms.base import (
-    Drawn,
-    FrameTransform,
-    RandomFrameTransform,
-    RandomStackTransform,
-    StackTransform,
-    Transform,
+    Augmentation,
+    FrameAugmentation,
+    StackAugmentation,
+    Steps,
+    as_lists,
 )
-from torch_afm.transforms.creep import Creep
-from torch_afm.transforms.crop_slices import CropSlices
-from torch_afm.transforms.crop_window import CropWindow
-from torch_afm.transforms.cutout import CutOut, RandomCutout
-from torch_afm.transforms.double_tip import DoubleTip
-from torch_afm.transforms.drift import Drift
-from torch_afm.transforms.noise import AddNoise, RandomNoise
-from torch_afm.transforms.normalize import NormalizeSlices
-from torch_afm.transforms.plane import AddPlane
-from torch_afm.transforms.row_offsets import AddRowOffsets
-from torch_afm.transforms.slice_shift import RandomSliceShift, ShiftSlices
-from torch_afm.transforms.style import StyleTranslate
-from torch_afm.transforms.tip_asymmetry import TipAsymmetry
-from torch_afm.transforms.turn import Turn
+from torch_afm.transforms.cutout import Cutout
+from torch_afm.transforms.drift import Creep, Drift
+from torch_afm.transforms.noise import Noise, RowOffsets
+from torch_afm.transforms.plane import Plane
+from torch_afm.transforms.slice_shift import SliceShift
+from torch_afm.transforms.tip_shape import DoubleTip, TipAsymmetry
 from torch_afm.utils import InputError
-
-#: Names of transforms in the order they are applied in, each with what was drawn for it.
-Steps = list[tuple[str, Drawn]]
 
 #: Numbers in the stacks that are changed at a time on a CPU, so that they stay in its cache.
 _CACHED = 2**19
 
-_CHANGES: tuple[type[StackTransform], ...] = (
-    AddNoise,
-    AddPlane,
-    AddRowOffsets,
-    Creep,
-    CutOut,
-    DoubleTip,
-    Drift,
-    ShiftSlices,
-    StyleTranslate,
-    TipAsymmetry,
-)
-_STACK = {change.__name__: change for change in _CHANGES}
-_FRAME: dict[str, type[FrameTransform]] = {c.__name__: c for c in (CropSlices, CropWindow, Turn)}
+_PRESETS = ("published", "complete")
 
 
 class Augment:
-    """Which augmentations a training sample gets, in which order: changes of the frame, normalisation,
+    """Which augmentations a training sample gets, in which order: changes of the frame, normalization,
     changes of each stack. The defaults are the thesis' (section 2.3.2); the tip is drawn by
     :class:`~torch_afm.transforms.RandomTip` before.
 
     Args:
         frame: changes of both stacks and the graph together, drawn once a sample.
-        stack: changes of the normalised stacks, drawn for each stack.
+        stack: changes of the normalized stacks, drawn for each stack.
         share: share of the stacks that get these changes; the others stay as they are rendered.
+
+    Raises:
+        InputError: for what is no augmentation of a frame or a stack, and what is no share.
     """
 
     def __init__(
         self,
-        frame: Sequence[RandomFrameTransform] = (),
-        stack: Sequence[RandomStackTransform] = (RandomNoise(), RandomSliceShift(), RandomCutout()),
+        frame: Sequence[FrameAugmentation] = (),
+        stack: Sequence[StackAugmentation] = (Noise(), SliceShift(), Cutout()),
         share: float = 1.0,
     ) -> None:
         if not 0 <= share <= 1:
             raise InputError(f"share: expected a share, got {share}")
+        _check("frame", frame, FrameAugmentation)
+        _check("stack", stack, StackAugmentation)
         self.frame = tuple(frame)
         self.stack = tuple(stack)
         self.share = share
 
     def scan(self, scan: Scan) -> Scan:
         """The scan of finished stacks, from that of the rendered ones. Errors as in
-        :meth:`~torch_afm.transforms.base.FrameTransform.scan`."""
-        for transform in self.frame:
-            scan = transform.scan(scan)
+        :meth:`~torch_afm.transforms.FrameAugmentation.apply_to_scan`."""
+        for augmentation in self.frame:
+            scan = augmentation.scan(scan)
         return scan
 
     def draw_frame(self, scan: Scan, pos: np.ndarray, rng: np.random.Generator) -> Steps:
         """Changes of the frame for one sample, rendered with ``scan``, with visible atoms at ``pos`` Å."""
         steps: Steps = []
-        for transform in self.frame:
-            steps.append((transform.applies.__name__, transform.draw(scan, pos, rng)))
-            step = transform.applies.of([steps[-1][1]])
+        for augmentation in self.frame:
+            drawn = augmentation.draw(scan, pos, rng)
+            steps.append((type(augmentation).__name__, drawn))
             # The next one is drawn for what this one leaves.
-            moved = AFMData(pos=torch.from_numpy(pos))
-            step.graph([moved], scan)
-            pos, scan = moved.pos.numpy(), step.scan(scan)
+            moved, lists = AFMData(pos=torch.from_numpy(pos)), as_lists([drawn])
+            augmentation.apply_to_graphs([moved], scan, **lists)
+            pos, scan = moved.pos.numpy(), augmentation.apply_to_scan(scan, **lists)
         return steps
 
     def draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Steps:
         """Changes for one finished stack of ``shape`` (Z, Y, X); none, if that is drawn."""
         if self.share < 1 and rng.uniform() >= self.share:
             return []
-        return [(transform.applies.__name__, transform.draw(shape, rng)) for transform in self.stack]
+        return [(type(one).__name__, one.draw(shape, rng)) for one in self.stack]
 
     def __repr__(self) -> str:
         return (
@@ -110,31 +92,49 @@ class Augment:
         )
 
 
+def handcrafted(preset: str = "complete") -> tuple[StackAugmentation, ...]:
+    """Perturbations that make simulated stacks look less clean, in the order in which an experiment makes
+    them: tip, scanner, electronics. For ``Augment(stack=handcrafted())``.
+
+    Args:
+        preset: ``published``: background gradient, noise, cutouts and slice shifts, those of arXiv:2509.02240
+            with its amplitudes; ``complete``: these, and double and asymmetric tip, drift, creep and row
+            offsets.
+
+    Raises:
+        InputError: for another name.
+    """
+    if preset not in _PRESETS:
+        raise InputError(f"preset: expected one of {', '.join(_PRESETS)}, got {preset!r}")
+    shift, plane, noise, cutout = SliceShift(), Plane(0.3), Noise(0.1), Cutout()
+    if preset == "published":
+        return shift, plane, noise, cutout
+    return (DoubleTip(), TipAsymmetry(), Drift(), Creep(), shift, RowOffsets(), plane, noise, cutout)
+
+
 def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]) -> Tensor:
-    """Finish raw stacks: apply ``frame``, normalise, apply ``stacks``, each with steps for every stack.
+    """Finish raw stacks: apply ``frame``, normalize, apply ``stacks``, each with steps for every stack.
     Stacks without any of the latter are left alone.
 
     Shapes:
         stack ``[B, C, Z, Y, X]`` Hz, result ``[B, C, Z', Y', X']``.
 
     Raises:
-        InputError: for an unknown transform, and for stacks of one batch that got different ones.
+        InputError: for an unknown augmentation, and for stacks of one batch that got different ones.
     """
-    moves, changes = _names(_FRAME, frame), _names(_STACK, [steps for steps in stacks if steps])
+    moves = FrameAugmentation.from_steps(frame)
+    changes = StackAugmentation.from_steps([steps for steps in stacks if steps])
     size = max(1, _CACHED // max(1, stack[:1].numel())) if stack.device.type == "cpu" else len(stack)
     done = []
     for i in range(0, len(stack), size):
-        own = slice(i, i + size)
-        part = stack[own]
-        for k, name in enumerate(moves):
-            part = _FRAME[name].of([steps[k][1] for steps in frame[own]]).stack(part)
-        part = NormalizeSlices()(part)
-        changed = [steps for steps in stacks[own] if steps]
+        chunk = slice(i, i + size)
+        part = normalize_slices(_apply(stack[chunk], moves, frame[chunk]))
+        changed = [steps for steps in stacks[chunk] if steps]
         if len(changed) == len(part):
-            part = _changed(part, changes, changed)
+            part = _apply(part, changes, changed)
         elif changed:
-            which = [i for i, steps in enumerate(stacks[own]) if steps]
-            part[which] = _changed(part[which], changes, changed)
+            rows = [row for row, steps in enumerate(stacks[chunk]) if steps]
+            part[rows] = _apply(part[rows], changes, changed)
         done.append(part)
     return torch.cat(done)
 
@@ -142,24 +142,23 @@ def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]
 def change_graphs(samples: Sequence[AFMData], scan: Scan, frame: Sequence[Steps]) -> None:
     """Bring the samples' graphs, in place, from the frame of ``scan`` into that of their stacks after
     ``frame``. Errors as in :func:`change_stacks`."""
-    for k, name in enumerate(_names(_FRAME, frame)):
-        change = _FRAME[name].of([steps[k][1] for steps in frame])
-        change.graph(samples, scan)
-        scan = change.scan(scan)
+    for k, change in enumerate(FrameAugmentation.from_steps(frame)):
+        lists = as_lists([steps[k][1] for steps in frame])
+        change.apply_to_graphs(samples, scan, **lists)
+        scan = change.apply_to_scan(scan, **lists)
 
 
-def _changed(stack: Tensor, names: Sequence[str], steps: Sequence[Steps]) -> Tensor:
-    for k, name in enumerate(names):
-        stack = _STACK[name].of([one[k][1] for one in steps])(stack)
+def _check(name: str, augmentations: Sequence[Augmentation], base: type[Augmentation]) -> None:
+    for one in augmentations:
+        if not isinstance(one, base):
+            raise InputError(f"{name}: expected instances of {base.__name__}, got {one!r}")
+
+
+def _apply(
+    stack: Tensor,
+    changes: Sequence[type[StackAugmentation | FrameAugmentation]],
+    steps: Sequence[Steps],
+) -> Tensor:
+    for k, change in enumerate(changes):
+        stack = change.apply(stack, **as_lists([one[k][1] for one in steps]))
     return stack
-
-
-def _names(known: Mapping[str, type[Transform]], drawn: Sequence[Steps]) -> list[str]:
-    """Names of the transforms that a batch gets."""
-    if not drawn:
-        return []
-    names = [[name for name, _ in steps] for steps in drawn]
-    wrong = [row for row in names if row != names[0] or not known.keys() >= set(row)]
-    if wrong:
-        raise InputError(f"drawn: expected the same of {', '.join(known)} for a whole batch, got {wrong[0]}")
-    return names[0]

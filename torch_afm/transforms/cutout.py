@@ -1,4 +1,4 @@
-"""Small patches of zeros."""
+"""Small patches of zeros (the graph-AFM thesis, Aalto University, see CITATION.cff, section 2.3.2)."""
 
 from __future__ import annotations
 
@@ -8,52 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
+from torch_afm.transforms.base import Drawn, StackAugmentation, check_stacks
 from torch_afm.utils import InputError
 
 
-class CutOut(StackTransform):
-    """Set rectangles of pixels to zero, the mean of a normalised slice.
-
-    Args:
-        rectangles: those of each sample, each (slice, y0, y1, x0, x1), ends excluded.
-
-    Shapes:
-        stack ``[B, C, Z, Y, X]``, result the same.
-
-    Raises:
-        InputError: for a rectangle that is not within the slices.
-    """
-
-    def __init__(self, rectangles: Sequence[Sequence[Sequence[int]]]) -> None:
-        self.rectangles = rectangles
-
-    def __call__(self, stack: Tensor) -> Tensor:
-        self.check(stack, self.rectangles)
-        counts = [len(r) for r in self.rectangles]
-        drawn = np.array([r for sample in self.rectangles for r in sample], dtype=np.int64).reshape(-1, 5)
-        z, y0, y1, x0, x1 = drawn.T
-        ends = drawn[:, [0, 2, 4]] + [1, 0, 0]
-        wrong = (drawn < 0).any(1) | (ends > stack.shape[2:]).any(1) | (y1 < y0) | (x1 < x0)
-        if wrong.any():
-            got = drawn[wrong][0].tolist()
-            raise InputError(f"rectangles: expected them within {tuple(stack.shape[2:])}, got {got}")
-        width = x1 - x0
-        area = (y1 - y0) * width
-        # One entry a pixel: its rectangle, and its number within it.
-        of = np.repeat(np.arange(len(drawn)), area)
-        number = np.arange(len(of)) - np.repeat(np.cumsum(area) - area, area)
-        y, x = y0[of] + number // width[of], x0[of] + number % width[of]
-        pixel = (z[of] * stack.size(3) + y) * stack.size(4) + x
-        sample = np.repeat(np.arange(len(stack)), counts)[of]
-        out = stack.flatten(2).clone()
-        rows, columns = (torch.from_numpy(v).to(stack.device) for v in (sample, pixel))
-        out[rows, :, columns] = 0
-        return out.view_as(stack)
-
-
-class RandomCutout(RandomStackTransform):
-    """Draw :class:`CutOut` (the thesis, section 2.3.2, augmentation vi).
+class Cutout(StackAugmentation, recorded_as="CutOut"):
+    """Set rectangles of pixels to zero, the mean of a normalized slice (the thesis, section 2.3.2,
+    augmentation vi).
 
     Args:
         tries: rectangles tried on each slice.
@@ -61,8 +22,6 @@ class RandomCutout(RandomStackTransform):
         area: smallest and largest area, as fractions of the slice.
         aspect: smallest and largest ratio of height to width, drawn log-uniformly.
     """
-
-    applies = CutOut
 
     def __init__(
         self,
@@ -87,7 +46,38 @@ class RandomCutout(RandomStackTransform):
         x0 = rng.integers(0, width - w + 1)
         return {"rectangles": np.stack([z, y0, y0 + h, x0, x0 + w], axis=1).tolist()}
 
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(tries={self.tries}, p={self.p}, area={self.area}, aspect={self.aspect})"
-        )
+    @staticmethod
+    def apply(stack: Tensor, rectangles: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+        """Cut rectangles out.
+
+        Args:
+            stack: the stacks.
+            rectangles: those of each sample, each (slice, y0, y1, x0, x1), ends excluded.
+
+        Shapes:
+            stack ``[B, C, Z, Y, X]``, result the same.
+
+        Raises:
+            InputError: for a rectangle that is not within the slices.
+        """
+        check_stacks(stack, rectangles)
+        counts = [len(r) for r in rectangles]
+        drawn = np.array([r for sample in rectangles for r in sample], dtype=np.int64).reshape(-1, 5)
+        z, y0, y1, x0, x1 = drawn.T
+        ends = drawn[:, [0, 2, 4]] + [1, 0, 0]
+        wrong = (drawn < 0).any(1) | (ends > stack.shape[2:]).any(1) | (y1 < y0) | (x1 < x0)
+        if wrong.any():
+            got = drawn[wrong][0].tolist()
+            raise InputError(f"rectangles: expected them within {tuple(stack.shape[2:])}, got {got}")
+        width = x1 - x0
+        area = (y1 - y0) * width
+        # One entry a pixel: its rectangle, and its number within it.
+        of = np.repeat(np.arange(len(drawn)), area)
+        number = np.arange(len(of)) - np.repeat(np.cumsum(area) - area, area)
+        y, x = y0[of] + number // width[of], x0[of] + number % width[of]
+        pixel = (z[of] * stack.size(3) + y) * stack.size(4) + x
+        sample = np.repeat(np.arange(len(stack)), counts)[of]
+        out = stack.flatten(2).clone()
+        rows, columns = (torch.from_numpy(v).to(stack.device) for v in (sample, pixel))
+        out[rows, :, columns] = 0
+        return out.view_as(stack)

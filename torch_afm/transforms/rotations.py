@@ -1,4 +1,5 @@
-"""Orientations in which a molecule shows an AFM the most."""
+"""Orientations in which an AFM sees the most of a molecule (the graph-AFM thesis, Aalto University, see
+CITATION.cff, section 2.3)."""
 
 from __future__ import annotations
 
@@ -38,9 +39,7 @@ def visibility_entropy(pos: ArrayLike, rotations: Rotation, beta: float = 1.0) -
     return _entropies(pos, np.array([0]), rotations, beta)[0]
 
 
-def best_rotations(
-    pos: ArrayLike, n: int = 30, candidates: int = 500, seed: int = 0, beta: float = 1.0
-) -> Rotation:
+def best_rotations(pos: ArrayLike, n: int = 30, candidates: int = 500, seed: int = 0) -> Rotation:
     """The ``n`` of ``candidates`` uniformly drawn rotations with the highest :func:`visibility_entropy`,
     best first.
 
@@ -49,12 +48,11 @@ def best_rotations(
         n: rotations to keep (the thesis keeps 30).
         candidates: rotations to draw on SO(3).
         seed: seed of the draw.
-        beta: decay in 1/Å.
 
     Raises:
         InputError: if there are fewer candidates than rotations asked for, or no atoms.
     """
-    ids = best_rotation_ids([pos], n, candidates, seed, beta)
+    ids = best_rotation_ids([pos], n, candidates, seed)
     return candidate_rotations(candidates, seed)[ids[0]]
 
 
@@ -84,8 +82,8 @@ def flat_rotation(pos: ArrayLike) -> Rotation:
     check_finite("pos", pos)
     if len(pos) == 0:
         raise InputError("pos: expected at least one atom, got none")
-    centred = pos - pos.mean(axis=0)
-    spread, axes = np.linalg.eigh(centred.T @ centred)
+    centered = pos - pos.mean(axis=0)
+    spread, axes = np.linalg.eigh(centered.T @ centered)
     near = axes[:, spread <= spread[0] + _SAME_SPREAD * max(spread[2], 1.0)]
     # Of the normals of equally near planes, the one that is most vertical.
     normal = near @ near[2]
@@ -93,7 +91,7 @@ def flat_rotation(pos: ArrayLike) -> Rotation:
         normal = near[:, 0]
     normal = normal / np.linalg.norm(normal)
     sides = [_upright(normal), _upright(-normal)]
-    shown = visibility_entropy(centred, Rotation.concatenate(sides))
+    shown = visibility_entropy(centered, Rotation.concatenate(sides))
     if abs(shown[0] - shown[1]) > _SAME_SHOWN * shown.max():
         return sides[int(shown.argmax())]
     largest = next(x for x in normal[::-1] if abs(x) > _UPRIGHT)
@@ -114,7 +112,7 @@ def candidate_rotations(candidates: int = 500, seed: int = 0) -> Rotation:
 
 
 def best_rotation_ids(
-    positions: Sequence[ArrayLike], n: int = 30, candidates: int = 500, seed: int = 0, beta: float = 1.0
+    positions: Sequence[ArrayLike], n: int = 30, candidates: int = 500, seed: int = 0
 ) -> NDArray[np.int64]:
     """:func:`best_rotations` of many molecules, as indices into :func:`candidate_rotations`.
 
@@ -123,7 +121,6 @@ def best_rotation_ids(
         n: rotations to keep.
         candidates: rotations to draw on SO(3).
         seed: seed of the draw.
-        beta: decay in 1/Å.
 
     Shapes:
         positions ``[N_m, 3]`` each, result ``[len(positions), n]``, best first, equals in candidates' order.
@@ -146,12 +143,12 @@ def best_rotation_ids(
     for first in range(0, len(arrays), _CHUNK):
         part = arrays[first : first + _CHUNK]
         starts = np.cumsum([0] + [len(p) for p in part[:-1]])
-        entropy = _entropies(np.concatenate(part), starts, drawn, beta)
+        entropy = _entropies(np.concatenate(part), starts, drawn)
         result[first : first + len(part)] = np.argsort(-entropy, axis=1, kind="stable")[:, :n]
     return result
 
 
-def _entropies(pos: np.ndarray, starts: np.ndarray, rotations: Rotation, beta: float) -> np.ndarray:
+def _entropies(pos: np.ndarray, starts: np.ndarray, rotations: Rotation, beta: float = 1.0) -> np.ndarray:
     """Entropies ``[len(starts), len(rotations)]`` of molecules whose atoms begin at ``starts``."""
     # Only the third row of a rotation matrix decides the heights. Written out rather than as a product of
     # matrices, whose rounding would depend on how many molecules are judged together.

@@ -1,4 +1,4 @@
-"""Lateral drift between slices."""
+"""Lateral drift between slices (the graph-AFM thesis, Aalto University, see CITATION.cff, section 2.3.2)."""
 
 from __future__ import annotations
 
@@ -9,32 +9,50 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torch_afm.transforms.base import Drawn, RandomStackTransform, StackTransform
+from torch_afm.transforms.base import Drawn, StackAugmentation, check_stacks
 from torch_afm.utils import check_shape
 
 
-class ShiftSlices(StackTransform):
-    """Shift each slice sideways, with bilinear interpolation; pixels from outside repeat the border.
+class SliceShift(StackAugmentation, recorded_as="ShiftSlices"):
+    """Shift each slice sideways: each moves against the next nearer one, the nearest stays (the thesis,
+    section 2.3.2, augmentation v).
 
     Args:
-        shifts: (x, y) of each slice of each sample, as fractions of the width and height in pixels.
-
-    Shapes:
-        shifts ``[B, Z, 2]``; stack ``[B, C, Z, Y, X]``, result the same.
-
-    Raises:
-        InputError: for another number of slices.
+        step: largest shift between neighbors, as a fraction of the width.
+        total: largest shift of any slice.
     """
 
-    def __init__(self, shifts: Sequence[Sequence[Sequence[float]]]) -> None:
-        self.shifts = shifts
+    def __init__(self, step: float = 0.02, total: float = 0.04) -> None:
+        self.step = step
+        self.total = total
 
-    def __call__(self, stack: Tensor) -> Tensor:
-        self.check(stack, self.shifts)
+    def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Drawn:
+        shifts = [[0.0, 0.0]]
+        for dx, dy in rng.uniform(-self.step, self.step, size=(shape[0] - 1, 2)).tolist():
+            x, y = shifts[-1]
+            moved = x + dx, y + dy
+            shifts.append([min(max(v, -self.total), self.total) for v in moved])
+        return {"shifts": shifts[::-1]}
+
+    @staticmethod
+    def apply(stack: Tensor, shifts: Sequence[Sequence[Sequence[float]]]) -> Tensor:
+        """Shift slices, with bilinear interpolation; pixels from outside repeat the border.
+
+        Args:
+            stack: the stacks.
+            shifts: (x, y) of each slice of each sample, as fractions of the width and height in pixels.
+
+        Shapes:
+            stack ``[B, C, Z, Y, X]``, shifts ``[B, Z, 2]``, result as the stack.
+
+        Raises:
+            InputError: for another number of slices.
+        """
+        check_stacks(stack, shifts)
         height, width = stack.shape[3:]
-        shifts = np.asarray(self.shifts, dtype=np.float64)
-        check_shape("shifts", shifts, (len(stack), stack.size(2), 2))
-        offset = -shifts * (width, height)
+        by = np.asarray(shifts, dtype=np.float64)
+        check_shape("shifts", by, (len(stack), stack.size(2), 2))
+        offset = -by * (width, height)
         whole = np.floor(offset)
         pad = int(np.abs(offset).max()) + 1
         # All slices as rows, and of each, padded, the window that its shift brings into sight.
@@ -49,30 +67,3 @@ class ShiftSlices(StackTransform):
         along = (seen[:, :, 1:] - left).mul_(fx).add_(left)
         upper = along[:, :-1]
         return (along[:, 1:] - upper).mul_(fy).add_(upper).view_as(stack)
-
-
-class RandomSliceShift(RandomStackTransform):
-    """Draw :class:`ShiftSlices`: each slice moves against the next nearer one, the nearest stays (the thesis,
-    section 2.3.2, augmentation v).
-
-    Args:
-        step: largest shift between neighbours, as a fraction of the width.
-        total: largest shift of any slice.
-    """
-
-    applies = ShiftSlices
-
-    def __init__(self, step: float = 0.02, total: float = 0.04) -> None:
-        self.step = step
-        self.total = total
-
-    def draw(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Drawn:
-        shifts = [[0.0, 0.0]]
-        for dx, dy in rng.uniform(-self.step, self.step, size=(shape[0] - 1, 2)).tolist():
-            x, y = shifts[-1]
-            moved = x + dx, y + dy
-            shifts.append([min(max(v, -self.total), self.total) for v in moved])
-        return {"shifts": shifts[::-1]}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(step={self.step}, total={self.total})"

@@ -48,8 +48,8 @@ def plot_augmentations(
         raise InputError("tips: expected at least one stack, got none")
     one = tips[:1].expand_as(tips)
     rows = [("tip", tips, Augment((), ()))]
-    rows += [(_name(t), one, Augment((t,), ())) for t in augment.frame]
-    rows += [(_name(t), one, Augment((), (t,))) for t in augment.stack]
+    rows += [(type(t).__name__, one, Augment((t,), ())) for t in augment.frame]
+    rows += [(type(t).__name__, one, Augment((), (t,))) for t in augment.stack]
     rows.append(("all", tips, augment))
     figure = Figure(figsize=(_PANEL * n + 0.6, _PANEL * len(rows) + 0.2), layout="compressed")
     axes = figure.subplots(len(rows), n, squeeze=False)
@@ -79,8 +79,3 @@ def _draw_row(
         if augment.frame:
             draw_graph(ax, changed, final.window)
         ax.set(xticks=[], yticks=[])
-
-
-def _name(transform: object) -> str:
-    """``SliceShift`` of ``RandomSliceShift``."""
-    return type(transform).__name__.removeprefix("Random")

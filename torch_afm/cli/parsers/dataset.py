@@ -10,6 +10,7 @@ from jsonargparse.typing import NonNegativeInt
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.config.cache import CacheConfig
+from torch_afm.config.training import MOLECULE_SUFFIXES
 
 PARTS = ("train", "val", "test")
 
@@ -23,7 +24,7 @@ def parse(argv: Sequence[str]) -> Namespace:
 def _parser() -> Parser:
     parser = Parser(
         "dataset",
-        "Render the reference stacks of training steps to HDF5 files, for CachedAFMDataset. Run again after "
+        "Render the reference stacks of training steps to HDF5 files, for StoredReferences. Run again after "
         "an interruption, the same command checks what is there and goes on. Jobs that share a folder take a "
         "--shard each. With --stats nothing is rendered to files: it tells and draws what the data show.",
     )
@@ -31,8 +32,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--molecules",
         metavar="FILE",
-        help="molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json; see MoleculeDataset.read). "
-        "Default: the list in the package",
+        help=f"molecules ({', '.join(MOLECULE_SUFFIXES)}). Default: the list in the package",
     )
     parser.add_argument(
         "--structures",

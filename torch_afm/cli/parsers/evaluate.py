@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from torch_afm.cli.parser import Parser, Seed
+from torch_afm.config.training import MOLECULE_SUFFIXES
 
 SPLITS = ("train", "validation", "test")
 
@@ -29,7 +30,9 @@ def _parser() -> Parser:
     )
     parser.add_weights()
     parser.add_argument(
-        "--molecules", metavar="FILE.smi", help="SMILES, one a line. Default: the list in the package"
+        "--molecules",
+        metavar="FILE",
+        help=f"molecules ({', '.join(MOLECULE_SUFFIXES)}). Default: the list in the package",
     )
     parser.add_argument(
         "--split",

@@ -1,0 +1,175 @@
+"""Random draws of training steps, kept as JSON and replayed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_afm.config import Scan
+from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
+from torch_afm.transforms import Augment, RandomMutant, RandomTip, visible_atoms
+from torch_afm.transforms.base import Drawn, Steps
+from torch_afm.utils import InputError
+
+#: What is drawn for a partial graph.
+_MUTANT = ("removed", "misplaced", "extra", "seed")
+
+
+@dataclass(frozen=True)
+class StackDraw:
+    """What was drawn for one stack.
+
+    Args:
+        tip: the move of the tip, as :class:`~torch_afm.transforms.RandomTip` draws it.
+        steps: the changes of the normalized stack in their order: name and parameters.
+    """
+
+    tip: Drawn
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class StepDraw:
+    """All that was drawn for a training step.
+
+    Args:
+        group: the number of the oriented molecule in its source.
+        frame: changes of both stacks and the graph together: name and parameters.
+        reference: what was drawn for the stack of the whole molecule.
+        mutant: which visible atoms are removed, and how those left are misplaced, as
+            :class:`~torch_afm.transforms.RandomMutant` draws it.
+        simulated: what was drawn for the stack of the partial graph.
+    """
+
+    group: int
+    frame: Steps
+    reference: StackDraw
+    mutant: Drawn
+    simulated: StackDraw
+
+    @cached_property
+    def reference_key(self) -> str:
+        """The same for all steps of a data set that share their reference stack."""
+        return json.dumps([self.group, self.frame, self.reference.tip, self.reference.steps])
+
+    def to_json(self) -> str:
+        """What :meth:`from_json` reads, without rounding a number."""
+        record = {"group": self.group, "frame": self.frame, "reference": vars(self.reference)}
+        return json.dumps({**record, **self.mutant, "simulated": vars(self.simulated)})
+
+    @classmethod
+    def from_json(cls, text: str) -> StepDraw:
+        """The draw that a sample keeps as ``drawn``.
+
+        Raises:
+            InputError: for a text that is none.
+        """
+        try:
+            record: dict[str, Any] = json.loads(text)
+            return cls(
+                group=int(record["group"]),
+                frame=record["frame"],
+                reference=StackDraw(**record["reference"]),
+                mutant={key: record[key] for key in _MUTANT if key in record},
+                simulated=StackDraw(**record["simulated"]),
+            )
+        except (ValueError, TypeError, KeyError):
+            raise InputError(f"drawn: expected what a sample kept, got {str(text)[:80]!r}") from None
+
+
+@dataclass(frozen=True)
+class StepDraws:
+    """How training steps are drawn (the graph-AFM thesis, Aalto University (see CITATION.cff), sections 2.3
+    and 4.3).
+
+    Each sample is drawn from (seed, epoch, index) alone. The ``mutants`` partial graphs of one molecule
+    share, in each epoch, their reference stack with its tip and augmentations, and the changes of the frame;
+    the removed atoms, and the tip and augmentations of the simulated stack, are drawn for each.
+
+    Args:
+        z_min: depth of the surface cut in Å, the top atom being at z = 0.
+        classes: classes of the network to train.
+        mutants: partial graphs that share a reference stack.
+        mutant: distribution of the removed atoms and of the errors of those left.
+        tip: distribution of the tips of both stacks.
+        augment: the augmentations; ``Augment(stack=())`` for none but the tip's.
+        keep_deep: image the partial graph with the atoms below ``z_min``, which prediction cannot know.
+        true_elements: image the partial graph with true elements and charges, which prediction cannot know.
+        seed: seed of everything drawn.
+
+    Raises:
+        InputError: for fewer than one of ``mutants``.
+    """
+
+    z_min: float = -0.7
+    classes: AtomClasses = field(default_factory=AtomClasses)
+    mutants: int = 1
+    mutant: RandomMutant = field(default_factory=RandomMutant)
+    tip: RandomTip = field(default_factory=RandomTip)
+    augment: Augment = field(default_factory=Augment)
+    keep_deep: bool = False
+    true_elements: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mutants < 1:
+            raise InputError(f"mutants: expected at least 1, got {self.mutants}")
+
+    def draw(
+        self, keys: Sequence[tuple[int, int]], molecules: Sequence[AFMData], scan: Scan
+    ) -> list[StepDraw]:
+        """All that is random about the samples ``(epoch, index)`` of oriented ``molecules`` imaged by
+        ``scan``."""
+        shape = self.augment.scan(scan).shape
+        shared: dict[tuple[int, int], tuple[Steps, StackDraw]] = {}
+        draws = []
+        for (epoch, index), molecule in zip(keys, molecules, strict=True):
+            group = index // self.mutants
+            visible = molecule.pos[visible_atoms(molecule, self.z_min)].numpy()
+            if (epoch, group) not in shared:
+                rng = np.random.default_rng((self.seed, epoch, group, 0))
+                reference = self._draw_stack(shape, rng)
+                shared[epoch, group] = self.augment.draw_frame(scan, visible, rng), reference
+            frame, reference = shared[epoch, group]
+            rng = np.random.default_rng((self.seed, epoch, index, 1))
+            mutant = self.mutant.draw(len(visible), rng)
+            draws.append(StepDraw(group, frame, reference, mutant, self._draw_stack(shape, rng)))
+        return draws
+
+    def cut(self, molecule: AFMData, draw: StepDraw) -> AFMData:
+        """The partial graph of a step, with its targets."""
+        return RandomMutant.apply(molecule, z_min=self.z_min, **draw.mutant)
+
+    def imaged(self, mutant: AFMData, molecule: AFMData) -> AFMData:
+        """What the simulated stack of ``mutant`` images: as prediction will know it, the representatives of
+        the classes of its atoms, without charges."""
+        z, pos, charge = mutant.z, mutant.pos, mutant.charge
+        if self.keep_deep:
+            deep = molecule.pos[:, 2] < self.z_min
+            z = torch.cat([z, molecule.z[deep]])
+            pos = torch.cat([pos, molecule.pos[deep]])
+            charge = torch.cat([charge, molecule.charge[deep]])
+        if not self.true_elements:
+            z, charge = self.classes.representative(self.classes.of(z)), torch.zeros_like(charge)
+        return AFMData(z=z, pos=pos, charge=charge)
+
+    def _draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> StackDraw:
+        return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, rng))
+
+
+def distinct_references(draws: Sequence[StepDraw]) -> tuple[list[int], list[int]]:
+    """The first of each group of steps that share a reference stack, and the group of every step."""
+    groups: dict[str, int] = {}
+    first: list[int] = []
+    for i, draw in enumerate(draws):
+        if draw.reference_key not in groups:
+            groups[draw.reference_key] = len(first)
+            first.append(i)
+    return first, [groups[draw.reference_key] for draw in draws]
