@@ -80,7 +80,7 @@ def main() -> None:
         settings |= {"chosen": choice, "train_cpu_s": seconds, "targets": _TARGETS}
         command = "python -m benchmarks.style.standin" + f" --context {args.context}" * (args.context > 0)
         name = "style_standin" + f"_context{args.context}" * (args.context > 0)
-        path = write(name, command, rows + rows_back, settings, ("torch", "lightning", "torchmetrics"))
+        path = write(name, command, rows + rows_back, settings, ("torch", "lightning"))
         print(f"wrote {path.name}")
 
 

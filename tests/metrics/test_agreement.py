@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-from torch_afm.metrics import agreement, noise_share, normal_slices
+from torch_afm.metrics import agreement, noise_share
 from torch_afm.utils import InputError
 
 
@@ -75,13 +75,6 @@ def test_noise_of_few_slices():
     assert noise_share(slices[:2]) == pytest.approx([1, 1], abs=0.1)
     assert noise_share(slices) == pytest.approx([1, 1, 1], abs=0.1)
     assert noise_share(np.zeros((4, 8, 8))).tolist() == [0] * 4
-
-
-def test_normal_slices():
-    slices = np.stack([np.arange(16.0).reshape(4, 4), np.full((4, 4), 3.0)])
-    normal = normal_slices(slices)
-    assert normal[0].mean() == pytest.approx(0) and normal[0].std() == pytest.approx(1)
-    assert (normal[1] == 0).all()
 
 
 BAD = [

@@ -1,6 +1,6 @@
 """How good a prediction is: single-atom steps and whole molecules."""
 
-from torch_afm.metrics.agreement import agreement, noise_share, normal_slices
+from torch_afm.metrics.agreement import agreement, noise_share
 from torch_afm.metrics.baselines import brightest_pixel, random_atom, stop_at_once
 from torch_afm.metrics.bonds import BondMatch, match_bonds
 from torch_afm.metrics.bootstrap import bootstrap
@@ -90,7 +90,6 @@ __all__ = [
     "mmd",
     "nearest_atoms",
     "noise_share",
-    "normal_slices",
     "physical_features",
     "random_atom",
     "reliability",

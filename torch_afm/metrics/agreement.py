@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter
 
+from torch_afm.functional import normalize_slices, pearson
 from torch_afm.utils import check_finite, check_shape
 
 #: Constants of the structural similarity: width of the Gaussian window in pixels and where it is cut off in
@@ -47,8 +49,8 @@ def agreement(stack: np.ndarray, reference: np.ndarray) -> dict[str, list[float]
     a, b = (np.asarray(s, dtype=np.float64) for s in (stack, reference))
     return {
         "mse": ((a - b) ** 2).mean(axis=(1, 2)).tolist(),
-        "pearson": _pearson(a, b).tolist(),
-        "ssim": _ssim(a, b).tolist(),
+        "pearson": pearson(torch.from_numpy(a), torch.from_numpy(b)).tolist(),
+        "ssim": ssim(a, b, np.ptp(b, axis=(1, 2))).tolist(),
     }
 
 
@@ -71,7 +73,7 @@ def noise_share(stack: np.ndarray) -> np.ndarray:
     """
     check_shape("stack", stack, (None, None, None))
     check_finite("stack", stack)
-    slices = normal_slices(np.asarray(stack, dtype=np.float64))
+    slices = normalize_slices(torch.from_numpy(np.asarray(stack, dtype=np.float64))).numpy()
     weights = np.array(_DIFFERENCES[min(len(slices), 4)])
     count, n = len(weights), len(slices)
     windows = np.lib.stride_tricks.sliding_window_view(slices, count, axis=0)
@@ -80,26 +82,19 @@ def noise_share(stack: np.ndarray) -> np.ndarray:
     return np.clip(inside, 0.0, 1.0)
 
 
-def normal_slices(stack: np.ndarray) -> np.ndarray:
-    """Slices of zero mean and unit variance; zero where there is no contrast.
+def ssim(a: np.ndarray, b: np.ndarray, span: float | np.ndarray) -> np.ndarray:
+    """Structural similarity of images, see :func:`agreement`.
+
+    Args:
+        a: images.
+        b: images.
+        span: dynamic range :math:`L`, of all or of each; where it is 0 any one serves, and images that
+            differ score below 1.
 
     Shapes:
-        stack ``[Z, Y, X]``.
+        a, b ``[N, Y, X]`` -> ``[N]``.
     """
-    centred = stack - stack.mean(axis=(1, 2), keepdims=True)
-    spread = centred.std(axis=(1, 2), keepdims=True)
-    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
-
-
-def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    da, db = (s - s.mean(axis=(1, 2), keepdims=True) for s in (a, b))
-    norm = np.sqrt((da**2).sum(axis=(1, 2)) * (db**2).sum(axis=(1, 2)))
-    return np.divide((da * db).sum(axis=(1, 2)), norm, out=np.zeros(len(a)), where=norm > 0)
-
-
-def _ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    # A reference without contrast has no range: any one serves, and slices that differ score below 1.
-    span = np.ptp(b, axis=(1, 2))
+    span = np.broadcast_to(span, len(a))
     c1, c2 = ((k * np.where(span > 0, span, 1.0)[:, None, None]) ** 2 for k in SSIM_K)
 
     def smooth(s: np.ndarray) -> np.ndarray:

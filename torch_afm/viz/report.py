@@ -22,9 +22,10 @@ from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.elements import covalent_radius, symbol
+from torch_afm.functional import normalize_slices
 from torch_afm.io import AFMStack
 from torch_afm.io.files import write_whole
-from torch_afm.metrics import agreement, normal_slices
+from torch_afm.metrics import agreement
 from torch_afm.utils import InputError, check_finite, check_shape
 from torch_afm.viz.graphs import COLOURS, OTHER, draw_graph
 from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
@@ -125,7 +126,7 @@ def report_html(report: PredictionReport) -> str:
 
 def _data(report: PredictionReport) -> dict[str, Any]:
     stack, simulated = report.reference.stack[0].astype(np.float64), report.simulated.astype(np.float64)
-    scores = agreement(*(normal_slices(s) for s in (simulated, stack)))
+    scores = agreement(*(_normalized(s) for s in (simulated, stack)))
     n = len(report.graph.z)
     atoms = _atoms(report.graph, False, report.support) + _atoms(report.context, True, None)
     difference = _residual(report)
@@ -199,9 +200,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _normalized(stack: np.ndarray) -> np.ndarray:
+    return normalize_slices(torch.from_numpy(stack.astype(np.float64))).numpy()
+
+
 def _residual(report: PredictionReport) -> np.ndarray:
     """Simulated less measured, slices normalised."""
-    parts = (normal_slices(s.astype(np.float64)) for s in (report.simulated, report.reference.stack[0]))
+    parts = (_normalized(s) for s in (report.simulated, report.reference.stack[0]))
     simulated, measured = parts
     return simulated - measured
 
@@ -251,7 +256,7 @@ def plot_report(report: PredictionReport) -> Figure:
             f"z = {signed(reference.z[s])} Å, {scale_label(measured, report.unit)}",
         )
         draw_slice(axes[1, column], simulated[s], reference.x, reference.y)
-        pair = (normal_slices(v[None].astype(np.float64)) for v in (simulated[s], measured))
+        pair = (_normalized(v[None]) for v in (simulated[s], measured))
         r = agreement(*pair)["pearson"][0]
         frame(axes[1, column], "simulated", f"Pearson r {signed(r)}, {scale_label(simulated[s])}")
         ends = _RESIDUAL

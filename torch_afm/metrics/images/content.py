@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_afm.functional import pearson
+from torch_afm.metrics.agreement import ssim
 from torch_afm.metrics.images.features import as_images
 from torch_afm.utils import InputError
 
@@ -26,8 +28,8 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
     Returns:
         ``correlation``: mean Pearson correlation of slices with their source (a flat slice has 0);
         ``correlation_median``; ``lost``: share of slices with less than 0.5;
-        ``ssim``: mean structural similarity (Wang et al., IEEE Trans. Image Process. 13, 600 (2004)), by
-        torchmetrics, with the range of the source as dynamic range;
+        ``ssim``: mean structural similarity (Wang et al., IEEE Trans. Image Process. 13, 600 (2004)),
+        with the range of all sources as dynamic range;
         ``adjacent`` and ``adjacent_source``: mean correlation of neighbouring slices of a stack, in the
         translation and in the source (``None`` for single slices): a translation slice by slice lowers it.
 
@@ -35,8 +37,7 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
         both ``[N, Z, Y, X]`` or ``[N, C, Z, Y, X]``, Y and X of at least 11 pixels.
 
     Raises:
-        InputError: for other or different shapes, a NaN, a flat source, or where torchmetrics is not
-            installed.
+        InputError: for other or different shapes, a NaN, or a flat source.
     """
     images = as_images("stacks", stacks, slices=True)
     sources = as_images("source", source, slices=True)
@@ -48,18 +49,13 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
     span = float(sources.max() - sources.min())
     if span == 0:
         raise InputError("source: expected images that are not flat")
-    try:
-        # Not at the top: an optional dependency, slow to import.
-        from torchmetrics.functional.image import structural_similarity_index_measure
-    except ImportError:
-        raise InputError("torchmetrics: expected it to be installed; pip install 'torch_afm[eval]'") from None
-    ssim = structural_similarity_index_measure(images, sources, data_range=span, kernel_size=_WINDOW)
-    with_source = _correlation(images, sources)
+    with_source = pearson(images, sources)
+    similarity = ssim(*(v[:, 0].double().numpy() for v in (images, sources)), span)
     return {
         "correlation": float(with_source.mean()),
         "correlation_median": float(with_source.median()),
         "lost": float((with_source < _LOST).double().mean()),
-        "ssim": float(torch.as_tensor(ssim)),
+        "ssim": float(similarity.mean()),
         "adjacent": _adjacent(images, shapes[0][-3]),
         "adjacent_source": _adjacent(sources, shapes[0][-3]),
     }
@@ -67,10 +63,4 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
 
 def _adjacent(images: Tensor, depth: int) -> float | None:
     stacks = images.reshape(-1, depth, *images.shape[2:])
-    return float(_correlation(stacks[:, 1:], stacks[:, :-1]).mean()) if depth > 1 else None
-
-
-def _correlation(x: Tensor, y: Tensor) -> Tensor:
-    x, y = (v.double().flatten(-2) - v.double().mean(dim=(-2, -1))[..., None] for v in (x, y))
-    norm = x.norm(dim=-1) * y.norm(dim=-1)
-    return torch.where(norm > 0, (x * y).sum(dim=-1) / norm.clamp_min(1e-300), 0.0)
+    return float(pearson(stacks[:, 1:], stacks[:, :-1]).mean()) if depth > 1 else None
