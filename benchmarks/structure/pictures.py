@@ -171,7 +171,7 @@ def conclusions() -> Figure:
         ax.set_ylim(0)
         ax.tick_params(axis="y", labelsize=7)
     figure.axes[0].legend(fontsize=7)
-    figure.supylabel("exact Wasserstein distance, normalised (dotted: theory against itself)", fontsize=8)
+    figure.supylabel("exact Wasserstein distance, normalized (dotted: theory against itself)", fontsize=8)
     return figure
 
 

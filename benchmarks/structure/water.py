@@ -40,8 +40,8 @@ from torch_afm.metrics.distributions import (
     sinkhorn_divergence,
     wasserstein,
 )
+from torch_afm.metrics.distributions.distances import wasserstein_draws
 from torch_afm.metrics.distributions.samples import Sample
-from torch_afm.metrics.distributions.wasserstein import wasserstein_draws
 from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
 from torch_afm.metrics.structure.prepared import Prepared
 
@@ -149,7 +149,7 @@ def convention_rows(
                         "model": model,
                         "values": entry["prediction"],
                         "reference_values": entry["reference"],
-                        **entry["distances"]["wasserstein"]["normalised"],
+                        **entry["distances"]["wasserstein"]["normalized"],
                         "less_than_pure": interval(drawn[model] - drawn["pure"])
                         if "pure" in drawn and model != "pure"
                         else None,
@@ -165,7 +165,7 @@ def unit(atoms: ase.Atoms) -> str:
 
 def sample(name: str, features: Features, owner: np.ndarray, owners: int) -> Sample:
     """Normalised values of a feature and what each is drawn with."""
-    values = Sample.of(name, [FEATURES[name].normalize(one[name]) for one in features])
+    values = Sample.from_parts(name, [FEATURES[name].normalize(one[name]) for one in features])
     return Sample(values.values, owner[values.structure], owners)
 
 

@@ -76,7 +76,7 @@ def test_numbers_are_those_of_the_library(folder, tmp_path, capsys):
             expected = wasserstein(*(np.concatenate([p[name] for p in side]) for side in (found, reference)))
             numbers = document["results"][label]["features"][name]["distances"]["wasserstein"]["raw"]
             assert numbers["value"] == pytest.approx(expected, rel=1e-9)
-    assert "wasserstein, normalised" in printed
+    assert "wasserstein, normalized" in printed
     with open(out / "metrics.csv", encoding="utf-8", newline="") as opened:
         settings = json.loads(opened.readline().removeprefix("# "))
         rows = list(csv.DictReader(opened))

@@ -20,7 +20,7 @@ def test_polygons_are_the_distances_and_the_floor(comparisons):
     (ax,) = plot_radar(comparisons, "energy").axes
     lines = {line.get_label(): line.get_ydata() for line in ax.lines}
     for label, comparison in comparisons.items():
-        found = [comparison.features[n]["distances"]["energy"]["normalised"] for n in ("d_OO", "HOH")]
+        found = [comparison.features[n]["distances"]["energy"]["normalized"] for n in ("d_OO", "HOH")]
         values = [f["value"] for f in found]
         np.testing.assert_allclose(lines[label], [*values, values[0]])
         floors = [f["floor"] for f in found]

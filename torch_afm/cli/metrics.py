@@ -24,7 +24,7 @@ from torch_afm.metrics import (
     format_comparisons,
     structure_features,
 )
-from torch_afm.metrics.distributions.compare import DEFAULT
+from torch_afm.metrics.distributions import DISTANCES
 from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_distributions, plot_radar
@@ -45,7 +45,7 @@ def main(args: Namespace) -> int:
 
     reference = _features(theory, settings, args.features, args.reference)
     features = {label: _features(s, settings, args.features, label) for label, s in structures.items()}
-    distances = (*DEFAULT, "sinkhorn") if args.compat == "huang2025" else DEFAULT
+    distances = list(DISTANCES) if args.compat == "huang2025" else None
     comparisons = {}
     for label, found in features.items():
         _some_values(found, label)

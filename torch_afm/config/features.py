@@ -72,7 +72,7 @@ def _angle(title: str, label: str) -> Feature:
     return Feature(title, (label,), ("°",), ((0.0, 180.0),))
 
 
-#: Every feature by name. Distances are normalised by 3.5 Å between molecules, 1.25 Å for O-H and 1.5 Å for
+#: Every feature by name. Distances are normalized by 3.5 Å between molecules, 1.25 Å for O-H and 1.5 Å for
 #: other bonds, angles by 180°, hydrogen bonds by (d / 3.5, (angle - 120) / 60); orders are left as they are.
 #: Besides these names, ``pair:A-B``, ``bond:A-B`` and ``angle:A-B-C`` (B at the apex) select elements.
 FEATURES: dict[str, Feature] = _Features(

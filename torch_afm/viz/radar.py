@@ -25,7 +25,7 @@ def plot_radar(comparisons: Mapping[str, Comparison], distance: str = "wasserste
     """
     found = {
         label: {
-            name: feature["distances"][distance]["normalised"]
+            name: feature["distances"][distance]["normalized"]
             for name, feature in comparison.features.items()
             if distance in feature["distances"]
         }
@@ -50,6 +50,6 @@ def plot_radar(comparisons: Mapping[str, Comparison], distance: str = "wasserste
     ax.set_xticks(angles, spokes)
     ax.set_ylim(0, None)
     ax.tick_params(axis="y", labelsize=7)
-    ax.set_title(f"normalised {distance} distance", fontsize=10, pad=16)
+    ax.set_title(f"normalized {distance} distance", fontsize=10, pad=16)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure

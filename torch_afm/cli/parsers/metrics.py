@@ -46,7 +46,7 @@ def _parser(compat: str) -> Parser:
         "Compare predicted structures with theory without labels: distributions of local structural features "
         "(distances, angles, hydrogen bonds, tetrahedral orders) and how far they are apart, with 95 % "
         "bootstrap intervals over structures, the floor (reference against itself in halves) and the numbers "
-        "of values. Prints tables of distances normalised to fixed ranges; writes numbers and settings as "
+        "of values. Prints tables of distances normalized to fixed ranges; writes numbers and settings as "
         "JSON and CSV, and pictures.",
     )
     parser.add_argument(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.metrics.distributions.mmd import mmd
+from torch_afm.metrics.distributions.kernels import mmd
 from torch_afm.metrics.images.features import Extractor, image_features
 from torch_afm.metrics.images.frechet import covariance_rank, frechet_distance
 from torch_afm.metrics.images.kid import kernel_distance

@@ -1,4 +1,4 @@
-"""Sums and medians over all pairs of values, in pieces that fit the memory."""
+"""Distances by sums over all pairs of values: energy distance and maximum mean discrepancy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from torch_afm.metrics.distributions.samples import Sample
+from torch_afm.metrics.distributions.registry import distance
+from torch_afm.metrics.distributions.samples import ONCE, Sample, cdf_distance, pair
+from torch_afm.utils import InputError
 
 #: Pairs held at once: few enough for the cache.
 _CHUNK = 200_000
@@ -125,3 +127,82 @@ def _off_diagonal(values: np.ndarray) -> Iterator[np.ndarray]:
     for _, distances in _upper(values):
         rows, columns = map(np.arange, distances.shape)
         yield distances[columns > rows[:, None]]
+
+
+def energy_draws(x: Sample, y: Sample, x_counts: np.ndarray, y_counts: np.ndarray) -> np.ndarray:
+    """Energy distance for each draw of structures, ``[B, S]`` and ``[B, T]`` counts of them, ``[B]``."""
+    if x.dimension == 1:
+        return 2 * cdf_distance(x, y, x_counts, y_counts, power=2)
+    sums = block_sums(x, y, lambda distances: distances)
+    return np.maximum(-quadratic(sums, x, y, x_counts, y_counts), 0.0)  # rounding may fall below 0
+
+
+@distance("energy", energy_draws)
+def energy_distance(x: np.ndarray, y: np.ndarray) -> float:
+    r"""Energy distance :math:`2\,E\|x - y\| - E\|x - x'\| - E\|y - y'\|` (Székely, Rizzo, J. Stat. Plan.
+    Inference 143, 1249 (2013)) as a V-statistic: means over all pairs, those of a value with itself included.
+    No root is taken, so SciPy's ``energy_distance`` is its square root.
+
+    Args:
+        x: values.
+        y: values.
+
+    Shapes:
+        both ``[N]`` or ``[N, D]``, with any ``N``.
+
+    Raises:
+        InputError: for an empty set, a NaN, or different dimensions.
+    """
+    return float(energy_draws(*pair(x, y), ONCE, ONCE)[0])
+
+
+def mmd_draws(
+    x: Sample, y: Sample, x_counts: np.ndarray, y_counts: np.ndarray, sigma: float | None = None
+) -> np.ndarray:
+    """MMD for each draw of structures, ``[B, S]`` and ``[B, T]`` counts of them, ``[B]``. The bandwidth is
+    that of the samples themselves, whatever is drawn."""
+    sigma = _bandwidth(x, y) if sigma is None else sigma
+    if sigma == 0:  # all values of both are one
+        return np.where(np.isnan(x.masses(x_counts)[:, 0] + y.masses(y_counts)[:, 0]), np.nan, 0.0)
+
+    def kernel(distances: np.ndarray) -> np.ndarray:
+        np.square(distances, out=distances)
+        distances *= -0.5 / sigma**2
+        return np.exp(distances, out=distances)
+
+    sums = block_sums(x, y, kernel)
+    return np.sqrt(np.maximum(quadratic(sums, x, y, x_counts, y_counts), 0.0))
+
+
+def _bandwidth(x: Sample, y: Sample) -> float:
+    values = np.concatenate([x.values, y.values])
+    median = median_distance(values)
+    if median > 0:
+        return median
+    sums = block_sums(x, y, lambda distances: distances)
+    return float(sums.sum()) / len(values) ** 2
+
+
+@distance("mmd", mmd_draws, power=0)
+def mmd(x: np.ndarray, y: np.ndarray, sigma: float | None = None) -> float:
+    r"""Maximum mean discrepancy (Gretton et al., J. Mach. Learn. Res. 13, 723 (2012), eq. 5): the root of the
+    biased V-statistic
+
+    .. math:: \mathrm{MMD}^2 = \overline{k(x, x')} + \overline{k(y, y')} - 2\,\overline{k(x, y)},
+        \qquad k(x, y) = e^{-\|x - y\|^2 / (2 \sigma^2)}.
+
+    Args:
+        x: values.
+        y: values.
+        sigma: bandwidth, in the unit of the values. Default: median of the full matrix of distances between
+            all values of both sets, its diagonal of zeros included; where that is 0, the mean.
+
+    Shapes:
+        both ``[N]`` or ``[N, D]``, with any ``N``.
+
+    Raises:
+        InputError: for an empty set, a NaN, different dimensions, or a bandwidth that is not positive.
+    """
+    if sigma is not None and not 0 < sigma < np.inf:
+        raise InputError(f"sigma: expected a positive number, got {sigma}")
+    return float(mmd_draws(*pair(x, y), ONCE, ONCE, sigma)[0])
