@@ -251,7 +251,7 @@ def facts(theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]]
         odd[periodic] = 0
         for atoms in theory:
             structure = Prepared(atoms, StructureSettings(periodic=periodic))
-            bonds = structure.pairs(structure.of("H"), structure.of("O"), 1.25)
+            bonds = structure.pairs(structure.index_of("H"), structure.index_of("O"), 1.25)
             odd[periodic] += int((bonds.count != 1).sum())
     return {
         "hydrogens_without_one_oxygen": odd[False],

@@ -43,7 +43,10 @@ def plot_distributions(predictions: Mapping[str, _Features], reference: _Feature
         feature = FEATURES[name]
         draw = _draw_joint if len(feature.ranges) == 2 else _draw_line
         draw(ax, sets, there)
-        axes = [f"{label} ({unit})" if unit else label for label, unit in zip(*feature[1:3], strict=True)]
+        axes = [
+            f"{label} ({unit})" if unit else label
+            for label, unit in zip(feature.labels, feature.units, strict=True)
+        ]
         ax.set(xlabel=axes[0], ylabel=axes[1] if len(axes) == 2 else "density")
         ax.set_title(feature.title, fontsize=9)
     for ax in list(figure.axes)[len(names) :]:

@@ -1,9 +1,11 @@
+"""Pairs of atoms and their angles."""
+
 import ase
 import numpy as np
 import pytest
 from ase.neighborlist import neighbor_list
 
-from torch_afm.metrics.structure.neighbors import neighbors, wrap
+from torch_afm.metrics.structure.neighbors import angle, neighbors, wrap
 
 
 @pytest.mark.parametrize("pbc", [(0, 0, 0), (1, 1, 0), (0, 0, 1), (1, 1, 1)])
@@ -47,3 +49,17 @@ def test_twos_join_and_keep():
     entry, row = pairs.join(np.array([2, 1, 0]))
     assert list(zip(entry, pairs.other[row], strict=True)) == [(0, 6), (0, 7), (2, 3), (2, 4), (2, 5)]
     assert pairs.keep(pairs.distance > 1.5).count.tolist() == [2, 0, 1]
+
+
+def test_angle():
+    u, v = np.random.default_rng(0).normal(size=(2, 100, 3))
+    cosine = (u * v).sum(axis=1) / np.linalg.norm(u, axis=1) / np.linalg.norm(v, axis=1)
+    np.testing.assert_allclose(angle(u, v), np.degrees(np.arccos(cosine)), atol=1e-9)
+
+
+def test_small_and_large_angles_are_accurate():
+    # arccos of a cosine is wrong from the eighth digit on here.
+    tilt = np.array([1e-9, 1e-5])
+    u, v = np.tile([1.0, 0, 0], (2, 1)), np.stack([np.cos(tilt), np.sin(tilt), 0 * tilt], axis=1)
+    np.testing.assert_allclose(angle(u, 7 * v), np.degrees(tilt), rtol=1e-6)
+    np.testing.assert_allclose(180 - angle(u, -v), np.degrees(tilt), rtol=1e-3)

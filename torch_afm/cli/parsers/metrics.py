@@ -10,8 +10,8 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from torch_afm.cli.parser import Parser, Seed
-from torch_afm.config.features import FEATURES
 from torch_afm.config.structure import StructureSettings
+from torch_afm.metrics.structure import FEATURES
 from torch_afm.utils import InputError
 
 #: Those of the published analysis.
@@ -77,7 +77,7 @@ def _parser(compat: str) -> Parser:
         type=list[str],
         default=_NAMES,
         metavar="[A,B,...]",
-        help=f"out of {', '.join(FEATURES)}",
+        help=f"out of {', '.join(FEATURES.names)}",
     )
     parser.add_argument("--seed", type=Seed, default=0, help="of resamples, halves and directions")
     parser.add_argument(

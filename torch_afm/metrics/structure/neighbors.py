@@ -1,11 +1,10 @@
-"""Pairs of atoms within a cutoff, across periodic boundaries where there are any."""
+"""Pairs of atoms within a cutoff, across periodic boundaries where there are any, and their angles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,8 @@ def neighbors(
     if not len(centers) or not len(points):
         rows = np.empty(0, dtype=int)
         return Pairs(rows, rows, np.empty((0, 3)), np.empty(0), np.zeros(len(centers) + 1, dtype=int))
+    from scipy.spatial import cKDTree  # not at the top: the help of a command would wait for it
+
     found = cKDTree(pos[centers]).sparse_distance_matrix(
         cKDTree(points), cutoff * (1 + 1e-9), output_type="ndarray"
     )
@@ -113,3 +114,14 @@ def neighbors(
     row = row[np.lexsort((distance[row], center[row]))]
     start = np.searchsorted(center[row], np.arange(len(centers) + 1))
     return Pairs(center[row], index[image[row]], vector[row], distance[row], start)
+
+
+def angle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Angle between vectors in degrees, as accurate near 0° and 180° as anywhere (W. Kahan).
+
+    Shapes:
+        u, v ``[N, 3]`` -> ``[N]``.
+    """
+    u, v = (w / np.sqrt(np.einsum("nk,nk->n", w, w))[:, None] for w in (u, v))
+    apart, along = (np.sqrt(np.einsum("nk,nk->n", w, w)) for w in (u - v, u + v))
+    return np.degrees(2 * np.arctan2(apart, along))

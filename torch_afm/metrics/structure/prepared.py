@@ -11,9 +11,8 @@ from ase.data import chemical_symbols, covalent_radii
 
 from torch_afm.config.structure import StructureSettings
 from torch_afm.elements import atomic_number
-from torch_afm.metrics.structure.geometry import angle
 from torch_afm.metrics.structure.masks import substrate_height, visible_mask
-from torch_afm.metrics.structure.neighbors import Pairs, neighbors, wrap
+from torch_afm.metrics.structure.neighbors import Pairs, angle, neighbors, wrap
 from torch_afm.utils import InputError, check_finite
 
 
@@ -71,7 +70,7 @@ class Prepared:
         )
         self.z, self.pos = self.z[mask], self.pos[mask]
 
-    def of(self, *elements: str) -> np.ndarray:
+    def index_of(self, *elements: str) -> np.ndarray:
         """Indices of the atoms of some elements."""
         return np.flatnonzero(np.isin(self.z, [atomic_number(e) for e in elements]))
 
@@ -95,20 +94,20 @@ class Prepared:
     @cached_property
     def centers(self) -> np.ndarray:
         """Indices of the central atoms (all tables below speak of places in this list)."""
-        return self.in_layer(self.of(self.settings.center))
+        return self.in_layer(self.index_of(self.settings.center))
 
     @cached_property
     def around(self) -> Pairs:
         """Neighbours of the central atoms up to ``reach``, the longest of the cutoffs."""
         settings = self.settings
-        partners = self.of(settings.center) if settings.partners == "any" else self.centers
+        partners = self.index_of(settings.center) if settings.partners == "any" else self.centers
         longest = max(settings.reach, settings.pair_cutoff, settings.order_cutoff)
         return self.pairs(self.centers, partners, longest)
 
     @cached_property
     def hydrogens(self) -> Pairs:
         """Hydrogens bonded to the central atoms."""
-        return self.bonded(self.centers, self.of(self.settings.center), self.settings.oh_cutoff)
+        return self.bonded(self.centers, self.index_of(self.settings.center), self.settings.oh_cutoff)
 
     @cached_property
     def covalent(self) -> Pairs:
@@ -128,13 +127,13 @@ class Prepared:
 
     def bonded(self, centers: np.ndarray, owners: np.ndarray, cutoff: float) -> Pairs:
         """Hydrogens of ``centers``: nearest to one of these among all ``owners``, unless settings say all."""
-        pairs = self.pairs(centers, self.of(self.settings.hydrogen), cutoff)
+        pairs = self.pairs(centers, self.index_of(self.settings.hydrogen), cutoff)
         if self.settings.hydrogens == "all":
             return pairs
-        owned = self.pairs(self.of(self.settings.hydrogen), owners, cutoff)
+        owned = self.pairs(self.index_of(self.settings.hydrogen), owners, cutoff)
         nearest = np.full(len(self.z), np.inf)
         some = owned.count > 0
-        nearest[self.of(self.settings.hydrogen)[some]] = owned.distance[owned.start[:-1][some]]
+        nearest[self.index_of(self.settings.hydrogen)[some]] = owned.distance[owned.start[:-1][some]]
         # The two distances are of one pair, computed from either end.
         return pairs.keep(pairs.distance <= nearest[pairs.other] + 1e-9)
 
@@ -143,8 +142,8 @@ class Prepared:
         """Every donated hydrogen with the acceptors within ``hbond_cutoff`` of its donor, or the one of them
         nearest to the hydrogen, as settings say; however bent."""
         settings = self.settings
-        everyone = self.of(*settings.donors)
-        donors, acceptors = self.in_layer(everyone), self.of(*settings.acceptors)
+        everyone = self.index_of(*settings.donors)
+        donors, acceptors = self.in_layer(everyone), self.index_of(*settings.acceptors)
         if settings.partners == "layer":
             acceptors = self.in_layer(acceptors)
         bonds = self.bonded(donors, everyone, settings.donor_cutoff)
