@@ -47,7 +47,7 @@ def test_images_agree_from_a_limit_on_that_no_fit_changes():
     assert calibration.min_pearson == 0.7
     image = confidence_tables(records, calibration)["image"]
     # One atom wrong: r 0.8; two: 0.6, and so on.
-    wrong = [4 - record["matched"]["blind"][1] for record in records]
+    wrong = [4 - record.matched["blind"][1] for record in records]
     assert image["agree"]["count"] == sum(n <= 1 for n in wrong)
     assert image["disagree"]["count"] == sum(n > 1 for n in wrong) > 0
     f1 = [1 - n / 4 for n in wrong if n <= 1]
@@ -57,7 +57,7 @@ def test_images_agree_from_a_limit_on_that_no_fit_changes():
 
 def test_counts_are_those_of_the_matching():
     record = _records(n=1)[0]
-    assert sum(record["calibration"]["atom"][1]) == record["matched"]["blind"][1] == len(record["errors"])
+    assert sum(record.calibration["atom"][1]) == record.matched["blind"][1] == len(record.errors)
 
 
 def test_predictions_without_confidence():

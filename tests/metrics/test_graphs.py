@@ -4,7 +4,7 @@ import torch
 from scipy.spatial.distance import directed_hausdorff
 
 from torch_afm.data import AFMData, covalent_bonds, from_smiles, remove_atoms
-from torch_afm.metrics import chamfer, edit_distance, hausdorff, is_valid, least_edit_distance, match_atoms
+from torch_afm.metrics import chamfer, edit_distance, graph_edit_distance, hausdorff, is_valid, match_atoms
 from torch_afm.testing import benzene, random_graph, water
 from torch_afm.utils import InputError
 
@@ -20,10 +20,10 @@ def test_edits_by_hand():
     # All atoms elsewhere: three off, three on, and all bonds of both.
     far = match_atoms(graph.pos + 5, truth.pos)
     assert edit_distance(graph, truth, far) == 3 + 3 + 1 + 2
-    assert least_edit_distance(graph, truth) == 2
+    assert graph_edit_distance(graph, truth) == 2
 
 
-def test_least_edit_distance_against_networkx():
+def test_graph_edit_distance_against_networkx():
     for seed in range(12):
         a, b = random_graph(seed % 5, seed), random_graph(3 + seed % 2, seed + 50)
         graphs = []
@@ -33,23 +33,23 @@ def test_least_edit_distance_against_networkx():
             made.add_edges_from(g.edge_index.T.tolist())
             graphs.append(made)
         direct = nx.graph_edit_distance(*graphs, node_match=lambda x, y: x["z"] == y["z"])
-        assert least_edit_distance(a, b) == least_edit_distance(b, a) == direct
+        assert graph_edit_distance(a, b) == graph_edit_distance(b, a) == direct
         assert direct <= edit_distance(a, b, match_atoms(a.pos, b.pos))
 
 
-def test_least_edit_distance_does_not_see_the_order_of_atoms():
+def test_graph_edit_distance_does_not_see_the_order_of_atoms():
     molecule = remove_atoms(from_smiles("CC(=O)OC1CC1"), range(7, 15))
     order = torch.randperm(7, generator=torch.Generator().manual_seed(0))
     shuffled = AFMData(
         z=molecule.z[order], pos=molecule.pos[order], edge_index=order.argsort()[molecule.edge_index]
     )
-    assert least_edit_distance(shuffled, molecule) == 0
-    assert least_edit_distance(AFMData.empty(), molecule) == 7 + molecule.edge_index.size(1) // 2
+    assert graph_edit_distance(shuffled, molecule) == 0
+    assert graph_edit_distance(AFMData.empty(), molecule) == 7 + molecule.edge_index.size(1) // 2
 
 
-def test_least_edit_distance_refuses_what_takes_forever():
+def test_graph_edit_distance_refuses_what_takes_forever():
     with pytest.raises(InputError, match="at most 8"):
-        least_edit_distance(random_graph(9), random_graph(2))
+        graph_edit_distance(random_graph(9), random_graph(2))
 
 
 def test_a_visible_part_is_valid_and_five_bonds_to_carbon_are_not():

@@ -25,7 +25,7 @@ from torch_afm.metrics.distributions import (
     wasserstein,
 )
 from torch_afm.metrics.evaluate import evaluate_steps
-from torch_afm.metrics.graphs import chamfer, edit_distance, hausdorff, is_valid, least_edit_distance
+from torch_afm.metrics.graphs import chamfer, edit_distance, graph_edit_distance, hausdorff, is_valid
 from torch_afm.metrics.images import (
     RandomConvolutions,
     compare_images,
@@ -36,10 +36,16 @@ from torch_afm.metrics.images import (
     physical_features,
 )
 from torch_afm.metrics.matching import Matching, match_atoms, nearest_atoms
-from torch_afm.metrics.molecule_tables import format_molecules
-from torch_afm.metrics.molecules import MoleculeMetrics
-from torch_afm.metrics.record import score_molecule
-from torch_afm.metrics.sequences import Failures, duplicates, failures, first_is_top, shadowed
+from torch_afm.metrics.molecules import (
+    Failures,
+    MoleculeMetrics,
+    duplicates,
+    failures,
+    first_is_top,
+    format_molecules,
+    score_molecule,
+    shadowed,
+)
 from torch_afm.metrics.step import StepMetrics
 from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
 from torch_afm.metrics.tables import THESIS, format_tables, headline
@@ -78,13 +84,13 @@ __all__ = [
     "format_molecules",
     "format_tables",
     "frechet_distance",
+    "graph_edit_distance",
     "hausdorff",
     "headline",
     "image_features",
     "is_valid",
     "kernel_distance",
     "kl_divergence",
-    "least_edit_distance",
     "match_atoms",
     "match_bonds",
     "mmd",

@@ -14,18 +14,17 @@ from torch_afm.metrics.calibration import (
     reliability,
     sigma_factors,
 )
-from torch_afm.metrics.record import CUTOFF, CUTOFFS
+from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord
+from torch_afm.metrics.molecules.registry import CUTOFF
 
 #: F1 at 0.5 Å from which a prediction is good.
 GOOD = 0.8
 
-_KINDS = ("atom", "bond", "label")
-
 
 def fit_calibration(
-    records: Sequence[dict[str, Any]], min_pearson: float = Calibration.min_pearson
+    records: Sequence[MoleculeRecord], min_pearson: float = Calibration.min_pearson
 ) -> Calibration:
-    """The calibration of predictions that :func:`torch_afm.metrics.score_molecule` scored, of validation
+    """The calibration of predictions that :func:`torch_afm.metrics.molecules.score_molecule` scored, of validation
     molecules: :meth:`Platt.fit` of atoms (found within 0.5 Å), bonds (right) and classes (of atoms found),
     and :func:`sigma_factors` of their positions. What the predictions do not tell stays as it is.
 
@@ -33,17 +32,17 @@ def fit_calibration(
         records: of the predictions.
         min_pearson: of the calibration; it is chosen on refined predictions, which these need not be.
     """
-    fits = {kind: Platt.fit(*_gathered(records, kind)) for kind in _KINDS}
+    fits = {name: Platt.fit(*_gathered(records, name)) for name in ("atom", "bond", "label")}
     return Calibration(**fits, sigma=sigma_factors(*_positions(records)), min_pearson=min_pearson)
 
 
 def confidence_tables(
-    records: Sequence[dict[str, Any]], calibration: Calibration | None = None
+    records: Sequence[MoleculeRecord], calibration: Calibration | None = None
 ) -> dict[str, Any]:
     """What the confidence of predictions is worth.
 
     Args:
-        records: as :func:`torch_afm.metrics.score_molecule` gives them, their confidence not yet corrected.
+        records: as :func:`torch_afm.metrics.molecules.score_molecule` gives them, their confidence not yet corrected.
         calibration: corrects it first; nothing is corrected without.
 
     Returns:
@@ -54,9 +53,9 @@ def confidence_tables(
     """
     used = calibration or Calibration()
     table: dict[str, Any] = {}
-    for kind, platt in (("atom", used.atom), ("bond", used.bond), ("label", used.label)):
-        p, hit = _gathered(records, kind)
-        table[kind] = reliability(platt(p), hit)
+    for name, platt in (("atom", used.atom), ("bond", used.bond), ("label", used.label)):
+        p, hit = _gathered(records, name)
+        table[name] = reliability(platt(p), hit)
     error, sigma = _positions(records)
     table["position"] = coverage(error, sigma * np.array(used.sigma))
     pearson, f1 = _agreement(records)
@@ -75,23 +74,22 @@ def confidence_tables(
     return table
 
 
-def _gathered(records: Sequence[dict[str, Any]], kind: str) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [r["calibration"][kind] for r in records if kind in r["calibration"]]
+def _gathered(records: Sequence[MoleculeRecord], name: str) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [r.calibration[name] for r in records if name in r.calibration]
     p, hit = ([v for pair in pairs for v in pair[i]] for i in (0, 1))
     return np.array(p, dtype=float), np.array(hit, dtype=float)
 
 
-def _positions(records: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+def _positions(records: Sequence[MoleculeRecord]) -> tuple[np.ndarray, np.ndarray]:
     """Errors and standard deviations of the atoms that were found."""
-    told = [r for r in records if "sigma" in r["calibration"]]
-    error = [e for r in told for e in r["errors"]]
-    sigma = [s for r in told for s in r["calibration"]["sigma"]]
+    known = [r for r in records if "sigma" in r.calibration]
+    error = [e for r in known for e in r.errors]
+    sigma = [s for r in known for s in r.calibration["sigma"]]
     return np.array(error, dtype=float).reshape(-1, 3), np.array(sigma, dtype=float).reshape(-1, 3)
 
 
-def _agreement(records: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+def _agreement(records: Sequence[MoleculeRecord]) -> tuple[np.ndarray, np.ndarray]:
     """Pearson's r and F1 of each prediction that has an image."""
-    known = [r for r in records if r["pearson"] is not None]
-    at = CUTOFFS.index(CUTOFF)
-    f1 = [2 * r["matched"]["blind"][at] / sum(r["atoms"]) if sum(r["atoms"]) else 1.0 for r in known]
-    return np.array([r["pearson"] for r in known], dtype=float), np.array(f1, dtype=float)
+    known = [r for r in records if r.pearson is not None]
+    f1 = [r.f1[CUTOFFS.index(CUTOFF)] for r in known]
+    return np.array([r.pearson for r in known], dtype=float), np.array(f1, dtype=float)

@@ -15,7 +15,7 @@ from torch_afm.metrics.bonds import match_bonds
 from torch_afm.metrics.matching import Matching
 from torch_afm.utils import InputError
 
-#: Atoms of either graph up to which :func:`least_edit_distance` is affordable.
+#: Atoms of either graph up to which :func:`graph_edit_distance` is affordable.
 MAX_ATOMS = 8
 
 
@@ -31,7 +31,7 @@ def edit_distance(
 
     The matching is by place, so a graph that is right but lies elsewhere is far away; 0 means an exact match.
     The graph edit distance, which is free in its choice of the matching, is never larger
-    (:func:`least_edit_distance`).
+    (:func:`graph_edit_distance`).
 
     Args:
         graph: the prediction.
@@ -46,7 +46,7 @@ def edit_distance(
     return atoms + wrong + bonds.predicted + bonds.true - 2 * bonds.matched
 
 
-def least_edit_distance(graph: AFMData, truth: AFMData, labels: tuple[Tensor, Tensor] | None = None) -> int:
+def graph_edit_distance(graph: AFMData, truth: AFMData, labels: tuple[Tensor, Tensor] | None = None) -> int:
     r"""The graph edit distance (Sanfeliu and Fu, IEEE Trans. SMC 13, 353 (1983)), wherever the atoms lie,
     with the costs of :func:`edit_distance`, exact.
 

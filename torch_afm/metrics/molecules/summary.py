@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from torch_afm.metrics.record import CUTOFFS
+from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord
+from torch_afm.metrics.molecules.registry import SCORES
 
-#: Quantiles of the position errors, in %, as in table 5.2 of the thesis.
+#: Quantiles of the position errors, in %, as in table 5.2 of the graph-AFM thesis, Aalto University (see CITATION.cff).
 PERCENTILES = (90, 95, 99)
 
 #: Ways of matching, one to one.
@@ -24,46 +25,33 @@ class Columns:
         records: the predictions; one without a number of its molecule is one of its own.
     """
 
-    def __init__(self, records: Sequence[dict[str, Any]]) -> None:
-        numbers = [record["molecule"] for record in records]
+    def __init__(self, records: Sequence[MoleculeRecord]) -> None:
+        numbers = [record.molecule for record in records]
         own = max((n for n in numbers if n is not None), default=-1) + 1
         self.molecule = np.array([own + i if n is None else n for i, n in enumerate(numbers)], dtype=int)
-        self.atoms = _table([r["atoms"] for r in records], 2)
-        self.matched = {way: _table([r["matched"][way] for r in records], len(CUTOFFS)) for way in WAYS}
-        self.nearest = _table([np.ravel(r["nearest"]) for r in records], 2 * len(CUTOFFS))
-        self.bonds = _table([r["bonds"] for r in records], 3)
-        self.shadowed = _table([r["shadowed"] for r in records], 2)
-        self.context = _table([r.get("context", [np.nan] * 3) for r in records], 3)
-        self.single = {
-            name: np.array([_number(r[name]) for r in records])
-            for name in (
-                "hausdorff",
-                "chamfer",
-                "valence_errors",
-                "valid",
-                "edits",
-                "least_edits",
-                "steps",
-                "placed",
-                "duplicates",
-                "first_is_top",
-                "seconds",
-            )
+        self.atoms = _table([r.atoms for r in records], 2)
+        self.matched = {way: _table([r.matched[way] for r in records], len(CUTOFFS)) for way in WAYS}
+        self.nearest = _table([np.ravel(r.nearest) for r in records], 2 * len(CUTOFFS))
+        self.bonds = _table([r.bonds for r in records], 3)
+        self.shadowed = _table([r.shadowed for r in records], 2)
+        self.context = _table([r.context or [np.nan] * 3 for r in records], 3)
+        self.placed = np.array([r.placed for r in records], dtype=float)
+        self.scores = {
+            name: np.array([_number(r.scores.get(name)) for r in records], dtype=float) for name in SCORES
         }
-        kinds = records[0]["failures"] if records else ()
-        self.failures = {k: np.array([r["failures"][k] for r in records], dtype=float) for k in kinds}
-        shown: dict[str, dict[str, Any]] = next((r["images"] for r in records if "images" in r), {})
+        names = records[0].failures if records else ()
+        self.failures = {k: np.array([r.failures[k] for r in records], dtype=float) for k in names}
+        imaged = [r.images for r in records if r.images is not None]
+        shown: dict[str, dict[str, Any]] = imaged[0] if imaged else {}
         self.image_keys = [(name, score) for name, scores in shown.items() for score in scores]
-        self.images = np.array(
-            [[r["images"][n][s] for n, s in self.image_keys] for r in records if "images" in r], dtype=float
-        )
-        self.imaged = np.array(["images" in r for r in records], dtype=bool)
-        errors = [np.array(r["errors"]).reshape(-1, 3) for r in records]
+        self.images = np.array([[images[n][s] for n, s in self.image_keys] for images in imaged], dtype=float)
+        self.imaged = np.array([r.images is not None for r in records], dtype=bool)
+        errors = [np.array(r.errors).reshape(-1, 3) for r in records]
         self.errors = np.abs(np.concatenate([np.empty((0, 3)), *errors]))
         self.ends = np.cumsum([0, *map(len, errors)])
 
 
-def summarise(columns: Columns, index: np.ndarray) -> dict[str, Any]:
+def summarize(columns: Columns, index: np.ndarray) -> dict[str, Any]:
     """The scores of some predictions; ``None`` for what none of them defines.
 
     Args:
@@ -76,18 +64,17 @@ def summarise(columns: Columns, index: np.ndarray) -> dict[str, Any]:
         ``precision``, ``recall``, ``f1`` by cutoff, and the same in ``aware``, ``lateral``, ``nearest``
         and ``macro``;
         ``position_error``: ``mean``, ``median``, ``std``, ``p90``, ``p95``, ``p99`` of ``r``, ``xy``, ``x``,
-        ``y``, ``z`` in Å, of the atoms matched at 0.5 Å; ``hausdorff`` and ``chamfer`` in Å, means;
-        ``bonds``: ``precision``, ``recall``, ``f1``; ``valence_errors`` in the mean, ``valid`` share;
-        ``exact`` share, ``edits`` and ``least_edits`` in the mean;
-        ``steps`` and ``duplicates`` in the mean, ``duplicate_share`` of the atoms placed, ``first_is_top``
-        share; ``shadowed_recall`` and ``open_recall``, of atoms below another and of the rest;
+        ``y``, ``z`` in Å, of the atoms matched at 0.5 Å;
+        ``bonds``: ``precision``, ``recall``, ``f1``;
+        ``duplicate_share`` of the atoms placed; ``shadowed_recall`` and ``open_recall``, of atoms below
+        another and of the rest;
         ``failures``: shares; ``context``: ``precision``, ``recall``; ``images``: by stack and score, means
-        over predictions, the last entry of each the mean of all slices; ``seconds`` in the mean.
+        over predictions, the last entry of each the mean of all slices;
+        the mean of each of :data:`torch_afm.metrics.molecules.SCORES`.
     """
     atoms, blind = columns.atoms[index], columns.matched["blind"][index]
     predicted, true = atoms.sum(axis=0).tolist()
     middle = blind[:, CUTOFFS.index(0.5)]
-    edits, single = columns.single["edits"][index], {k: v[index] for k, v in columns.single.items()}
     hidden, seen = columns.shadowed[index].sum(axis=0).tolist()
     near = columns.nearest[index].sum(axis=0).reshape(len(CUTOFFS), 2)
     context = columns.context[index]
@@ -103,24 +90,14 @@ def summarise(columns: Columns, index: np.ndarray) -> dict[str, Any]:
         "nearest": _nearest(near, predicted, true),
         "macro": _macro(blind, atoms),
         "position_error": _errors(columns, index),
-        "hausdorff": _mean(single["hausdorff"]),
-        "chamfer": _mean(single["chamfer"]),
         "bonds": _of_counts(*columns.bonds[index].sum(axis=0).tolist()),
-        "valence_errors": _mean(single["valence_errors"]),
-        "valid": _mean(single["valid"]),
-        "exact": _mean((edits == 0).astype(float)),
-        "edits": _mean(edits),
-        "least_edits": _mean(single["least_edits"]),
-        "steps": _mean(single["steps"]),
-        "duplicates": _mean(single["duplicates"]),
-        "duplicate_share": _ratio(single["duplicates"].sum(), single["placed"].sum()),
-        "first_is_top": _mean(single["first_is_top"]),
+        "duplicate_share": _ratio(columns.scores["duplicates"][index].sum(), columns.placed[index].sum()),
         "shadowed_recall": _ratio(seen, hidden),
         "open_recall": _ratio(middle.sum() - seen, true - hidden),
         "failures": {name: _mean(values[index]) for name, values in columns.failures.items()},
         "context": _of_counts(*deep),
         "images": _images(columns, index),
-        "seconds": _mean(single["seconds"]),
+        **{name: _mean(values[index]) for name, values in columns.scores.items()},
     }
 
 
@@ -128,14 +105,14 @@ def _errors(columns: Columns, index: np.ndarray) -> dict[str, dict[str, float | 
     parts = [columns.errors[columns.ends[i] : columns.ends[i + 1]] for i in index]
     xyz = np.concatenate([np.empty((0, 3)), *parts])
     names = ("mean", "median", "std", *(f"p{q}" for q in PERCENTILES))
-    kinds = ("r", "xy", "x", "y", "z")
+    axes = ("r", "xy", "x", "y", "z")
     if not len(xyz):
-        return {name: dict.fromkeys(kinds) for name in names}
+        return {name: dict.fromkeys(axes) for name in names}
     r, xy = np.sqrt((xyz**2).sum(axis=1)), np.hypot(xyz[:, 0], xyz[:, 1])
     error = np.column_stack([r, xy, xyz])
     quantiles = np.percentile(error, (50, *PERCENTILES), axis=0)
     rows = (error.mean(axis=0), quantiles[0], error.std(axis=0), *quantiles[1:])
-    return {name: dict(zip(kinds, row.tolist(), strict=True)) for name, row in zip(names, rows, strict=True)}
+    return {name: dict(zip(axes, row.tolist(), strict=True)) for name, row in zip(names, rows, strict=True)}
 
 
 def _images(columns: Columns, index: np.ndarray) -> dict[str, dict[str, list[float | None]]]:

@@ -112,7 +112,7 @@ def test_confidence_is_kept_beside_what_was_so():
     graph.bond_probability = torch.tensor([0.625, 0.625])
     metrics = MoleculeMetrics()
     metrics.update(graph, _line(0.1), "stop")
-    assert metrics.records[0]["calibration"] == {
+    assert metrics.records[0].calibration == {
         "atom": [[0.75, 0.5], [1, 0]],
         "label": [[0.75], [1]],
         "bond": [[0.625], [0]],
@@ -153,4 +153,4 @@ def test_silence_about_nothing_is_right():
 def test_rows_make_the_same_metrics(metrics):
     again = MoleculeMetrics.from_rows(metrics.rows())
     assert again.compute() == metrics.compute()
-    assert [r["ended"] for r in again.records] == ["stop", "stop", "repeat"]
+    assert [r.ended for r in again.records] == ["stop", "stop", "repeat"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch_afm.metrics.record import CUTOFFS
+from torch_afm.metrics.molecules.record import CUTOFFS
+from torch_afm.metrics.molecules.registry import GRAPHS, POSITIONS, SCORES, SEQUENCES
 from torch_afm.metrics.tables import aligned, cell
 
 #: Rows of the table: heading, place in :meth:`torch_afm.metrics.MoleculeMetrics.compute`, digits.
@@ -31,29 +32,18 @@ _SECTIONS: dict[str, tuple[_Row, ...]] = {
         for name, key in (("precision", "precision"), ("recall", "recall"), ("F1", "f1"))
         for c in CUTOFFS[:2]
     ),
-    "Positions of atoms matched at 0.5 Å, in Å": (
-        *(
-            (f"{name} of {axis}", ("position_error", name, axis), 3)
-            for name in ("mean", "median", "p95")
-            for axis in ("r", "x", "y", "z")
-        ),
-        ("Hausdorff distance", ("hausdorff",), 2),
-        ("Chamfer distance", ("chamfer",), 2),
+    POSITIONS: tuple(
+        (f"{name} of {axis}", ("position_error", name, axis), 3)
+        for name in ("mean", "median", "p95")
+        for axis in ("r", "x", "y", "z")
     ),
-    "Bonds and graphs": (
+    GRAPHS: (
         ("bonds: precision", ("bonds", "precision"), 3),
         ("bonds: recall of all", ("bonds", "recall"), 3),
         ("bonds: F1", ("bonds", "f1"), 3),
-        ("atoms that break their valence", ("valence_errors",), 3),
-        ("valid by RDKit", ("valid",), 3),
-        ("exact", ("exact",), 3),
-        ("edits, in place", ("edits",), 2),
-        ("edits, anywhere (up to 8 atoms)", ("least_edits",), 2),
     ),
-    "Sequences": (
-        ("steps", ("steps",), 2),
+    SEQUENCES: (
         ("duplicates, share of atoms placed", ("duplicate_share",), 3),
-        ("first atom is the top one", ("first_is_top",), 3),
         ("recall of shadowed atoms", ("shadowed_recall",), 3),
         ("recall of the others", ("open_recall",), 3),
         ("fail: piled up", ("failures", "piled_up"), 3),
@@ -61,7 +51,6 @@ _SECTIONS: dict[str, tuple[_Row, ...]] = {
         ("fail: lost z", ("failures", "lost_z"), 3),
         ("fail: shadowed atom missed", ("failures", "shadowed_missed"), 3),
         ("fail: wrong first atom", ("failures", "wrong_first"), 3),
-        ("seconds", ("seconds",), 2),
     ),
     "Image of the prediction against the reference, same tip, mean of slices": tuple(
         (f"{name}: {label}", ("images", name, score, -1), 3)
@@ -82,7 +71,7 @@ def format_molecules(table: dict[str, Any], intervals: dict[str, Any] | None = N
     groups = list(table)
     head = ["visible atoms", *groups]
     lines = aligned([head, ["predictions", *(str(table[g]["predictions"]) for g in groups)]])
-    for title, rows in _SECTIONS.items():
+    for title, rows in _sections().items():
         cells = [
             [
                 name,
@@ -99,6 +88,15 @@ def format_molecules(table: dict[str, Any], intervals: dict[str, Any] | None = N
     ended = ", ".join(f"{name} {n}" for name, n in table["all"]["ended"].items())
     lines += ["", f"ended: {ended}", "", "Classes, rows true, columns predicted", *_confusion(table["all"])]
     return "\n".join(lines)
+
+
+def _sections() -> dict[str, list[_Row]]:
+    """The rows of each section, those of registered scores last."""
+    sections = {title: list(rows) for title, rows in _SECTIONS.items()}
+    for known in SCORES.values():
+        heading = f"{known.title}, {known.unit}" if known.unit else known.title
+        sections.setdefault(known.section, []).append((heading, (known.name,), known.digits))
+    return sections
 
 
 def _confusion(table: dict[str, Any]) -> list[str]:

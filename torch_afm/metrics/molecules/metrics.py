@@ -1,4 +1,4 @@
-"""Scores of whole predictions."""
+"""Scores of whole predictions, all together and by size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics.bootstrap import bootstrap
-from torch_afm.metrics.columns import Columns, summarise
-from torch_afm.metrics.record import CUTOFFS, score_molecule
+from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord, score_molecule
+from torch_afm.metrics.molecules.summary import Columns, summarize
 
 #: Fewest and most visible atoms of the groups that scores are told of.
 SIZES = {"1 to 3": (1, 3), "4 to 6": (4, 6), "7 to 10": (7, 10), "over 10": (11, 10**9)}
@@ -39,7 +39,7 @@ class MoleculeMetrics:
 
     def __init__(self, classes: AtomClasses | None = None) -> None:
         self.classes = classes or AtomClasses()
-        self._records: list[dict[str, Any]] = []
+        self._records: list[MoleculeRecord] = []
 
     def update(self, graph: AFMData, truth: AFMData, ended: str, **known: Any) -> None:
         """Count one prediction.
@@ -48,47 +48,47 @@ class MoleculeMetrics:
             graph: what was generated.
             truth: the visible atoms, in the same frame.
             ended: how the generation ended, see :class:`torch_afm.generation.Generation`.
-            **known: whatever else is known of it, see :func:`torch_afm.metrics.score_molecule`.
+            **known: whatever else is known of it, see :func:`torch_afm.metrics.molecules.score_molecule`.
         """
         self.add(score_molecule(graph, truth, ended, self.classes, **known))
 
-    def add(self, record: dict[str, Any]) -> None:
-        """Count a prediction that :func:`torch_afm.metrics.score_molecule` scored."""
+    def add(self, record: MoleculeRecord) -> None:
+        """Count a prediction that :func:`torch_afm.metrics.molecules.score_molecule` scored."""
         self._records.append(record)
 
     @property
-    def records(self) -> Sequence[dict[str, Any]]:
-        """What is known of each prediction, see :func:`torch_afm.metrics.score_molecule`."""
+    def records(self) -> Sequence[MoleculeRecord]:
+        """What is known of each prediction, see :func:`torch_afm.metrics.molecules.score_molecule`."""
         return tuple(self._records)
 
     def rows(self) -> dict[str, np.ndarray]:
         """The records as an array ``[M]`` of JSON, for ``numpy.savez``."""
-        return {"records": np.array([json.dumps(record) for record in self._records], dtype=np.str_)}
+        return {
+            "records": np.array([json.dumps(record.to_dict()) for record in self._records], dtype=np.str_)
+        }
 
     @classmethod
     def from_rows(cls, rows: Mapping[str, np.ndarray], classes: AtomClasses | None = None) -> MoleculeMetrics:
         """Metrics of molecules that :meth:`rows` told."""
         metrics = cls(classes)
-        metrics._records = [json.loads(str(text)) for text in rows["records"]]
+        metrics._records = [MoleculeRecord.from_dict(json.loads(str(text))) for text in rows["records"]]
         return metrics
 
     def sizes(self) -> np.ndarray:
         """Number of visible atoms of each molecule, ``[M]``."""
-        return np.array([record["atoms"][1] for record in self._records], dtype=int)
+        return np.array([record.atoms[1] for record in self._records], dtype=int)
 
     def f1(self) -> np.ndarray:
         """F1 of each molecule, a column a cutoff of :data:`CUTOFFS`, ``[M, 3]``; 1 where both graphs are
         empty."""
-        matched = np.array([r["matched"]["blind"] for r in self._records]).reshape(-1, len(CUTOFFS))
-        total = np.array([sum(r["atoms"]) for r in self._records])
-        return np.where(total > 0, 2 * matched.T, 1).T / np.maximum(total, 1)[:, None]
+        return np.array([record.f1 for record in self._records]).reshape(-1, len(CUTOFFS))
 
     def compute(self) -> dict[str, Any]:
         """Everything so far as plain numbers, ready for JSON; what no molecule defines is ``None``.
 
         Returns:
             for ``all`` and each group of :data:`SIZES` with molecules in it: what
-            :func:`torch_afm.metrics.columns.summarise` tells; ``predictions`` and ``molecules``, numbers;
+            :func:`torch_afm.metrics.molecules.summary.summarize` tells; ``predictions`` and ``molecules``, numbers;
             ``ended``, counts; ``class``, the confusion of classes, rows true with a last row ``extra``,
             columns predicted with a last column ``missing``: ``names``, ``count``, ``fraction`` of the row.
         """
@@ -97,21 +97,21 @@ class MoleculeMetrics:
             name: {
                 "predictions": len(group),
                 "molecules": len({*columns.molecule[group].tolist()}),
-                **summarise(columns, group),
-                "ended": dict(sorted(Counter(self._records[i]["ended"] for i in group).items())),
-                "class": self._confusion(self._records[i]["classes"] for i in group),
+                **summarize(columns, group),
+                "ended": dict(sorted(Counter(self._records[i].ended for i in group).items())),
+                "class": self._confusion(self._records[i].classes for i in group),
             }
             for name, group in self._groups()
         }
 
     def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
         """Bootstrap intervals ``[low, high]`` of the numbers that
-        :func:`torch_afm.metrics.columns.summarise` tells of each group, over molecules with all their
+        :func:`torch_afm.metrics.molecules.summary.summarize` tells of each group, over molecules with all their
         predictions (:func:`torch_afm.metrics.bootstrap`)."""
         found = {}
         for name, group in self._groups():
             columns = Columns([self._records[i] for i in group])
-            found[name] = bootstrap(partial(summarise, columns), columns.molecule, n, level, seed)
+            found[name] = bootstrap(partial(summarize, columns), columns.molecule, n, level, seed)
         return found
 
     def _groups(self) -> list[tuple[str, np.ndarray]]:
