@@ -17,6 +17,7 @@ _MODULES = (
     "data",
     "datasets",
     "elements",
+    "evaluation",
     "generation",
     "io",
     "metrics",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from torch_afm import data as data
     from torch_afm import datasets as datasets
     from torch_afm import elements as elements
+    from torch_afm import evaluation as evaluation
     from torch_afm import generation as generation
     from torch_afm import io as io
     from torch_afm import metrics as metrics

@@ -26,8 +26,9 @@ from benchmarks.common import table, write
 from torch_afm.config import GraphGeneratorConfig
 from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.elements import AtomClasses
+from torch_afm.evaluation import evaluate_steps
 from torch_afm.generation import evaluate_predictions, generate_greedy, generate_spatial
-from torch_afm.metrics import MoleculeMetrics, StepMetrics, evaluate_steps
+from torch_afm.metrics import MoleculeMetrics, StepMetrics
 from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import TrainConfig, train

@@ -23,7 +23,8 @@ from torch_afm.config import Tip, to_dict
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.generation import RefinementSettings, baselines, evaluate_predictions, predict_structure
 from torch_afm.generation.trials import ROTATIONS, Pipeline
-from torch_afm.metrics import MoleculeMetrics, confidence_tables
+from torch_afm.metrics import MoleculeMetrics
+from torch_afm.metrics.calibration import confidence_tables
 from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import RandomTip

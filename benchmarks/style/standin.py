@@ -25,8 +25,15 @@ from torch.nn.functional import avg_pool2d, pad
 from benchmarks.common import table, write
 from benchmarks.style.domains import GAMMA, SIZES, rendered, stand_in, to_scale
 from torch_afm.datasets import build_training_set
-from torch_afm.metrics import bootstrap, frechet_distance, image_features, wasserstein
-from torch_afm.metrics.images import RandomConvolutions, content_preservation, physical_features
+from torch_afm.metrics.distributions import wasserstein
+from torch_afm.metrics.images import (
+    RandomConvolutions,
+    content_preservation,
+    frechet_distance,
+    image_features,
+    physical_features,
+)
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.nn.style import StyleTranslator
 from torch_afm.style import evaluate_translation, read_stacks
 from torch_afm.train import StyleConfig, train_style

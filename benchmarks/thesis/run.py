@@ -26,7 +26,7 @@ from torch_afm.config import to_dict
 from torch_afm.data import AFMData
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.molecules import CUTOFFS
-from torch_afm.metrics.tables import cell
+from torch_afm.metrics.steps.tables import cell
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import StepPrediction
 from torch_afm.viz import (

@@ -38,6 +38,7 @@ PAGES = {
     "torch_afm.generation": "Generation and refinement",
     "torch_afm.style": "Style translation",
     "torch_afm.viz": "Pictures",
+    "torch_afm.evaluation": "Evaluation",
     "torch_afm.train": "Training",
 }
 

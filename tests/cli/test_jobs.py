@@ -13,7 +13,8 @@ from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.generation import generate_greedy
 from torch_afm.io import AFMStack, write_stack
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import visibility_entropy

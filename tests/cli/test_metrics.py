@@ -12,7 +12,8 @@ from ase.build import molecule
 
 from torch_afm.cli.main import main
 from torch_afm.io import read_atoms
-from torch_afm.metrics import StructureSettings, structure_features, wasserstein
+from torch_afm.metrics import StructureSettings, structure_features
+from torch_afm.metrics.distributions import wasserstein
 
 FILES = {"metrics.json", "metrics.csv", "distributions.png", "radar.png"}
 

@@ -4,7 +4,8 @@ import torch
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import Generation, GenerationStep, load_calibration, with_confidence
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.utils import InputError
 
 

@@ -13,7 +13,8 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import GraphGeneratorConfig
 from torch_afm.data import from_smiles
-from torch_afm.metrics import StepMetrics, headline
+from torch_afm.metrics import StepMetrics
+from torch_afm.metrics.steps import headline
 from torch_afm.models import GraphGenerator
 from torch_afm.nn import GeneratorLoss
 from torch_afm.train import AFMDataModule, TrainConfig, train

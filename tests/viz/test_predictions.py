@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from torch_afm.data import AFMData
-from torch_afm.metrics import Calibration, MoleculeMetrics, Platt, confidence_tables
+from torch_afm.metrics import Calibration, MoleculeMetrics
+from torch_afm.metrics.calibration import Platt, confidence_tables
 from torch_afm.viz import plot_classes, plot_images, plot_reliability, plot_sizes
 
 

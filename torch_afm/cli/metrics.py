@@ -17,14 +17,8 @@ from jsonargparse import Namespace
 from torch_afm import __version__
 from torch_afm.io import read_atoms
 from torch_afm.io.files import write_json
-from torch_afm.metrics import (
-    Comparison,
-    StructureSettings,
-    compare,
-    format_comparisons,
-    structure_features,
-)
-from torch_afm.metrics.distributions import DISTANCES
+from torch_afm.metrics import StructureSettings, compare, structure_features
+from torch_afm.metrics.distributions import DISTANCES, Comparison, format_comparisons
 from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_distributions, plot_radar

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch_afm.data import AFMData
 from torch_afm.generation.greedy import Generation
 from torch_afm.generation.spatial import SpatialGeneration
-from torch_afm.metrics import Calibration, Platt, agreement
+from torch_afm.metrics import Calibration, agreement
+from torch_afm.metrics.calibration import Platt
 from torch_afm.models.pretrained import weights_folder
 
 #: Name of the file beside the weights.

@@ -95,8 +95,8 @@ def score_trial(
     z_context: float | None = None,
     seconds: float | None = None,
 ) -> MoleculeRecord:
-    """Everything that is known of a prediction (:func:`torch_afm.metrics.molecules.score_molecule`), with its image by
-    the tip of the reference.
+    """Everything that is known of a prediction (:func:`torch_afm.metrics.molecules.score_molecule`), with its
+    image by the tip of the reference.
 
     Args:
         trial: what was to be predicted.

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.functional import normalize_slices
 from torch_afm.io import AFMStack
-from torch_afm.metrics import agreement, noise_share
+from torch_afm.metrics import agreement
+from torch_afm.metrics.images import noise_share
 from torch_afm.utils import InputError, check_shape
 
 #: Least number of measured slices, and most of them that may be noise, for one structure to be told from
@@ -108,8 +109,8 @@ def judge(
     the scan as its noise allows; no patch larger than an atom is left; no two atoms are where one can be.
 
     Noise makes even a perfect image's r with slice s only :math:`c_s = \sqrt{1 - \nu_s}`
-    (:func:`torch_afm.metrics.noise_share`). Without it r would be (Spearman, Am. J. Psychol. 15, 72 (1904),
-    the slices weighted by what they tell)
+    (:func:`torch_afm.metrics.images.noise_share`). Without it r would be (Spearman, Am. J. Psychol. 15, 72
+    (1904), the slices weighted by what they tell)
 
     .. math::
         \hat r = \sum_s c_s r_s \Big/ \sum_s c_s^2 ,

@@ -85,7 +85,7 @@ def plot_reliability(table: dict[str, Any], corrected: dict[str, Any] | None = N
     grow with the number of cases.
 
     Args:
-        table: what :func:`torch_afm.metrics.confidence_tables` returns.
+        table: what :func:`torch_afm.metrics.calibration.confidence_tables` returns.
         corrected: the same after calibration.
     """
     figure = Figure(figsize=(13, 3.6), layout="constrained")

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from torch_afm.data import AFMData
-from torch_afm.metrics import MoleculeMetrics, format_molecules
+from torch_afm.metrics import MoleculeMetrics
+from torch_afm.metrics.molecules import format_molecules
 
 
 def _row(text, name):

@@ -4,7 +4,7 @@ import torch_afm.metrics.molecules.scores  # noqa: F401 - they register
 from torch_afm.metrics.molecules.metrics import MoleculeMetrics
 from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord, score_molecule
 from torch_afm.metrics.molecules.registry import SCORES, Case, Score, score
-from torch_afm.metrics.molecules.sequences import Failures, duplicates, failures, first_is_top, shadowed
+from torch_afm.metrics.molecules.scores import Failures, duplicates, failures, first_is_top, shadowed
 from torch_afm.metrics.molecules.tables import format_molecules
 
 __all__ = [

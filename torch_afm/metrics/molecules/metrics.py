@@ -12,7 +12,7 @@ import numpy as np
 
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics.bootstrap import bootstrap
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord, score_molecule
 from torch_afm.metrics.molecules.summary import Columns, summarize
 
@@ -88,9 +88,10 @@ class MoleculeMetrics:
 
         Returns:
             for ``all`` and each group of :data:`SIZES` with molecules in it: what
-            :func:`torch_afm.metrics.molecules.summary.summarize` tells; ``predictions`` and ``molecules``, numbers;
-            ``ended``, counts; ``class``, the confusion of classes, rows true with a last row ``extra``,
-            columns predicted with a last column ``missing``: ``names``, ``count``, ``fraction`` of the row.
+            :func:`torch_afm.metrics.molecules.summary.summarize` tells; ``predictions`` and ``molecules``,
+            numbers; ``ended``, counts; ``class``, the confusion of classes, rows true with a last row
+            ``extra``, columns predicted with a last column ``missing``: ``names``, ``count``, ``fraction`` of
+            the row.
         """
         columns = Columns(self._records)
         return {
@@ -106,8 +107,8 @@ class MoleculeMetrics:
 
     def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
         """Bootstrap intervals ``[low, high]`` of the numbers that
-        :func:`torch_afm.metrics.molecules.summary.summarize` tells of each group, over molecules with all their
-        predictions (:func:`torch_afm.metrics.bootstrap`)."""
+        :func:`torch_afm.metrics.molecules.summary.summarize` tells of each group, over molecules with all
+        their predictions (:func:`torch_afm.metrics.intervals.bootstrap`)."""
         found = {}
         for name, group in self._groups():
             columns = Columns([self._records[i] for i in group])

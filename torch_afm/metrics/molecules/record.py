@@ -12,10 +12,9 @@ from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics.bonds import BondMatch
-from torch_afm.metrics.matching import Matching, match_atoms, nearest_atoms
+from torch_afm.metrics.atoms.matching import BondMatch, Matching, match_atoms, nearest_atoms
 from torch_afm.metrics.molecules.registry import CUTOFF, SCORES, Case
-from torch_afm.metrics.molecules.sequences import failures, shadowed
+from torch_afm.metrics.molecules.scores import failures, shadowed
 from torch_afm.utils import InputError
 
 #: Distances in Å within which an atom is found.
@@ -43,8 +42,8 @@ class MoleculeRecord:
         placed: atoms placed, with those that are not in the graph.
         shadowed: true atoms below another, and how many of these were found.
         failures: see :class:`torch_afm.metrics.molecules.Failures`.
-        calibration: ``atom``, ``label``, ``bond``: probabilities, and 0 or 1 for what was so; ``sigma`` of the
-            atoms in ``errors``. What the prediction does not say is left out.
+        calibration: ``atom``, ``label``, ``bond``: probabilities, and 0 or 1 for what was so; ``sigma`` of
+            the atoms in ``errors``. What the prediction does not say is left out.
         pearson: mean Pearson's r of the last stack simulated with the reference.
         scores: those of :data:`torch_afm.metrics.molecules.SCORES`, by name.
         context: atoms predicted below the surface cut, those there, and pairs of them.

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics.bonds import BondMatch, match_bonds
-from torch_afm.metrics.matching import Matching, match_atoms
+from torch_afm.metrics.atoms.matching import BondMatch, Matching, match_atoms, match_bonds
 from torch_afm.utils import InputError
 
 #: The distance in Å at which everything else than shares of atoms is scored.

@@ -10,7 +10,7 @@ import numpy as np
 from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord
 from torch_afm.metrics.molecules.registry import SCORES
 
-#: Quantiles of the position errors, in %, as in table 5.2 of the graph-AFM thesis, Aalto University (see CITATION.cff).
+#: Quantiles of the position errors, in %.
 PERCENTILES = (90, 95, 99)
 
 #: Ways of matching, one to one.
@@ -18,8 +18,8 @@ WAYS = ("blind", "aware", "lateral")
 
 
 class Columns:
-    """What each record of :func:`torch_afm.metrics.score_molecule` says, a row a prediction; NaN where it
-    says nothing.
+    """What each record of :func:`torch_afm.metrics.molecules.score_molecule` says, a row a prediction; NaN
+    where it says nothing.
 
     Args:
         records: the predictions; one without a number of its molecule is one of its own.

@@ -3,8 +3,7 @@
 from torch_afm.config.structure import StructureSettings
 from torch_afm.metrics.structure.correlations import angular_distribution, radial_distribution
 from torch_afm.metrics.structure.features import structure_features
-from torch_afm.metrics.structure.masks import layers, visible_mask
-from torch_afm.metrics.structure.prepared import Prepared
+from torch_afm.metrics.structure.prepared import Prepared, layers, visible_mask
 from torch_afm.metrics.structure.registry import FEATURES, Feature, feature
 
 __all__ = [

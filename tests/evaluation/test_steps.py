@@ -4,7 +4,8 @@ from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics import StepMetrics, evaluate_steps, stop_at_once
+from torch_afm.evaluation import evaluate_steps, stop_at_once
+from torch_afm.metrics import StepMetrics
 
 CLASSES = AtomClasses()
 

@@ -13,8 +13,8 @@ from torch_geometric.data import Batch
 from torch_geometric.utils import scatter
 
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics.bootstrap import bootstrap
 from torch_afm.metrics.calibration import reliability
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.nn import GeneratorLoss, StepPrediction
 from torch_afm.utils import InputError, check_shape
 
@@ -158,14 +158,15 @@ class StepMetrics:
             ``class`` and ``bond``: confusion as ``names``, ``count`` and ``fraction``, a row for each true
             class, fractions of their row (figures 5.4, 5.5);
             ``stop``: ``precision`` and ``recall`` of *stop*;
-            ``calibration``: :func:`~torch_afm.metrics.reliability` of the probability of the class.
+            ``calibration``: :func:`~torch_afm.metrics.calibration.reliability` of the probability of the
+            class.
         """
         return self._score(self.rows())
 
     def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
         """Bootstrap intervals ``[low, high]`` of the numbers of :meth:`compute`, in its layout without
         counts, names and edges; molecules are resampled with all their steps
-        (:func:`torch_afm.metrics.bootstrap`). ``None`` for what no step defines.
+        (:func:`torch_afm.metrics.intervals.bootstrap`). ``None`` for what no step defines.
 
         Args:
             n: resamples.

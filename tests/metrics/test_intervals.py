@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from torch_afm.metrics import bootstrap
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.utils import InputError
 
 

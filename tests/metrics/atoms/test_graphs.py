@@ -4,7 +4,8 @@ import torch
 from scipy.spatial.distance import directed_hausdorff
 
 from torch_afm.data import AFMData, covalent_bonds, from_smiles, remove_atoms
-from torch_afm.metrics import chamfer, edit_distance, graph_edit_distance, hausdorff, is_valid, match_atoms
+from torch_afm.metrics import edit_distance, match_atoms
+from torch_afm.metrics.atoms import chamfer, graph_edit_distance, hausdorff, is_valid
 from torch_afm.testing import benzene, random_graph, water
 from torch_afm.utils import InputError
 

@@ -1,12 +1,19 @@
+"""Duplicates, first atoms and failures."""
+
 import dataclasses
 
 import torch
 
-from torch_afm.metrics import duplicates, failures, first_is_top, shadowed
+from torch_afm.data import AFMData
+from torch_afm.metrics.molecules import duplicates, failures, first_is_top, shadowed
 
 
 def _pos(*rows):
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, 3)
+
+
+def _atoms(pos):
+    return AFMData(z=torch.full((len(pos),), 6), pos=pos)
 
 
 def _names(*args, **kwargs):
@@ -22,11 +29,11 @@ def test_duplicates_are_counted_against_older_atoms():
 
 def test_first_atom_is_the_top_one():
     true = _pos([0, 0, 0], [2, 0, -0.05], [4, 0, -0.5])
-    assert first_is_top(_pos([0.3, 0, 0], [4, 0, 0]), true) is True
-    assert first_is_top(_pos([2.3, 0, 0]), true) is True  # level with the highest
-    assert first_is_top(_pos([4, 0, -0.5]), true) is False
-    assert first_is_top(_pos([0, 0.6, 0]), true) is False  # too far away
-    assert first_is_top(_pos(), true) is None and first_is_top(true, _pos()) is None
+    assert first_is_top(_pos([0.3, 0, 0], [4, 0, 0]), _atoms(true)) is True
+    assert first_is_top(_pos([2.3, 0, 0]), _atoms(true)) is True  # level with the highest
+    assert first_is_top(_pos([4, 0, -0.5]), _atoms(true)) is False
+    assert first_is_top(_pos([0, 0.6, 0]), _atoms(true)) is False  # too far away
+    assert first_is_top(_pos(), _atoms(true)) is None and first_is_top(true, _atoms(_pos())) is None
 
 
 def test_shadowed_atoms_have_a_higher_one_beside_them():

@@ -5,7 +5,8 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics import StepMetrics, brightest_pixel, random_atom, stop_at_once
+from torch_afm.evaluation import brightest_pixel, random_atom, stop_at_once
+from torch_afm.metrics import StepMetrics
 
 CLASSES = AtomClasses()
 

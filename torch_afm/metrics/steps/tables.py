@@ -6,7 +6,7 @@ from typing import Any
 
 #: Test-set numbers of the thesis in the layout of :meth:`torch_afm.metrics.StepMetrics.compute`: table 5.1
 #: (column Testing), table 5.2 (Å), and section 5.1 for the bonds.
-THESIS: dict[str, Any] = {
+_THESIS: dict[str, Any] = {
     "loss": {"position": 0.1936, "node": 0.0881, "edge": 0.0350, "total": 0.5279},
     "position_error": {
         "mean": {"r": 0.50, "x": 0.29, "y": 0.29, "z": 0.14},
@@ -41,7 +41,7 @@ def headline(table: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def format_tables(table: dict[str, Any], intervals: dict[str, Any] | None = None) -> str:
+def format_steps(table: dict[str, Any], intervals: dict[str, Any] | None = None) -> str:
     """Text tables of single-atom scores, with the thesis' number in square brackets where it gives one.
 
     Args:
@@ -88,7 +88,7 @@ def cell(
     intervals: dict[str, Any],
     path: tuple[str | int, ...],
     digits: int,
-    reference: dict[str, Any] = THESIS,
+    reference: dict[str, Any] = _THESIS,
 ) -> str:
     """One number as text: ``value (low to high) [reference]``, as far as they are there.
 

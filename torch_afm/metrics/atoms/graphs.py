@@ -11,8 +11,7 @@ from rdkit import Chem, rdBase
 from torch import Tensor
 
 from torch_afm.data import AFMData
-from torch_afm.metrics.bonds import match_bonds
-from torch_afm.metrics.matching import Matching
+from torch_afm.metrics.atoms.matching import Matching, match_bonds
 from torch_afm.utils import InputError
 
 #: Atoms of either graph up to which :func:`graph_edit_distance` is affordable.

@@ -6,7 +6,9 @@ from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.metrics import THESIS, StepMetrics, format_tables, headline
+from torch_afm.metrics import StepMetrics
+from torch_afm.metrics.steps import format_steps, headline
+from torch_afm.metrics.steps.tables import _THESIS
 from torch_afm.nn import StepPrediction
 
 
@@ -29,15 +31,15 @@ def _metrics(steps=True):
 
 def test_reference_numbers_are_consistent():
     # Table 5.1's total is its parts with the weights 1, 3, 2 of Eq. 4.12, to the digits printed.
-    loss = THESIS["loss"]
+    loss = _THESIS["loss"]
     assert loss["position"] + 3 * loss["node"] + 2 * loss["edge"] == pytest.approx(loss["total"], abs=3e-4)
-    for row in THESIS["bond"]["fraction"]:
+    for row in _THESIS["bond"]["fraction"]:
         assert sum(row) == pytest.approx(1)
-    assert set(THESIS["position_error"]) == set(_metrics().compute()["position_error"])
+    assert set(_THESIS["position_error"]) == set(_metrics().compute()["position_error"])
 
 
 def test_text_shows_each_number_beside_the_thesis():
-    text = format_tables(_metrics().compute())
+    text = format_steps(_metrics().compute())
     rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
     assert rows["position"].split() == ["position", "0.2500", "[0.1936]"]
     # log(2 + e) - 1 and log(1 + 1/e)
@@ -62,7 +64,7 @@ def test_text_shows_each_number_beside_the_thesis():
 @pytest.mark.parametrize("between", [False, True])
 def test_columns_line_up(between):
     metrics = _metrics()
-    lines = format_tables(metrics.compute(), metrics.intervals(n=5) if between else None).splitlines()
+    lines = format_steps(metrics.compute(), metrics.intervals(n=5) if between else None).splitlines()
     start = next(i for i, line in enumerate(lines) if "|r|" in line)
     assert len({len(line) for line in lines[start : start + 7]}) == 1
 
@@ -72,12 +74,12 @@ def test_headline_is_finite_numbers():
         {"r_mean": 0.5, "r_median": 0.5, "r_p95": 0.5, "bond_recall": 1.0, "recall_heavy": 1.0}
     )
     assert headline(_metrics(steps=False).compute()) == {}
-    assert "-" in format_tables(_metrics(steps=False).compute())
+    assert "-" in format_steps(_metrics(steps=False).compute())
 
 
 def test_intervals_stand_between():
     metrics = _metrics()
-    text = format_tables(metrics.compute(), metrics.intervals(n=5))
+    text = format_steps(metrics.compute(), metrics.intervals(n=5))
     # One step: every resample is that step.
     assert "position 0.2500 (0.2500 to 0.2500) [0.1936]" in text
     assert "0.50 (0.50 to 0.50) [0.40]" in text

@@ -15,7 +15,7 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.io.files import write_whole
 from torch_afm.io.npz import load_npz
-from torch_afm.metrics.step import StepMetrics
+from torch_afm.metrics.steps.metrics import StepMetrics
 from torch_afm.nn import StepPrediction
 from torch_afm.progress import ProgressBar
 
