@@ -164,7 +164,7 @@ def unit(atoms: ase.Atoms) -> str:
 
 
 def sample(name: str, features: Features, owner: np.ndarray, owners: int) -> Sample:
-    """Normalised values of a feature and what each is drawn with."""
+    """Normalized values of a feature and what each is drawn with."""
     values = Sample.from_parts(name, [FEATURES[name].normalize(one[name]) for one in features])
     return Sample(values.values, owner[values.structure], owners)
 

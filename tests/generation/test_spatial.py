@@ -23,7 +23,7 @@ from torch_afm.utils import InputError
 pytestmark = pytest.mark.learnt
 
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(16, 16), n_slices=2)
-GRID = MapGrid.of(SCAN, 2)
+GRID = MapGrid.from_scan(SCAN, 2)
 Z_TOP = 9.0
 
 

@@ -32,7 +32,7 @@ def random_atom(
 
 def brightest_pixel(batch: Batch, scan: Scan, classes: AtomClasses) -> StepPrediction:
     """A hydrogen atom, without bonds, at the height of the top atom, under the brightest pixel of the nearest
-    slice of the reference stack; the graph and its stack are not looked at.
+    slice of the reference stack; the graph and its stack are not used.
 
     Args:
         batch: collated graphs with their ``reference`` stacks.

@@ -1,4 +1,4 @@
-"""Predictors run over the steps of a data set."""
+"""Score predictors of single-atom steps on a data set."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def evaluate_steps(
     return metrics
 
 
-def _known(path: Path, names: Iterable[str], dataset: Steps, most: int) -> dict[str, StepMetrics]:
-    """The scores of the first steps, ``most`` at most, that :func:`evaluate_steps` kept."""
+def _known(path: Path, names: Iterable[str], dataset: Steps, count: int) -> dict[str, StepMetrics]:
+    """The scores of the first ``count`` steps that :func:`evaluate_steps` kept."""
     arrays = load_npz(path)
     metrics = {}
     for name in names:
         prefix = f"{name}/"
-        rows = {k.removeprefix(prefix): v[:most] for k, v in arrays.items() if k.startswith(prefix)}
+        rows = {k.removeprefix(prefix): v[:count] for k, v in arrays.items() if k.startswith(prefix)}
         metrics[name] = StepMetrics.from_rows(rows, dataset.classes, dataset.z_min)
     return metrics

@@ -120,7 +120,7 @@ class SpatialGenerator(Pretrained):
         super().__init__()
         self.config = config
         self.classes = AtomClasses(config.groups)
-        self.grid = MapGrid.of(config.scan, config.stride)
+        self.grid = MapGrid.from_scan(config.scan, config.stride)
         kinds, width, query = len(config.groups), config.channels[0], config.query_channels
         self.node_encoder = Linear(3 + kinds, query)
         self.readout = GatedAggregation(query, query, query)

@@ -27,7 +27,7 @@ from torch_afm.io import AFMStack
 from torch_afm.io.files import write_whole
 from torch_afm.metrics import agreement
 from torch_afm.utils import InputError, check_finite, check_shape
-from torch_afm.viz.graphs import COLOURS, OTHER, draw_graph
+from torch_afm.viz.graphs import COLORS, OTHER, draw_graph
 from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
 
 #: Words of the report that are not everybody's.
@@ -174,7 +174,7 @@ def _atoms(graph: AFMData, deep: bool, support: Tensor | None) -> list[dict[str,
                 "y": y,
                 "z": height,
                 "r": covalent_radius(z),
-                "colour": COLOURS.get(element, OTHER),
+                "colour": COLORS.get(element, OTHER),
                 "confidence": float(graph.confidence[i]) if "confidence" in graph else 1.0,
                 "element_probability": None if classes is None else float(classes.max()),
                 "sigma": graph.sigma[i].tolist() if "sigma" in graph else None,

@@ -59,8 +59,8 @@ def test_a_visible_part_is_valid_and_five_bonds_to_carbon_are_not():
     top = part.z[:9], part.pos[:9]
     assert is_valid(AFMData(z=top[0], pos=top[1], edge_index=covalent_bonds(*top)))
     star = torch.tensor([[0, 0, 0, 0, 0], [1, 2, 3, 4, 5]])
-    for centre, leaves, valid in ((6, 5, False), (6, 4, True), (7, 4, True), (8, 3, False), (1, 2, False)):
-        z = torch.tensor([centre] + [6] * leaves)
+    for center, leaves, valid in ((6, 5, False), (6, 4, True), (7, 4, True), (8, 3, False), (1, 2, False)):
+        z = torch.tensor([center] + [6] * leaves)
         edges = torch.cat([star[:, :leaves], star[:, :leaves].flip(0)], dim=1)
         assert is_valid(AFMData(z=z, pos=torch.zeros(len(z), 3), edge_index=edges)) is valid
 

@@ -65,7 +65,7 @@ def test_more_pairs_come_before_less_distance():
 
 
 def test_a_true_atom_is_found_once():
-    # Three copies of one atom: the nearest-neighbour way of counting would call all of them right.
+    # Three copies of one atom: the nearest-neighbor way of counting would call all of them right.
     pred = torch.tensor([[0.1, 0, 0], [0.0, 0, 0], [0.0, 0.2, 0]])
     result = match_atoms(pred, torch.zeros(1, 3))
     assert result.pred.tolist() == [1] and result.extra.tolist() == [0, 2]

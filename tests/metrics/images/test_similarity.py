@@ -65,7 +65,7 @@ def test_noise_is_told_from_contrast_that_changes_with_height(rows):
     share = 0.16 / (clean + rough).var(axis=(1, 2))
     found = noise_share(gain * (clean + rough) + 7)
     assert found.mean() == pytest.approx(share.mean(), rel=0.2)
-    np.testing.assert_allclose(found, share, atol=0.06)  # neighbours share their noise
+    np.testing.assert_allclose(found, share, atol=0.06)  # neighbors share their noise
     # A perfect simulation has no larger r.
     scores = np.array(agreement(clean, clean + rough)["pearson"])
     np.testing.assert_allclose(np.sqrt(1 - noise_share(clean + rough)), scores, atol=0.03)
@@ -117,8 +117,8 @@ def test_correlations_are_numpys(source):
     expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]
     assert found["correlation"] == pytest.approx(np.mean(expected), rel=1e-5)
     assert found["lost"] == np.mean(np.array(expected) < 0.5)
-    neighbours = [(noisy[i, z], noisy[i, z + 1]) for i in range(2) for z in range(3)]
-    expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in neighbours]
+    neighbors = [(noisy[i, z], noisy[i, z + 1]) for i in range(2) for z in range(3)]
+    expected = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in neighbors]
     assert found["adjacent"] == pytest.approx(np.mean(expected), rel=1e-5)
     assert found["adjacent"] < found["adjacent_source"]
     one, other = (stacks.reshape(-1, 1, 24, 24) for stacks in (noisy, source))
@@ -139,12 +139,12 @@ def test_other_content_is_lost(source):
     assert content_preservation(torch.zeros_like(source), source)["correlation"] == 0
 
 
-def test_single_slices_have_no_neighbours(source):
+def test_single_slices_have_no_neighbors(source):
     found = content_preservation(source[:, :1], source[:, :1])
     assert found["adjacent"] is None and found["adjacent_source"] is None
 
 
-def test_channels_are_not_neighbours(source):
+def test_channels_are_not_neighbors(source):
     found = content_preservation(source[:, :2, None], source[:, :2, None])  # [N, C, 1, Y, X]
     assert found["adjacent"] is None
 

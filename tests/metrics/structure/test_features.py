@@ -93,7 +93,7 @@ def test_repeated_cell_repeats_values(waters, same, preset):
 
 
 def test_cell_smaller_than_the_reach():
-    # Simple cubic, one atom: its neighbours are its own images, 3 to each side once.
+    # Simple cubic, one atom: its neighbors are its own images, 3 to each side once.
     atom = ase.Atoms("O", cell=[3.0, 3.0, 3.0], pbc=True)
     (got,) = structure_features(atom)
     np.testing.assert_allclose(got["d_OO"], [3.0, 3.0, 3.0])
@@ -184,7 +184,7 @@ def test_degenerate_sets(atoms, preset):
 
 @pytest.mark.parametrize("neighbors", range(7))
 def test_number_of_neighbors(neighbors):
-    # All neighbours at 3 Å on an octahedron; the gap to the first beyond is to the one at 5 Å.
+    # All neighbors at 3 Å on an octahedron; the gap to the first beyond is to the one at 5 Å.
     shell = 3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])[:neighbors]
     atoms = ase.Atoms("O" * (neighbors + 1), positions=[[0, 0, 0], *shell])
     (got,) = structure_features(atoms, StructureSettings(pair_cutoff=3.1, order_cutoff=3.1, lsi_cutoff=3.1))
@@ -312,7 +312,7 @@ def test_local_structure_index():
     usual, published = np.var([0.1, 0.2, 0.6, 0.6]), np.var([0.1, 0.2, 0.6])
     np.testing.assert_allclose(local_structure_index(around(shell), 3.7), [usual])
     np.testing.assert_allclose(local_structure_index(around(shell), 3.7, last_gap=False), [published])
-    # Nothing beyond the cutoff, one neighbour within, none within.
+    # Nothing beyond the cutoff, one neighbor within, none within.
     assert len(local_structure_index(around(shell[:4]), 3.7)) == 0
     np.testing.assert_allclose(local_structure_index(around(shell[:4]), 3.7, last_gap=False), [published])
     np.testing.assert_allclose(local_structure_index(around(shell[[0, 4]]), 3.7), [0], atol=1e-12)
@@ -324,7 +324,7 @@ def test_several_centers():
     chain = ase.Atoms("O4", positions=[[0, 0, 0], [2.5, 0, 0], [5.5, 0, 0], [9.5, 0, 0]]).positions
     every = np.arange(4)
     pairs = neighbors(chain, every, every, 10.0, np.eye(3), np.zeros(3, dtype=bool))
-    # Gaps by centre: 3.0 | 0.5, 4.0 | 1.0, 1.5 with n = 1, 2, 1 and nothing within of the last.
+    # Gaps by center: 3.0 | 0.5, 4.0 | 1.0, 1.5 with n = 1, 2, 1 and nothing within of the last.
     np.testing.assert_allclose(local_structure_index(pairs, 3.7), [0, np.var([0.5, 4.0]), 0])
 
 

@@ -25,7 +25,7 @@ def test_pairs_equal_ase(pbc, cutoff):
     assert len(found) == len(expected) > 10
     order = [rows[np.lexsort(rows.round(6).T[::-1])] for rows in (found, expected)]
     np.testing.assert_allclose(*order, atol=1e-9)
-    # Sorted by centre and distance, and found again through start.
+    # Sorted by center and distance, and found again through start.
     assert (np.diff(got.center * 100 + got.distance) >= 0).all()
     for c in range(len(centers)):
         assert (got.center[got.start[c] : got.start[c + 1]] == c).all()
@@ -38,7 +38,7 @@ def test_cutoff_is_included():
 
 
 def test_twos_join_and_keep():
-    # One centre with three neighbours, one with none, one with two.
+    # One center with three neighbors, one with none, one with two.
     pos = np.array(
         [[0, 0, 0], [50, 0, 0], [90, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3], [91, 0, 0], [92, 0, 0.0]]
     )

@@ -71,7 +71,7 @@ def test_depth():
 def test_shadow_begins_where_spheres_say():
     # Two oxygens (1.52 Å), the second 2 Å deeper; probe 1.5 Å. The first stops the probe above the second
     # as long as sqrt(3.02² - d²) - 2 > 3.02, never; the other way about, as deep as h: it is sqrt(3.02² - d²)
-    # above the first's centre and 3.02 - 2 above it at the apex of the second.
+    # above the first's center and 3.02 - 2 above it at the apex of the second.
     edge = np.sqrt(3.02**2 - 1.02**2)
     for distance, seen in ((0.0, False), (edge - 1e-3, False), (edge + 1e-3, True), (5.0, True)):
         pos = np.array([[0, 0, 10.0], [distance, 0, 8.0]])
@@ -111,7 +111,7 @@ def test_layer_is_measured_from_the_top_of_the_substrate():
     count = [
         len(structure_features(atoms, StructureSettings(ordered_pairs=True, **s), ["d_OO"])[0]["d_OO"])
         for s in (
-            {"layer": (4.5, 9.0)},  # one centre, its partner from below
+            {"layer": (4.5, 9.0)},  # one center, its partner from below
             {"layer": (4.5, 9.0), "partners": "layer"},
             {"layer": (4.0, 4.9)},  # the lowest height is out, the highest in
             {"layer": (3.9, 4.9)},

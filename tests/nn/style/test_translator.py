@@ -43,7 +43,7 @@ def test_a_fixed_target_has_its_own_unit():
     torch.testing.assert_close(one(values), -1 + (values + 10) / 10 * 2, rtol=0, atol=1e-5)
 
 
-def test_slice_by_slice_or_with_neighbours():
+def test_slice_by_slice_or_with_neighbors():
     values = stack(1, 1, 5, 16, 16)
     changed = values.clone()
     changed[:, :, 0] += torch.randn(16, 16)

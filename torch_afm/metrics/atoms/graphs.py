@@ -78,7 +78,7 @@ def graph_edit_distance(graph: AFMData, truth: AFMData, labels: tuple[Tensor, Te
 
 def is_valid(graph: AFMData) -> bool:
     """Whether RDKit takes a graph for (part of) a molecule: all bonds single, which asks the least of every
-    atom, hydrogens filled in, sanitised. An empty graph is valid, and so is one of several pieces: what is
+    atom, hydrogens filled in, sanitized. An empty graph is valid, and so is one of several pieces: what is
     seen is a part of a molecule."""
     mol = Chem.RWMol()
     for z in graph.z.tolist():

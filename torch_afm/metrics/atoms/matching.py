@@ -72,7 +72,7 @@ def match_atoms(
     matchings with that many, the one of least total distance (exact; Kuhn, Nav. Res. Log. Q. 2, 83 (1955)).
 
     A pair farther apart than ``cutoff`` (:math:`r_c`), or of different classes, is forbidden. The assignment
-    minimises the sum of :math:`d_{ij} - B` over allowed pairs with :math:`B = (\min(N, M) + 1)\, r_c`, larger
+    minimizes the sum of :math:`d_{ij} - B` over allowed pairs with :math:`B = (\min(N, M) + 1)\, r_c`, larger
     than any total distance: one more pair always outweighs any gain in distance.
 
     Args:
@@ -142,14 +142,14 @@ def nearest_atoms(pos_pred: Tensor, pos_true: Tensor, cutoff: float = 0.5) -> Ma
     _check(pos_pred, pos_true, cutoff)
     distance = torch.cdist(pos_true.detach().cpu().double(), pos_pred.detach().cpu().double())
     if distance.size(1):
-        least, pred = distance.min(dim=1)
+        nearest, pred = distance.min(dim=1)
     else:
-        least, pred = torch.full((len(distance),), torch.inf), torch.zeros(len(distance), dtype=torch.long)
-    true = (least < cutoff).nonzero().flatten()
+        nearest, pred = torch.full((len(distance),), torch.inf), torch.zeros(len(distance), dtype=torch.long)
+    true = (nearest < cutoff).nonzero().flatten()
     return Matching(
         pred=pred[true],
         true=true,
-        distance=least[true],
+        distance=nearest[true],
         missing=_rest(true, len(distance)),
         extra=_rest(pred[true], distance.size(1)),
     )

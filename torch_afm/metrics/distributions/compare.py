@@ -180,10 +180,10 @@ def _counts(rng: np.random.Generator, size: int, n: int) -> np.ndarray:
     return np.concatenate([np.ones((1, size)), drawn])
 
 
-def _limited(sample: Sample, most: int | None, seed: int) -> Sample:
-    if most is None or len(sample) <= most:
+def _limited(sample: Sample, max_values: int | None, seed: int) -> Sample:
+    if max_values is None or len(sample) <= max_values:
         return sample
-    return sample.take(np.sort(np.random.default_rng(seed).choice(len(sample), most, replace=False)))
+    return sample.take(np.sort(np.random.default_rng(seed).choice(len(sample), max_values, replace=False)))
 
 
 def _numbers(units: Sequence[Hashable]) -> np.ndarray:

@@ -247,7 +247,7 @@ def sinkhorn_divergence(x: np.ndarray, y: np.ndarray, blur: float = 1e-4, scalin
     .. math::
         S_\varepsilon = \langle \alpha, f - f_{xx} \rangle + \langle \beta, g - g_{yy} \rangle,
 
-    by symmetrised updates :math:`f \leftarrow \tfrac{1}{2}\left(f - \varepsilon \log \sum_j \beta_j
+    by symmetrized updates :math:`f \leftarrow \tfrac{1}{2}\left(f - \varepsilon \log \sum_j \beta_j
     e^{(g_j - \|x - y_j\|)/\varepsilon}\right)` and likewise for the others, while :math:`\varepsilon` falls
     from the diameter of the samples to ``blur`` by the factor ``scaling``, one update at each value and one
     without averaging at the end. This is what GeomLoss computes for ``SamplesLoss("sinkhorn", p=1)``.

@@ -1,4 +1,4 @@
-"""How alike stacks are, slice by slice, and how alike two sets of images are."""
+"""Similarity of stacks, slice by slice, and distances of sets of images."""
 
 from torch_afm.metrics.images.distances import compare_images, frechet_distance, kernel_distance
 from torch_afm.metrics.images.features import RandomConvolutions, image_features, physical_features

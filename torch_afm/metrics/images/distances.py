@@ -22,7 +22,7 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     .. math:: \|\mu_1 - \mu_2\|^2 + \mathrm{tr}\left(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2}\right).
 
     Few images bias it upwards, most where there are fewer than features: the covariance is then rank
-    deficient, which a warning tells. Compare it with its floor only
+    deficient, and a warning says so. Compare it with its floor only
     (:func:`torch_afm.metrics.images.compare_images`).
 
     Args:
@@ -151,7 +151,7 @@ def compare_images(
     for name, distance in _DISTANCES.items():
         value = distance(x, y)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the value's own warning has told, and the rank is returned
+            warnings.simplefilter("ignore")  # that of the value was enough, and the rank is returned
             found[name] = {"value": value, "floor": distance(*halves)}
     return found | {
         "images": len(x),

@@ -21,7 +21,7 @@ def as_images(name: str, stacks: np.ndarray | Tensor, slices: bool) -> Tensor:
     Args:
         name: what messages call them.
         stacks: floats, in any unit.
-        slices: take slices apart.
+        slices: make each slice an image.
 
     Shapes:
         stacks ``[N, Z, Y, X]`` or ``[N, C, Z, Y, X]``; returns ``[N C Z, 1, Y, X]`` with ``slices``, else
@@ -93,7 +93,7 @@ def physical_features(images: Tensor) -> Tensor:
     r"""22 numbers of each channel:
 
     - mean, standard deviation, skewness and excess kurtosis of its pixels (the last two 0 on a flat image);
-    - *row offsets*: rms difference of the means of neighbouring rows over :math:`\sqrt 2`, as jumps of the
+    - *row offsets*: rms difference of the means of neighboring rows over :math:`\sqrt 2`, as jumps of the
       scanner between lines leave it;
     - *high-frequency residual*: rms of the image minus its mean over 3 x 3 pixels, as noise leaves it;
     - decimal logarithm of the mean power :math:`|\hat I(k)|^2 / (XY)` of the image minus its mean, in
@@ -109,10 +109,10 @@ def physical_features(images: Tensor) -> Tensor:
         InputError: for other shapes.
     """
     # With fewer pixels than two a bin, rings of the spectrum stay empty.
-    least = 2 * SPECTRUM_BINS
-    if images.dim() != 4 or min(images.shape[2:]) < least:
+    side = 2 * SPECTRUM_BINS
+    if images.dim() != 4 or min(images.shape[2:]) < side:
         shape = list(images.shape)
-        raise InputError(f"images: expected [N, C, Y, X] with Y and X of {least} or more, got {shape}")
+        raise InputError(f"images: expected [N, C, Y, X] with Y and X of {side} or more, got {shape}")
     size = images.shape[2:]
     flat = images.double().reshape(-1, 1, *size)
     mean = flat.mean(dim=(2, 3), keepdim=True)
@@ -144,7 +144,7 @@ def _spectrum(images: Tensor) -> Tensor:
 class RandomConvolutions(nn.Module):
     r"""Mean and standard deviation over each map of seeded random convolutions, layer by layer:
     :math:`h_{l+1} = \mathrm{pool}_2\,\mathrm{ReLU}(W_l * h_l + b_l)` with Gaussian weights of He's variance.
-    Even without training, such features tell textures apart (Ulyanov et al., arXiv:1606.03073; Saxe et al.,
+    Even without training, such features distinguish textures (Ulyanov et al., arXiv:1606.03073; Saxe et al.,
     ICML 2011), and nothing has to be downloaded.
 
     Args:
@@ -179,10 +179,10 @@ class RandomConvolutions(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of images."""
-        least = 2**self.layers
-        if images.dim() != 4 or images.shape[1] != self.in_channels or min(images.shape[2:]) < least:
+        side = 2**self.layers
+        if images.dim() != 4 or images.shape[1] != self.in_channels or min(images.shape[2:]) < side:
             raise InputError(
-                f"images: expected [N, {self.in_channels}, Y, X] with Y and X of {least} or more, got "
+                f"images: expected [N, {self.in_channels}, Y, X] with Y and X of {side} or more, got "
                 f"{list(images.shape)}"
             )
         found = []

@@ -1,4 +1,4 @@
-"""How well images agree with a reference or a source, slice by slice."""
+"""Agreement of images with a reference or a source, slice by slice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch_afm.utils import InputError, check_finite, check_shape
 #: widths (11 x 11 pixels), and the two constants that keep it finite.
 SSIM_SIGMA, SSIM_TRUNCATE, SSIM_K = 1.5, 3.5, (0.01, 0.03)
 
-#: Differences of neighbouring slices, by how many of them there are: what is left of noise alone.
+#: Differences of neighboring slices, by how many of them there are: what is left of noise alone.
 _DIFFERENCES = ((0.0,), (0.0,), (1.0, -1.0), (1.0, -2.0, 1.0), (1.0, -3.0, 3.0, -1.0))
 
 
@@ -127,7 +127,7 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
         ``correlation_median``; ``lost``: share of slices with less than 0.5;
         ``ssim``: mean structural similarity (Wang et al., IEEE Trans. Image Process. 13, 600 (2004)),
         with the range of all sources as dynamic range;
-        ``adjacent`` and ``adjacent_source``: mean correlation of neighbouring slices of a stack, in the
+        ``adjacent`` and ``adjacent_source``: mean correlation of neighboring slices of a stack, in the
         translation and in the source (``None`` for single slices): a translation slice by slice lowers it.
 
     Shapes:
@@ -147,7 +147,7 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
     if span == 0:
         raise InputError("source: expected images that are not flat")
     with_source = pearson(images, sources)
-    similarity = ssim(*(v[:, 0].double().numpy() for v in (images, sources)), span)
+    similarity = ssim(images[:, 0].double().numpy(), sources[:, 0].double().numpy(), span)
     return {
         "correlation": float(with_source.mean()),
         "correlation_median": float(with_source.median()),

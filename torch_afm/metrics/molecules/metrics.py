@@ -16,7 +16,7 @@ from torch_afm.metrics.intervals import bootstrap
 from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord, score_molecule
 from torch_afm.metrics.molecules.summary import Columns, summarize
 
-#: Fewest and most visible atoms of the groups that scores are told of.
+#: Smallest and largest number of visible atoms of each group of predictions.
 SIZES = {"1 to 3": (1, 3), "4 to 6": (4, 6), "7 to 10": (7, 10), "over 10": (11, 10**9)}
 
 
@@ -34,7 +34,7 @@ class MoleculeMetrics:
     (``nearest``, :func:`nearest_atoms`).
 
     Args:
-        classes: the classes that are told apart.
+        classes: the classes to distinguish.
     """
 
     def __init__(self, classes: AtomClasses | None = None) -> None:
@@ -69,7 +69,7 @@ class MoleculeMetrics:
 
     @classmethod
     def from_rows(cls, rows: Mapping[str, np.ndarray], classes: AtomClasses | None = None) -> MoleculeMetrics:
-        """Metrics of molecules that :meth:`rows` told."""
+        """Metrics of what :meth:`rows` returned."""
         metrics = cls(classes)
         metrics._records = [MoleculeRecord.from_dict(json.loads(str(text))) for text in rows["records"]]
         return metrics
@@ -88,7 +88,7 @@ class MoleculeMetrics:
 
         Returns:
             for ``all`` and each group of :data:`SIZES` with molecules in it: what
-            :func:`torch_afm.metrics.molecules.summary.summarize` tells; ``predictions`` and ``molecules``,
+            :func:`torch_afm.metrics.molecules.summary.summarize` returns; ``predictions`` and ``molecules``,
             numbers; ``ended``, counts; ``class``, the confusion of classes, rows true with a last row
             ``extra``, columns predicted with a last column ``missing``: ``names``, ``count``, ``fraction`` of
             the row.
@@ -107,7 +107,7 @@ class MoleculeMetrics:
 
     def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
         """Bootstrap intervals ``[low, high]`` of the numbers that
-        :func:`torch_afm.metrics.molecules.summary.summarize` tells of each group, over molecules with all
+        :func:`torch_afm.metrics.molecules.summary.summarize` returns of each group, over molecules with all
         their predictions (:func:`torch_afm.metrics.intervals.bootstrap`)."""
         found = {}
         for name, group in self._groups():

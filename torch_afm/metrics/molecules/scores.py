@@ -132,7 +132,8 @@ def shadowed(pos_true: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Failures:
-    """Which of the failures that the thesis reports (section 5.2) a prediction shows.
+    """Which of the failures that the graph-AFM thesis, Aalto University (see CITATION.cff), reports (section
+    5.2) a prediction shows.
 
     Args:
         piled_up: two atoms closer than any bond (:data:`PILED`).

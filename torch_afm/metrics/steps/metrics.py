@@ -1,4 +1,5 @@
-"""Scores of single-atom steps: the thesis' tables 5.1 and 5.2 and its figures 5.2 to 5.5."""
+"""Scores of single-atom steps: tables 5.1 and 5.2 and figures 5.2 to 5.5 of the graph-AFM thesis, Aalto
+University (see CITATION.cff)."""
 
 from __future__ import annotations
 
@@ -122,7 +123,7 @@ class StepMetrics:
     def from_rows(
         cls, rows: Mapping[str, np.ndarray], classes: AtomClasses, z_min: float = -0.7
     ) -> StepMetrics:
-        """Metrics of steps that :meth:`rows` told.
+        """Metrics of what :meth:`rows` returned.
 
         Raises:
             InputError: for columns that are missing or of other shapes.

@@ -1,4 +1,5 @@
-"""The scores of single-atom steps as text, beside the thesis' numbers."""
+"""The scores of single-atom steps as text, beside the numbers of the graph-AFM thesis, Aalto University (see
+CITATION.cff)."""
 
 from __future__ import annotations
 

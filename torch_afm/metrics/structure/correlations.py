@@ -99,7 +99,7 @@ def angular_distribution(
     bins: int = 90,
     settings: StructureSettings = _DEFAULT,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Angular distribution function: angles between every two neighbours of an atom, over those expected of
+    r"""Angular distribution function: angles between every two neighbors of an atom, over those expected of
     independent random directions,
 
     .. math::
@@ -107,9 +107,9 @@ def angular_distribution(
 
     Args:
         atoms: a structure or several, whose angles are pooled.
-        pair: element at the apex, within settings' layer, and element of its neighbours, of any height.
+        pair: element at the apex, within settings' layer, and element of its neighbors, of any height.
         bins: bins from 0° to 180°.
-        settings: conventions; neighbours are within ``pair_cutoff``.
+        settings: conventions; neighbors are within ``pair_cutoff``.
 
     Returns:
         Middles of the bins in degrees, and a.

@@ -244,12 +244,12 @@ def valence_angles(bonds: Pairs, z: np.ndarray, elements: Sequence[int] | None =
 
 def once(pairs: Pairs, centers: np.ndarray | None = None) -> np.ndarray:
     """Rows that count each pair once, of pairs listed from both ends: of the two, the one with the lower
-    index at its centre. An atom and its own image are listed with opposite vectors; the one kept points up
-    the first axis along which it points at all. Pairs whose other end is no centre are listed once already.
+    index at its center. An atom and its own image are listed with opposite vectors; the one kept points up
+    the first axis along which it points at all. Pairs whose other end is no center are listed once already.
 
     Args:
         pairs: the pairs.
-        centers: index of each centre; ``None`` if all atoms are centres.
+        centers: index of each center; ``None`` if all atoms are centers.
 
     Shapes:
         -> rows ``[R]`` of bool.
@@ -261,7 +261,7 @@ def once(pairs: Pairs, centers: np.ndarray | None = None) -> np.ndarray:
 
 
 def tetrahedral_orders(around: Pairs, cutoff: float) -> np.ndarray:
-    r"""Translational and orientational tetrahedral order of each centre whose four nearest neighbours are all
+    r"""Translational and orientational tetrahedral order of each center whose four nearest neighbors are all
     within a cutoff (Chau and Hardwick, Mol. Phys. 93, 511 (1998), equations 1 and 3),
 
     .. math::
@@ -272,7 +272,7 @@ def tetrahedral_orders(around: Pairs, cutoff: float) -> np.ndarray:
     most.
 
     Args:
-        around: neighbours, sorted by distance.
+        around: neighbors, sorted by distance.
         cutoff: in Å.
 
     Shapes:
@@ -290,8 +290,8 @@ def tetrahedral_orders(around: Pairs, cutoff: float) -> np.ndarray:
 
 
 def fifth_distance(around: Pairs) -> np.ndarray:
-    r"""Distance :math:`d_5` of the fifth neighbour in Å (Cuthbertson and Poole, Phys. Rev. Lett. 106, 115706
-    (2011)), of the centres that have one in the table.
+    r"""Distance :math:`d_5` of the fifth neighbor in Å (Cuthbertson and Poole, Phys. Rev. Lett. 106, 115706
+    (2011)), of the centers that have one in the table.
 
     Shapes:
         -> ``[N]``.
@@ -301,19 +301,19 @@ def fifth_distance(around: Pairs) -> np.ndarray:
 
 def local_structure_index(around: Pairs, cutoff: float, last_gap: bool = True) -> np.ndarray:
     r"""Local structure index in Å² (Shiratani and Sasai, J. Chem. Phys. 104, 7671 (1996)): with
-    the neighbours in order, :math:`r_1 < \dots < r_n <` cutoff :math:`< r_{n+1}`,
+    the neighbors in order, :math:`r_1 < \dots < r_n <` cutoff :math:`< r_{n+1}`,
 
     .. math::
         I = \frac{1}{n} \sum_{i=1}^{n} \left( \Delta_i - \bar\Delta \right)^2, \qquad
         \Delta_i = r_{i+1} - r_i,
 
-    of the centres with :math:`n \geq 1` and a neighbour beyond the cutoff in the table.
+    of the centers with :math:`n \geq 1` and a neighbor beyond the cutoff in the table.
 
     Args:
-        around: neighbours, sorted by distance, some way beyond the cutoff.
+        around: neighbors, sorted by distance, some way beyond the cutoff.
         cutoff: in Å.
-        last_gap: whether :math:`\Delta_n`, to the first neighbour beyond, enters. Without it (the published
-            form) :math:`n - 1` gaps are left and centres with :math:`n \geq 2` have an index.
+        last_gap: whether :math:`\Delta_n`, to the first neighbor beyond, enters. Without it (the published
+            form) :math:`n - 1` gaps are left and centers with :math:`n \geq 2` have an index.
 
     Shapes:
         -> ``[N]``.

@@ -63,7 +63,7 @@ def visible_mask(
 ) -> np.ndarray:
     r"""Atoms that an image can show. Depth: no deeper than ``depth`` below the topmost atom. Shadow: a probe
     sphere of radius :math:`R_p` that comes down on atoms with van der Waals radii :math:`R_j` stops, above
-    the point :math:`(x, y)`, with its centre at
+    the point :math:`(x, y)`, with its center at
 
     .. math::
         h(x, y) = \max_j \left[ z_j + \sqrt{(R_j + R_p)^2 - (x - x_j)^2 - (y - y_j)^2} \right].
@@ -174,7 +174,7 @@ class Prepared:
         return index[self._layer[index]]
 
     def pairs(self, centers: np.ndarray, others: np.ndarray, cutoff: float) -> Pairs:
-        """Neighbours ``others`` of ``centers`` within a cutoff; atoms at one place are no neighbours."""
+        """Neighbors ``others`` of ``centers`` within a cutoff; atoms at one place are no neighbors."""
         pairs = neighbors(self.pos, centers, others, cutoff, self.cell, self.pbc)
         return pairs.keep(pairs.distance > 1e-6)
 
@@ -193,7 +193,7 @@ class Prepared:
 
     @cached_property
     def around(self) -> Pairs:
-        """Neighbours of the central atoms up to ``reach``, the longest of the cutoffs."""
+        """Neighbors of the central atoms up to ``reach``, the longest of the cutoffs."""
         settings = self.settings
         partners = self.index_of(settings.center) if settings.partners == "any" else self.centers
         longest = max(settings.reach, settings.pair_cutoff, settings.order_cutoff)

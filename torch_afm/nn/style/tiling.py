@@ -1,4 +1,4 @@
-"""Images of any size through a network of images."""
+"""Images in pieces: overlapping tiles, and slices with their neighbors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torch_afm.nn.style.resnet_generator import LEAST_SIDE
+from torch_afm.nn.style.networks import LEAST_SIDE
 from torch_afm.utils import InputError
 
 #: Sides that the network takes are multiples of this.
@@ -27,7 +27,7 @@ def translate_tiled(
         images: any images.
         tile: side of a tile in pixels, a multiple of 4. Instance norms see a tile at a time, so it should be
             about as large as the images that the network was trained on.
-        overlap: pixels that neighbouring tiles share at least.
+        overlap: pixels that neighboring tiles share at least.
 
     Shapes:
         images ``[N, C, Y, X]``, returns ``[N, C', Y, X]``.
@@ -76,3 +76,23 @@ def _tiles(side: int, tile: int, overlap: int) -> tuple[int, list[int]]:
 def _ramp(side: int, overlap: int) -> Tensor:
     edge = torch.arange(side, dtype=torch.float64) + 1
     return torch.minimum(edge, edge.flip(0)).clamp(max=overlap + 1) / (overlap + 1)
+
+
+def slice_windows(stack: Tensor, context: int) -> Tensor:
+    """Every slice as an image of its own, whose channels are the slice and ``context`` neighbors on either
+    side (the slices at the ends repeat): what makes translation know of the third dimension.
+
+    Shapes:
+        stack ``[B, Z, Y, X]``, returns ``[B Z, 2 context + 1, Y, X]``.
+
+    Raises:
+        InputError: for another shape.
+    """
+    if stack.ndim != 4 or context < 0:
+        raise InputError(
+            f"stack, context: expected [B, Z, Y, X] and at least 0, got {list(stack.shape)}, {context}"
+        )
+    depth = stack.size(1)
+    steps = torch.arange(-context, context + 1, device=stack.device)
+    near = (torch.arange(depth, device=stack.device)[:, None] + steps).clamp(0, depth - 1)
+    return stack[:, near].flatten(0, 1)

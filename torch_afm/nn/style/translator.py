@@ -14,9 +14,8 @@ from torch.nn import Module
 
 from torch_afm.config import from_dict
 from torch_afm.config.style import TranslatorConfig
-from torch_afm.nn.style.resnet_generator import ResnetGenerator
-from torch_afm.nn.style.slice_windows import slice_windows
-from torch_afm.nn.style.tiling import translate_tiled
+from torch_afm.nn.style.networks import ResnetGenerator
+from torch_afm.nn.style.tiling import slice_windows, translate_tiled
 from torch_afm.utils import InputError, check_finite
 
 #: Slices that go through the network at once.
