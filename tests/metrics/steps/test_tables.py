@@ -8,7 +8,7 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.steps import format_steps, headline
-from torch_afm.metrics.steps.tables import _THESIS
+from torch_afm.metrics.steps.tables import REFERENCE
 from torch_afm.nn import StepPrediction
 
 
@@ -31,11 +31,11 @@ def _metrics(steps=True):
 
 def test_reference_numbers_are_consistent():
     # Table 5.1's total is its parts with the weights 1, 3, 2 of Eq. 4.12, to the digits printed.
-    loss = _THESIS["loss"]
+    loss = REFERENCE["loss"]
     assert loss["position"] + 3 * loss["node"] + 2 * loss["edge"] == pytest.approx(loss["total"], abs=3e-4)
-    for row in _THESIS["bond"]["fraction"]:
+    for row in REFERENCE["bond"]["fraction"]:
         assert sum(row) == pytest.approx(1)
-    assert set(_THESIS["position_error"]) == set(_metrics().compute()["position_error"])
+    assert set(REFERENCE["position_error"]) == set(_metrics().compute()["position_error"])
 
 
 def test_text_shows_each_number_beside_the_thesis():

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch_afm.metrics.molecules.record import CUTOFFS
 from torch_afm.metrics.molecules.registry import GRAPHS, POSITIONS, SCORES, SEQUENCES
-from torch_afm.metrics.steps.tables import aligned, cell
+from torch_afm.metrics.text import aligned, cell
 
 #: Rows of the table: heading, place in :meth:`torch_afm.metrics.MoleculeMetrics.compute`, digits.
 _Row = tuple[str, tuple[str | int, ...], int]
@@ -76,7 +76,7 @@ def format_molecules(table: dict[str, Any], intervals: dict[str, Any] | None = N
             [
                 name,
                 *(
-                    cell(table[g], (intervals or {}).get(g, {}) if g == "all" else {}, path, digits, {})
+                    cell(table[g], (intervals or {}).get(g, {}) if g == "all" else {}, path, digits)
                     for g in groups
                 ),
             ]

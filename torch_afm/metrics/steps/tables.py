@@ -3,11 +3,14 @@ CITATION.cff)."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+from torch_afm.metrics.text import aligned, cell
 
 #: Test-set numbers of the thesis in the layout of :meth:`torch_afm.metrics.StepMetrics.compute`: table 5.1
 #: (column Testing), table 5.2 (Å), and section 5.1 for the bonds.
-_THESIS: dict[str, Any] = {
+REFERENCE: dict[str, Any] = {
     "loss": {"position": 0.1936, "node": 0.0881, "edge": 0.0350, "total": 0.5279},
     "position_error": {
         "mean": {"r": 0.50, "x": 0.29, "y": 0.29, "z": 0.14},
@@ -19,6 +22,10 @@ _THESIS: dict[str, Any] = {
     },
     "bond": {"names": ["no bond", "bond"], "fraction": [[0.983, 0.017], [0.143, 0.857]]},
 }
+
+
+#: One number as text, beside that of the thesis.
+_cell = partial(cell, reference=REFERENCE)
 
 
 def headline(table: dict[str, Any]) -> dict[str, float]:
@@ -57,18 +64,18 @@ def format_steps(table: dict[str, Any], intervals: dict[str, Any] | None = None)
         "",
         "Loss (table 5.1)",
         *(
-            f"  {name:9}{cell(table, between, ('loss', name), 4)}"
+            f"  {name:9}{_cell(table, between, ('loss', name), 4)}"
             for name in ("position", "node", "edge", "total")
         ),
         "",
         "Position error, Å (table 5.2)",
     ]
     rows = [
-        [name, *(cell(table, between, ("position_error", name, c), 2) for c in "rxyz")]
+        [name, *(_cell(table, between, ("position_error", name, c), 2) for c in "rxyz")]
         for name in table["position_error"]
     ]
-    slopes = ", ".join(f"{axis} {cell(table, between, ('parity', axis, 'slope'), 2)}" for axis in "xyz")
-    stop = ", ".join(f"{name} {cell(table, between, ('stop', name), 3)}" for name in ("precision", "recall"))
+    slopes = ", ".join(f"{axis} {_cell(table, between, ('parity', axis, 'slope'), 2)}" for axis in "xyz")
+    stop = ", ".join(f"{name} {_cell(table, between, ('stop', name), 3)}" for name in ("precision", "recall"))
     lines += [
         *aligned([["", "|r|", "|x|", "|y|", "|z|"], *rows]),
         f"  slope of predicted on true: {slopes}",
@@ -76,7 +83,7 @@ def format_steps(table: dict[str, Any], intervals: dict[str, Any] | None = None)
         "Class of the atom, rows true, columns predicted (figure 5.4; thesis: each diagonal > 0.95)",
         *_confusion(table, between, "class"),
         f"  stop: {stop}",
-        f"  calibration error of its probability: {cell(table, between, ('calibration', 'ece'), 3)}",
+        f"  calibration error of its probability: {_cell(table, between, ('calibration', 'ece'), 3)}",
         "",
         "Bonds, rows true, columns predicted (figure 5.5)",
         *_confusion(table, between, "bond"),
@@ -84,54 +91,14 @@ def format_steps(table: dict[str, Any], intervals: dict[str, Any] | None = None)
     return "\n".join(lines)
 
 
-def cell(
-    table: dict[str, Any],
-    intervals: dict[str, Any],
-    path: tuple[str | int, ...],
-    digits: int,
-    reference: dict[str, Any] = _THESIS,
-) -> str:
-    """One number as text: ``value (low to high) [reference]``, as far as they are there.
-
-    Args:
-        table: what :meth:`torch_afm.metrics.StepMetrics.compute` returns.
-        intervals: what :meth:`torch_afm.metrics.StepMetrics.intervals` returns, or nothing.
-        path: where the number stands in the table.
-        digits: after the point.
-        reference: the table to compare with.
-    """
-    value, between, other = (_at(layout, path) for layout in (table, intervals, reference))
-    text = "-" if value is None else f"{value:.{digits}f}"
-    if between is not None:
-        text += f" ({between[0]:.{digits}f} to {between[1]:.{digits}f})"
-    return text if other is None else f"{text} [{other:.{digits}f}]"
-
-
-def _at(layout: Any, path: tuple[str | int, ...]) -> Any:
-    for key in path:
-        if layout is None or (isinstance(layout, dict) and key not in layout):
-            return None
-        layout = layout[key]
-    return layout
-
-
 def _confusion(table: dict[str, Any], intervals: dict[str, Any], name: str) -> list[str]:
     names = table[name]["names"]
     rows = [
         [true]
         + [
-            f"{cell(table, intervals, (name, 'fraction', i, j), 3)} ({table[name]['count'][i][j]})"
+            f"{_cell(table, intervals, (name, 'fraction', i, j), 3)} ({table[name]['count'][i][j]})"
             for j in range(len(names))
         ]
         for i, true in enumerate(names)
     ]
     return aligned([["", *names], *rows])
-
-
-def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as indented lines: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        f"  {row[0]:{widths[0]}}" + "".join(f"{c:>{w + 3}}" for c, w in zip(row[1:], widths[1:], strict=True))
-        for row in rows
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import ase
 import numpy as np
@@ -14,7 +15,7 @@ from torch_afm.metrics.structure.registry import FEATURES, feature
 from torch_afm.utils import InputError
 
 _DEFAULT = StructureSettings()
-_DEGREES = {"units": ("°",), "ranges": ((0.0, 180.0),)}
+_DEGREES: Any = {"units": ("°",), "ranges": ((0.0, 180.0),)}
 
 
 def structure_features(
