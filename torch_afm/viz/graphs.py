@@ -176,7 +176,7 @@ def plot_graphs_3d(
     azimuth: float = -60.0,
 ) -> Figure:
     """Graphs side by side, obliquely from above, all in one frame and at one scale, so that heights can be
-    compared: the 3-D views of the thesis' figure 5.7.
+    compared, as in figure 5.7 of the graph-AFM thesis, Aalto University (see CITATION.cff).
 
     Args:
         graphs: the graphs, by title; they may be empty.

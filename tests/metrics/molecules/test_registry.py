@@ -1,5 +1,6 @@
 """A score of one's own."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch_afm.data import AFMData
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.molecules import SCORES, MoleculeRecord, format_molecules, score
+from torch_afm.metrics.molecules.registry import RESERVED
 from torch_afm.utils import InputError
 
 
@@ -63,6 +65,12 @@ def test_records_of_before_do_not_have_it(rmsd):
 def test_every_score_says_what_it_is():
     for known in SCORES.values():
         assert known.function.__doc__ and known.title and known.better in ("lower", "higher", None)
+
+
+def test_names_of_records_and_tables_are_reserved():
+    keys = {*_metrics().compute()["all"], *(f.name for f in dataclasses.fields(MoleculeRecord))}
+    assert keys - SCORES.keys() <= set(RESERVED)
+    assert not SCORES.keys() & set(RESERVED)
 
 
 BAD = [

@@ -147,12 +147,12 @@ def content_preservation(stacks: np.ndarray | Tensor, source: np.ndarray | Tenso
     if span == 0:
         raise InputError("source: expected images that are not flat")
     with_source = pearson(images, sources)
-    similarity = ssim(images[:, 0].double().numpy(), sources[:, 0].double().numpy(), span)
+    first, second = (v[:, 0].double().cpu().numpy() for v in (images, sources))
     return {
         "correlation": float(with_source.mean()),
         "correlation_median": float(with_source.median()),
         "lost": float((with_source < _LOST).double().mean()),
-        "ssim": float(similarity.mean()),
+        "ssim": float(ssim(first, second, span).mean()),
         "adjacent": _adjacent(images, shapes[0][-3]),
         "adjacent_source": _adjacent(sources, shapes[0][-3]),
     }
