@@ -1,22 +1,24 @@
-"""Tables of what is registered: structure features, scores of predictions, distances of distributions.
+"""Tables of what is registered: structure features and scores of predictions.
 
-The directive ``registered`` with one of the words ``features``, ``scores`` and ``distances``. A row's text is
-the docstring of the registered function, so that a new one appears by itself.
+The directive ``registered`` with one of the words ``features`` and ``scores``. The text of a row is the
+docstring of the registered function, so that a new one appears by itself.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from torch_afm.metrics.distributions import DISTANCES
 from torch_afm.metrics.molecules import SCORES
 from torch_afm.metrics.structure import FEATURES
+
+#: Code and roles in a docstring: ``x`` and :data:`x`.
+_CODE = re.compile(r"``(.+?)``|(?::[\w:]+:)`~?(.+?)`")
 
 
 class Registered(SphinxDirective):
@@ -27,12 +29,11 @@ class Registered(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The table."""
         head, *rows = _TABLES[self.arguments[0]]()
-        lines = [".. list-table::", "   :header-rows: 1", ""]
-        for row in (head, *rows):
-            lines += [f"   {'  -' if column else '* -'} {cell}" for column, cell in enumerate(row)]
-        container = nodes.Element()
-        self.state.nested_parse(StringList([*lines, ""]), self.content_offset, container)
-        return container.children
+        table, group = nodes.table(), nodes.tgroup(cols=len(head))
+        table += group
+        group.extend(nodes.colspec(colwidth=1) for _ in head)
+        group += [nodes.thead("", _row(head)), nodes.tbody("", *map(_row, rows))]
+        return [table]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -55,17 +56,21 @@ def _scores() -> list[Sequence[str]]:
     return [("name", "in tables", "unit", "better", "what it is"), *rows]
 
 
-def _distances() -> list[Sequence[str]]:
-    rows = [
-        (f"``{d.name}``", f":py:func:`~torch_afm.metrics.distributions.{d.function.__name__}`")
-        for d in DISTANCES.values()
-    ]
-    return [("name", "function"), *rows]
-
-
 def _first(function: Callable[..., object]) -> str:
     """First paragraph of the docstring."""
     return " ".join(inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].split())
 
 
-_TABLES = {"features": _features, "scores": _scores, "distances": _distances}
+def _row(cells: Sequence[str]) -> nodes.row:
+    row = nodes.row()
+    for text in cells:
+        paragraph = nodes.paragraph()
+        # Every third part is text between code, the others are code or nothing.
+        for i, part in enumerate(_CODE.split(text)):
+            if part:
+                paragraph += nodes.literal(text=part) if i % 3 else nodes.Text(part)
+        row += nodes.entry("", paragraph)
+    return row
+
+
+_TABLES = {"features": _features, "scores": _scores}
