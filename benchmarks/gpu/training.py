@@ -17,11 +17,11 @@ import torch
 from torch_geometric.data import Batch
 
 from benchmarks.common import table, write
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import generator_config
 from torch_afm.datasets import AFMDataset, DeferredSteps, EpochSampler, MoleculeDataset, step_loader
 from torch_afm.elements import AtomClasses
-from torch_afm.models import GraphGenerator
-from torch_afm.nn import GeneratorLoss
+from torch_afm.models import SequentialGenerator
+from torch_afm.nn import SequentialLoss
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=50)
     parser.add_argument("--mutants", type=int, default=4)
     args = parser.parse_args()
-    config = GraphGeneratorConfig.preset(args.preset)
+    config = generator_config(args.preset)
     molecules = MoleculeDataset()
     train = [molecules[int(i)] for i in molecules.split()[0]]
     classes = AtomClasses(config.groups)
@@ -41,8 +41,8 @@ def main() -> None:
     deferred = DeferredSteps(steps)
     sampler = EpochSampler(len(steps), args.batch * (args.batches + 1), mutants=args.mutants)
     torch.manual_seed(0)
-    model = GraphGenerator(config).to(args.device)
-    loss = GeneratorLoss(model.classes, config.z_min)
+    model = SequentialGenerator(config).to(args.device)
+    loss = SequentialLoss(model.classes, config.z_min)
     optimizer = torch.optim.Adam(model.parameters())
 
     def learn(batch: Batch) -> None:

@@ -23,25 +23,23 @@ import numpy as np
 import torch
 
 from benchmarks.common import table, write
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import GeneratorConfig, SpatialGeneratorConfig, generator_config
 from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.elements import AtomClasses
-from torch_afm.evaluation import evaluate_steps
-from torch_afm.generation import evaluate_predictions, generate_greedy, generate_spatial
+from torch_afm.evaluation import evaluate_predictions, evaluate_steps
+from torch_afm.generation import generate
 from torch_afm.metrics import MoleculeMetrics, StepMetrics
-from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig, load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import TrainConfig, train
-
-Settings = GraphGeneratorConfig | SpatialGeneratorConfig
 
 _SPATIAL = SpatialGeneratorConfig(groups=AtomClasses().groups)
 _PLAIN = {"difference": False, "painting": False}
 
 #: Name, network, and how predictions are made of it.
-VARIANTS: list[tuple[str, Settings, dict[str, Any]]] = [
-    ("thesis, literal", GraphGeneratorConfig.preset("literal"), {}),
-    ("thesis, small", GraphGeneratorConfig.preset("small"), {}),
+VARIANTS: list[tuple[str, GeneratorConfig, dict[str, Any]]] = [
+    ("thesis, literal", generator_config("literal"), {}),
+    ("thesis, small", generator_config("small"), {}),
     ("heat map", dataclasses.replace(_SPATIAL, **_PLAIN), {"atoms_per_step": 1}),
     ("+ difference", dataclasses.replace(_SPATIAL, painting=False), {"atoms_per_step": 1}),
     ("+ painting", _SPATIAL, {"atoms_per_step": 1}),
@@ -74,7 +72,7 @@ def main() -> None:
                 [source[i] for i in test], settings.scan, z_min=settings.z_min, classes=model.classes, seed=1
             )
             order = np.random.default_rng(0).permutation(len(steps))[: args.steps].tolist()
-            predict = model.step if isinstance(model, SpatialGenerator) else model
+            predict = model if model.sequential else model.predict_step
             scored[json.dumps(dataclasses.asdict(settings))] = evaluate_steps({"": predict}, steps, order)[""]
         single = scored[json.dumps(dataclasses.asdict(settings))]
         pipeline = {name: pipeline_of(model, how)}
@@ -90,13 +88,13 @@ def main() -> None:
     print(f"wrote {path.name}")
 
 
-def trained(settings: Settings, samples: int, out: Path) -> tuple[GraphGenerator | SpatialGenerator, float]:
+def trained(settings: GeneratorConfig, samples: int, out: Path) -> tuple[Generator, float]:
     """The network of ``settings`` after ``samples`` samples, and the CPU seconds of its training."""
     names = {json.dumps(dataclasses.asdict(s)): n for n, s, _ in reversed(VARIANTS)}
     folder = out / names[json.dumps(dataclasses.asdict(settings))].replace(" ", "-").replace(",", "")
     done = folder / "seconds.json"
     if not done.exists():
-        spatial = isinstance(settings, SpatialGeneratorConfig)
+        spatial = settings.z_targets < settings.z_min
         disturbed: dict[str, Any] = {"misplaced": 0.2, "extra": 2} if spatial else {}
         config = TrainConfig(
             out=str(folder),
@@ -123,10 +121,8 @@ def trained(settings: Settings, samples: int, out: Path) -> tuple[GraphGenerator
     return load_generator(folder / "model").eval(), json.loads(done.read_text())
 
 
-def pipeline_of(model: GraphGenerator | SpatialGenerator, how: dict[str, Any]) -> Callable[..., Any]:
-    if isinstance(model, SpatialGenerator):
-        return partial(generate_spatial, model, **{"revisions": 0, "views": 1} | how)
-    return partial(generate_greedy, model)
+def pipeline_of(model: Generator, how: dict[str, Any]) -> Callable[..., Any]:
+    return partial(generate, model, **{"revisions": 0, "views": 1} | how)
 
 
 def scores(model: torch.nn.Module, single: StepMetrics, whole: MoleculeMetrics) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import torch
 
 from benchmarks.common import table, write
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import evaluate_predictions, generate_beam, generate_spatial
-from torch_afm.models import SpatialGenerator
+from torch_afm.evaluation import evaluate_predictions
+from torch_afm.generation import generate
+from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
 
 CHOICES: dict[str, dict[str, list[Any]]] = {
@@ -38,12 +39,11 @@ def main() -> None:
     parser.add_argument("--searches", nargs="+", default=list(CHOICES), choices=list(CHOICES))
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = SpatialGenerator.from_pretrained(args.weights).eval()
+    model = load_generator(args.weights).eval()
     source, config = MoleculeDataset(), model.config
     chosen = np.random.default_rng(1).permutation(source.split()[1])[: args.molecules].tolist()
-    run = {"greedy": partial(generate_spatial, model), "beam": partial(generate_beam, model)}
     pipelines = {
-        f"{search}: {name} = {value}": partial(run[search], **{name: value})
+        f"{search}: {name} = {value}": partial(generate, model, search=search, **{name: value})
         for search in args.searches
         for name, values in CHOICES[search].items()
         for value in values
@@ -54,7 +54,7 @@ def main() -> None:
         ProbeParticleModel(config.scan),
         model.classes,
         config.z_min,
-        config.z_context,
+        model.z_targets if model.has_context else None,
     )
     rows = [{"choice": name, "scores": metrics.compute()["all"]} for name, metrics in found.items()]
     settings = {"weights": args.weights, "molecules": args.molecules, "split": "validation", "seed": 0}

@@ -32,10 +32,10 @@ from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.elements import covalent_radius
-from torch_afm.generation import RefinementResult, RefinementSettings, generate_spatial, refine
+from torch_afm.generation import RefinementResult, RefinementSettings, generate, refine
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.intervals import bootstrap
-from torch_afm.models import SpatialGenerator, load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 
@@ -68,8 +68,6 @@ def main() -> None:
         print(f"wrote {path.name}")
         return
     model = load_generator(args.weights) if args.case == "real" else None
-    if model is not None and not isinstance(model, SpatialGenerator):
-        raise SystemExit(f"--weights: expected a SpatialGenerator, got {type(model).__name__}")
     scan = model.config.scan if model is not None else Scan(pixels=(64, 64))
     ppm = ProbeParticleModel(scan, on_unconverged="ignore")
     kept = Path("runs") / f"{name}.jsonl"
@@ -137,14 +135,14 @@ def oracle(truth: AFMData, index: int, ppm: ProbeParticleModel, noise: float) ->
 
 
 def real(
-    truth: AFMData, index: int, ppm: ProbeParticleModel, model: SpatialGenerator, noise: float
+    truth: AFMData, index: int, ppm: ProbeParticleModel, model: Generator, noise: float
 ) -> dict[str, Any]:
     """From the predictor's output."""
     moved = RandomTip().draw(np.random.default_rng((1, index)))
     z_top = float(place(truth, ppm.scan, ppm.tip))
     clean = ppm.render(truth, tip=MoveTip(**moved)(ppm.tip), z_top=z_top + moved["distance"])
     stack = _noisy(clean, noise, torch.Generator().manual_seed(index))
-    found = generate_spatial(model, stack, ppm, z_top)
+    found = generate(model, stack, ppm, z_top)
     if not len(found.graph.z):
         return {"before": None, "visible": int((truth.pos[:, 2] >= Z_MIN).sum())}
     begun = time.process_time()

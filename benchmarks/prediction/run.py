@@ -21,24 +21,23 @@ import torch
 from benchmarks.common import table, write
 from torch_afm.config import Tip, to_dict
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import RefinementSettings, baselines, evaluate_predictions, predict_structure
-from torch_afm.generation.trials import ROTATIONS, Pipeline
+from torch_afm.evaluation import baselines, evaluate_predictions
+from torch_afm.evaluation.trials import ROTATIONS, Pipeline
+from torch_afm.generation import RefinementSettings, predict_structure
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.calibration import confidence_tables
-from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import RandomTip
 
-Model = GraphGenerator | SpatialGenerator
 
-
-def _made(**how: Any) -> Callable[[Model], Pipeline]:
+def _made(**how: Any) -> Callable[[Generator], Pipeline]:
     """A pipeline for each network: :func:`predict_structure` with these settings."""
-    return lambda model: lambda *job: predict_structure(model, *job, **how).generation
+    return lambda model: lambda *job: predict_structure(model, *job, **how)
 
 
 #: Ways from a stack to a molecule, by name: what makes one for a network.
-PIPELINES: dict[str, Callable[[Model], Pipeline]] = {
+PIPELINES: dict[str, Callable[[Generator], Pipeline]] = {
     "greedy": _made(physics=False),
     "greedy + physics": _made(),
     "beam": _made(search="beam", physics=False),
@@ -71,12 +70,7 @@ def main() -> None:
         config = model.config
         scans[weights] = to_dict(config.scan)
         for orientation in args.orientations:
-            pipelines = {
-                name: PIPELINES[name](model)
-                for name in args.pipelines
-                # A beam is for networks that see all missing atoms.
-                if isinstance(model, SpatialGenerator) or not name.startswith("beam")
-            }
+            pipelines = {name: PIPELINES[name](model) for name in args.pipelines}
             if weights == args.weights[0]:
                 pipelines |= baselines(model.classes, config.z_min)
             found = evaluate_predictions(
@@ -85,7 +79,7 @@ def main() -> None:
                 ProbeParticleModel(config.scan),
                 model.classes,
                 config.z_min,
-                model.config.z_context if isinstance(model, SpatialGenerator) else None,
+                model.z_targets if model.has_context else None,
                 orientation,
             )
             for name, metrics in found.items():

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from benchmarks.common import table, write
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import RefinementSettings, StructurePrediction, judge, predict_structure, refine
+from torch_afm.generation import Prediction, RefinementSettings, judge, predict_structure, refine
 from torch_afm.io import AFMStack
 from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.models import SpatialGenerator
@@ -260,7 +260,7 @@ def predict(path: Path, drawn: Drawn, number: int, model: SpatialGenerator, sour
     settings = RefinementSettings(distance_sigma=drawn.sigma)
     found = predict_structure(model, reference, renderer, z_top, refinement=settings)
     kept = {"truth_z": truth.z, "truth_pos": truth.pos, "reference": reference} | _kept(found)
-    if number % 2 and len(found.generation.graph.z) >= 10:
+    if number % 2 and len(found.graph.z) >= 10:
         kept |= _lacking(found, reference, renderer, settings if number % 4 == 1 else None, rng)
     np.savez_compressed(path.with_suffix(".part.npz"), **{k: np.asarray(v) for k, v in kept.items()})
     path.with_suffix(".part.npz").rename(path)
@@ -286,10 +286,10 @@ def _standing(drawn: Drawn, source: MoleculeDataset) -> AFMData:
     return Orient(turns[drawn.turn])(molecule)
 
 
-def _kept(found: StructurePrediction) -> dict[str, Any]:
-    graph, context = found.generation.graph, found.generation.context
+def _kept(found: Prediction) -> dict[str, Any]:
+    graph, context = found.graph, found.context
     return {
-        "simulated": found.generation.simulated,
+        "simulated": found.simulated,
         "z": graph.z,
         "pos": graph.pos,
         "context_z": context.z,
@@ -298,14 +298,14 @@ def _kept(found: StructurePrediction) -> dict[str, Any]:
 
 
 def _lacking(
-    found: StructurePrediction,
+    found: Prediction,
     reference: Tensor,
     renderer: ProbeParticleModel,
     settings: RefinementSettings | None,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """The prediction without half of its atoms, or without eight side by side; refined again or not."""
-    graph, context = found.generation.graph, found.generation.context
+    graph, context = found.graph, found.context
     flat = graph.pos[:, :2]
     if rng.uniform() < 0.5:
         angle = rng.uniform(0, 2 * np.pi)

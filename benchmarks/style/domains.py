@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_afm.config import SpatialGeneratorConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import CacheConfig, MoleculeDataset, write_cache
-from torch_afm.models import SpatialGeneratorConfig
 from torch_afm.nn.style import Scaling
 from torch_afm.style import read_stacks
 from torch_afm.transforms import (

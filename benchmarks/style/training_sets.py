@@ -28,7 +28,8 @@ from benchmarks.common import table, write
 from benchmarks.style.domains import QUICK, molecules, stand_in
 from torch_afm.data import AFMData, remove_atoms, to_ase
 from torch_afm.datasets import CachedAFMDataset, EpochSampler, build_training_set, step_loader
-from torch_afm.generation import draw_trial, generate_spatial
+from torch_afm.evaluation import draw_trial
+from torch_afm.generation import generate
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
@@ -160,7 +161,7 @@ def predictions(
     for number, molecule in test:
         trial = draw_trial(molecule, number, ppm)
         stack = stand_in(NormalizeSlices()(trial.reference), number)
-        graph = generate_spatial(
+        graph = generate(
             model, stack if back is None else back(stack), ppm, trial.z_top, views=1, revisions=0
         ).graph
         truth = remove_atoms(trial.truth, trial.truth.pos[:, 2] < model.config.z_min)

@@ -19,10 +19,10 @@ from torch_afm.config import to_dict
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.evaluation import brightest_pixel, evaluate_steps, random_atom, stop_at_once
-from torch_afm.generation import Generation, generate_greedy
+from torch_afm.generation import Prediction, generate
 from torch_afm.io import AFMStack
 from torch_afm.metrics import MoleculeMetrics, StepMetrics
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import Orient, best_rotations
 
@@ -47,7 +47,7 @@ class Evaluation:
     """
 
     def __init__(
-        self, model: GraphGenerator, samples: int, sequences: int, folder: Path, seed: int = 0
+        self, model: SequentialGenerator, samples: int, sequences: int, folder: Path, seed: int = 0
     ) -> None:
         self.model = model.eval()
         self.samples = samples
@@ -111,14 +111,14 @@ class Evaluation:
 
         return MoleculeMetrics.from_rows(self._kept("sequences", self.chosen.tolist(), measure))
 
-    def sequence(self, molecule: int) -> tuple[Generation, AFMStack, AFMData]:
+    def sequence(self, molecule: int) -> tuple[Prediction, AFMStack, AFMData]:
         """One test molecule in its best orientation: what is generated from its stack, the stack, the
         truth."""
         data = self.molecules[molecule]
         whole = Orient(best_rotations(data.pos, n=1)[0])(data)
         z_top = float(place(whole, self.ppm.scan, self.ppm.tip))
         stack = self.ppm.render(whole, z_top=z_top)
-        generation = generate_greedy(self.model, stack, self.ppm, z_top)
+        generation = generate(self.model, stack, self.ppm, z_top)
         visible = remove_atoms(whole, whole.pos[:, 2] < self.model.config.z_min)
         scan = self.ppm.scan
         z = scan.slice_heights(z_top)

@@ -28,7 +28,7 @@ from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.molecules import CUTOFFS
 from torch_afm.metrics.steps.tables import REFERENCE
 from torch_afm.metrics.text import cell
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.nn import StepPrediction
 from torch_afm.viz import (
     plot_confusion,
@@ -68,7 +68,7 @@ def main() -> None:
         own = RESULTS / f"{name}_training.csv"
         curves = [own] if own.exists() else []
 
-    model = GraphGenerator.from_pretrained(args.weights)
+    model = SequentialGenerator.from_pretrained(args.weights)
     evaluation = Evaluation(model, args.samples, args.sequences, out.parent)
     steps = {setting: evaluation.steps(*setting) for setting in SETTINGS}
     rows = [
@@ -262,12 +262,12 @@ def _sequence_part(report: Report, row: dict[str, Any], evaluation: Evaluation) 
     figures = {}
     for number, (name, rank) in enumerate(ranks.items(), start=7):
         i = int(np.lexsort((size, rank))[-1])
-        generation, stack, truth = evaluation.sequence(int(evaluation.chosen[i]))
-        figures[name] = plot_generation(generation, stack, truth)
+        found, stack, truth = evaluation.sequence(int(evaluation.chosen[i]))
+        figures[name] = plot_generation(found.graph, found.steps, stack, found.ended, truth=truth)
         report.figure(
             figures[name], f"Figure 5.{number}: {name} of {len(score)} predictions, score {score[i]:.2f}."
         )
-        views = plot_graphs_3d({"prediction": generation.graph, "truth": truth})
+        views = plot_graphs_3d({"prediction": found.graph, "truth": truth})
         report.figure(views, f"Figure 5.{number}, prediction and truth from the side.")
     return figures
 

@@ -21,10 +21,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from benchmarks.common import measure, table, write
-from torch_afm.config import GraphGeneratorConfig, Scan
+from torch_afm.config import Scan, generator_config
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.models import GraphGenerator
-from torch_afm.nn import FoldedConv3d, GeneratorLoss, QueryAttentionGate
+from torch_afm.models import SequentialGenerator
+from torch_afm.nn import FoldedConv3d, QueryAttentionGate, SequentialLoss
 from torch_afm.train.memory import keep_memory
 from torch_afm.transforms import MakeMutant, Orient
 
@@ -57,10 +57,10 @@ def plain_forms() -> Iterator[None]:
         yield
 
 
-def make(preset: str, pixels: int) -> GraphGenerator:
+def make(preset: str, pixels: int) -> SequentialGenerator:
     torch.manual_seed(0)
-    settings = GraphGeneratorConfig.preset(preset)
-    return GraphGenerator(replace(settings, scan=replace(settings.scan, pixels=(pixels, pixels))))
+    settings = generator_config(preset)
+    return SequentialGenerator(replace(settings, scan=replace(settings.scan, pixels=(pixels, pixels))))
 
 
 def make_batch(scan: Scan, size: int) -> Batch:
@@ -75,8 +75,8 @@ def make_batch(scan: Scan, size: int) -> Batch:
     return Batch.from_data_list(samples)
 
 
-def step(model: GraphGenerator, batch: Batch, optimizer: torch.optim.Optimizer, precision: str) -> float:
-    loss = GeneratorLoss(model.classes, model.config.z_min)
+def step(model: SequentialGenerator, batch: Batch, optimizer: torch.optim.Optimizer, precision: str) -> float:
+    loss = SequentialLoss(model.classes, model.config.z_min)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         total = loss(model(batch), batch).total
     optimizer.zero_grad()
@@ -92,7 +92,7 @@ def difference(preset: str) -> float:
         model = make(preset, 32).double()
         batch = make_batch(model.config.scan, 4).apply(lambda v: v.double() if v.is_floating_point() else v)
         with form():
-            GeneratorLoss(model.classes, model.config.z_min)(model(batch), batch).total.backward()
+            SequentialLoss(model.classes, model.config.z_min)(model(batch), batch).total.backward()
         gradients.append([p.grad for p in model.parameters() if p.requires_grad and p.grad is not None])
     plain, rewritten = gradients
     scale = max(float(g.abs().max()) for g in plain)
@@ -101,7 +101,7 @@ def difference(preset: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--preset", default="thesis", help="of GraphGeneratorConfig")
+    parser.add_argument("--preset", default="thesis", help="of SequentialGeneratorConfig")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()

@@ -34,13 +34,13 @@ from torch_afm.datasets import SlabDataset, WaterBilayers, slab_from_ase, split_
 from torch_afm.datasets.slab import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
+from torch_afm.evaluation.trials import Trial, score_trial
 from torch_afm.generation import generate
-from torch_afm.generation.trials import Trial, score_trial
 from torch_afm.io import read_atoms
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
-from torch_afm.models import SpatialGenerator, load_generator
+from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import MoveTip, NormalizeSlices
 
@@ -129,7 +129,6 @@ def prediction_rows(
 ) -> list[dict[str, Any]]:
     """Scores of whole predictions."""
     model = load_generator(weights)
-    assert isinstance(model, SpatialGenerator)
     model.config = dataclasses.replace(model.config, z_min=Z_MIN)
     model.eval()
     classes = AtomClasses(model.config.groups)
@@ -148,7 +147,7 @@ def prediction_rows(
         start = time.perf_counter()
         generation = generate(model, trial.reference, renderer, z_top, max_atoms=MAX_ATOMS)
         seconds = time.perf_counter() - start
-        context = model.config.z_context
+        context = model.z_targets if model.has_context else None
         metrics.add(score_trial(trial, generation, renderer, classes, Z_MIN, context, seconds))
     scores, intervals = metrics.compute()["all"], metrics.intervals()["all"]
     print(f"{weights} on {name}: F1 {scores['f1']['0.5']:.3f}", flush=True)

@@ -16,7 +16,7 @@ z_top = place(molecule, ppm.scan, ppm.tip)
 stack = ppm(molecule, z_top=z_top)
 
 found = predict_structure(model, stack, ppm, float(z_top), refinement=RefinementSettings())
-graph = found.generation.graph
+graph = found.graph
 
 truth = remove_atoms(molecule, molecule.pos[:, 2] < model.config.z_min)
 matching = match_atoms(graph.pos, truth.pos, cutoff=0.5)

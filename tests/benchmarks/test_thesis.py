@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from benchmarks import common
 from benchmarks.thesis import measure, run
 from benchmarks.thesis.report import Report
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import generator_config
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 
 pytestmark = pytest.mark.learnt
 
@@ -49,7 +49,7 @@ def few(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return GraphGenerator(GraphGeneratorConfig.preset("small"))
+    return SequentialGenerator(generator_config("small"))
 
 
 def test_report_is_one_file(tmp_path):
@@ -78,7 +78,7 @@ def test_what_was_measured_is_kept_for_the_same_weights(few, model, tmp_path):
             np.testing.assert_array_equal(kept[name].rows()[column], values)
 
     torch.manual_seed(1)
-    other = GraphGenerator(model.config)
+    other = SequentialGenerator(model.config)
     for changed in (measure.Evaluation(other, 6, 1, tmp_path), measure.Evaluation(model, 7, 1, tmp_path)):
         changed._score = never
         with pytest.raises(AssertionError, match="measured again"):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from torch_afm.config import GraphGeneratorConfig
-from torch_afm.models import GraphGenerator
+from torch_afm.config import generator_config
+from torch_afm.models import SequentialGenerator
 
 _RUN = "import sys; from torch_afm.cli.main import main; sys.exit(main())"
 
@@ -35,5 +35,5 @@ def weights(tmp_path_factory) -> Path:
     """A folder with an untrained small model."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    GraphGenerator(GraphGeneratorConfig.preset("small")).save_pretrained(folder)
+    SequentialGenerator(generator_config("small")).save_pretrained(folder)
     return folder

@@ -65,12 +65,12 @@ PREDICT = [
     ("{}/nan.npz --out {}/o", "NaN"),
     ("{}/flat.npz --out {}/o", "[C, Z, Y, X]"),
     ("{}/nokey.npz --out {}/o", "missing"),
-    ("{}/small.npz --out {}/o", "expected those of a SpatialGenerator"),
+    ("{}/small.npz --out {}/o", "values: expected images with contrast"),
     ("{}/good.npz", "out"),
     ("{}/good.npz --out {}/good.npz", "good.npz"),
     ("{}/good.npz --out {}/o --z-top nan", "--z-top"),
     ("{}/good.npz --out {}/o --max-atoms -1", "--max-atoms"),
-    ("{}/good.npz --out {}/o --weights {}", "expected a saved GraphGenerator"),
+    ("{}/good.npz --out {}/o --weights {}", "expected a saved network"),
     ("{}/good.npz --out {}/o --weights huge", "'huge'"),
 ]
 
@@ -93,7 +93,7 @@ def test_one_line_and_exit_status_2(capsys, monkeypatch, files, weights):
     ("command", "line", "message"),
     [
         ("simulate", "--smiles C1CC", "smiles"),
-        ("predict", "{}/small.npz --out {}/o", "expected those of a SpatialGenerator"),
+        ("predict", "{}/small.npz --out {}/o", "values: expected images with contrast"),
     ],
 )
 def test_the_same_in_a_process_of_its_own(cli, files, weights, command, line, message):

@@ -13,7 +13,7 @@ from torch_afm.cli.main import main
 from torch_afm.data import from_smiles
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.io import read_molecule, read_stack, write_sdf
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 
 
 def test_the_default_molecule_was_never_seen():
@@ -37,7 +37,7 @@ def test_as_a_user_runs_it(cli, weights, tmp_path):
     }
     story = json.loads((out / "prediction.json").read_text())
     truth, predicted = read_molecule(out / "truth.xyz"), read_molecule(out / "prediction.xyz")
-    z_min = GraphGenerator.from_pretrained(weights).config.z_min
+    z_min = SequentialGenerator.from_pretrained(weights).config.z_min
     visible = truth.pos[truth.pos[:, 2] >= z_min]
     assert float(truth.pos[:, 2].max()) == 0.0
     assert story["molecule"] == MOLECULE

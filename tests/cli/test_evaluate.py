@@ -8,10 +8,11 @@ import torch
 from torch_geometric.data import Batch
 
 from torch_afm.cli.main import main
+from torch_afm.config import SpatialGeneratorConfig
 from torch_afm.datasets import AFMDataset, MoleculeDataset, split_by_molecule
-from torch_afm.generation import score_trial
+from torch_afm.evaluation import score_trial
 from torch_afm.metrics import Calibration, StepMetrics
-from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SequentialGenerator, SpatialGenerator
 
 pytestmark = pytest.mark.learnt
 
@@ -37,7 +38,7 @@ def test_steps_of_the_test_molecules_alone(molecules, weights, tmp_path, capsys)
     assert evaluate(weights, molecules, out, seed=3, batch_size=7, predictions=0) == 0
     printed = capsys.readouterr().out
 
-    model = GraphGenerator.from_pretrained(weights).eval()
+    model = SequentialGenerator.from_pretrained(weights).eval()
     source = MoleculeDataset(SMILES)
     test = split_by_molecule(len(SMILES), seed=3)[2]
     assert len(test) == 2
@@ -110,7 +111,7 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(molecules, weights, t
     # In the third and fifth of five batches; in the second and third of three molecules with four generators.
     update, score = (
         "torch_afm.metrics.steps.metrics.StepMetrics.update",
-        "torch_afm.generation.trials.score_trial",
+        "torch_afm.evaluation.trials.score_trial",
     )
     for name, usual, stops in ((update, StepMetrics.update, (3, 6)), (score, score_trial, (6, 11))):
         with monkeypatch.context() as patch:

@@ -9,13 +9,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from torch_afm.cli import jobs
-from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.config import Scan, SpatialGeneratorConfig, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.generation import generate_greedy
+from torch_afm.generation import generate
 from torch_afm.io import AFMStack, write_stack
 from torch_afm.metrics import Calibration
 from torch_afm.metrics.calibration import Platt
-from torch_afm.models import GraphGenerator, SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SequentialGenerator, SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import visibility_entropy
 from torch_afm.utils import InputError
@@ -164,8 +164,8 @@ def test_bad_input(call, argument, model):
 
 
 @pytest.fixture(scope="module")
-def model(weights) -> GraphGenerator:
-    return GraphGenerator.from_pretrained(weights)
+def model(weights) -> SequentialGenerator:
+    return SequentialGenerator.from_pretrained(weights)
 
 
 def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):
@@ -174,17 +174,17 @@ def test_predict_takes_heights_oscillation_and_tip_of_the_stack(model):
     water = AFMData(z=torch.tensor([8]), pos=torch.tensor([[1.0, 0.0, 0.0]]), charge=torch.zeros(1))
     renderer = ProbeParticleModel(scan, tip)
     stack = jobs.simulate(water, "O", renderer)
-    expected = generate_greedy(
+    expected = generate(
         model, torch.from_numpy(stack.stack)[None], renderer, stack.meta["z_top"], max_atoms=2
     )
-    found = jobs.predict(stack, model, "auto", 2, physics=False).generation
+    found = jobs.predict(stack, model, "auto", 2, physics=False)
     assert found.to_dict() == expected.to_dict()
     torch.testing.assert_close(found.simulated, expected.simulated)
 
 
 def test_a_height_that_is_given_wins(model):
     found = jobs.predict(stack_like(SCAN), model, "auto", 0, z_top=8.0)
-    assert found.generation.graph.z.numel() == 0 and found.z_top == 8.0
+    assert found.graph.z.numel() == 0 and found.z_top == 8.0
 
 
 @pytest.mark.parametrize("bias", [0.0, 20.0])
@@ -199,12 +199,8 @@ def test_predictions_carry_calibrated_probabilities_and_doubts(tmp_path, bias):
     graph.confidence, graph.sigma = torch.tensor([0.5, 0.6, 0.7]), torch.full((3, 3), 0.1)
     rest = torch.zeros(3, len(model.classes) - 3)
     graph.class_probabilities = torch.cat([torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]]), rest], 1)
-    found = dataclasses.replace(
-        predicted,
-        generation=dataclasses.replace(predicted.generation, graph=graph),
-        tip=Tip(tilt=(0.1, 0.2)),
-        z_top=7.5,
-    )
+    graph.bond_probability = graph.confidence[graph.edge_index].prod(dim=0)
+    found = dataclasses.replace(predicted, graph=graph, tip=Tip(tilt=(0.1, 0.2)), z_top=7.5)
     calibration = Calibration(bond=Platt(1.0, bias), sigma=(1.0, 1.0, 2.0), min_pearson=0.99)
     (tmp_path / "preparation.png").touch()  # of an earlier prediction
     (tmp_path / "notes.txt").touch()
@@ -213,7 +209,7 @@ def test_predictions_carry_calibrated_probabilities_and_doubts(tmp_path, bias):
     assert json.loads(json.dumps(result)) == json.loads((tmp_path / "prediction.json").read_text())
     assert [a["confidence"] for a in result["atoms"]] == pytest.approx([0.5, 0.6, 0.7])
     assert result["atoms"][0]["sigma"] == pytest.approx([0.1, 0.1, 0.2])
-    expected = [0.3, 0.35] if bias == 0 else [1, 1]  # by distance: both ends must be there
+    expected = [0.3, 0.35] if bias == 0 else [1, 1]
     assert result["bonds"] == [[0, 1], [0, 2]]
     assert result["bond_probabilities"] == pytest.approx(expected, abs=1e-4)
     # The classes are named, *stop* is none of them.

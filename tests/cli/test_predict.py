@@ -9,9 +9,9 @@ from rdkit import Chem
 
 from torch_afm.cli.main import main
 from torch_afm.config import Scan, Tip, from_dict
-from torch_afm.generation import generate_greedy
+from torch_afm.generation import generate
 from torch_afm.io import read_molecule, read_stack, write_stack
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel
 
 
@@ -31,8 +31,8 @@ def test_as_a_user_runs_it(cli, stack, weights, tmp_path):
 
     data = read_stack(stack)
     renderer = ProbeParticleModel(Scan(pixels=(64, 64)), Tip())
-    expected = generate_greedy(
-        GraphGenerator.from_pretrained(weights),
+    expected = generate(
+        SequentialGenerator.from_pretrained(weights),
         torch.from_numpy(data.stack)[None],
         renderer,
         data.meta["z_top"],

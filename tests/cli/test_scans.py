@@ -9,15 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.generation.test_pipeline import Known
-from tests.generation.test_spatial import SCAN, by_place
+from tests.generation.networks import SCAN, Oracle, by_place
 from torch_afm.cli import predict, scans
 from torch_afm.cli.main import main
-from torch_afm.config import Tip, to_dict
+from torch_afm.config import SpatialGeneratorConfig, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.generation import Look, tiles
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
-from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.progress import StatusLine
 from torch_afm.testing import benzene
@@ -37,7 +36,7 @@ def oracle(monkeypatch):
         return [mask]
 
     monkeypatch.setattr(tiles, "find_islands", find)
-    monkeypatch.setattr(predict, "load_generator", lambda weights: Known(benzene()))
+    monkeypatch.setattr(predict, "load_generator", lambda weights: Oracle(benzene()))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,14 @@ import json
 
 import pytest
 
-from torch_afm.config import ForceField, GraphGeneratorConfig, Scan, Tip, from_dict, to_dict
+from torch_afm.config import (
+    ForceField,
+    Scan,
+    Tip,
+    from_dict,
+    generator_config,
+    to_dict,
+)
 from torch_afm.utils import InputError
 
 
@@ -12,7 +19,7 @@ from torch_afm.utils import InputError
         Scan(pixels=(32, 48), weights="ppafm", substeps=3),
         Tip(probe="Xe", tilt=(0.1, 0.2)),
         Tip(radius=1.7, depth=0.01),
-        GraphGeneratorConfig.preset("small"),
+        generator_config("small"),
         ForceField((("Au", 1.6, 0.0017), ("C", 1.9, 0.004))),
     ],
 )

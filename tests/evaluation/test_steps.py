@@ -1,10 +1,14 @@
+"""Steps scored once, and what a trained network has to beat."""
+
 import numpy as np
+import pytest
 import torch
 from torch_geometric.data import Batch
 
+from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.evaluation import evaluate_steps, stop_at_once
+from torch_afm.evaluation import brightest_pixel, evaluate_steps, random_atom, stop_at_once
 from torch_afm.metrics import StepMetrics
 
 CLASSES = AtomClasses()
@@ -70,3 +74,56 @@ def test_what_is_in_the_file_is_not_computed_again(tmp_path):
         for key, values in found.items():
             np.testing.assert_array_equal(values, whole[key][:count])
     assert seen == [2, 2, 1]
+
+
+def _batch(graphs, n=2):
+    # One hydrogen missing in the middle of a square window, at the top, bonded to the first atom.
+    data = AFMData(
+        z=torch.full((n,), 6),
+        pos=torch.zeros(n, 3),
+        missing_z=torch.tensor([1]),
+        missing_pos=torch.zeros(1, 3),
+        missing_edge_index=torch.tensor([[0], [0]]),
+    )
+    return Batch.from_data_list([data] * graphs)
+
+
+def test_random_atom_scores_what_chance_gives():
+    batch = _batch(4000)
+    metrics = StepMetrics(CLASSES)
+    scan = Scan(window=((-8.0, 8.0), (-4.0, 4.0)))
+    out = random_atom(batch, scan, CLASSES, torch.Generator().manual_seed(0))
+    metrics.update(out, batch)
+    table = metrics.compute()
+    # |x|, |y|, |z| uniform on [0, 8], [0, 4], [0, 0.7]: means 4, 2, 0.35
+    for axis, mean in (("x", 4.0), ("y", 2.0), ("z", 0.35)):
+        assert table["position_error"]["mean"][axis] == pytest.approx(mean, rel=0.05)
+    assert out.pos[:, 2].max() <= 0 and out.pos[:, 2].min() >= -0.7
+    assert table["class"]["count"][1][0] == 0
+    assert table["class"]["fraction"][1][1] == pytest.approx(0.5, abs=0.04)
+    for row in table["bond"]["fraction"]:
+        assert row == pytest.approx([0.5, 0.5], abs=0.04)
+    again = random_atom(batch, scan, CLASSES, torch.Generator().manual_seed(0))
+    assert all(torch.equal(a, b) for a, b in zip(out, again, strict=True))
+
+
+def test_stop_at_once():
+    batch = _batch(3)
+    metrics = StepMetrics(CLASSES)
+    metrics.update(stop_at_once(batch, CLASSES), batch)
+    table = metrics.compute()
+    assert table["class"]["count"] == [[0, 0, 0], [3, 0, 0], [0, 0, 0]]
+    assert table["bond"]["count"] == [[3, 0], [3, 0]]
+    assert table["stop"]["precision"] == 0
+
+
+def test_brightest_pixel():
+    scan = Scan(pixels=(8, 6), window=((-7.0, 7.0), (-5.0, 5.0)))
+    batch = _batch(2)
+    batch.reference = torch.zeros(2, 1, scan.n_slices, 6, 8)
+    batch.reference[:, :, 0, 0, 0] = 9  # far from the sample: not looked at
+    batch.reference[0, 0, -1, 1, 6] = 1
+    batch.reference[1, 0, -1, 5, 0] = 1
+    out = brightest_pixel(batch, scan, CLASSES)
+    assert out.pos.tolist() == [[5.0, -3.0, 0.0], [-7.0, 5.0, 0.0]]
+    assert out.class_logits.argmax(1).tolist() == [1, 1] and (out.edge_logits < 0).all()

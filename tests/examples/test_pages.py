@@ -67,5 +67,6 @@ def test_most_of_the_documentation_is_run():
         "scan.md",
         "molecules.md",
         "layer.md",
+        "network.md",
     }
     assert not any("```{testcode}" in page.read_text() for page in ROOT.glob("docs/**/*.md"))

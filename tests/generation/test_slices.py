@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from tests.generation.test_pipeline import Known
-from tests.generation.test_spatial import SCAN
+from tests.generation.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.generation import choose_slices, known_slices
@@ -28,7 +27,7 @@ def stack(z_top, n_slices):
 def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
     reference, scan = stack(TRAINED + farther, n_slices)
     told = []
-    looks = choose_slices(Known(benzene()), reference, scan, progress=told.append)
+    looks = choose_slices(Oracle(benzene()), reference, scan, progress=told.append)
     assert len(looks) == len(told) <= 6 and len({(one.first, one.z_top) for one in looks}) == len(looks)
     best = max(looks, key=lambda one: one.pearson)
     assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + farther, abs=0.35)
@@ -39,7 +38,7 @@ def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
 
 def test_known_heights_need_no_guess():
     reference, scan = stack(TRAINED + 0.52, 14)
-    (look,) = choose_slices(Known(benzene()), reference, scan, TRAINED + 0.52)
+    (look,) = choose_slices(Oracle(benzene()), reference, scan, TRAINED + 0.52)
     assert (look.first, look.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
     assert look.first == 5 and look.z_top == pytest.approx(TRAINED + 0.02) and look.pearson > 0.9
     assert known_slices(scan, SCAN, TRAINED - 1)[0] == 0 and known_slices(scan, SCAN, TRAINED + 9)[0] == 12
@@ -51,7 +50,7 @@ def test_larger_oscillations_start_as_much_higher():
     reference = ProbeParticleModel(scan).render(benzene(), z_top=TRAINED + 1.0)
     first, z_top = known_slices(scan, SCAN, TRAINED + 1.0)
     assert (first, z_top) == (4, pytest.approx(TRAINED + 0.6))
-    looks = choose_slices(Known(benzene()), reference, scan)
+    looks = choose_slices(Oracle(benzene()), reference, scan)
     best = max(looks, key=lambda one: one.pearson)
     assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + 1.0, abs=0.35)
 
@@ -59,4 +58,4 @@ def test_larger_oscillations_start_as_much_higher():
 def test_fewer_slices_than_the_models_are_refused():
     reference, scan = stack(TRAINED, 1)
     with pytest.raises(InputError, match="reference"):
-        choose_slices(Known(benzene()), reference, scan)
+        choose_slices(Oracle(benzene()), reference, scan)

@@ -210,7 +210,7 @@ def test_several_molecules_come_out_as_each_alone():
         centred = part.clone()
         centred.pos = part.pos - torch.tensor([x, y, 0.0])
         reference = renderer.render(centred, z_top=z_top)
-        graph = predict_structure(model, reference, renderer, z_top, views=4).generation.graph
+        graph = predict_structure(model, reference, renderer, z_top, views=4).graph
         alone_.append(graph.pos + torch.tensor([x, y, 0.0]))
     reference = ProbeParticleModel(scan).render(whole, z_top=z_top)
     found = predict_scan(model, reference, scan, z_top, views=4).generation

@@ -10,7 +10,7 @@ def head():
 
 
 def test_repr():
-    assert repr(head()) == "GraphHead(6, channels=8, cutoff=2.0, num_layers=2)"
+    assert repr(head()) == "GraphHead(6, channels=8, cutoff=2.0)"
 
 
 def test_pairs_are_those_within_the_cutoff_of_one_graph():

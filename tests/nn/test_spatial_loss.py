@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn import GraphOutput, MapGrid, SpatialLoss, SpatialPrediction
@@ -28,13 +28,13 @@ def collate(*samples):
     return Batch.from_data_list(list(samples))
 
 
-def prediction(graphs=1, heat=0.0, stop=0.0):
+def prediction(graphs=1, heatmap=0.0, stop=0.0):
     def full(*shape, value=0.0):
         return torch.full(shape, value, dtype=torch.float64, requires_grad=True)
 
     maps = graphs, 2, 3, *GRID.shape
     return SpatialPrediction(
-        full(graphs, 2, *GRID.shape, value=heat),
+        full(graphs, 2, *GRID.shape, value=heatmap),
         full(graphs, 2, *GRID.shape),
         full(*maps),
         full(*maps),
@@ -54,8 +54,8 @@ def said(pairs=(), bond=(), move=(), log_var=(), real=()):
 def test_heat_of_one_atom_is_the_focal_loss():
     logit = -1.3
     loss = SpatialLoss(CLASSES, GRID, sigma=0.6)
-    out = prediction(heat=logit)
-    found = loss(out, collate(sample([6], [[0.5, -1.1, -0.2]]))).heat
+    out = prediction(heatmap=logit)
+    found = loss(out, collate(sample([6], [[0.5, -1.1, -0.2]]))).heatmap
     p = 1 / (1 + math.exp(-logit))
     expected = -((1 - p) ** 2) * math.log(p)
     for k in range(2):
@@ -69,10 +69,10 @@ def test_heat_of_one_atom_is_the_focal_loss():
 
 
 def test_perfect_maps_leave_nothing_to_learn():
-    out = prediction(heat=-60.0)
+    out = prediction(heatmap=-60.0)
     atoms = torch.tensor([[0.5, -1.0, -0.2], [-2.0, 1.5, -1.5]], dtype=torch.float64)
     with torch.no_grad():
-        out.heat[0, 1, 6, 9] = out.heat[0, 0, 11, 4] = 60.0
+        out.heatmap[0, 1, 6, 9] = out.heatmap[0, 0, 11, 4] = 60.0
         out.stop[0] = -60.0
         for k, atom in ((1, atoms[0]), (0, atoms[1])):
             x, y = GRID.axes(atoms)
@@ -80,11 +80,11 @@ def test_perfect_maps_leave_nothing_to_learn():
             out.position[0, k, 1] = (atom[1] - y)[:, None]
             out.position[0, k, 2] = atom[2]
     terms = SpatialLoss(CLASSES, GRID)(out, collate(sample([6, 1], atoms.tolist())))
-    assert terms.heat.item() == pytest.approx(0, abs=1e-12) and terms.stop.item() == pytest.approx(
+    assert terms.heatmap.item() == pytest.approx(0, abs=1e-12) and terms.stop.item() == pytest.approx(
         0, abs=1e-12
     )
     terms.total.backward()
-    for name in ("heat", "position", "stop"):
+    for name in ("heatmap", "position", "stop"):
         assert getattr(out, name).grad.abs().max() < 1e-12, name
 
 
@@ -112,14 +112,14 @@ def test_positions_are_learnt_around_the_atom_alone():
 
 
 def test_context_counts_less_and_does_not_keep_from_stopping():
-    loss = SpatialLoss(CLASSES, GRID, context_weight=0.25)
+    loss = SpatialLoss(CLASSES, GRID, config=SpatialLossConfig(context_weight=0.25))
     visible, deep = sample([6], [[0.5, -1.0, -0.2]]), sample([6], [[0.5, -1.0, -1.2]])
     none = sample([], [])
     out = prediction(3, stop=1.5)
     terms = loss(out, collate(visible, deep, none))
     terms.total.backward()
     # Positive pixels: a share of each other's gradient.
-    ratio = out.heat.grad[1, 1, 6, 9] / out.heat.grad[0, 1, 6, 9]
+    ratio = out.heatmap.grad[1, 1, 6, 9] / out.heatmap.grad[0, 1, 6, 9]
     assert float(ratio) == pytest.approx(0.25)
     p = 1 / (1 + math.exp(-1.5))
     assert terms.stop.item() == pytest.approx(-(math.log(1 - p) + 2 * math.log(p)) / 3)
@@ -128,18 +128,18 @@ def test_context_counts_less_and_does_not_keep_from_stopping():
 def test_topmost_of_a_column_is_the_target():
     loss = SpatialLoss(CLASSES, GRID)
     pos = torch.tensor([[0, 0, -1.5], [0.1, 0.1, -0.1], [0, 0, -1.1], [1.5, 0, -2.0], [9.0, 0, 0]])
-    kind = torch.tensor([0, 0, 1, 0, 0])
-    assert loss.topmost(pos, kind).tolist() == [False, True, True, True, False]
+    plane = torch.tensor([0, 0, 1, 0, 0])
+    assert loss.topmost(pos, plane).tolist() == [False, True, True, True, False]
 
 
 def test_nothing_missing():
-    out = prediction(2, heat=-3.0)
+    out = prediction(2, heatmap=-3.0)
     terms = SpatialLoss(CLASSES, GRID)(out, collate(sample([], []), sample([], [])))
     assert terms.position.item() == 0
     p = 1 / (1 + math.exp(3))
-    assert terms.heat.item() == pytest.approx(-2 * 2 * 17 * 17 * p**2 * math.log(1 - p))
+    assert terms.heatmap.item() == pytest.approx(-2 * 2 * 17 * 17 * p**2 * math.log(1 - p))
     terms.total.backward()
-    assert torch.isfinite(out.heat.grad).all()
+    assert torch.isfinite(out.heatmap.grad).all()
 
 
 def test_a_batch_is_the_mean_over_its_atoms():
@@ -154,7 +154,7 @@ def test_a_batch_is_the_mean_over_its_atoms():
         loss(SpatialPrediction(*(t[i : i + 1] for t in maps), said()), collate(s))
         for i, s in enumerate((a, b))
     ]
-    for name in ("heat", "kind", "position"):
+    for name in ("heatmap", "label", "position"):
         expected = (2 * getattr(parts[0], name) + 3 * getattr(parts[1], name)) / 5
         torch.testing.assert_close(getattr(both, name), expected)
 
@@ -162,10 +162,12 @@ def test_a_batch_is_the_mean_over_its_atoms():
 def test_kind_is_the_cross_entropy_within_a_plane():
     loss = SpatialLoss(AtomClasses((("H",), ("C",), ("O",))), GRID)
     out = prediction()
-    kind = torch.tensor([0.0, 0.8, 0.2], dtype=torch.float64).log()
-    out = out._replace(kind=kind[None, :, None, None].expand(1, 3, *GRID.shape))
+    class_logits = torch.tensor([0.0, 0.8, 0.2], dtype=torch.float64).log()
+    out = out._replace(class_logits=class_logits[None, :, None, None].expand(1, 3, *GRID.shape))
     atoms = [[0.5, -1.0, -0.2], [-1.5, 1.0, -0.5], [2.0, 2.0, -0.3]]
-    found = loss(out._replace(kind=out.kind.nan_to_num(neginf=0)), collate(sample([6, 8, 1], atoms))).kind
+    found = loss(
+        out._replace(class_logits=out.class_logits.nan_to_num(neginf=0)), collate(sample([6, 8, 1], atoms))
+    ).label
     assert found.item() == pytest.approx(-(math.log(0.8) + math.log(0.2)) / 3)
 
 

@@ -4,7 +4,7 @@ import ase.io
 import pytest
 import torch
 
-from torch_afm.config import GraphGeneratorConfig, Scan
+from torch_afm.config import Scan, generator_config
 from torch_afm.data import from_smiles
 from torch_afm.datasets import (
     CacheConfig,
@@ -14,7 +14,6 @@ from torch_afm.datasets import (
     water_bilayer,
     write_cache,
 )
-from torch_afm.models import generator_config
 from torch_afm.train import AFMDataModule, TrainConfig, datamodule
 from torch_afm.utils import InputError
 
@@ -27,7 +26,7 @@ def _module(**changes):
     config = TrainConfig(
         **({"epoch_samples": 6, "val_samples": 4, "batch_size": 4, "rotations": 2, "workers": 0} | changes)
     )
-    module = AFMDataModule(GraphGeneratorConfig.preset("small"), config, [from_smiles(s) for s in SMILES])
+    module = AFMDataModule(generator_config("small"), config, [from_smiles(s) for s in SMILES])
     module.setup()
     return module
 
@@ -52,7 +51,7 @@ def test_batches_carry_what_model_and_loss_need():
 
 def test_too_few_molecules_for_two_parts():
     config = TrainConfig(epoch_samples=4, val_samples=4, workers=0)
-    module = AFMDataModule(GraphGeneratorConfig.preset("small"), config, [from_smiles("CCO")] * 2)
+    module = AFMDataModule(generator_config("small"), config, [from_smiles("CCO")] * 2)
     with pytest.raises(InputError, match="a training and a validation part, got 2"):
         module.setup()
 
@@ -77,7 +76,7 @@ def test_surfaces(tmp_path):
 def test_generated_surfaces(monkeypatch):
     few = [slab_from_ase(water_bilayer(seed, size=6)) for seed in range(9)]
     monkeypatch.setattr(datamodule, "surfaces", {"water": few}.__getitem__)
-    module = AFMDataModule(GraphGeneratorConfig.preset("small"), TrainConfig(structures="water", rotations=1))
+    module = AFMDataModule(generator_config("small"), TrainConfig(structures="water", rotations=1))
     # Its classes have no oxygen apart, but one of all heavy atoms.
     module.setup()
     assert [len(part) for part in module.parts] == [7, 1]
@@ -102,7 +101,7 @@ def test_mutants_share_references_in_training_alone():
 def test_cached_references_are_those_rendered_on_the_fly(tmp_path):
     usual = _module()
     molecules = [usual.molecules[int(i)] for i in split_by_molecule(len(SMILES), seed=usual.config.seed)[0]]
-    scan = GraphGeneratorConfig.preset("small").scan
+    scan = generator_config("small").scan
     write_cache(tmp_path / "train", molecules, CacheConfig(scan=scan, rotations=2, seed=usual.config.seed))
     cached = _module(cache=str(tmp_path / "train"))
     ours, theirs = (next(iter(m.train_dataloader())) for m in (cached, usual))
@@ -112,7 +111,7 @@ def test_cached_references_are_those_rendered_on_the_fly(tmp_path):
 
 
 def test_other_references_are_refused(tmp_path):
-    scan = GraphGeneratorConfig.preset("small").scan
+    scan = generator_config("small").scan
     config = CacheConfig(scan=scan, rotations=2)
     write_cache(tmp_path / "others", [from_smiles("CCO")], config)
     with pytest.raises(

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import generator_config
 from torch_afm.data import from_smiles
 from torch_afm.datasets import AFMDataset
-from torch_afm.models import GraphGenerator
+from torch_afm.models import SequentialGenerator
 from torch_afm.train import GeneratorModule, TrainConfig
 
 pytestmark = pytest.mark.learnt
@@ -16,10 +16,10 @@ pytestmark = pytest.mark.learnt
 
 def test_overfits_one_batch():
     torch.manual_seed(0)
-    config = GraphGeneratorConfig.preset("small")
+    config = generator_config("small")
     dataset = AFMDataset([from_smiles("Oc1ccccc1Cl")], config.scan, rotations=4, augment=False)
     batch = Batch.from_data_list([dataset[i] for i in range(4)])
-    module = GeneratorModule(GraphGenerator(config), TrainConfig())
+    module = GeneratorModule(SequentialGenerator(config), TrainConfig())
     optimizer = module.configure_optimizers()
     terms = []
     for _ in range(30):
@@ -33,7 +33,7 @@ def test_overfits_one_batch():
 
 def test_cosine_schedule():
     config = TrainConfig(schedule="cosine", epochs=10, epoch_samples=100, batch_size=10, lr=0.5)
-    module = GeneratorModule(GraphGenerator(GraphGeneratorConfig.preset("small")), config)
+    module = GeneratorModule(SequentialGenerator(generator_config("small")), config)
     scheduler = module.configure_optimizers()["lr_scheduler"]["scheduler"]
     factors = [scheduler.lr_lambdas[0](step) for step in range(101)]
     assert factors[0] == 0.5 and factors[1] == factors[2] == 1.0  # two steps of warm-up

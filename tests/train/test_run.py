@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import generator_config
 from torch_afm.data import from_smiles
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.steps import headline
-from torch_afm.models import GraphGenerator
-from torch_afm.nn import GeneratorLoss
+from torch_afm.models import SequentialGenerator
+from torch_afm.nn import SequentialLoss
 from torch_afm.train import AFMDataModule, TrainConfig, train
 from torch_afm.train.module import StepModule
 from torch_afm.train.run import last_checkpoint
@@ -70,7 +70,7 @@ main(sys.argv[2:])
 
 
 def _weights(folder: Path):
-    return GraphGenerator.from_pretrained(folder / "model").state_dict()
+    return SequentialGenerator.from_pretrained(folder / "model").state_dict()
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
@@ -98,10 +98,10 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
     config = TrainConfig(
         **(SETTINGS | {"out": str(out), "molecules": str(molecules), "devices": 2, "epochs": 1})
     )
-    settings = GraphGeneratorConfig.preset(config.preset)
+    settings = generator_config(config.preset)
     torch.manual_seed(config.seed)
-    model = GraphGenerator(settings)
-    loss = GeneratorLoss(model.classes, settings.z_min)
+    model = SequentialGenerator(settings)
+    loss = SequentialLoss(model.classes, settings.z_min)
     data = AFMDataModule(settings, config)
     data.setup()
     keys = list(data.train_dataloader().sampler)
@@ -122,7 +122,7 @@ def test_two_processes_average_their_gradients(tmp_path, molecules):
         assert close.float().mean() > 0.99, name
 
     # The scores are of the validation samples of both.
-    trained = GraphGenerator.from_pretrained(out / "model")
+    trained = SequentialGenerator.from_pretrained(out / "model")
     metrics = StepMetrics(trained.classes, settings.z_min)
     for batch in data.val_dataloader():
         metrics.update(trained(batch), batch)
@@ -200,7 +200,7 @@ def test_training_begins_from_given_weights(tmp_path):
     molecules = [from_smiles(s) for s in SMILES]
     settings = SETTINGS | {"epochs": 1, "lr": 1e-12, "init": "small"}
     model = train(TrainConfig(**(settings | {"out": str(tmp_path / "run")})), molecules)
-    given = GraphGenerator.from_pretrained("small").state_dict()
+    given = SequentialGenerator.from_pretrained("small").state_dict()
     torch.testing.assert_close(dict(model.state_dict()), dict(given), rtol=0, atol=1e-9)
     with pytest.raises(InputError, match="init: expected weights of the preset's network"):
         other = settings | {"out": str(tmp_path / "other"), "preset": "thesis"}

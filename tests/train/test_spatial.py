@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+from torch_afm.config import SpatialGeneratorConfig
 from torch_afm.data import from_smiles
-from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SpatialGenerator
 from torch_afm.train import AFMDataModule, SpatialModule, TrainConfig, train
 from torch_afm.utils import InputError
 
@@ -45,7 +46,7 @@ def test_trained_saved_and_continued(tmp_path, molecules):
     assert all(torch.equal(parts.state_dict()[k], v) for k, v in whole.state_dict().items())
     with open(tmp_path / "whole" / "curves" / "version_0" / "metrics.csv") as file:
         rows = list(csv.DictReader(file))
-    for name in ("total", "heat", "kind", "position", "stop", "bond", "move", "real"):
+    for name in ("total", "heatmap", "label", "position", "stop", "bond", "move", "real"):
         assert len([r for r in rows if r[f"val/{name}"]]) == len([r for r in rows if r[f"train/{name}"]]) == 2
     with pytest.raises(InputError, match="name: expected a saved SpatialGenerator"):
         train(TrainConfig(**SETTINGS, init="small", out=str(tmp_path / "other")), molecules)
@@ -83,7 +84,7 @@ def test_overfits_one_batch(molecules):
         loss.total.backward()
         optimizer.step()
         terms.append([t.item() for t in loss])
-    # heat, kind, position, stop, bond, real fell to 0.19, 0.16, -0.01, 0.10, 0.48 and 0.17 of the first.
+    # heatmap, label, position, stop, bond, real fell to 0.19, 0.16, -0.01, 0.10, 0.48 and 0.17 of the first.
     falls = [sum(step[k] for step in terms[-3:]) / 3 / terms[0][k] for k in (1, 2, 3, 4, 5, 7)]
     assert max(falls) < 0.8 and sorted(falls)[-2] < 0.4, falls
 

@@ -1,4 +1,5 @@
 import io
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -6,9 +7,8 @@ import torch
 from matplotlib.collections import EllipseCollection
 
 from torch_afm.data import AFMData, append_atom
-from torch_afm.elements import AtomClasses
-from torch_afm.generation import Generation, GenerationStep, SpatialGeneration, SpatialStep
 from torch_afm.io import AFMStack
+from torch_afm.models import Proposal, Revision, Step
 from torch_afm.viz import plot_generation
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -30,24 +30,37 @@ def _reference(seed=0, slices=10):
     return AFMStack(values, X, Y, 5 - 0.1 * np.arange(slices), {"molecule": "a $ molecule"})
 
 
+class Drawn(NamedTuple):
+    graph: AFMData
+    steps: list[Step]
+    ended: str
+
+
+def _plot(generation, reference, **options):
+    graph, steps, ended = generation
+    return plot_generation(graph, steps, reference, ended, **options)
+
+
+def _atom(pos):
+    return AFMData(z=torch.tensor([6]), pos=pos[None], charge=torch.zeros(1))
+
+
 def _generation(atoms, ended="stop", seed=0, slices=10):
     """``atoms`` atoms along a line, then the end; the simulated stack of step k holds k + noise."""
     generator = torch.Generator().manual_seed(seed)
     graph, steps = _empty(), []
     for k in range(atoms + 1):
         last = k == atoms
-        probabilities = torch.tensor([0.2, 0.1, 0.7])
-        if last and ended == "stop":
-            probabilities = torch.tensor([0.9, 0.05, 0.05])
         simulated = torch.zeros(1, 1, slices, 9, 12)
         if k:
             simulated = torch.randn(simulated.shape, generator=generator) + k
         pos = torch.tensor([-5 + 0.5 * k, 1.0 - 0.2 * k, -0.05 * k])
-        bonds = torch.zeros(graph.z.numel())
-        steps.append(GenerationStep(graph, simulated, probabilities, pos, bonds))
+        done = last and ended == "stop"
+        proposal = Proposal(_atom(pos), 0.9 if done else 0.2, done)
+        steps.append(Step(graph, simulated, proposal, _empty() if last else _atom(pos)))
         if not last:
             graph = append_atom(graph, 6, pos, [k - 1] if k else [])
-    return Generation(graph, steps, ended, AtomClasses())
+    return Drawn(graph, steps, ended)
 
 
 def _panels(figure, title):
@@ -70,18 +83,18 @@ def _render(figure):
 )
 def test_draws_without_complaint(atoms, ended, truth):
     data = None if truth is None else _generation(truth).graph
-    assert _render(plot_generation(_generation(atoms, ended), _reference(), data))[:4] == b"\x89PNG"
+    assert _render(_plot(_generation(atoms, ended), _reference(), truth=data))[:4] == b"\x89PNG"
 
 
 def test_one_slice_is_enough():
-    figure = plot_generation(_generation(2, slices=1), _reference(slices=1))
+    figure = _plot(_generation(2, slices=1), _reference(slices=1))
     assert len(_panels(figure, "reference, near")) == 1
     _render(figure)
 
 
 def test_reference_and_final_graph():
     reference, generation, truth = _reference(), _generation(4), _generation(6, seed=1).graph
-    figure = plot_generation(generation, reference, truth)
+    figure = _plot(generation, reference, truth=truth)
     for name, s in (("far", 0), ("middle", 5), ("near", 9)):
         (ax,) = _panels(figure, f"reference, {name}")
         assert np.array_equal(ax.images[0].get_array(), reference.stack[0, s])
@@ -93,14 +106,14 @@ def test_reference_and_final_graph():
         assert np.array_equal(ax.images[0].get_array(), reference.stack[0, -1])
     (marks,) = _panels(figure, "prediction")[0].lines
     assert np.allclose(np.transpose(marks.get_data()), truth.pos[:, :2])
-    assert not _panels(plot_generation(generation, reference), "truth")
+    assert not _panels(_plot(generation, reference), "truth")
 
 
 def test_steps_show_graph_decision_and_simulated_slice():
     reference, generation = _reference(), _generation(3)
-    figure = plot_generation(generation, reference)
+    figure = _plot(generation, reference)
     above = [_panels(figure, f"step {k + 1}")[0] for k in range(4)]
-    decisions = ["→ heavy 0.70"] * 3 + ["→ stop 0.90"]
+    decisions = ["→ 1 C"] * 3 + ["stop 0.90"]
     assert [ax.get_xlabel() for ax in above] == decisions
     for k, ax in enumerate(above):
         circles = [c for c in ax.collections if isinstance(c, EllipseCollection)]
@@ -127,16 +140,16 @@ def test_steps_show_graph_decision_and_simulated_slice():
 
 def test_a_refused_atom_is_crossed_out():
     generation = _generation(2, "repeat")
-    (ax,) = _panels(plot_generation(generation, _reference()), "step 3")
+    (ax,) = _panels(_plot(generation, _reference()), "step 3")
     (cross,) = ax.lines
-    assert np.allclose(np.ravel(cross.get_data()), generation.steps[-1].pos[:2])
-    assert ax.get_xlabel() == "→ heavy 0.70, refused"
-    (ax,) = _panels(plot_generation(_generation(2), _reference()), "step 3")
+    assert np.allclose(np.ravel(cross.get_data()), generation.steps[-1].refused[0, :2])
+    assert ax.get_xlabel() == "→ 1 C, refused"
+    (ax,) = _panels(_plot(_generation(2), _reference()), "step 3")
     assert not ax.lines
 
 
 def test_long_generations_show_first_last_and_some_between():
-    figure = plot_generation(_generation(40), _reference())
+    figure = _plot(_generation(40), _reference())
     shown = [int(ax.get_title().split()[1]) for ax in figure.axes if ax.get_title().startswith("step")]
     assert len(shown) == 10 and shown[0] == 1 and shown[-1] == 41
     assert set(np.diff(shown)) <= {4, 5}
@@ -148,16 +161,16 @@ def test_scores_count_matches_by_hand():
     truth = generation.graph.clone()
     truth.pos[4, 1] += 0.8
     truth = append_atom(append_atom(truth, 1, [7.0, 5, 0], []), 1, [7.0, -5, 0], [])
-    text = _texts(plot_generation(generation, _reference(), truth))
-    assert "steps: 6" in text and "the network said stop" in text
+    text = _texts(_plot(generation, _reference(), truth=truth))
+    assert "steps: 6" in text and "the network stopped" in text
     assert "within 0.5 Å: 4 atoms\n  precision 0.80, recall 0.57" in text
     assert "within 1.0 Å: 5 atoms\n  precision 1.00, recall 0.71" in text
-    assert "precision" not in _texts(plot_generation(generation, _reference()))
+    assert "precision" not in _texts(_plot(generation, _reference()))
 
 
 def test_title():
-    assert plot_generation(_generation(1), _reference()).get_suptitle() == "Prediction for a $ molecule"
-    assert plot_generation(_generation(1), _reference(), title="mine").get_suptitle() == "mine"
+    assert _plot(_generation(1), _reference()).get_suptitle() == "Prediction for a $ molecule"
+    assert _plot(_generation(1), _reference(), title="mine").get_suptitle() == "mine"
 
 
 def test_context_is_ringed_apart_and_all_newest_atoms_are():
@@ -168,11 +181,11 @@ def test_context_is_ringed_apart_and_all_newest_atoms_are():
     )
     visible = AFMData(z=atoms.z[:2], pos=atoms.pos[:2], edge_index=atoms.edge_index)
     deep = AFMData(z=atoms.z[2:], pos=atoms.pos[2:], edge_index=torch.empty(2, 0, dtype=torch.long))
-    simulated, heat = torch.randn(1, 1, 3, 9, 12), torch.zeros(2, 4, 6)
-    steps = [SpatialStep(_empty(), simulated, heat, 0.02, atoms)]
-    steps.append(SpatialStep(atoms, simulated, heat, 0.97, _empty()))
-    generation = SpatialGeneration(visible, deep, steps, "stop", AtomClasses())
-    figure = plot_generation(generation, _reference())
+    simulated = torch.randn(1, 1, 3, 9, 12)
+    revised = Revision(atoms.pos, torch.ones(3), torch.empty(2, 0), torch.empty(0))
+    steps = [Step(_empty(), simulated, Proposal(atoms, 0.02, False, revised=revised), atoms)]
+    steps.append(Step(atoms, simulated, Proposal(atoms, 0.97, True, revised=revised), _empty()))
+    figure = plot_generation(visible, steps, _reference(), "stop", context=deep)
     (ax,) = _panels(figure, "prediction")
     assert ax.get_xlabel() == "2 atoms, 1 deep"
     circles = [c for c in ax.collections if isinstance(c, EllipseCollection)]

@@ -47,7 +47,6 @@ def main(args: Namespace) -> int:
     _check_classes(visible, model.classes, args.weights)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
     found = predict(stack, model, args.backend, MAX_ATOMS, refinement=RefinementSettings())
-    generation = found.generation
 
     folder = Path(args.out)
     settings = {
@@ -55,16 +54,16 @@ def main(args: Namespace) -> int:
         "in_embedded_list": known,
         "weights": args.weights,
         "visible_atoms": visible.z.numel(),
-        "scores": {
-            str(cutoff): _scores(generation.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS
-        },
+        "scores": {str(cutoff): _scores(found.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS},
     }
-    calibration = found.calibration(load_calibration(args.weights))
+    calibration = load_calibration(args.weights)
     scan = scan_of(stack, model.config.scan)
     result, _ = write_prediction(folder, found, stack, scan, settings, calibration)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
-    plot_generation(generation, stack, truth=visible).savefig(folder / "report.png", dpi=120)
+    plot_generation(found.graph, found.steps, stack, found.ended, found.context, truth=visible).savefig(
+        folder / "report.png", dpi=120
+    )
 
     print(f"molecule   {name}, {'' if known else 'not '}in the list of molecules that the package trains on")
     print(

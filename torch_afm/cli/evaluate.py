@@ -16,8 +16,8 @@ from torch_afm.cli.parsers.evaluate import SPLITS
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset
 from torch_afm.datasets.manifest import fingerprint
-from torch_afm.evaluation import evaluate_steps
-from torch_afm.generation import baselines, evaluate_predictions, generate, load_calibration
+from torch_afm.evaluation import baselines, evaluate_predictions, evaluate_steps
+from torch_afm.generation import generate, load_calibration
 from torch_afm.generation.confidence import FILE
 from torch_afm.io.files import write_json
 from torch_afm.io.journal import keep_settings, read_records
@@ -26,7 +26,7 @@ from torch_afm.metrics import MoleculeMetrics, StepMetrics
 from torch_afm.metrics.calibration import confidence_tables, fit_calibration
 from torch_afm.metrics.molecules import format_molecules
 from torch_afm.metrics.steps import format_steps
-from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.models.pretrained import weights_folder
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.progress import duration
@@ -66,7 +66,7 @@ def main(args: Namespace) -> int:
         "orientation": args.orientation,
         "seed": args.seed,
     }
-    if isinstance(model, GraphGenerator) and args.samples:
+    if model.sequential and args.samples:
         result["steps"] = _steps(model, molecules, args, out)
     if args.predictions:
         result.update(_predictions(model, molecules, args, out))
@@ -101,7 +101,7 @@ def _timed(run: Callable[[int], T], known: int, count: int) -> T:
     return run(count)
 
 
-def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
+def _steps(model: Generator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
     """The tables and figures of single-atom steps."""
     dataset = AFMDataset(
         molecules,
@@ -128,9 +128,7 @@ def _steps(model: GraphGenerator, molecules: list[AFMData], args: Any, out: Path
     return {**table, "intervals": intervals}
 
 
-def _predictions(
-    model: GraphGenerator | SpatialGenerator, molecules: list[AFMData], args: Any, out: Path
-) -> dict[str, Any]:
+def _predictions(model: Generator, molecules: list[AFMData], args: Any, out: Path) -> dict[str, Any]:
     """The tables and figures of whole predictions, and what their confidence is worth."""
     order = np.random.default_rng(args.seed).permutation(len(molecules))[: args.predictions].tolist()
     z_min, file = model.config.z_min, out / "predictions.jsonl"
@@ -146,7 +144,7 @@ def _predictions(
             renderer,
             model.classes,
             z_min,
-            model.config.z_context if isinstance(model, SpatialGenerator) else None,
+            model.z_targets if model.has_context else None,
             args.orientation,
             args.seed,
             file,

@@ -17,20 +17,17 @@ from torch_afm.config import Scan, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import symbol
 from torch_afm.generation import (
-    Generation,
+    Prediction,
     ScanPrediction,
-    SpatialGeneration,
-    StructurePrediction,
     Verdict,
     judge,
     predict_structure,
-    with_confidence,
 )
 from torch_afm.io import AFMStack, read_molecule, write_sdf, write_xyz
 from torch_afm.io.files import write_json
 from torch_afm.io.scans.model_grid import choose_oscillation
 from torch_afm.metrics import Calibration, agreement
-from torch_afm.models import GraphGenerator, SpatialGenerator
+from torch_afm.models import Generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import Orient, best_rotations, flat_rotation
 from torch_afm.utils import InputError, check_finite
@@ -100,12 +97,12 @@ def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMS
 
 def predict(
     stack: AFMStack,
-    model: GraphGenerator | SpatialGenerator,
+    model: Generator,
     backend: str,
     max_atoms: int,
     z_top: float | None = None,
     **how: Any,
-) -> StructurePrediction:
+) -> Prediction:
     """Predict the structure of a stack that lies on the grid the model was made for; ``how``: see
     :func:`torch_afm.generation.predict_structure`.
 
@@ -220,7 +217,7 @@ def check_fits(stack: AFMStack, scan: Scan) -> None:
 
 def write_prediction(
     folder: Path,
-    found: StructurePrediction | ScanPrediction,
+    found: Prediction | ScanPrediction,
     stack: AFMStack,
     scan: Scan,
     settings: dict[str, Any],
@@ -249,14 +246,14 @@ def write_prediction(
     for name in OUTPUTS:
         if (folder / name).resolve() != Path(settings.get("stack", "")).resolve():
             (folder / name).unlink(missing_ok=True)
-    generation = found.generation
+    generation = found if isinstance(found, Prediction) else found.generation
     parts = generation.graph, generation.context, generation.simulated
     images, verdict = verdict_on(*parts, stack, calibration)
     imaging = {"z_top": found.z_top, "tip": to_dict(found.tip), "scan": to_dict(scan), "unit": unit_of(stack)}
     result = {
         "version": __version__,
         **settings,
-        **_with_probabilities(generation, calibration),
+        **generation.to_dict(calibration),
         "imaging": imaging,
         "agreement": images,
     }
@@ -285,25 +282,6 @@ def verdict_on(
         scores = {"pearson": scores["pearson"]}
     verdict = judge(graph, context, simulated, stack, calibration.min_pearson, measured)
     return {**scores, **verdict.to_dict()}, verdict
-
-
-def _with_probabilities(
-    generation: Generation | SpatialGeneration, calibration: Calibration
-) -> dict[str, Any]:
-    """The generation as plain numbers, its atoms and bonds each with a calibrated probability."""
-    told, graph = generation.to_dict(), with_confidence(generation, calibration)
-    keys = [k for k in ("confidence", "sigma") if k in graph]
-    classes = generation.classes.names[1:]
-    for i, atom in enumerate(told["atoms"]):
-        atom.update({key: graph[key][i].tolist() for key in keys})
-        if "class_probabilities" in graph:
-            atom["class_probabilities"] = dict(
-                zip(classes, graph.class_probabilities[i].tolist(), strict=True)
-            )
-    edges = (tuple(edge) for edge in graph.edge_index.T.tolist())
-    probability = dict(zip(edges, graph.bond_probability.tolist(), strict=True))
-    told["bond_probabilities"] = [probability[i, j] for i, j in told["bonds"]]
-    return told
 
 
 def describe(result: dict[str, Any]) -> str:

@@ -21,18 +21,16 @@ from torch_afm.cli.scans import OPTIONS, ScanResult, predict_files
 from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData
 from torch_afm.generation import (
-    Generation,
+    Prediction,
     RefinementSettings,
-    SpatialGeneration,
     Verdict,
     load_calibration,
-    with_confidence,
 )
 from torch_afm.io import AFMStack, read_stack, write_stack
 from torch_afm.io.crystals import write_cif
 from torch_afm.io.scans import PreparedScan
 from torch_afm.metrics import Calibration
-from torch_afm.models import GraphGenerator, SpatialGenerator, load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.progress import working
 from torch_afm.utils import InputError
 from torch_afm.viz import PredictionReport, plot_generation, plot_preparation, plot_report, write_report
@@ -84,7 +82,7 @@ def _as_it_is(stack: AFMStack, scan: Scan, z_top: float | None) -> bool:
 def _of_stack(
     args: Namespace,
     stack: AFMStack,
-    model: GraphGenerator | SpatialGenerator,
+    model: Generator,
     folder: Path,
     calibration: Calibration,
 ) -> int:
@@ -97,19 +95,21 @@ def _of_stack(
         search=args.search,
         physics=args.physics,
         refinement=RefinementSettings() if args.refine else None,
-        views=args.views or 8,
+        views=args.views,
         seed=args.seed,
     )
-    generation, fitted = found.generation, found.calibration(calibration)
+    generation, fitted = found, calibration
     settings: dict[str, Any] = {"stack": args.stack, **_settings(args)}
     scan = scan_of(stack, model.config.scan)
-    warnings = _cautions(with_confidence(generation, fitted), stack, scan, model.config.scan)
+    warnings = _cautions(generation.calibrated(fitted), stack, scan, model.config.scan)
     if found.refinement is not None:
         settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
         if not found.refinement.helped:
             warnings.append(f"the refinement was not taken: {found.refinement.why}")
     result, verdict = write_prediction(folder, found, stack, scan, settings, fitted)
-    plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
+    plot_generation(generation.graph, generation.steps, stack, generation.ended, generation.context).savefig(
+        folder / "prediction.png", dpi=120
+    )
     told = _report(args, generation, stack, verdict, fitted, warnings, [], stack.meta.get("molecule"))
     also = _finish(args, folder, generation, told, fitted, stack)
     if found.refinement is not None:
@@ -126,7 +126,7 @@ def _of_scan(args: Namespace, found: ScanResult, model: Scan, folder: Path, cali
     stack = prepared.stack.afm_stack()
     # Standard deviations of refined atoms are the refinement's own, for all or none of the windows.
     fitted = found.prediction.calibration(calibration)
-    found.warnings.extend(_cautions(with_confidence(generation, fitted), stack, prepared.scan, model))
+    found.warnings.extend(_cautions(generation.calibrated(fitted), stack, prepared.scan, model))
     settings = {"stack": args.stack, **_settings(args), "scan": found.story}
     stack.meta["measured"] = _measured(prepared)
     result, verdict = write_prediction(folder, found.prediction, stack, prepared.scan, settings, fitted)
@@ -160,7 +160,7 @@ def _settings(args: Namespace) -> dict[str, Any]:
 
 def _report(
     args: Namespace,
-    generation: Generation | SpatialGeneration,
+    generation: Prediction,
     stack: AFMStack,
     verdict: Verdict,
     calibration: Calibration,
@@ -169,7 +169,7 @@ def _report(
     name: Any,
     found: ScanResult | None = None,
 ) -> PredictionReport:
-    graph = with_confidence(generation, calibration)
+    graph = generation.calibrated(calibration)
     sure = int((graph.confidence >= 0.9).sum())
     deep = len(generation.context.z)
     below = f" Its image is that of {deep} atoms below the surface cut, too." if deep else ""
@@ -202,7 +202,7 @@ def _report(
 def _finish(
     args: Namespace,
     folder: Path,
-    generation: Generation | SpatialGeneration,
+    generation: Prediction,
     told: PredictionReport,
     calibration: Calibration,
     stack: AFMStack,
@@ -215,7 +215,7 @@ def _finish(
         cell = [row[:2] for row in stack.meta["cell"][:2]]
     if cell is None or not len(generation.graph.z):
         return ""
-    write_cif(folder / "prediction.cif", with_confidence(generation, calibration), cell)
+    write_cif(folder / "prediction.cif", generation.calibrated(calibration), cell)
     return ", prediction.cif"
 
 

@@ -16,9 +16,9 @@ from torch_afm.config import Scan, Tip, from_dict
 from torch_afm.generation import (
     Consistency,
     Look,
+    Prediction,
     RefinementSettings,
     ScanPrediction,
-    SpatialGeneration,
     choose_slices,
     consistency,
     known_slices,
@@ -28,8 +28,7 @@ from torch_afm.generation import (
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.io.scans import PreparedScan, ScanPreparation, ScanStack, prepare_scan, read_scan, turn
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
-from torch_afm.models import GraphGenerator, SpatialGenerator
-from torch_afm.utils import InputError
+from torch_afm.models import Generator
 
 #: Å that the refinement may move a tip whose height is a guess.
 _FREE = 0.3
@@ -74,7 +73,7 @@ class ScanResult:
 
     prepared: PreparedScan
     prediction: ScanPrediction
-    generation: SpatialGeneration
+    generation: Prediction
     log: list[tuple[str, str]]
     warnings: list[str]
     story: dict[str, Any]
@@ -82,13 +81,9 @@ class ScanResult:
 
 
 def predict_files(
-    args: Namespace, model: GraphGenerator | SpatialGenerator, progress: Callable[[str], None] | None = None
+    args: Namespace, model: Generator, progress: Callable[[str], None] | None = None
 ) -> ScanResult:
     """Everything from the files to the structure."""
-    if not isinstance(model, SpatialGenerator):
-        raise InputError(
-            f"--weights: expected those of a SpatialGenerator for a scan, got a {type(model).__name__}"
-        )
     stack = read_scan(
         args.stack,
         args.channel,
@@ -108,7 +103,7 @@ def predict_files(
     how: dict[str, Any] = {
         "search": args.search,
         "physics": args.physics,
-        "views": args.views or (1 if args.rotations > 1 else 8),
+        "views": args.views or (1 if args.rotations > 1 else model.views[-1]),
         "seed": args.seed,
         **shared,
     }
@@ -230,7 +225,7 @@ def _tried(tries: list[tuple[PreparedScan, bool, bool, Look]], both: bool) -> st
 
 def _predict(
     prepared: PreparedScan,
-    model: SpatialGenerator,
+    model: Generator,
     z_top: float,
     settings: RefinementSettings | None,
     rotations: int,
@@ -299,7 +294,7 @@ def _told(progress: Callable[[str], None] | None, turns: int) -> Callable[[str],
 
 
 def _rotations(
-    found: list[tuple[int, ScanPrediction, SpatialGeneration]],
+    found: list[tuple[int, ScanPrediction, Prediction]],
     agreement: list[float],
     several: Consistency,
     taken: int,
@@ -317,7 +312,7 @@ def _turned(tip: Tip, turns: int) -> Tip:
     return dataclasses.replace(tip, tilt=(x, y))
 
 
-def _back(generation: SpatialGeneration, turns: int, center: tuple[float, float]) -> SpatialGeneration:
+def _back(generation: Prediction, turns: int, center: tuple[float, float]) -> Prediction:
     """What was found in a turned scan, in the frame of the scan as it is."""
     step = generation.steps[-1]
     simulated = torch.rot90(step.simulated, -turns, dims=(-1, -2))

@@ -1,56 +1,38 @@
 """Turning a stack into a molecule graph, with the simulator in the loop."""
 
-from torch_afm.config.graph_generator import MAX_ATOMS
-from torch_afm.generation.atoms import find_atoms
-from torch_afm.generation.baselines import baselines
-from torch_afm.generation.beam import BeamGeneration, SearchNode, generate_beam, image_distance
-from torch_afm.generation.confidence import load_calibration, with_confidence
+from torch_afm.config.generators import MAX_ATOMS
+from torch_afm.generation.beam import image_distance
+from torch_afm.generation.confidence import load_calibration
 from torch_afm.generation.consistency import Consistency, consistency, turned_back
 from torch_afm.generation.generate import generate
-from torch_afm.generation.greedy import Generation, GenerationStep, generate_greedy
 from torch_afm.generation.islands import find_islands
 from torch_afm.generation.physics import GeometryPrior, allowed
-from torch_afm.generation.pipeline import StructurePrediction, predict_structure
+from torch_afm.generation.pipeline import predict_structure
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, Stage, refine
+from torch_afm.generation.result import Prediction
 from torch_afm.generation.scans import ScanPrediction, TilePrediction, predict_scan
 from torch_afm.generation.slices import Look, choose_slices, known_slices
-from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
 from torch_afm.generation.tiles import Tile, island_tiles, scan_tiles, stitch
-from torch_afm.generation.trials import Trial, draw_trial, evaluate_predictions, score_trial
 from torch_afm.generation.verdict import Verdict, judge
 
 __all__ = [
     "MAX_ATOMS",
-    "BeamGeneration",
     "Consistency",
-    "Generation",
-    "GenerationStep",
     "GeometryPrior",
     "Look",
+    "Prediction",
     "RefinementResult",
     "RefinementSettings",
     "ScanPrediction",
-    "SearchNode",
-    "SpatialGeneration",
-    "SpatialStep",
     "Stage",
-    "StructurePrediction",
     "Tile",
     "TilePrediction",
-    "Trial",
     "Verdict",
     "allowed",
-    "baselines",
     "choose_slices",
     "consistency",
-    "draw_trial",
-    "evaluate_predictions",
-    "find_atoms",
     "find_islands",
     "generate",
-    "generate_beam",
-    "generate_greedy",
-    "generate_spatial",
     "image_distance",
     "island_tiles",
     "judge",
@@ -60,8 +42,6 @@ __all__ = [
     "predict_structure",
     "refine",
     "scan_tiles",
-    "score_trial",
     "stitch",
     "turned_back",
-    "with_confidence",
 ]

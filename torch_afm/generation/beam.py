@@ -1,173 +1,77 @@
-"""Search: several graphs at once, scored by what the network and the simulator say of them."""
+"""Beam search: several graphs at once, scored by the network and by the simulator."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from torch_afm.config import Tip
-from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData
+from torch_afm.functional import pearson
 from torch_afm.generation.atoms import (
-    apart,
-    find_atoms,
-    joined,
+    append_atoms,
+    far_from,
     no_atoms,
-    parted,
     revise,
-    take,
+    select_atoms,
+    select_proposed,
     with_bonds,
 )
-from torch_afm.generation.greedy import check_job
-from torch_afm.generation.spatial import CONFIDENCE, VIEWS, SpatialGeneration, SpatialStep, observe
-from torch_afm.models import SpatialGenerator
-from torch_afm.nn import SpatialPrediction
-from torch_afm.ppm import Renderer
-from torch_afm.transforms import NormalizeSlices
+from torch_afm.generation.loop import Job
+from torch_afm.generation.result import Prediction
+from torch_afm.models import Proposal, SearchNode, Step
 from torch_afm.utils import InputError
-
-#: Confidence from which an atom is worth a try.
-WORTH_A_TRY = 0.15
-
-#: Weight of the image in the score.
-IMAGE_WEIGHT = 4.0
 
 #: Passes without a better graph after which a search ends.
 PATIENCE = 2
 
-#: Says which atoms of its first graph may join its second, ``[N]`` booleans.
+#: Å by which an atom of a new graph must lie elsewhere.
+_NEW = 0.05
+
+#: Probability from which an atom is not removed for a try.
+_CERTAIN = 0.9
+
+#: Which atoms of its first graph, ``[N]`` booleans, may join its second.
 Filter = Callable[[AFMData, AFMData], Tensor]
 
 
-@dataclass(frozen=True)
-class SearchNode:
-    """A graph that a search looked at.
-
-    Args:
-        parent: number of the node that it was made of; -1 for the empty graph.
-        move: what was done to that one.
-        atoms: its atoms, context included.
-        likelihood: what the network says of it, a log-probability.
-        distance: how far its image is from the reference (:func:`image_distance`).
-        score: both together.
-    """
-
+class _Move(NamedTuple):
     parent: int
-    move: str
-    atoms: int
-    likelihood: float
-    distance: float
-    score: float
+    name: str
+    graph: AFMData
 
 
-@dataclass(frozen=True)
-class BeamGeneration(SpatialGeneration):
-    """The best graph of a search; ``steps`` are those that led to it.
-
-    Args:
-        tree: all graphs that were looked at, in order.
-        best: number of the one that was taken.
-    """
-
-    tree: tuple[SearchNode, ...] = ()
-    best: int = 0
-
-
-@torch.no_grad()
-def generate_beam(
-    model: SpatialGenerator,
-    reference: Tensor,
-    renderer: Renderer,
-    z_top: float,
-    tip: Tip | None = None,
-    max_atoms: int = MAX_ATOMS,
-    min_distance: float = 0.5,
-    confidence: float = CONFIDENCE,
-    width: int = 4,
-    image_weight: float = IMAGE_WEIGHT,
-    sample: bool = False,
-    seed: int = 0,
-    views: int = VIEWS,
-    allowed: Filter | None = None,
-) -> BeamGeneration:
-    r"""Generate a molecule graph by beam search with the simulator in the loop.
-
-    In each pass the graphs of the beam are imaged in one launch and looked at. A graph's score is
-
-    .. math::
-        S = \sum_v \log p_v + \sum_u \log(1 - q_u) + \log p_\mathrm{stop} - w D
-
-    with the network's probabilities :math:`p_v` of its atoms to be real, :math:`q_u` of visible atoms that it
-    still sees missing, :math:`p_\mathrm{stop}` that none is, and the distance :math:`D` of its image from the
-    reference (:func:`image_distance`). Its children are: all confident atoms added at once; that without the
-    least certain of them; that with the best of those below the threshold, and with all of these; with
-    ``sample``, each candidate added with its own probability; the least certain atom there removed. In each
-    child the atoms move to where the network sees them now, so early mistakes are undone: removed, moved, or
-    replaced. The ``width`` most likely of the children that were not met before make the next beam. The
-    search ends when no graph has become better for two passes, and gives the best that it met.
-
-    Args:
-        model: the generator; runs in evaluation mode, its mode is restored.
-        reference: measured or simulated Δf stack in Hz, not normalised.
-        renderer: simulator with the model's scan.
-        z_top: first anchor height of the reference in Å, with the top atom at z = 0.
-        tip: tip that graphs are imaged with; default the renderer's.
-        max_atoms: most atoms in a graph, context included.
-        min_distance: least distance of two atoms in Å.
-        confidence: share from which an atom is added at once.
-        width: graphs of a beam.
-        image_weight: :math:`w`; 0 leaves the decision to the network.
-        sample: draw which atoms are added.
-        seed: seed of the drawing.
-        views: as in :func:`torch_afm.generation.generate_spatial`.
-        allowed: says which atoms of a graph may join another, such as
-            :func:`torch_afm.generation.pipeline.may_join`; all by default.
-
-    Shapes:
-        reference ``[1, 1, Z, Y, X]``.
-
-    Raises:
-        InputError: as :func:`torch_afm.generation.generate_spatial`, and for a width or weight out of range.
-    """
-    check_job(reference, renderer, model.config.scan, max_atoms, z_top, tip)
-    renderer = renderer.quiet()
-    if width < 1 or image_weight < 0 or not 0 < confidence <= 1:
+def run_beam(
+    job: Job,
+    max_atoms: int,
+    confidence: float,
+    width: int,
+    image_weight: float,
+    allowed: Filter | None,
+) -> Prediction:
+    """The search of :func:`torch_afm.generation.generate` with ``search="beam"``; the network is in
+    evaluation mode."""
+    if width < 1 or image_weight < 0:
         raise InputError(
-            "width, image_weight, confidence: expected 1 or more, 0 or more, and a share above 0, "
-            f"got {width}, {image_weight} and {confidence}"
+            f"width, image_weight: expected 1 or more and 0 or more, got {width} and {image_weight}"
         )
-    rng = np.random.default_rng(seed) if sample else None
-    training = model.training
-    model.eval()
-    try:
-        search = _Search(model, reference, renderer, z_top, tip, views, image_weight)
-        search.look([(-1, "start", no_atoms(model.classes))])
-        beam, best, waited = [0], 0, 0
-        while waited < PATIENCE:
-            children = [
-                (parent, move, child)
-                for parent in beam
-                for move, child in _children(search, parent, confidence, min_distance, rng, allowed)
-                if len(child.z) <= max_atoms
-            ]
-            fresh = search.unmet(children)
-            if not fresh:
-                break
-            met = search.look(fresh[: 2 * width])
-            beam = sorted(met, key=lambda i: -search.tree[i].score)[:width]
-            waited = waited + 1
-            if search.tree[beam[0]].score > search.tree[best].score + 1e-6 or best == 0:
-                best, waited = beam[0], 0
-        return search.result(best)
-    finally:
-        model.train(training)
+    search = _Search(job, confidence, image_weight, allowed)
+    search.add([_Move(-1, "start", no_atoms(job.model.classes))])
+    beam, best, waited = [0], 0, 0
+    while waited < PATIENCE:
+        moves = (move for parent in beam for move in search.moves(parent))
+        fresh = search.unseen([move for move in moves if len(move.graph.z) <= max_atoms])
+        if not fresh:
+            break
+        added = search.add(fresh[: 2 * width])
+        beam = sorted(added, key=lambda i: -search.tree[i].score)[:width]
+        waited += 1
+        if search.tree[beam[0]].score > search.tree[best].score + 1e-6 or best == 0:
+            best, waited = beam[0], 0
+    return search.prediction(best)
 
 
 def image_distance(simulated: Tensor, reference: Tensor) -> Tensor:
@@ -177,119 +81,102 @@ def image_distance(simulated: Tensor, reference: Tensor) -> Tensor:
     Shapes:
         simulated ``[B, 1, Z, Y, X]``, reference ``[1, 1, Z, Y, X]``, result ``[B]``.
     """
-    a, b = (NormalizeSlices()(stack.double()).flatten(3) for stack in (simulated, reference))
-    return 1 - (a * b).mean(dim=(1, 2, 3))
+    return 1 - pearson(simulated, reference).mean(dim=(1, 2))
 
 
 class _Search:
-    """All graphs met, and what was said of them."""
+    """All graphs tried, with their images, proposals and scores."""
 
-    def __init__(
-        self,
-        model: SpatialGenerator,
-        reference: Tensor,
-        renderer: Renderer,
-        z_top: float,
-        tip: Tip | None,
-        views: int,
-        image_weight: float,
-    ) -> None:
-        self.model, self.reference = model, reference
-        self.target = NormalizeSlices()(reference.float())
-        self.renderer, self.z_top, self.tip, self.views = renderer, z_top, tip, views
-        self.image_weight = image_weight
+    def __init__(self, job: Job, confidence: float, image_weight: float, allowed: Filter | None) -> None:
+        self.job, self.confidence = job, confidence
+        self.image_weight, self.allowed = image_weight, allowed
         self.graphs: list[AFMData] = []
         self.stacks: list[Tensor] = []
-        self.outs: list[SpatialPrediction] = []
+        self.proposals: list[Proposal] = []
         self.tree: list[SearchNode] = []
 
-    def look(self, children: list[tuple[int, str, AFMData]]) -> list[int]:
-        """Image and score graphs, made of numbered ones by moves; returns their numbers."""
-        graphs = [child for _, _, child in children]
-        stacks, outs = observe(
-            self.model, graphs, self.target, self.renderer, self.z_top, self.tip, self.views
-        )
-        distances = image_distance(stacks, self.reference).tolist()
+    def add(self, moves: list[_Move]) -> list[int]:
+        """Image and score the graphs that moves led to; returns their numbers."""
+        stacks, proposals = self.job.propose([move.graph for move in moves])
+        distances = image_distance(stacks, self.job.reference).tolist()
         first = len(self.tree)
-        for (parent, move, graph), stack, out, far in zip(children, stacks, outs, distances, strict=True):
-            likely = self.likelihood(out)
-            score = likely - self.image_weight * far
-            self.tree.append(SearchNode(parent, move, len(graph.z), likely, far, score))
-            self.graphs.append(graph)
+        for move, stack, proposal, distance in zip(moves, stacks, proposals, distances, strict=True):
+            likelihood = self.likelihood(move.graph, proposal)
+            score = likelihood - self.image_weight * distance
+            node = SearchNode(move.parent, move.name, len(move.graph.z), likelihood, distance, score)
+            self.tree.append(node)
+            self.graphs.append(move.graph)
             self.stacks.append(stack)
-            self.outs.append(out)
+            self.proposals.append(proposal)
         return list(range(first, len(self.tree)))
 
-    def likelihood(self, out: SpatialPrediction) -> float:
-        """What the network says of a graph: its atoms are real, and no visible one is missing."""
-        seen = find_atoms(out, self.model.grid, self.model.classes, WORTH_A_TRY, 0.5)
-        missing = seen.confidence[seen.pos[:, 2] >= self.model.config.z_min].clamp(max=0.99)
-        parts = F.logsigmoid(out.graph.real).sum() + (1 - missing).log().sum() + F.logsigmoid(out.stop).sum()
-        return float(parts)
+    def likelihood(self, graph: AFMData, proposal: Proposal) -> float:
+        """Log-probability that the atoms of a graph are real, and no visible one is missing."""
+        visible = proposal.atoms.pos[:, 2] >= self.job.model.config.z_min
+        missing = proposal.atoms.confidence[visible].clamp(max=0.99)
+        real = _real(graph, proposal).clamp(min=1e-12).log().sum()
+        return float(real + (1 - missing).log().sum() + torch.tensor(max(proposal.stop, 1e-12)).log())
 
-    def unmet(self, children: list[tuple[int, str, AFMData]]) -> list[tuple[int, str, AFMData]]:
-        """Those that differ from all graphs met, and from each other, by an atom or 0.05 Å."""
+    def unseen(self, moves: list[_Move]) -> list[_Move]:
+        """Those whose graphs differ from all that were tried, and from each other."""
         known, fresh = list(self.graphs), []
-        for child in children:
-            if not any(_alike(child[2], graph) for graph in known):
-                known.append(child[2])
-                fresh.append(child)
+        for move in moves:
+            if not any(_alike(move.graph, graph) for graph in known):
+                known.append(move.graph)
+                fresh.append(move)
         return fresh
 
-    def result(self, best: int) -> BeamGeneration:
+    def moves(self, parent: int) -> Iterator[_Move]:
+        """Graphs made of one that was tried: all confident atoms added; one more and all others; one less;
+        the least certain atom there removed."""
+        graph, proposal = self.graphs[parent], self.proposals[parent]
+        revised = revise(graph, proposal.revised)
+        keep = far_from(proposal.atoms.pos, revised.pos)
+        if self.allowed is not None:
+            keep &= self.allowed(proposal.atoms, revised)
+        proposal = select_proposed(proposal, keep)
+        bonded = proposal.revised is None and proposal.bonds is not None
+        n, sure = len(proposal.atoms.z), int((proposal.atoms.confidence >= self.confidence).sum())
+        counts = [sure]
+        counts += [sure + 1] if sure < n else []
+        counts += [n] if sure + 1 < n else []
+        counts += [sure - 1] if sure > 1 else []
+        for count in counts:
+            part = select_proposed(proposal, torch.arange(count))
+            child = append_atoms(revised, part.atoms, part.bonds if bonded else None)
+            yield _Move(parent, f"add {count}" if count else "move", child)
+        if len(graph.z) and len(revised.z) == len(graph.z):
+            real = _real(graph, proposal)
+            weakest = int(real.argmin())
+            if float(real[weakest]) < _CERTAIN:
+                others = torch.arange(len(graph.z)) != weakest
+                yield _Move(parent, "remove 1", select_atoms(revised, others))
+
+    def prediction(self, best: int) -> Prediction:
+        """The graph of a node, and the steps that led to it."""
         path = [best]
         while self.tree[path[-1]].parent >= 0:
             path.append(self.tree[path[-1]].parent)
         path.reverse()
         steps = []
         for now, then in zip(path, [*path[1:], None], strict=True):
-            graph, out = self.graphs[now], self.outs[now]
-            added = no_atoms(self.model.classes)
-            if then is not None:
-                added = take(self.graphs[then], apart(self.graphs[then].pos, graph.pos, 0.5))
-            stop = float(out.stop.sigmoid())
-            steps.append(SpatialStep(graph, self.stacks[now][None], out.heat[0].sigmoid(), stop, added))
-        whole = with_bonds(self.graphs[best], self.outs[best].graph)
-        steps[-1] = dataclasses.replace(steps[-1], graph=whole)
-        parts = parted(whole, self.model.config.z_min)
-        return BeamGeneration(*parts, steps, "search", self.model.classes, tuple(self.tree), best)
+            graph, proposal = self.graphs[now], self.proposals[now]
+            added = no_atoms(self.job.model.classes)
+            if then is None:
+                graph = with_bonds(graph, proposal)
+            else:
+                added = select_atoms(self.graphs[then], far_from(self.graphs[then].pos, graph.pos))
+            steps.append(Step(graph, self.stacks[now][None], proposal, added))
+        nodes = (dataclasses.replace(node, taken=i in path) for i, node in enumerate(self.tree))
+        return self.job.prediction(steps, "search", tuple(nodes))
 
 
-def _children(
-    search: _Search,
-    parent: int,
-    confidence: float,
-    min_distance: float,
-    rng: np.random.Generator | None,
-    allowed: Filter | None,
-) -> list[tuple[str, AFMData]]:
-    graph, out = search.graphs[parent], search.outs[parent]
-    revised = revise(graph, out.graph, min_distance)
-    seen = find_atoms(out, search.model.grid, search.model.classes, WORTH_A_TRY, min_distance)
-    keep = apart(seen.pos, revised.pos, min_distance)
-    if allowed is not None:
-        keep &= allowed(seen, revised)
-    seen = take(seen, keep)
-    sure = int((seen.confidence >= confidence).sum())
-    moves = [(f"add {sure}" if sure else "move", joined(revised, take(seen, slice(0, sure))))]
-    if rng is not None:
-        drawn = torch.from_numpy(rng.uniform(size=len(seen.z))) < seen.confidence
-        moves.append((f"draw {int(drawn.sum())}", joined(revised, take(seen, drawn))))
-    if sure < len(seen.z):
-        moves.append((f"add {sure + 1}", joined(revised, take(seen, slice(0, sure + 1)))))
-    if sure + 1 < len(seen.z):
-        moves.append((f"add {len(seen.z)}", joined(revised, seen)))
-    if sure > 1:
-        moves.append((f"add {sure - 1}", joined(revised, take(seen, slice(0, sure - 1)))))
-    if len(graph.z) and len(revised.z) == len(graph.z):
-        least = int(out.graph.real.argmin())
-        if float(out.graph.real[least]) < math.log(0.9 / 0.1):
-            others = torch.arange(len(graph.z)) != least
-            moves.append(("remove 1", take(revised, others)))
-    return moves
+def _real(graph: AFMData, proposal: Proposal) -> Tensor:
+    """Probability of each atom of the graph to be real: as the network sees it now, or saw it then."""
+    return graph.confidence if proposal.revised is None else proposal.revised.real
 
 
 def _alike(a: AFMData, b: AFMData) -> bool:
-    return len(a.z) == len(b.z) and bool(
-        (a.z == b.z).all() and (a.pos - b.pos).norm(dim=1).max() < 0.05 if len(a.z) else True
-    )
+    if len(a.z) != len(b.z) or not bool((a.z == b.z).all()):
+        return False
+    return not len(a.z) or float((a.pos - b.pos).norm(dim=1).max()) < _NEW

@@ -13,19 +13,20 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
-from torch_afm.config.graph_generator import MAX_ATOMS
+from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
-from torch_afm.generation.atoms import no_atoms, parted, take
+from torch_afm.generation.atoms import no_atoms, select_atoms, split_context
 from torch_afm.generation.chemistry import sanitise
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.generation.pipeline import StructurePrediction, predict_structure
+from torch_afm.generation.generate import generate
+from torch_afm.generation.pipeline import predict_structure
 from torch_afm.generation.refinement import RefinementSettings
-from torch_afm.generation.spatial import SpatialGeneration, SpatialStep, generate_spatial
+from torch_afm.generation.result import Prediction
 from torch_afm.generation.tiles import Tile, around, part_of, stitch, windows_of
 from torch_afm.metrics import Calibration
-from torch_afm.models import SpatialGenerator
+from torch_afm.models import Generator, Proposal, Step
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.utils import InputError, check_finite, check_shape
+from torch_afm.utils import check_finite, check_shape
 
 #: Share of the strongest tile's contrast below which a tile is taken to be empty.
 EMPTY = 0.05
@@ -47,7 +48,7 @@ class TilePrediction:
     """
 
     tile: Tile
-    found: StructurePrediction | None
+    found: Prediction | None
     pearson: float
 
 
@@ -66,7 +67,7 @@ class ScanPrediction:
         outside: atoms, context included, that were left out for they lay outside of what was scanned.
     """
 
-    generation: SpatialGeneration
+    generation: Prediction
     tiles: list[TilePrediction]
     z_top: float
     tip: Tip
@@ -96,7 +97,7 @@ class ScanPrediction:
                     "center": list(t.tile.center),
                     "empty": t.found is None,
                     "pearson": t.pearson,
-                    "atoms": 0 if t.found is None else len(t.found.generation.graph.z),
+                    "atoms": 0 if t.found is None else len(t.found.graph.z),
                     "refined": _helped(t),
                 }
                 for t in self.tiles
@@ -105,7 +106,7 @@ class ScanPrediction:
 
 
 def predict_scan(
-    model: SpatialGenerator,
+    model: Generator,
     reference: Tensor,
     scan: Scan,
     z_top: float,
@@ -146,8 +147,6 @@ def predict_scan(
         InputError: for a reference of another shape or not finite, a scan that the model cannot see, another
             cover, and as :func:`predict_structure`.
     """
-    if not isinstance(model, SpatialGenerator):
-        raise InputError(f"model: expected a SpatialGenerator for a scan, got a {type(model).__name__}")
     check_shape("reference", reference, (1, 1, *scan.shape))
     check_finite("reference", reference)
     tip = tip or Tip()
@@ -166,7 +165,7 @@ def predict_scan(
                 tile = _centred(model, tile, image, scan, renderer, z_top, how.get("max_atoms", MAX_ATOMS))
             part = part_of(image, tile, wanted)
             found = predict_structure(model, part, renderer, z_top, refinement=refinement, **how)
-            pearson = mean_pearson(found.generation.simulated, part)
+            pearson = mean_pearson(found.simulated, part)
         predictions.append(TilePrediction(tile, found, pearson))
     fits = [t.found.refinement for t in predictions if t.found is not None and _helped(t)]
     shifts = [r.z_top - z_top for r in fits if r is not None]
@@ -179,8 +178,8 @@ def predict_scan(
     inside = _inside(whole.pos, scan)
     outside = int((~inside).sum())
     if outside:
-        whole = _taken(whole, inside)
-    graph, context = parted(whole, model.config.z_min)
+        whole = select_atoms(whole, inside)
+    graph, context = split_context(whole, model)
     if how.get("physics", True) and len(graph.z):
         graph = sanitise(graph)
     simulated = (
@@ -188,8 +187,9 @@ def predict_scan(
         .quiet()
         .render(AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top)
     )
-    step = SpatialStep(whole, simulated.cpu(), torch.empty(0), 1.0, parted(whole, torch.inf)[0])
-    generation = SpatialGeneration(graph, context, [step], _ended(predictions), model.classes)
+    nothing = no_atoms(model.classes)
+    step = Step(whole, simulated.cpu(), Proposal(nothing, 1.0, True), nothing)
+    generation = Prediction(graph, context, [step], _ended(predictions), model.classes, scan, tip, z_top)
     fitted = sum(shifts) / len(shifts) if shifts else None
     return ScanPrediction(generation, predictions, z_top, tip, fitted, outside)
 
@@ -201,7 +201,7 @@ def _filled(parts: list[Tensor]) -> list[bool]:
 
 
 def _centred(
-    model: SpatialGenerator,
+    model: Generator,
     tile: Tile,
     image: np.ndarray,
     scan: Scan,
@@ -212,7 +212,7 @@ def _centred(
     """The tile with the atoms that one look finds in its middle, as molecules are in training."""
     wanted = model.config.scan
     seen = (
-        generate_spatial(model, part_of(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1)
+        generate(model, part_of(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1)
         .steps[-1]
         .graph.pos[:, :2]
     )
@@ -238,21 +238,9 @@ def _inside(pos: Tensor, scan: Scan) -> Tensor:
     return inside
 
 
-def _taken(graph: AFMData, chosen: Tensor) -> AFMData:
-    """Some of the atoms of a stitched graph, and the bonds between them."""
-    some = take(graph, chosen)
-    kept = chosen[graph.edge_index].all(dim=0)
-    some.edge_index = (chosen.cumsum(0) - 1)[graph.edge_index[:, kept]]
-    some.bond_probability = graph.bond_probability[kept]
-    return some
-
-
-def _whole(model: SpatialGenerator, part: TilePrediction, window: Scan, z_top: float) -> AFMData:
+def _whole(model: Generator, part: TilePrediction, window: Scan, z_top: float) -> AFMData:
     """All atoms of a tile, with their bonds, in the frame of the scan and at the given height of the tip."""
-    if part.found is None or not isinstance(part.found.generation, SpatialGeneration):
-        graph = _nothing(model)
-    else:
-        graph = part.found.generation.steps[-1].graph.clone()
+    graph = no_atoms(model.classes) if part.found is None else part.found.steps[-1].graph.clone()
     lift = 0.0
     if part.found is not None and part.found.refinement is not None and part.found.refinement.helped:
         lift = z_top - part.found.refinement.z_top
@@ -267,11 +255,5 @@ def _helped(part: TilePrediction) -> bool:
 
 def _ended(parts: Sequence[TilePrediction]) -> str:
     """The least welcome of the ends of the tiles."""
-    ends = {part.found.generation.ended for part in parts if part.found is not None}
+    ends = {part.found.ended for part in parts if part.found is not None}
     return next((end for end in ("max_atoms", "repeat", "search") if end in ends), "stop")
-
-
-def _nothing(model: SpatialGenerator) -> AFMData:
-    graph = no_atoms(model.classes)
-    graph.bond_probability = torch.empty(0)
-    return graph

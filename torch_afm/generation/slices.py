@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan, Tip
-from torch_afm.config.graph_generator import MAX_ATOMS
+from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.generation.spatial import generate_spatial
+from torch_afm.generation.generate import generate
 from torch_afm.generation.tiles import part_of, windows_of
-from torch_afm.models import SpatialGenerator
+from torch_afm.models import Generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.utils import InputError, check_shape
 
@@ -41,7 +41,7 @@ class Look:
 
 
 def choose_slices(
-    model: SpatialGenerator,
+    model: Generator,
     reference: Tensor,
     scan: Scan,
     z_top: float | None = None,
@@ -98,7 +98,7 @@ def choose_slices(
         if progress is not None:
             progress(f"looking for the slices and the height of the tip, {len(looks) + 1}")
         slices = strongest[:, :, first : first + n]
-        found = generate_spatial(model, slices, near, z_top, max_atoms=max_atoms, views=1).steps[-1].graph
+        found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1).steps[-1].graph
         atoms = AFMData(z=found.z, pos=found.pos, charge=torch.zeros(len(found.z)))
         image = whole.render(atoms, z_top=z_top + first * scan.dz).cpu()
         return Look(first, z_top, mean_pearson(image, strongest))

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import covalent_radius
-from torch_afm.generation.atoms import ATOM_KEYS, take
+from torch_afm.generation.atoms import concat_graphs, select_atoms
 from torch_afm.generation.islands import alone, box, find_islands
 from torch_afm.utils import InputError, check_shape
 
@@ -242,15 +242,14 @@ def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:
 
     Args:
         tiles: the tiles.
-        graphs: what was found in each, in the frame of the scan, with the keys of :func:`find_atoms`, bonds
-            and ``bond_probability``.
+        graphs: what was found in each, in the frame of the scan, as the graphs of a
+            :class:`torch_afm.generation.Prediction`.
 
     Returns:
         graph with the same keys, and ``tile`` ``[N]``: which tile each atom is from.
     """
     owner = torch.cat([torch.full((len(g.z),), i) for i, g in enumerate(graphs)])
-    whole = AFMData(**{key: torch.cat([g[key] for g in graphs]) for key in ATOM_KEYS})
-    whole.edge_index = whole.z.new_empty(2, 0)
+    whole = concat_graphs(graphs)
     group = torch.tensor([tile.group for tile in tiles])
     depth = torch.stack([tile.depth(whole.pos) for tile in tiles])
     own = depth[owner, torch.arange(len(owner))]
@@ -262,7 +261,7 @@ def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:
         if near[i] and not same[i, kept].any():
             kept.append(i)
     kept.sort()
-    graph = take(whole, torch.tensor(kept, dtype=torch.long))
+    graph = select_atoms(whole, torch.tensor(kept, dtype=torch.long))
     graph.tile = owner[kept]
     _bond(graph, tiles, graphs)
     return graph

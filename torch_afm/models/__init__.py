@@ -1,17 +1,18 @@
 """Whole networks."""
 
-from torch_afm.models.graph_generator import GraphGenerator
-from torch_afm.models.named import generator_config, generator_of, load_generator
-from torch_afm.models.spatial_generator import SpatialGenerator, SpatialGeneratorConfig
-from torch_afm.nn import SpatialPrediction, StepPrediction
+from torch_afm.models.base import Generator, Proposal, Revision, SearchNode, Step
+from torch_afm.models.registry import load_generator, make_generator
+from torch_afm.models.sequential import SequentialGenerator
+from torch_afm.models.spatial import SpatialGenerator
 
 __all__ = [
-    "GraphGenerator",
+    "Generator",
+    "Proposal",
+    "Revision",
+    "SearchNode",
+    "SequentialGenerator",
     "SpatialGenerator",
-    "SpatialGeneratorConfig",
-    "SpatialPrediction",
-    "StepPrediction",
-    "generator_config",
-    "generator_of",
+    "Step",
     "load_generator",
+    "make_generator",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import safetensors.torch
 from torch.nn import Module
@@ -14,6 +14,18 @@ from torch_afm.io.files import write_json, write_whole
 from torch_afm.utils import InputError
 
 _WEIGHTS = Path(__file__).parent / "weights"
+
+#: Class by the name that stored settings give it, where that is not its name; ``None``: they give none, as in
+#: the days of a single network.
+_OLD_NAMES: dict[str | None, str] = {None: "SequentialGenerator", "GraphGenerator": "SequentialGenerator"}
+
+
+class SavedModel(NamedTuple):
+    """A saved network before it is built: its folder, the name of its class, and its settings."""
+
+    folder: Path
+    model: str
+    settings: dict[str, Any]
 
 
 class Pretrained(Module):
@@ -46,19 +58,42 @@ class Pretrained(Module):
         Raises:
             InputError: for an unknown name, and for files that are missing, damaged or of another network.
         """
-        folder = weights_folder(name)
+        return cls.from_saved(read_settings(name))
+
+    @classmethod
+    def from_saved(cls, saved: SavedModel) -> Self:
+        """Build the network that :func:`read_settings` read; errors as in :meth:`from_pretrained`."""
+        folder = saved.folder
         try:
-            settings = json.loads((folder / "config.json").read_text("utf-8"))
-            # Weights of before there were several networks do not name theirs.
-            kind = settings.pop("model", "GraphGenerator") if isinstance(settings, dict) else cls.__name__
-            if kind != cls.__name__:
-                raise ValueError(f"weights of a {kind}")
-            model = cls(from_dict(cls.Config, settings))
+            if saved.model != cls.__name__:
+                raise ValueError(f"weights of a {saved.model}")
+            model = cls(from_dict(cls.Config, saved.settings))
             model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
         except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"name: expected a saved {cls.__name__} in {folder}, got: {reason}") from error
         return model
+
+
+def read_settings(name: str | Path) -> SavedModel:
+    """The settings of a saved network.
+
+    Args:
+        name: as in :meth:`Pretrained.from_pretrained`.
+
+    Raises:
+        InputError: for an unknown name, and for settings that are missing or damaged.
+    """
+    folder = weights_folder(name)
+    try:
+        settings = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("settings that are no object")
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"name: expected a saved network in {folder}, got: {reason}") from error
+    model = settings.pop("model", None)
+    return SavedModel(folder, _OLD_NAMES.get(model, str(model)), settings)
 
 
 def weights_folder(name: str | Path) -> Path:

@@ -14,7 +14,7 @@ from torch_afm.nn.image import (
     QueryAttentionGate,
     SkipGate,
 )
-from torch_afm.nn.loss import GeneratorLoss, LossTerms
+from torch_afm.nn.sequential_loss import SequentialLoss, SequentialLossTerms
 from torch_afm.nn.spatial_loss import SpatialLoss, SpatialLossTerms
 from torch_afm.nn.spatial_prediction import SpatialPrediction, class_planes
 
@@ -26,14 +26,14 @@ __all__ = [
     "FoldedConv3d",
     "GatedAggregation",
     "GatedUNet",
-    "GeneratorLoss",
     "GraphHead",
     "GraphOutput",
-    "LossTerms",
     "MapGrid",
     "PositionHead",
     "QueryAttentionGate",
     "RecurrentRelationalConv",
+    "SequentialLoss",
+    "SequentialLossTerms",
     "SkipGate",
     "SpatialLoss",
     "SpatialLossTerms",

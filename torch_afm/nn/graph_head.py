@@ -1,4 +1,4 @@
-"""What an image tells of a graph: its bonds, where its atoms really are, and whether they are."""
+"""Revise a graph from the network's features: bonds, positions and existence of its atoms."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from torch import Tensor
 from torch.nn import GRUCell, Linear
 from torch_geometric.nn import MLP, MessagePassing
 
+#: Rounds of messages, with shared weights.
+_PROPAGATIONS = 2
+
 
 class GraphOutput(NamedTuple):
-    """Bonds of a graph, and what should become of its atoms.
+    """Bonds of a graph, and a revision of its atoms.
 
     Shapes:
         pairs ``[2, E]``: atoms within the cutoff, lower index first; bond ``[E]``: logit of their bond;
@@ -27,7 +30,7 @@ class GraphOutput(NamedTuple):
 
 
 class GraphHead(MessagePassing):
-    r"""Bonds among the atoms of a graph, and a revision of each of them, from what an image tells there.
+    r"""Bonds among the atoms of a graph, and a revision of each of them, from the features of an image there.
 
     .. math::
         \mathbf{h}_v &= \mathrm{ReLU}(\mathbf{W} \mathbf{x}_v + \mathbf{b}), \qquad
@@ -46,7 +49,6 @@ class GraphHead(MessagePassing):
         in_channels (int): Size of the atoms' features.
         channels (int, optional): Size of the node states. (default: :obj:`32`)
         cutoff (float, optional): Distance in Å beyond which there is no bond. (default: :obj:`2.8`)
-        num_layers (int, optional): Propagations, with shared weights. (default: :obj:`2`)
 
     Shapes:
         - **input:** features :math:`(|\mathcal{V}|, F_{in})`, positions :math:`(|\mathcal{V}|, 3)` in Å, the
@@ -56,12 +58,9 @@ class GraphHead(MessagePassing):
 
     centers: Tensor
 
-    def __init__(
-        self, in_channels: int, channels: int = 32, cutoff: float = 2.8, num_layers: int = 2
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int = 32, cutoff: float = 2.8) -> None:
         super().__init__(aggr="add")
         self.cutoff = cutoff
-        self.num_layers = num_layers
         self.register_buffer("centers", torch.arange(0.6, cutoff + 0.15, 0.15), persistent=False)
         width = len(self.centers)
         self.encoder = Linear(in_channels, channels)
@@ -84,13 +83,13 @@ class GraphHead(MessagePassing):
         pairs = near.triu(diagonal=1).nonzero().T
         first, second = pairs
         distance = (pos[first] - pos[second]).norm(dim=-1, keepdim=True)
-        apart = ((distance - self.centers) / 0.15).square().mul(-0.5).exp()
+        gaussians = ((distance - self.centers) / 0.15).square().mul(-0.5).exp()
 
         h = self.encoder(x).relu()
-        edges, edge_attr = torch.cat([pairs, pairs.flip(0)], dim=1), torch.cat([apart, apart])
-        for _ in range(self.num_layers):
+        edges, edge_attr = torch.cat([pairs, pairs.flip(0)], dim=1), torch.cat([gaussians, gaussians])
+        for _ in range(_PROPAGATIONS):
             h = self.rnn(self.propagate(edges, h=h, edge_attr=edge_attr, size=(len(h), len(h))), h)
-        both = torch.cat([h[first] + h[second], h[first] * h[second], apart], dim=-1)
+        both = torch.cat([h[first] + h[second], h[first] * h[second], gaussians], dim=-1)
         atoms = self.atom_mlp(torch.cat([h, x], dim=-1))
         move, log_var, real = atoms.split([3, 3, 1], dim=-1)
         return GraphOutput(pairs, self.bond_mlp(both).squeeze(-1), move, log_var, real.squeeze(-1))
@@ -101,5 +100,5 @@ class GraphHead(MessagePassing):
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.encoder.in_features}, channels={self.encoder.out_features}, "
-            f"cutoff={self.cutoff}, num_layers={self.num_layers})"
+            f"cutoff={self.cutoff})"
         )

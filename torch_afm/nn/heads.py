@@ -1,4 +1,4 @@
-"""What the network says about the next atom: its class, its position, its bonds."""
+"""Heads for the next atom: its class, its position, its bonds."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from torch_afm.config import SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.graph_head import GraphOutput
@@ -20,8 +21,8 @@ class SpatialLossTerms(NamedTuple):
     """The loss and its parts before their weights."""
 
     total: Tensor
-    heat: Tensor
-    kind: Tensor
+    heatmap: Tensor
+    label: Tensor
     position: Tensor
     stop: Tensor
     bond: Tensor
@@ -29,9 +30,9 @@ class SpatialLossTerms(NamedTuple):
     real: Tensor
 
 
-class _Neighbourhood(NamedTuple):
+class _Neighborhood(NamedTuple):
     """Pixels around atoms, ``[N, 9]``, their weights :math:`\\omega`, and where the atom is from them
-    ``[N, 9, 3]``, as a map of positions should say."""
+    ``[N, 9, 3]``, as a map of positions should have it."""
 
     row: Tensor
     column: Tensor
@@ -43,8 +44,8 @@ class SpatialLoss(torch.nn.Module):
     r"""The loss of a :class:`~torch_afm.models.SpatialGenerator`: all missing atoms are targets at once.
 
     .. math::
-        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_k \mathcal{L}_\mathrm{kind} + w_p \mathcal{L}_\mathrm{pos}
-        + w_s \mathcal{L}_\mathrm{stop} + w_b \mathcal{L}_\mathrm{bond} +
+        \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_c \mathcal{L}_\mathrm{label}
+        + w_p \mathcal{L}_\mathrm{pos} + w_s \mathcal{L}_\mathrm{stop} + w_b \mathcal{L}_\mathrm{bond} +
         w_p \mathcal{L}_\mathrm{move} + w_r \mathcal{L}_\mathrm{real}
 
     **Heat**: the penalty-reduced focal loss of CornerNet (Law and Deng, arXiv:1808.01244, Eq. 1) and
@@ -57,26 +58,26 @@ class SpatialLoss(torch.nn.Module):
 
     One pixel in a hundred is an atom's: a plain cross-entropy would be made up of easy background, and a
     squared distance to Gaussians would lose peaks among tails. Visible atoms have :math:`v_a = 1`; those
-    below the surface cut, which the image tells less of, :obj:`context_weight`: they are the more numerous,
+    below the surface cut, which the image shows less of, :obj:`context_weight`: they are the more numerous,
     and would otherwise be what is learnt. Their confidence comes out lower for it.
 
-    **Kind**: the cross-entropy of the atom's class among those of its plane, at the atom's pixel and the
+    **Label**: the cross-entropy of the atom's class among those of its plane, at the atom's pixel and the
     eight around it. Classes have no weights: a rare element is a rare answer, and the shares given stay
     honest.
 
     **Position**: the Gaussian likelihood of x, y and z, a variance each (Kendall and Gall,
-    arXiv:1703.04977), so that the network tells how well it knows each of them,
+    arXiv:1703.04977), so that the network learns how well it knows each of them,
 
     .. math::
         \mathcal{L}_\mathrm{pos} = \frac{1}{\sum_a v_a} \sum_a v_a \sum_{n} \omega_{an} \sum_{i=1}^{3}
         \frac{1}{2} \left[s_{ani} + (r_{ani} - x_{ai})^2 e^{-s_{ani}}\right],
 
     over the atom's pixel and the eight around it, weighted by :math:`y` (:math:`\sum_n \omega_{an} = 1`): a
-    peak may be one pixel off. Its gradients are larger than those of the heat by :math:`1/\sigma`, hence the
-    small :math:`w_p`.
+    peak may be one pixel off. Its gradients are larger than those of the heatmap by :math:`1/\sigma`, hence
+    the small :math:`w_p`.
 
-    **Stop**: the cross-entropy of *no visible atom is missing*. Deep atoms do not count: whether some are
-    left is nothing that an image tells.
+    **Stop**: the cross-entropy of *no visible atom is missing*. Deep atoms do not count: an image does
+    not show whether some are left.
 
     **Bond**: the binary cross-entropy over pairs of atoms of the graph that are close enough, those with a
     bond and those without weighing the same in all: there are twice as many of the latter.
@@ -92,12 +93,9 @@ class SpatialLoss(torch.nn.Module):
         grid (MapGrid): The pixels of the maps.
         z_min (float, optional): Depth of the surface cut in Å. (default: :obj:`-0.7`)
         sigma (float, optional): Width of the Gaussians in Å. (default: :obj:`0.5`)
-        context_weight (float, optional): Weight of an atom below the cut. (default: :obj:`0.3`)
-        position_weight (float, optional): :math:`w_p`. (default: :obj:`0.1`)
-        stop_weight (float, optional): :math:`w_s`. (default: :obj:`0.5`)
-        kind_weight (float, optional): :math:`w_k`. (default: :obj:`0.3`)
-        bond_weight (float, optional): :math:`w_b`. (default: :obj:`0.3`)
-        real_weight (float, optional): :math:`w_r`. (default: :obj:`0.3`)
+        config (SpatialLossConfig, optional): The weights: :obj:`context_weight`, :math:`w_p`
+            (:obj:`position_weight`), :math:`w_s`, :math:`w_c` (:obj:`class_weight`),
+            :math:`w_b`, :math:`w_r`.
 
     Shapes:
         - **input:** :class:`~torch_afm.nn.SpatialPrediction` of :math:`B` graphs, and those graphs with
@@ -111,24 +109,14 @@ class SpatialLoss(torch.nn.Module):
         grid: MapGrid,
         z_min: float = -0.7,
         sigma: float = 0.5,
-        context_weight: float = 0.3,
-        position_weight: float = 0.1,
-        stop_weight: float = 0.5,
-        kind_weight: float = 0.3,
-        bond_weight: float = 0.3,
-        real_weight: float = 0.3,
+        config: SpatialLossConfig | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes
         self.grid = grid
         self.z_min = z_min
         self.sigma = sigma
-        self.context_weight = context_weight
-        self.position_weight = position_weight
-        self.stop_weight = stop_weight
-        self.kind_weight = kind_weight
-        self.bond_weight = bond_weight
-        self.real_weight = real_weight
+        self.config = config or SpatialLossConfig()
         self.planes = class_planes(classes)
 
     def forward(self, out: SpatialPrediction, data: AFMData | Batch) -> SpatialLossTerms:
@@ -141,13 +129,14 @@ class SpatialLoss(torch.nn.Module):
         plane = self.planes.to(label.device)[label]
         target = self.topmost(pos, graph * len(self.classes) + plane)
         pos, graph, label, plane, visible = (t[target] for t in (pos, graph, label, plane, visible))
-        weight = torch.where(visible, 1.0, self.context_weight)
+        weight = torch.where(visible, 1.0, self.config.context_weight)
         scale = weight.sum().clamp(min=1)
 
-        heat = self.heat(out.heat, pos, graph, plane, weight) / scale
+        heatmap = self.heatmap(out.heatmap, pos, graph, plane, weight) / scale
         place = self.around(pos)
         omega = weight[:, None] * place.omega
-        kind = -(omega * out.kind[graph[:, None], label[:, None], place.row, place.column]).sum() / scale
+        log_p = out.class_logits[graph[:, None], label[:, None], place.row, place.column]
+        cross_entropy = -(omega * log_p).sum() / scale
         mean, log_var = (
             m[graph[:, None], plane[:, None], :, place.row, place.column] for m in (out.position, out.log_var)
         )
@@ -160,29 +149,30 @@ class SpatialLoss(torch.nn.Module):
         move = _likelihood(out.graph.move[is_real], out.graph.move_log_var[is_real], moved).sum() / count
         logits = out.graph.real
         real = F.binary_cross_entropy_with_logits(logits, is_real.to(logits), reduction="sum") / count
+        weights = self.config
         total = (
-            heat
-            + self.kind_weight * kind
-            + self.position_weight * position
-            + self.stop_weight * ended
-            + self.bond_weight * bond
-            + self.position_weight * move
-            + self.real_weight * real
+            heatmap
+            + weights.class_weight * cross_entropy
+            + weights.position_weight * position
+            + weights.stop_weight * ended
+            + weights.bond_weight * bond
+            + weights.position_weight * move
+            + weights.real_weight * real
         )
-        return SpatialLossTerms(total, heat, kind, position, ended, bond, move, real)
+        return SpatialLossTerms(total, heatmap, cross_entropy, position, ended, bond, move, real)
 
-    def topmost(self, pos: Tensor, kind: Tensor) -> Tensor:
-        """Which atoms, ``[N]`` booleans, lie on the map with no other of their ``kind`` (graph and class)
-        above them."""
+    def topmost(self, pos: Tensor, plane: Tensor) -> Tensor:
+        """Which atoms, ``[N]`` booleans, lie on the map with no other of their ``plane`` (a number for
+        each graph and plane) above them."""
         column, row = self.grid.nearest(pos)
         height, width = self.grid.shape
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         radius = 0.75 * (self.grid.pitch[0] ** 2 + self.grid.pitch[1] ** 2) ** 0.5
         near = torch.cdist(pos[:, :2], pos[:, :2]) < radius
-        above = (kind[:, None] == kind) & near & (pos[:, 2] > pos[:, 2:])
+        above = (plane[:, None] == plane) & near & (pos[:, 2] > pos[:, 2:])
         return inside & ~above.any(dim=1)
 
-    def heat(self, logits: Tensor, pos: Tensor, graph: Tensor, plane: Tensor, weight: Tensor) -> Tensor:
+    def heatmap(self, logits: Tensor, pos: Tensor, graph: Tensor, plane: Tensor, weight: Tensor) -> Tensor:
         """The sum of the focal loss over all pixels."""
         column, row = self.grid.nearest(pos)
         spread = torch.zeros_like(logits).flatten(0, 1)
@@ -196,7 +186,7 @@ class SpatialLoss(torch.nn.Module):
         negative = (weights == 0) * (1 - spread) ** 4 * p.square() * F.logsigmoid(-logits)
         return -(positive + negative).sum()
 
-    def around(self, pos: Tensor) -> _Neighbourhood:
+    def around(self, pos: Tensor) -> _Neighborhood:
         """The pixel of each atom and the eight around it."""
         steps = torch.arange(-1, 2, device=pos.device)
         shift = torch.cartesian_prod(steps, steps)
@@ -205,10 +195,10 @@ class SpatialLoss(torch.nn.Module):
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         column, row = column.clamp(0, width - 1), row.clamp(0, height - 1)
         x, y = self.grid.axes(pos)
-        apart = torch.stack([pos[:, :1] - x[column], pos[:, 1:2] - y[row]], dim=-1)
-        omega = inside * (apart.square().sum(dim=-1) / (-2 * self.sigma**2)).exp()
-        true = torch.cat([apart, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
-        return _Neighbourhood(row, column, omega / omega.sum(dim=1, keepdim=True), true)
+        offset = torch.stack([pos[:, :1] - x[column], pos[:, 1:2] - y[row]], dim=-1)
+        omega = inside * (offset.square().sum(dim=-1) / (-2 * self.sigma**2)).exp()
+        true = torch.cat([offset, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
+        return _Neighborhood(row, column, omega / omega.sum(dim=1, keepdim=True), true)
 
     def bond(self, out: GraphOutput, data: AFMData | Batch) -> Tensor:
         """The balanced cross-entropy of the bonds."""
@@ -222,12 +212,7 @@ class SpatialLoss(torch.nn.Module):
         return F.binary_cross_entropy_with_logits(out.bond, true, 0.5 * weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, "
-            f"context_weight={self.context_weight}, position_weight={self.position_weight}, "
-            f"stop_weight={self.stop_weight}, kind_weight={self.kind_weight}, "
-            f"bond_weight={self.bond_weight}, real_weight={self.real_weight})"
-        )
+        return f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, config={self.config})"
 
 
 def _likelihood(mean: Tensor, log_var: Tensor, true: Tensor) -> Tensor:

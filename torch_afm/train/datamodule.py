@@ -11,7 +11,7 @@ import numpy as np
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
-from torch_afm.config import GraphGeneratorConfig, to_dict
+from torch_afm.config import GeneratorConfig, to_dict
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import (
@@ -29,7 +29,6 @@ from torch_afm.datasets import (
 )
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.elements import AtomClasses
-from torch_afm.models import SpatialGeneratorConfig
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
@@ -51,7 +50,7 @@ class AFMDataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        model: GraphGeneratorConfig | SpatialGeneratorConfig,
+        model: GeneratorConfig,
         config: TrainConfig,
         molecules: list[AFMData] | None = None,
     ) -> None:
@@ -73,7 +72,7 @@ class AFMDataModule(L.LightningDataModule):
                 f"molecules: expected enough for a training and a validation part, got {len(source)} in all"
             )
         # Validation has one mutant of each orientation, whatever training has.
-        z_min = self.model.z_context if isinstance(self.model, SpatialGeneratorConfig) else self.model.z_min
+        z_min = self.model.z_targets
         settings: dict[str, Any] = {"z_min": z_min, "classes": AtomClasses(self.model.groups)}
         settings["seed"] = self.config.seed
         if "cell" in train[0]:

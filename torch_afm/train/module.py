@@ -15,8 +15,7 @@ from torch_geometric.data import Batch
 from torch_afm.config.training import TrainConfig
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.steps import headline
-from torch_afm.models import GraphGenerator, SpatialGenerator
-from torch_afm.nn import GeneratorLoss, SpatialLoss
+from torch_afm.models import Generator
 
 
 class StepModule(L.LightningModule):
@@ -71,10 +70,10 @@ class GeneratorModule(StepModule):
         config: learning rate and schedule.
     """
 
-    model: GraphGenerator
+    model: Generator
 
-    def __init__(self, model: GraphGenerator, config: TrainConfig) -> None:
-        super().__init__(model, GeneratorLoss(model.classes, model.config.z_min), config)
+    def __init__(self, model: Generator, config: TrainConfig) -> None:
+        super().__init__(model, model.make_loss(), config)
         self.metrics = StepMetrics(model.classes, model.config.z_min)
 
     def on_validation_epoch_start(self) -> None:
@@ -104,13 +103,10 @@ class SpatialModule(StepModule):
         config: learning rate and schedule.
     """
 
-    model: SpatialGenerator
+    model: Generator
 
-    def __init__(self, model: SpatialGenerator, config: TrainConfig) -> None:
-        settings = model.config
-        super().__init__(
-            model, SpatialLoss(model.classes, model.grid, settings.z_min, settings.sigma), config
-        )
+    def __init__(self, model: Generator, config: TrainConfig) -> None:
+        super().__init__(model, model.make_loss(), config)
 
 
 def _cosine(step: int, total: int, warmup: float = 0.02, final: float = 0.01) -> float:

@@ -17,17 +17,11 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from torch_afm.config import GraphGeneratorConfig, to_dict
+from torch_afm.config import GeneratorConfig, generator_config, to_dict
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.io.journal import keep_settings
-from torch_afm.models import (
-    GraphGenerator,
-    SpatialGenerator,
-    SpatialGeneratorConfig,
-    generator_config,
-    generator_of,
-)
+from torch_afm.models import Generator, make_generator
 from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.memory import keep_memory
 from torch_afm.train.module import GeneratorModule, SpatialModule
@@ -41,8 +35,8 @@ _FREE = {"out", "epochs", "patience", "progress", "workers", "tensorboard", "thr
 def train(
     config: TrainConfig,
     molecules: list[AFMData] | None = None,
-    settings: GraphGeneratorConfig | SpatialGeneratorConfig | None = None,
-) -> GraphGenerator | SpatialGenerator:
+    settings: GeneratorConfig | None = None,
+) -> Generator:
     """Train a generator. If ``config.out`` holds a checkpoint of an interrupted run, continue it: a run
     continued at the end of an epoch gives the same numbers as one never interrupted.
 
@@ -75,10 +69,7 @@ def train(
     if config.accelerator != "gpu":
         keep_memory()
     model = _model(settings, config.init)
-    if isinstance(model, SpatialGenerator):
-        module: SpatialModule | GeneratorModule = SpatialModule(model, config)
-    else:
-        module = GeneratorModule(model, config)
+    module = (GeneratorModule if model.sequential else SpatialModule)(model, config)
     # The settings were written there a moment ago.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
     trainer = L.Trainer(
@@ -121,15 +112,13 @@ class CurvePlot(L.Callback):
                 warnings.warn(f"{error}; curves.png is not drawn", stacklevel=2)
 
 
-def _model(
-    settings: GraphGeneratorConfig | SpatialGeneratorConfig, init: str | None
-) -> GraphGenerator | SpatialGenerator:
-    model = generator_of(settings)
+def _model(settings: GeneratorConfig, init: str | None) -> Generator:
+    model = make_generator(settings)
     if init is None:
         return model
     known = type(model).from_pretrained(init)
     of = known.config
-    if isinstance(settings, SpatialGeneratorConfig):
+    if known.has_context:
         # Where the answer is cut is no part of that network.
         of = dataclasses.replace(of, z_min=settings.z_min)
     if of != settings:

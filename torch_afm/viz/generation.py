@@ -1,19 +1,19 @@
-"""The report of one prediction."""
+"""A prediction and its steps as a picture."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure, SubFigure
-from torch import Tensor
 
 from torch_afm.data import AFMData
-from torch_afm.elements import AtomClasses
+from torch_afm.functional import pearson
 from torch_afm.io import AFMStack
 from torch_afm.metrics import match_atoms
+from torch_afm.models import Step
 from torch_afm.viz.graphs import ACCENT, Window, atom_radius, draw_graph, draw_rings
 from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
 
@@ -31,42 +31,20 @@ CUTOFFS = (0.5, 1.0)
 FADE = 0.35
 
 _ENDED = {
-    "stop": "the network said stop",
+    "stop": "the network stopped",
     "repeat": "an atom placed on an old one",
     "max_atoms": "too many atoms",
 }
 
 
-class Step(Protocol):
-    """What a step has to tell, as :class:`torch_afm.generation.GenerationStep` and ``SpatialStep`` do."""
-
-    @property
-    def graph(self) -> AFMData: ...
-    @property
-    def simulated(self) -> Tensor: ...
-    def decision(self, classes: AtomClasses) -> str: ...
-
-
-class Generated(Protocol):
-    """What a generation has to tell, as :class:`torch_afm.generation.Generation` and ``SpatialGeneration``
-    do."""
-
-    @property
-    def graph(self) -> AFMData: ...
-    @property
-    def context(self) -> AFMData: ...
-    @property
-    def refused(self) -> Tensor | None: ...
-    @property
-    def steps(self) -> Sequence[Step]: ...
-    @property
-    def ended(self) -> str: ...
-    @property
-    def classes(self) -> AtomClasses: ...
-
-
 def plot_generation(
-    generation: Generated, reference: AFMStack, truth: AFMData | None = None, title: str | None = None
+    graph: AFMData,
+    steps: Sequence[Step],
+    reference: AFMStack,
+    ended: str,
+    context: AFMData | None = None,
+    truth: AFMData | None = None,
+    title: str | None = None,
 ) -> Figure:
     """The report of a prediction: the reference stack, the generated graph over its nearest slice (beside the
     truth and the scores, where the truth is known), and below the steps: the graph so far, its newest atoms
@@ -77,12 +55,15 @@ def plot_generation(
     An oblique cross in the last step is an atom that was refused.
 
     Args:
-        generation: what :func:`torch_afm.generation.generate` returns.
+        graph: the prediction.
+        steps: the steps that led to it.
         reference: the stack it was generated from.
+        ended: what ended it, see :class:`torch_afm.generation.Prediction`.
+        context: atoms found below the surface cut.
         truth: the true atoms, in the same frame.
-        title: title of the figure; default the molecule's name, if the stack tells.
+        title: title of the figure; default the molecule's name, if the stack has it.
     """
-    shown = _evenly(len(generation.steps), MAX_COLUMNS)
+    shown = _evenly(len(steps), MAX_COLUMNS)
     columns = max(MIN_COLUMNS, len(shown))
     width = PANEL * columns
     # One row of six panels, then two rows of steps, each with room for its title and caption.
@@ -92,13 +73,17 @@ def plot_generation(
     text = title or (f"Prediction for {name}" if name else "Prediction")
     figure.suptitle(textwrap.shorten(text, 100, placeholder="…"), fontsize=12, parse_math=False)
     halves = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)
-    _draw_summary(halves[0, 0], generation, reference, truth)
-    _draw_steps(halves[1, 0], generation, reference, shown)
+    deep = AFMData.empty() if context is None else context
+    lines = [f"ended: {_ENDED.get(ended, ended)}", f"steps: {len(steps)}"]
+    if truth is not None:
+        lines += _scores(graph, truth)
+    _draw_summary(halves[0, 0], graph, deep, reference, truth, "\n".join(lines))
+    _draw_steps(halves[1, 0], steps, reference, shown)
     return figure
 
 
 def _draw_summary(
-    figure: SubFigure, generation: Generated, reference: AFMStack, truth: AFMData | None
+    figure: SubFigure, graph: AFMData, deep: AFMData, reference: AFMStack, truth: AFMData | None, text: str
 ) -> None:
     axes = figure.subplots(1, 6)
     near = reference.stack[0, -1]
@@ -109,13 +94,12 @@ def _draw_summary(
 
     window = _window(reference)
     draw_slice(axes[3], near, reference.x, reference.y, FADE)
-    caption = f"{generation.graph.z.numel()} atoms"
-    deep = generation.context
+    caption = f"{graph.z.numel()} atoms"
     if deep.z.numel():
         draw_graph(axes[3], deep, window)
         draw_rings(axes[3], deep.pos.numpy(), atom_radius(deep.z), "dashed")
         caption += f", {deep.z.numel()} deep"
-    draw_graph(axes[3], generation.graph, window)
+    draw_graph(axes[3], graph, window)
     frame(axes[3], "prediction", caption)
     if truth is not None:
         draw_slice(axes[4], near, reference.x, reference.y, FADE)
@@ -128,25 +112,24 @@ def _draw_summary(
         ax.set_axis_off()
         ax.set_aspect("equal")
     box = axes[4 if truth is None else 5]
-    scores = _scores(generation, truth)
-    box.text(0, 1, scores, transform=box.transAxes, va="top", fontsize=9, linespacing=1.5)
+    box.text(0, 1, text, transform=box.transAxes, va="top", fontsize=9, linespacing=1.5)
 
 
-def _draw_steps(figure: SubFigure, generation: Generated, reference: AFMStack, shown: list[int]) -> None:
+def _draw_steps(figure: SubFigure, steps: Sequence[Step], reference: AFMStack, shown: list[int]) -> None:
     axes = figure.subplots(2, max(MIN_COLUMNS, len(shown)), squeeze=False)
     near = reference.stack[0, -1]
     for ax in axes[:, len(shown) :].flat:
         ax.set_axis_off()
     for (above, below), k in zip(axes.T, shown, strict=False):
-        step = generation.steps[k]
+        step = steps[k]
         simulated = step.simulated[0, 0, -1].numpy()
-        before = generation.steps[k - 1].graph.z.numel() if k else 0
+        before = steps[k - 1].graph.z.numel() if k else 0
         draw_slice(above, near, reference.x, reference.y, FADE)
         draw_graph(above, step.graph, _window(reference), range(before, step.graph.z.numel()))
-        decision = step.decision(generation.classes)
-        if k == len(generation.steps) - 1 and generation.refused is not None:
-            x, y, _ = generation.refused.tolist()
-            above.plot([x], [y], "x", color=ACCENT, markersize=9, markeredgewidth=2, zorder=7)
+        decision = step.decision
+        if k == len(steps) - 1 and len(step.refused):
+            x, y, _ = step.refused.T.tolist()
+            above.plot(x, y, "x", color=ACCENT, markersize=9, markeredgewidth=2, zorder=7)
             decision += ", refused"
         frame(above, f"step {k + 1}", decision)
         draw_slice(below, simulated, reference.x, reference.y)
@@ -155,28 +138,27 @@ def _draw_steps(figure: SubFigure, generation: Generated, reference: AFMStack, s
     axes[1, 0].set_ylabel("simulated, near", fontsize=9)
 
 
-def _scores(generation: Generated, truth: AFMData | None) -> str:
-    lines = [f"ended: {_ENDED.get(generation.ended, generation.ended)}", f"steps: {len(generation.steps)}"]
-    if truth is not None:
-        for cutoff in CUTOFFS:
-            m = match_atoms(generation.graph.pos, truth.pos, cutoff)
-            lines += [
-                f"within {cutoff} Å: {m.pred.numel()} atoms",
-                f"  precision {m.precision:.2f}, recall {m.recall:.2f}",
-            ]
-    return "\n".join(lines)
+def _scores(graph: AFMData, truth: AFMData) -> list[str]:
+    lines = []
+    for cutoff in CUTOFFS:
+        m = match_atoms(graph.pos, truth.pos, cutoff)
+        lines += [
+            f"within {cutoff} Å: {m.pred.numel()} atoms",
+            f"  precision {m.precision:.2f}, recall {m.recall:.2f}",
+        ]
+    return lines
 
 
 def _agreement(simulated: np.ndarray, reference: np.ndarray) -> str:
     if np.ptp(simulated) == 0 or np.ptp(reference) == 0:
         return "no contrast"
-    return f"r = {signed(np.corrcoef(simulated.ravel(), reference.ravel())[0, 1])}"
+    return f"r = {signed(float(pearson(torch.from_numpy(simulated), torch.from_numpy(reference))))}"
 
 
 def _window(stack: AFMStack) -> Window:
     return (float(stack.x[0]), float(stack.x[-1])), (float(stack.y[0]), float(stack.y[-1]))
 
 
-def _evenly(n: int, most: int) -> list[int]:
-    """First, last and evenly chosen indices of ``n``, at most ``most``."""
-    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, most))})
+def _evenly(n: int, count: int) -> list[int]:
+    """First, last and evenly chosen indices of ``n``, at most ``count``."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, count))})

@@ -3,56 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from matplotlib.figure import Figure
 
+from torch_afm.models import SearchNode
 from torch_afm.utils import InputError
 from torch_afm.viz.graphs import ACCENT
 
 
-class Node(Protocol):
-    """What a node has to tell, as :class:`torch_afm.generation.SearchNode` does."""
-
-    @property
-    def parent(self) -> int: ...
-    @property
-    def move(self) -> str: ...
-    @property
-    def atoms(self) -> int: ...
-    @property
-    def score(self) -> float: ...
-
-
-def plot_search(tree: Sequence[Node], best: int) -> Figure:
-    """All graphs that a search looked at: from left to right by moves from the empty graph, higher up the
-    better their score, joined to what they were made of; the path to the one that was taken stands out, and
+def plot_search(tree: Sequence[SearchNode]) -> Figure:
+    """All graphs that a search tried: from left to right by moves from the empty graph, higher up the
+    better their score, linked to what they were made of; the path to the one that was taken stands out, and
     its moves and numbers of atoms are named.
 
     Args:
         tree: the nodes, each after its parent.
-        best: number of the one taken.
 
     Raises:
-        InputError: for a number that is none, or a node before its parent.
+        InputError: for a tree without nodes, or a node before its parent.
     """
-    if not 0 <= best < len(tree) or any(node.parent >= i for i, node in enumerate(tree)):
-        raise InputError(f"tree, best: expected nodes after their parents and one of them, got {best}")
+    if not tree or any(node.parent >= i for i, node in enumerate(tree)):
+        raise InputError(f"tree: expected nodes, each after its parent, got {len(tree)} nodes")
     depth: list[int] = []
     for node in tree:
         depth.append(0 if node.parent < 0 else depth[node.parent] + 1)
-    path = {best}
-    while tree[min(path)].parent >= 0:
-        path.add(tree[min(path)].parent)
     figure = Figure(figsize=(7, 4), layout="constrained")
     ax = figure.subplots()
     for i, node in enumerate(tree):
-        taken = i in path
-        colour = ACCENT if taken else "0.7"
+        taken = node.taken
+        color = ACCENT if taken else "0.7"
         if node.parent >= 0:
             ends = (depth[node.parent], depth[i]), (tree[node.parent].score, node.score)
-            ax.plot(*ends, "-", color=colour, lw=1.8 if taken else 0.8, zorder=2 + taken)
-        ax.plot(depth[i], node.score, "o", color=colour, ms=6 if taken else 4, zorder=3 + taken)
+            ax.plot(*ends, "-", color=color, lw=1.8 if taken else 0.8, zorder=2 + taken)
+        ax.plot(depth[i], node.score, "o", color=color, ms=6 if taken else 4, zorder=3 + taken)
         if taken:
             text = f"{node.move}\n{node.atoms} atoms"
             ax.annotate(

@@ -6,10 +6,10 @@ import scipy.stats
 import torch
 from torch import nn
 
-from torch_afm.config import GraphGeneratorConfig
-from torch_afm.metrics.images import RandomConvolutions, compare_images, image_features
-from torch_afm.metrics.images.features import SPECTRUM_BINS, physical_features
-from torch_afm.models import GraphGenerator
+from torch_afm.config import generator_config
+from torch_afm.metrics.images import RandomConvolutions, compare_images, image_features, physical_features
+from torch_afm.metrics.images.features import SPECTRUM_BINS
+from torch_afm.models import SequentialGenerator
 from torch_afm.utils import InputError
 
 pytestmark = pytest.mark.learnt
@@ -40,7 +40,7 @@ def test_a_module_is_evaluated_without_gradients_and_left_as_it_was():
 @pytest.mark.filterwarnings("ignore:.*covariance of rank")
 def test_the_encoder_of_a_model_takes_whole_stacks():
     torch.manual_seed(0)
-    model = GraphGenerator(GraphGeneratorConfig.preset("small")).eval()
+    model = SequentialGenerator(generator_config("small")).eval()
     stacks = torch.randn(5, *model.config.scan.shape)
 
     def encoder(images):

@@ -8,7 +8,7 @@ from torch_geometric.data import Batch
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics import StepMetrics
-from torch_afm.nn import GeneratorLoss, StepPrediction
+from torch_afm.nn import SequentialLoss, StepPrediction
 from torch_afm.utils import InputError
 
 CLASSES = AtomClasses()
@@ -110,7 +110,7 @@ def test_stop_precision_and_recall():
 
 def test_losses_are_means_over_the_steps_they_apply_to():
     graphs, outs = _steps(seed=1)
-    loss = GeneratorLoss(CLASSES)
+    loss = SequentialLoss(CLASSES)
     whole = loss(*_collate(graphs, outs))
     metrics = StepMetrics(CLASSES)
     for part in (slice(0, 2), slice(2, 4), slice(4, 9), slice(9, 10)):

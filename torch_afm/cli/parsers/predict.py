@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveFloat
 
 from torch_afm.cli.parser import Parser, Seed
-from torch_afm.config.graph_generator import MAX_ATOMS
+from torch_afm.config.generators import MAX_ATOMS
 
 Pair = tuple[float, float]
 

@@ -51,7 +51,7 @@ def image_features(
         stacks: floats, as the extractor wants them (unit, range, height order).
         extractor: say :func:`torch_afm.metrics.images.physical_features`, a
             :class:`torch_afm.metrics.images.RandomConvolutions`, or the image encoder of a trained model: of
-            a ``GraphGenerator`` in evaluation mode, for whole stacks of its grid,
+            a ``SequentialGenerator`` in evaluation mode, for whole stacks of its grid,
             ``lambda x: model.reference_encoder.trunk(x[:, None])[-1].mean(dim=(2, 3))``. A module is put in
             evaluation mode for the while.
         slices: give it slices ``[N, 1, Y, X]``; else whole stacks ``[N, C Z, Y, X]``.

@@ -16,7 +16,7 @@ from torch_geometric.utils import scatter
 from torch_afm.elements import AtomClasses
 from torch_afm.metrics.calibration import reliability
 from torch_afm.metrics.intervals import bootstrap
-from torch_afm.nn import GeneratorLoss, StepPrediction
+from torch_afm.nn import SequentialLoss, StepPrediction
 from torch_afm.utils import InputError, check_shape
 
 #: Quantiles of table 5.2, in %.
@@ -41,7 +41,7 @@ COLUMNS: dict[str, tuple[tuple[int, ...], type]] = {
 class StepMetrics:
     r"""Scores of single-atom steps, gathered over batches (the thesis, section 5.1).
 
-    The truth of a step is, as in :class:`~torch_afm.nn.GeneratorLoss`, the missing atom **nearest** to the
+    The truth of a step is, as in :class:`~torch_afm.nn.SequentialLoss`, the missing atom **nearest** to the
     predicted position: its class, its position, its bonds to the atoms there. Where nothing is missing the
     truth is *stop*, and the step counts in the classes alone. The predicted class is the most probable one; a
     bond is predicted where its probability exceeds 0.5. Position and bonds are scored whatever the class.
@@ -57,7 +57,7 @@ class StepMetrics:
     def __init__(self, classes: AtomClasses, z_min: float = -0.7) -> None:
         self.classes = classes
         self.z_min = z_min
-        self._loss = GeneratorLoss(classes, z_min)
+        self._loss = SequentialLoss(classes, z_min)
         self._parts: list[dict[str, np.ndarray]] = []
 
     @torch.no_grad()
@@ -66,7 +66,8 @@ class StepMetrics:
 
         Args:
             out: what was predicted.
-            batch: the collated graphs with their targets, as :class:`~torch_afm.nn.GeneratorLoss` takes them.
+            batch: the collated graphs with their targets, as
+                :class:`~torch_afm.nn.SequentialLoss` takes them.
             molecule: number of the molecule that each step is one of, ``[B]``; without it every step counts
                 as a molecule of its own in :meth:`intervals`.
         """
@@ -89,7 +90,7 @@ class StepMetrics:
         cell = F.one_hot(2 * bonded + (logits > 0).long(), 4)
         bonds = scatter(cell, batch.batch, dim=0, dim_size=size) * has_target[:, None]
 
-        # The loss of each step: their means are what GeneratorLoss gives of a batch.
+        # The loss of each step: their means are what SequentialLoss gives of a batch.
         losses = nan
         losses[:, 0] = (1 - true[:, 2] / (2 * self.z_min)) * (true - pos).square().sum(dim=-1)
         losses[:, 1] = F.cross_entropy(out.class_logits.double(), label, reduction="none")
@@ -213,7 +214,7 @@ class StepMetrics:
             for name, total, count in zip(names, sums, steps, strict=True)
         }
         position, node, edge = (values[name] or 0.0 for name in names)
-        total = position + self._loss.node_weight * node + self._loss.edge_weight * edge
+        total = position + self._loss.config.node_weight * node + self._loss.config.edge_weight * edge
         return {**values, "total": total if len(losses) else None}
 
     def _by_depth(self, depth: np.ndarray, error: np.ndarray) -> dict[str, Any]:

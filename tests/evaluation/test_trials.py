@@ -6,7 +6,10 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles, remove_atoms
 from torch_afm.elements import AtomClasses
-from torch_afm.generation import Generation, GenerationStep, draw_trial, evaluate_predictions, score_trial
+from torch_afm.evaluation import baselines, draw_trial, evaluate_predictions, score_trial
+from torch_afm.generation import Prediction
+from torch_afm.generation.atoms import no_atoms
+from torch_afm.models import Proposal, Step
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 
@@ -24,10 +27,16 @@ def trial(renderer):
 
 
 def _found(graph, renderer, z_top):
-    stack = renderer.render(graph, z_top=z_top)
-    last = GenerationStep(graph, stack, torch.tensor([0.9, 0.05, 0.05]), torch.zeros(3), torch.empty(0))
-    first = dataclasses.replace(last, edge_probabilities=torch.full((graph.z.numel(),), 0.75))
-    return Generation(graph, [first] * graph.z.numel() + [last], "stop", CLASSES)
+    stack, n = renderer.render(graph, z_top=z_top), graph.z.numel()
+    graph.confidence, graph.class_probabilities = torch.full((n,), 0.1), torch.full((n, 2), 0.5)
+    graph.bond_probability = torch.full((graph.edge_index.size(1),), 0.75)
+    step = Step(graph, stack, Proposal(no_atoms(CLASSES), 0.9, True), no_atoms(CLASSES))
+    return predicted(graph, [step] * (n + 1), renderer)
+
+
+def predicted(graph, steps, renderer, context=None):
+    context = AFMData.empty() if context is None else context
+    return Prediction(graph, context, steps, "stop", CLASSES, renderer.scan, renderer.tip, 9.0)
 
 
 def test_a_trial_is_drawn_once_and_for_all(trial, renderer):
@@ -76,14 +85,24 @@ def test_images_are_rendered_with_the_tip_of_the_reference(trial, renderer):
 def test_context_is_scored_apart(trial, renderer):
     deep = trial.truth.pos[:, 2] < -0.7
 
-    class Found(Generation):
-        context = remove_atoms(trial.truth, ~deep)
-
     made = _found(remove_atoms(trial.truth, deep), renderer, trial.z_top)
-    found = Found(made.graph, made.steps, "stop", CLASSES)
+    found = predicted(made.graph, made.steps, renderer, remove_atoms(trial.truth, ~deep))
     record = score_trial(trial, found, renderer, CLASSES, -0.7, z_context=-9.0).to_dict()
     assert record["context"] == [int(deep.sum())] * 3
     assert record["atoms"][1] == int((~deep).sum())
+
+
+def test_an_atom_that_was_refused_counts_as_placed(trial, renderer):
+    """A network that repeats itself is said to: the repeated atom is among those in the order of placing."""
+    pos = torch.tensor([[0.0, 0.0, 0.0]])
+    graph = AFMData(z=torch.tensor([6]), pos=pos, charge=torch.zeros(1))
+    graph.edge_index = torch.empty(2, 0, dtype=torch.long)
+    found = _found(graph, renderer, trial.z_top)
+    again = AFMData(z=graph.z, pos=pos + 0.1, charge=graph.charge)
+    last = dataclasses.replace(found.steps[-1], proposal=Proposal(again, 0.1, False))
+    repeated = dataclasses.replace(found, steps=[*found.steps[:-1], last], ended="stop")
+    one, two = (score_trial(trial, p, renderer, CLASSES, -0.7).failures for p in (found, repeated))
+    assert not one["repeats"] and two["repeats"]
 
 
 def test_pipelines_see_the_same_stack(renderer):
@@ -92,7 +111,7 @@ def test_pipelines_see_the_same_stack(renderer):
     def one(reference, given, z_top):
         assert given is renderer
         seen.append(reference.clone())
-        return Generation(AFMData.empty(), [], "stop", CLASSES)
+        return predicted(AFMData.empty(), [], given)
 
     molecules = [(3, from_smiles("C")), (5, from_smiles("O"))]
     found = evaluate_predictions({"a": one, "b": one}, molecules, renderer, CLASSES, -0.7)
@@ -110,7 +129,7 @@ def test_what_is_in_the_file_is_not_computed_again(renderer, tmp_path):
         seen.append(z_top)
         graph = AFMData(z=torch.tensor([6]), pos=torch.rand(1, 3), charge=torch.zeros(1))
         graph.edge_index = torch.empty(2, 0, dtype=torch.long)
-        return Generation(graph, [], "stop", CLASSES)
+        return predicted(graph, [], given)
 
     molecules = [(3, from_smiles("C")), (5, from_smiles("O")), (8, from_smiles("N"))]
     whole = evaluate_predictions({"a": drawn}, molecules, renderer, CLASSES, -0.7)["a"].records
@@ -123,3 +142,33 @@ def test_what_is_in_the_file_is_not_computed_again(renderer, tmp_path):
         assert one.to_dict() | {"seconds": None} == other.to_dict() | {"seconds": None}
     with pytest.raises(InputError, match="file: expected records of b, got others"):
         evaluate_predictions({"b": drawn}, molecules, renderer, CLASSES, -0.7, file=file)
+
+
+def test_what_baselines_find():
+    scan = Scan(pixels=(9, 5), n_slices=2)
+    renderer = ProbeParticleModel(scan, backend="torch")
+    reference = torch.zeros(1, 1, *scan.shape)
+    reference[0, 0, -1, 3, 2] = 1.0
+    reference[0, 0, 0, 1, 1] = 5.0  # in another slice
+    found = {k: p(reference, renderer, 9.0) for k, p in baselines(AtomClasses()).items()}
+    assert found["stop at once"].graph.z.numel() == 0
+    one = found["brightest pixel"].graph
+    assert one.z.tolist() == [1] and one.pos.tolist() == [[float(scan.x[2]), float(scan.y[3]), 0.0]]
+    assert all(g.ended == "stop" and not g.steps for g in found.values())
+
+
+def test_random_atoms_fill_the_window_alike_for_a_seed():
+    scan = Scan(pixels=(4, 4), n_slices=2)
+    renderer = ProbeParticleModel(scan, backend="torch")
+    reference = torch.zeros(1, 1, *scan.shape)
+    draws = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        random = baselines(AtomClasses())["random atoms"]
+        draws.append([random(reference, renderer, 9.0).graph for _ in range(200)])
+    pos, again = (torch.cat([g.pos for g in one]) for one in draws)
+    assert torch.equal(pos, again)
+    assert {g.z.numel() for g in draws[0]} == set(range(1, 11))
+    assert set(torch.cat([g.z for g in draws[0]]).tolist()) == {1, 6}
+    assert pos[:, :2].abs().max() <= 8 and pos[:, :2].abs().mean() > 3.5
+    assert pos[:, 2].min() >= -0.7 and pos[:, 2].max() <= 0

@@ -10,12 +10,13 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.utils import to_dense_batch
 
+from torch_afm.config import SequentialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.heads import StepPrediction
 
 
-class LossTerms(NamedTuple):
+class SequentialLossTerms(NamedTuple):
     """The loss and its parts before their weights, as the thesis' table 5.1 lists them (the position part
     contains the depth discount)."""
 
@@ -25,8 +26,9 @@ class LossTerms(NamedTuple):
     edge: Tensor
 
 
-class GeneratorLoss(torch.nn.Module):
-    r"""The loss of the thesis (section 4.3, Eqs. 4.9 to 4.12). The missing atom **nearest** to the predicted
+class SequentialLoss(torch.nn.Module):
+    r"""The loss of the graph-AFM thesis, Aalto University (see CITATION.cff), section 4.3, Eqs. 4.9 to 4.12.
+    The missing atom **nearest** to the predicted
     position is the target, with its class and its bonds; where nothing is missing the class is *stop* and
     there is neither position nor bond to learn.
 
@@ -46,29 +48,26 @@ class GeneratorLoss(torch.nn.Module):
         classes (AtomClasses): The classes that are predicted.
         z_min (float, optional): Depth of the surface cut in Å, below the top atom at z = 0.
             (default: :obj:`-0.7`)
-        node_weight (float, optional): :math:`w_n`. (default: :obj:`3`)
-        edge_weight (float, optional): :math:`w_e`. (default: :obj:`2`)
+        config (SequentialLossConfig, optional): The weights :math:`w_n`, :math:`w_e`; the thesis' by default.
 
     Shapes:
         - **input:** a :class:`~torch_afm.nn.StepPrediction` of :math:`B` graphs, and those graphs with
           :obj:`missing_z`, :obj:`missing_pos`, :obj:`missing_edge_index`
-        - **output:** :class:`LossTerms` of scalars
+        - **output:** :class:`SequentialLossTerms` of scalars
     """
 
     def __init__(
         self,
         classes: AtomClasses,
         z_min: float = -0.7,
-        node_weight: float = 3.0,
-        edge_weight: float = 2.0,
+        config: SequentialLossConfig | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes
         self.z_min = z_min
-        self.node_weight = node_weight
-        self.edge_weight = edge_weight
+        self.config = config or SequentialLossConfig()
 
-    def forward(self, out: StepPrediction, data: AFMData | Batch) -> LossTerms:
+    def forward(self, out: StepPrediction, data: AFMData | Batch) -> SequentialLossTerms:
         num_graphs = out.class_logits.size(0)
         target, has_target = self.nearest(out.pos, data)
 
@@ -93,8 +92,8 @@ class GeneratorLoss(torch.nn.Module):
         weight = applies / (atoms * applies.sum()).clamp(min=1)
         edge = F.binary_cross_entropy_with_logits(out.edge_logits, bonded, weight[batch], reduction="sum")
 
-        total = position + self.node_weight * node + self.edge_weight * edge
-        return LossTerms(total, position, node, edge)
+        total = position + self.config.node_weight * node + self.config.edge_weight * edge
+        return SequentialLossTerms(total, position, node, edge)
 
     def nearest(self, pos: Tensor, data: AFMData | Batch) -> tuple[Tensor, Tensor]:
         r"""The missing atom nearest to each predicted position of the same graph.
@@ -111,7 +110,4 @@ class GeneratorLoss(torch.nn.Module):
         return (counts.cumsum(0) - counts + dense.argmin(dim=1))[has_target], has_target
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}(z_min={self.z_min}, node_weight={self.node_weight}, "
-            f"edge_weight={self.edge_weight})"
-        )
+        return f"{self.__class__.__name__}(z_min={self.z_min}, config={self.config})"

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from torch_afm.config import SequentialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.nn import GeneratorLoss, LossTerms, StepPrediction
+from torch_afm.nn import SequentialLoss, SequentialLossTerms, StepPrediction
 
 pytestmark = pytest.mark.learnt
 
@@ -88,9 +89,9 @@ def loop(graphs: list[AFMData], out: StepPrediction) -> tuple[float, float, floa
 )
 def test_is_the_double_loop(sizes):
     graphs, batch, out = make(sizes)
-    terms = GeneratorLoss(CLASSES)(out, batch)
+    terms = SequentialLoss(CLASSES)(out, batch)
     position, node, edge = loop(graphs, out)
-    expected = LossTerms(position + 3 * node + 2 * edge, position, node, edge)
+    expected = SequentialLossTerms(position + 3 * node + 2 * edge, position, node, edge)
     assert [float(t.detach()) for t in terms] == pytest.approx(list(expected), rel=1e-12, abs=1e-14)
 
     # Whatever a batch lacks, every output stays in the graph (distributed training needs it), and is finite.
@@ -100,13 +101,13 @@ def test_is_the_double_loop(sizes):
 
 def test_gradients():
     _, batch, out = make([(3, 2), (4, 0), (0, 1), (2, 3)])
-    loss = GeneratorLoss(CLASSES)
+    loss = SequentialLoss(CLASSES)
     assert torch.autograd.gradcheck(lambda *x: loss(StepPrediction(*x), batch).total, tuple(out))
 
 
 def test_complete_graph_teaches_class_only():
     _, batch, out = make([(3, 2), (4, 0)])
-    _, pos, edge = torch.autograd.grad(GeneratorLoss(CLASSES)(out, batch).total, out)
+    _, pos, edge = torch.autograd.grad(SequentialLoss(CLASSES)(out, batch).total, out)
     assert (pos[1] == 0).all() and (pos[0] != 0).all()
     assert (edge[3:] == 0).all() and (edge[:3] != 0).all()
 
@@ -124,7 +125,7 @@ def test_target_is_the_nearest_atom_of_the_same_graph():
     )
     second = AFMData(missing_z=torch.tensor([8]), missing_pos=torch.tensor([[0.0, 0, 0]]), **atom)
     batch = Batch.from_data_list([first, second])
-    target, has_target = GeneratorLoss(CLASSES).nearest(torch.zeros(2, 3), batch)
+    target, has_target = SequentialLoss(CLASSES).nearest(torch.zeros(2, 3), batch)
     assert target.tolist() == [1, 2] and has_target.tolist() == [True, True]
 
 
@@ -137,19 +138,21 @@ def test_discount(z_true, discount):
         missing_edge_index=torch.empty(2, 0, dtype=torch.long),
     )
     out = StepPrediction(torch.zeros(1, 3), torch.tensor([[0.0, 0, z_true]]), torch.empty(0))
-    assert float(GeneratorLoss(CLASSES)(out, data).position) == pytest.approx(4 * discount)
+    assert float(SequentialLoss(CLASSES)(out, data).position) == pytest.approx(4 * discount)
 
 
 def test_weights():
     _, batch, out = make([(3, 2), (4, 1)])
-    total, position, node, edge = GeneratorLoss(CLASSES, node_weight=5, edge_weight=7)(out, batch)
+    total, position, node, edge = SequentialLoss(CLASSES, config=SequentialLossConfig(5, 7))(out, batch)
     torch.testing.assert_close(total, position + 5 * node + 7 * edge)
 
 
 def test_single_graph_without_a_batch_is_a_batch_of_one():
     graphs, batch, out = make([(4, 3)])
-    assert GeneratorLoss(CLASSES)(out, graphs[0]) == GeneratorLoss(CLASSES)(out, batch)
+    assert SequentialLoss(CLASSES)(out, graphs[0]) == SequentialLoss(CLASSES)(out, batch)
 
 
 def test_repr():
-    assert str(GeneratorLoss(CLASSES)) == "GeneratorLoss(z_min=-0.7, node_weight=3.0, edge_weight=2.0)"
+    assert str(SequentialLoss(CLASSES)) == (
+        "SequentialLoss(z_min=-0.7, config=SequentialLossConfig(node_weight=3.0, edge_weight=2.0))"
+    )

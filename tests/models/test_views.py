@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, SpatialGeneratorConfig
 from torch_afm.data import AFMData
-from torch_afm.generation.views import look
-from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
+from torch_afm.models import SpatialGenerator
+from torch_afm.models.views import predict_views
 from torch_afm.testing import random_graph
 from torch_afm.utils import InputError
 
@@ -47,7 +47,7 @@ def turned(data):
 @torch.no_grad()
 def test_one_view_is_the_network_itself():
     model, graphs = network(OBLONG), [graph(OBLONG), graph(OBLONG, 0, 1), graph(OBLONG, 7, 2)]
-    for data, out in zip(graphs, look(model, graphs), strict=True):
+    for data, out in zip(graphs, predict_views(model, graphs), strict=True):
         alone = model(data)
         for a, b in zip((*out[:5], *out.graph), (*alone[:5], *alone.graph), strict=True):
             torch.testing.assert_close(a, b)
@@ -57,11 +57,11 @@ def test_one_view_is_the_network_itself():
 @pytest.mark.parametrize(("scan", "views"), [(SQUARE, 8), (SQUARE, 4), (OBLONG, 4)])
 def test_a_mirror_image_gets_the_mirrored_answer(scan, views):
     model, data = network(scan), graph(scan)
-    (out,), (other,) = look(model, [data], views), look(model, [mirrored(data)], views)
+    (out,), (other,) = predict_views(model, [data], views), predict_views(model, [mirrored(data)], views)
     flip = torch.tensor([-1.0, 1.0, 1.0])
     close = {"atol": 2e-5, "rtol": 2e-5}
-    torch.testing.assert_close(out.heat, other.heat.flip(-1), **close)
-    torch.testing.assert_close(out.kind, other.kind.flip(-1), **close)
+    torch.testing.assert_close(out.heatmap, other.heatmap.flip(-1), **close)
+    torch.testing.assert_close(out.class_logits, other.class_logits.flip(-1), **close)
     torch.testing.assert_close(out.position, other.position.flip(-1) * flip[:, None, None], **close)
     torch.testing.assert_close(out.log_var, other.log_var.flip(-1), **close)
     torch.testing.assert_close(out.graph.move, other.graph.move * flip, **close)
@@ -71,11 +71,11 @@ def test_a_mirror_image_gets_the_mirrored_answer(scan, views):
 @torch.no_grad()
 def test_a_turned_image_gets_the_turned_answer():
     model, data = network(SQUARE), graph(SQUARE)
-    (out,), (other,) = look(model, [data], 8), look(model, [turned(data)], 8)
+    (out,), (other,) = predict_views(model, [data], 8), predict_views(model, [turned(data)], 8)
     x, y, z = (torch.rot90(part, -1, dims=(-1, -2)) for part in other.position.unbind(2))
     close = {"atol": 2e-5, "rtol": 2e-5}
     torch.testing.assert_close(out.position, torch.stack([y, -x, z], 2), **close)
-    torch.testing.assert_close(out.heat, torch.rot90(other.heat, -1, dims=(-1, -2)), **close)
+    torch.testing.assert_close(out.heatmap, torch.rot90(other.heatmap, -1, dims=(-1, -2)), **close)
     spread = torch.rot90(other.log_var, -1, dims=(-1, -2))[:, :, [1, 0, 2]]
     torch.testing.assert_close(out.log_var, spread, **close)
     x, y, z = other.graph.move.T
@@ -84,8 +84,9 @@ def test_a_turned_image_gets_the_turned_answer():
     torch.testing.assert_close(out.stop, other.stop, **close)
 
 
-def test_bad_views():
-    with pytest.raises(InputError, match="views: expected 1, 4 or 8, got 3"):
-        look(network(SQUARE), [graph(SQUARE)], 3)
-    with pytest.raises(InputError, match="expected 1 or 4 for a scan that is no square"):
-        look(network(OBLONG), [graph(OBLONG)], 8)
+def test_numbers_of_views():
+    assert network(SQUARE).views == (1, 4, 8) and network(OBLONG).views == (1, 4)
+    with pytest.raises(InputError, match="views: expected 1 or 4 or 8 of this SpatialGenerator, got 3"):
+        network(SQUARE).propose([graph(SQUARE)], 3)
+    with pytest.raises(InputError, match="views: expected 1 or 4 of this SpatialGenerator, got 8"):
+        network(OBLONG).propose([graph(OBLONG)], 8)

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.nn.conv import MessagePassing
 
-from torch_afm.config import GraphGeneratorConfig, Scan, from_dict, to_dict
+from torch_afm.config import Scan, SequentialGeneratorConfig, from_dict, generator_config, to_dict
 from torch_afm.data import AFMData
-from torch_afm.models import GraphGenerator, StepPrediction
-from torch_afm.nn import GeneratorLoss
+from torch_afm.models import SequentialGenerator
+from torch_afm.nn import SequentialLoss, StepPrediction
 from torch_afm.utils import InputError
 
 pytestmark = pytest.mark.learnt
@@ -23,13 +23,11 @@ SCATTER = [False] + [True] * torch_geometric.typing.WITH_TORCH_SCATTER
 SIZES = (0, 3, 5, 0, 1, 4, 0)
 
 
-def tiny(preset: str, **changes: object) -> GraphGenerator:
+def tiny(preset: str, **changes: object) -> SequentialGenerator:
     """A preset on few pixels (the number of parameters stays)."""
     torch.manual_seed(0)
-    config = dataclasses.replace(
-        GraphGeneratorConfig.preset(preset), scan=Scan(pixels=(24, 16), n_slices=4), **changes
-    )
-    return GraphGenerator(config)
+    config = dataclasses.replace(generator_config(preset), scan=Scan(pixels=(24, 16), n_slices=4), **changes)
+    return SequentialGenerator(config)
 
 
 def graph(atoms: int, seed: int, scan: Scan, missing: int = 2) -> AFMData:
@@ -52,7 +50,7 @@ def graph(atoms: int, seed: int, scan: Scan, missing: int = 2) -> AFMData:
     )
 
 
-def graphs(model: GraphGenerator) -> list[AFMData]:
+def graphs(model: SequentialGenerator) -> list[AFMData]:
     return [graph(n, seed, model.config.scan) for seed, n in enumerate(SIZES)]
 
 
@@ -66,13 +64,13 @@ def as_double(data: AFMData) -> AFMData:
 
 @pytest.mark.parametrize(("preset", "dead"), [("thesis", 256), ("literal", 128)])
 def test_parameter_count_of_the_thesis(preset, dead):
-    model = GraphGenerator(GraphGeneratorConfig.preset(preset))
+    model = SequentialGenerator(generator_config(preset))
     assert sum(p.numel() for p in model.parameters()) == 750_335
     assert sum(p.numel() for p in model.parameters() if not p.requires_grad) == dead
 
 
 def test_weights_of_small_fit_into_the_package():
-    model = GraphGenerator(GraphGeneratorConfig.preset("small"))
+    model = SequentialGenerator(generator_config("small"))
     assert sum(p.numel() * p.element_size() for p in model.parameters()) < 5e6
 
 
@@ -91,18 +89,16 @@ def test_batch_is_the_single_graphs(preset, scatter, monkeypatch):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_step_with_an_encoded_reference(preset):
+def test_graphs_with_one_reference_are_as_each_alone(preset):
     model = tiny(preset)
-    batch = collate(graphs(model))
-    out, again = model(batch), model.step(model.encode_reference(batch.reference), batch)
-    assert all(torch.equal(a, b) for a, b in zip(out, again, strict=True))
-
-    # One reference stack for all graphs of a molecule.
-    stack = batch.reference[:1]
-    shared = model.step(model.encode_reference(stack), batch)
-    batch.reference = stack.expand_as(batch.reference)
-    for a, b in zip(shared, model(batch), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    items = graphs(model)
+    for data in items:
+        data.reference = items[0].reference
+    out = model(collate(items))
+    singles = [model(data) for data in items]
+    for key in StepPrediction._fields:
+        expected = torch.cat([getattr(single, key) for single in singles])
+        torch.testing.assert_close(getattr(out, key), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("preset", ["thesis", "literal", "small"])
@@ -111,21 +107,26 @@ def test_mutants_of_one_molecule_share_its_trunk(preset, monkeypatch):
     batch = as_double(collate(graphs(model)))
     of = torch.tensor([0, 0, 1, 2, 2, 2, 3])
     batch.reference = batch.reference[of]
-    features = model.encode_reference(batch.reference)  # of every graph on its own
-    loss = GeneratorLoss(model.classes, model.config.z_min)
+    trunk = model.reference_encoder.trunk
+    loss = SequentialLoss(model.classes, model.config.z_min)
     gradients = []
-    for step in (lambda: model.step(features, batch), lambda: model(batch)):
+    for ids in (torch.arange(7), None):  # every graph on its own; those with equal stacks together
+        one = batch.clone()
+        if ids is not None:
+            one.reference_id = ids
         model.zero_grad()
-        loss(step(), batch).total.backward()
+        loss(model(one), one).total.backward()
         gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, rtol=0, atol=1e-12)
 
     seen = []
-    trunk = model.encode_reference
-    monkeypatch.setattr(model, "encode_reference", lambda stack: seen.append(len(stack)) or trunk(stack))
+    encoder = model.reference_encoder
+    monkeypatch.setattr(encoder, "trunk", lambda stack: seen.append(len(stack)) or trunk(stack))
     model(batch)
-    assert seen == [4]
+    batch.reference_id = of
+    model(batch)
+    assert seen[0] == 4 and seen.count(4) == 2  # 7 are the simulated stacks, where the encoder is shared
 
 
 def test_order_of_atoms_and_edges_does_not_matter():
@@ -175,7 +176,7 @@ def test_bonds_see_one_more_propagation_and_the_new_atom():
 def test_gradients_reach_every_parameter(preset):
     model = tiny(preset)
     batch = collate(graphs(model))
-    GeneratorLoss(model.classes)(model(batch), batch).total.backward()
+    SequentialLoss(model.classes)(model(batch), batch).total.backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     # A shift of all pixels alike is what the softmax over the pixels takes out.
     dead = {name for name, _ in model.named_parameters() if name.endswith("attention_conv.bias")}
@@ -185,14 +186,14 @@ def test_gradients_reach_every_parameter(preset):
 def test_gradients_exist_whatever_a_batch_lacks():
     model = tiny("small")
     batch = collate([graph(0, 0, model.config.scan, missing=0), graph(0, 1, model.config.scan, missing=0)])
-    GeneratorLoss(model.classes)(model(batch), batch).total.backward()
+    SequentialLoss(model.classes)(model(batch), batch).total.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
 
 
 def test_learns_one_batch():
     model = tiny("small")
     batch = collate([graph(n, n, model.config.scan, missing=1) for n in (1, 4)])
-    loss, optimizer = GeneratorLoss(model.classes), torch.optim.Adam(model.parameters(), lr=3e-3)
+    loss, optimizer = SequentialLoss(model.classes), torch.optim.Adam(model.parameters(), lr=3e-3)
     steps = []
     for _ in range(40):
         optimizer.zero_grad()
@@ -214,7 +215,7 @@ def test_autocast(preset):
     assert all(x.dtype == torch.float32 for x in out)
     for a, b in zip(out, full, strict=True):
         torch.testing.assert_close(a, b, rtol=0.05, atol=0.05)
-    GeneratorLoss(model.classes)(out, batch).total.backward()
+    SequentialLoss(model.classes)(out, batch).total.backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
 
 
@@ -238,7 +239,7 @@ def test_save_and_load(preset, tmp_path):
     batch = collate(graphs(model))
     model.save_pretrained(tmp_path / "a" / "b")
     assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"model.safetensors", "config.json"}
-    loaded = GraphGenerator.from_pretrained(tmp_path / "a" / "b")
+    loaded = SequentialGenerator.from_pretrained(tmp_path / "a" / "b")
     assert loaded.config == model.config
     assert all(torch.equal(a, b) for a, b in zip(model(batch), loaded(batch), strict=True))
 
@@ -247,7 +248,7 @@ def test_unknown_name(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()
     monkeypatch.setattr("torch_afm.models.pretrained._WEIGHTS", tmp_path)
     with pytest.raises(InputError, match="name: expected a folder or one of demo, got 'nonsense'"):
-        GraphGenerator.from_pretrained("nonsense")
+        SequentialGenerator.from_pretrained("nonsense")
 
 
 def test_shipped_name(tmp_path, monkeypatch):
@@ -256,10 +257,10 @@ def test_shipped_name(tmp_path, monkeypatch):
     model = tiny("small")
     model.save_pretrained(tmp_path / "shipped" / "demo")
     (tmp_path / "demo").mkdir()  # what a command may have written here does not stand in the way
-    loaded = GraphGenerator.from_pretrained("demo")
+    loaded = SequentialGenerator.from_pretrained("demo")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
-    with pytest.raises(InputError, match="name: expected a saved GraphGenerator"):
-        GraphGenerator.from_pretrained(Path("demo"))
+    with pytest.raises(InputError, match="name: expected a saved network"):
+        SequentialGenerator.from_pretrained(Path("demo"))
 
 
 def damage_weights(folder):
@@ -311,15 +312,17 @@ def test_damaged_files(tmp_path):
         folder = tmp_path / damage.__name__
         tiny("small").save_pretrained(folder)
         damage(folder)
-        with pytest.raises(InputError, match=r"^name: expected a saved GraphGenerator in .*, got: ") as error:
-            GraphGenerator.from_pretrained(folder)
+        with pytest.raises(
+            InputError, match=r"^name: expected a saved (network|SequentialGenerator) in .*, got: "
+        ) as error:
+            SequentialGenerator.from_pretrained(folder)
         assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_config_round_trip(preset):
-    config = GraphGeneratorConfig.preset(preset)
-    assert from_dict(GraphGeneratorConfig, json.loads(json.dumps(to_dict(config)))) == config
+    config = generator_config(preset)
+    assert from_dict(SequentialGeneratorConfig, json.loads(json.dumps(to_dict(config)))) == config
 
 
 #: What is refused.
@@ -335,9 +338,4 @@ REFUSED = [
 def test_bad_config():
     for changes in REFUSED:
         with pytest.raises(InputError, match=next(iter(changes))):
-            GraphGeneratorConfig(**changes)
-
-
-def test_unknown_preset():
-    with pytest.raises(InputError, match="preset: expected one of thesis, literal, small, got 'huge'"):
-        GraphGeneratorConfig.preset("huge")
+            SequentialGeneratorConfig(**changes)

@@ -4,16 +4,9 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import GraphGeneratorConfig, Scan
+from torch_afm.config import Scan, SpatialGeneratorConfig, generator_config
 from torch_afm.data import AFMData
-from torch_afm.models import (
-    GraphGenerator,
-    SpatialGenerator,
-    SpatialGeneratorConfig,
-    generator_config,
-    generator_of,
-    load_generator,
-)
+from torch_afm.models import SequentialGenerator, SpatialGenerator, load_generator, make_generator
 from torch_afm.testing import random_graph
 from torch_afm.utils import InputError
 
@@ -42,9 +35,9 @@ def test_maps_of_planes_and_classes(stride):
     out = model(Batch.from_data_list([graph(0), graph(5)]))
     size = (16 // stride, 32 // stride)
     assert model.grid.shape == size
-    assert out.heat.shape == (2, 2, *size) and out.stop.shape == (2,)
+    assert out.heatmap.shape == (2, 2, *size) and out.stop.shape == (2,)
     assert out.position.shape == out.log_var.shape == (2, 2, 3, *size)
-    share = out.kind.exp()
+    share = out.class_logits.exp()
     assert share.shape == (2, 3, *size) and (share[:, 0] == 1).all()
     torch.testing.assert_close(share[:, 1:].sum(dim=1), torch.ones(2, *size))
     assert out.graph.move.shape == out.graph.move_log_var.shape == (5, 3) and out.graph.real.shape == (5,)
@@ -58,10 +51,10 @@ def test_planes_follow_the_groups():
 
 
 def test_the_preset_has_the_size_that_was_asked_for():
-    model = generator_of(generator_config("spatial"))
+    model = make_generator(generator_config("spatial"))
     assert isinstance(model, SpatialGenerator)
     assert 1_000_000 < sum(p.numel() for p in model.parameters()) < 1_400_000
-    assert isinstance(generator_of(GraphGeneratorConfig.preset("small")), GraphGenerator)
+    assert isinstance(make_generator(generator_config("small")), SequentialGenerator)
 
 
 def test_graphs_of_a_batch_do_not_mix():
@@ -101,7 +94,7 @@ def test_all_inputs_count(part):
     changed = data.clone()
     changed[part] = 1 + data[part] if part != "z" else torch.tensor([9, 9, 9, 9])
     before, after = model(data), model(changed)
-    for name in ("heat", "kind", "position", "log_var", "stop"):
+    for name in ("heatmap", "class_logits", "position", "log_var", "stop"):
         assert (getattr(before, name) - getattr(after, name)).abs().max() > 1e-6, name
     assert (before.graph.move - after.graph.move).abs().max() > 1e-6
 
@@ -110,7 +103,7 @@ def test_all_inputs_count(part):
 def test_parts_can_be_left_out(part):
     less = tiny(**{part: False})
     assert sum(p.numel() for p in less.parameters()) < sum(p.numel() for p in tiny().parameters())
-    assert less(graph(4)).heat.shape == tiny()(graph(4)).heat.shape
+    assert less(graph(4)).heatmap.shape == tiny()(graph(4)).heatmap.shape
 
 
 def test_every_parameter_learns():
@@ -136,12 +129,12 @@ def test_save_and_load(tmp_path):
 def test_networks_are_not_mistaken_for_each_other(tmp_path):
     tiny().save_pretrained(tmp_path / "spatial")
     with pytest.raises(InputError, match="got: weights of a SpatialGenerator"):
-        GraphGenerator.from_pretrained(tmp_path / "spatial")
-    assert isinstance(load_generator("small"), GraphGenerator)
+        SequentialGenerator.from_pretrained(tmp_path / "spatial")
+    assert isinstance(load_generator("small"), SequentialGenerator)
     with pytest.raises(InputError, match="expected a saved SpatialGenerator"):
         SpatialGenerator.from_pretrained("small")
     (tmp_path / "spatial" / "config.json").write_text(json.dumps([1]))
-    with pytest.raises(InputError, match="expected a saved GraphGenerator"):
+    with pytest.raises(InputError, match="expected a saved network"):
         load_generator(tmp_path / "spatial")
 
 

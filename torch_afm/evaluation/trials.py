@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
-from torch_afm.data import AFMData, remove_atoms
+from torch_afm.data import AFMData, append_atom, covalent_bonds, remove_atoms
 from torch_afm.elements import AtomClasses
-from torch_afm.generation.confidence import mean_pearson, with_confidence
-from torch_afm.generation.greedy import Generation
-from torch_afm.generation.spatial import SpatialGeneration
+from torch_afm.generation.confidence import mean_pearson
+from torch_afm.generation.result import Prediction
 from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.molecules import MoleculeRecord, score_molecule
@@ -25,8 +24,11 @@ from torch_afm.progress import ProgressBar
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
-#: What turns a stack, its simulator and its first anchor height in Å into a prediction.
-Pipeline = Callable[[Tensor, Renderer, float], Generation | SpatialGeneration]
+#: Turns a stack, its simulator and its first anchor height in Å into a prediction.
+Pipeline = Callable[[Tensor, Renderer, float], Prediction]
+
+#: Most atoms of a random graph.
+MAX_RANDOM = 10
 
 #: Orientations that ``any`` draws from: as many as each molecule has in training.
 ROTATIONS = 30
@@ -42,7 +44,7 @@ class Trial:
         reference: its stack in Hz.
         again: another stack of it, by a tip moved otherwise: as alike as two images of one molecule are.
         tip: the tip of ``reference``.
-        z_top: first anchor height in Å as the generator is told.
+        z_top: first anchor height in Å that the generator gets.
         height: the one of ``reference``.
 
     Shapes:
@@ -88,7 +90,7 @@ def draw_trial(
 
 def score_trial(
     trial: Trial,
-    generation: Generation | SpatialGeneration,
+    prediction: Prediction,
     renderer: Renderer,
     classes: AtomClasses,
     z_min: float,
@@ -100,9 +102,9 @@ def score_trial(
 
     Args:
         trial: what was to be predicted.
-        generation: what was.
+        prediction: what was.
         renderer: simulator.
-        classes: classes that are told apart.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
         z_context: depth in Å down to which atoms are predicted as context, for a network that does.
         seconds: that the prediction took.
@@ -112,23 +114,24 @@ def score_trial(
     context = None
     if z_context is not None:
         deep = remove_atoms(trial.truth, (height >= z_min) | (height < z_context))
-        context = generation.context, deep
-    placed = generation.steps[-1].graph.pos if generation.steps else generation.graph.pos
-    if generation.refused is not None:
-        placed = torch.cat([placed, generation.refused[None]])
-    image = renderer.quiet().render(_whole(generation), tip=trial.tip, z_top=trial.height).cpu()
+        context = prediction.context, deep
+    placed = prediction.graph.pos
+    if prediction.steps:
+        last = prediction.steps[-1]
+        placed = torch.cat([last.graph.pos, last.refused])
+    image = renderer.quiet().render(_whole(prediction), tip=trial.tip, z_top=trial.height).cpu()
     reference = trial.reference[0, 0].numpy()
     stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.again}
     return score_molecule(
-        with_confidence(generation) if generation.steps else generation.graph,
+        prediction.graph,
         visible,
-        generation.ended,
+        prediction.ended,
         classes,
         sequence=placed,
-        steps=len(generation.steps),
+        steps=len(prediction.steps),
         context=context,
         images={name: agreement(stack[0, 0].numpy(), reference) for name, stack in stacks.items()},
-        pearson=mean_pearson(generation.simulated, trial.reference) if generation.steps else None,
+        pearson=mean_pearson(prediction.simulated, trial.reference) if prediction.steps else None,
         seconds=seconds,
         molecule=trial.molecule,
     )
@@ -152,7 +155,7 @@ def evaluate_predictions(
         pipelines: generators by name.
         molecules: numbers and molecules.
         renderer: simulator with the scan of the generators.
-        classes: classes that are told apart.
+        classes: the atom classes.
         z_min: depth of the surface cut in Å.
         z_context: as in :func:`score_trial`.
         orientation: as in :func:`draw_trial`.
@@ -173,9 +176,9 @@ def evaluate_predictions(
                 start = time.perf_counter()
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
-                    generation = predict(trial.reference, renderer, trial.z_top)
+                    prediction = predict(trial.reference, renderer, trial.z_top)
                 seconds = time.perf_counter() - start
-                scores = score_trial(trial, generation, renderer, classes, z_min, z_context, seconds)
+                scores = score_trial(trial, prediction, renderer, classes, z_min, z_context, seconds)
                 records[name] = scores.to_dict()
             if file is not None:
                 append_record(Path(file), {"molecule": number, "records": records})
@@ -186,8 +189,42 @@ def evaluate_predictions(
     return metrics
 
 
-def _whole(generation: Generation | SpatialGeneration) -> AFMData:
-    """All atoms found, as the generator images them."""
-    parts = generation.graph, generation.context
+def baselines(classes: AtomClasses, z_min: float = -0.7) -> dict[str, Pipeline]:
+    """Three of them, by name: ``stop at once`` finds nothing; ``brightest pixel`` one hydrogen, at the height
+    of the top atom, under the brightest pixel of the nearest slice; ``random atoms`` 1 to 10 of any class,
+    anywhere in the window and the depths visible, bonded by distance, drawn by torch's own generator.
+
+    Args:
+        classes: the atom classes.
+        z_min: depth of the surface cut in Å.
+    """
+
+    def predicted(graph: AFMData, renderer: Renderer, z_top: float) -> Prediction:
+        scan, tip = renderer.scan, renderer.tip
+        return Prediction(graph, AFMData.empty(), [], "stop", classes, scan, tip, z_top)
+
+    def nothing(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+        return predicted(AFMData.empty(), renderer, z_top)
+
+    def brightest(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+        scan = renderer.scan
+        row, column = divmod(int(reference[0, 0, -1].argmax()), len(scan.x))
+        pos = torch.tensor([float(scan.x[column]), float(scan.y[row]), 0.0])
+        return predicted(append_atom(AFMData.empty(), 1, pos, []), renderer, z_top)
+
+    def random(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+        n = int(torch.randint(1, MAX_RANDOM + 1, ()))
+        low, high = torch.tensor([*renderer.scan.window, (z_min, 0.0)]).T
+        pos = low + (high - low) * torch.rand(n, 3)
+        z = classes.representative(torch.randint(1, len(classes), (n,)))
+        graph = AFMData(z=z, pos=pos, charge=torch.zeros(n), edge_index=covalent_bonds(z, pos))
+        return predicted(graph, renderer, z_top)
+
+    return {"stop at once": nothing, "brightest pixel": brightest, "random atoms": random}
+
+
+def _whole(prediction: Prediction) -> AFMData:
+    """All atoms found, as they are imaged."""
+    parts = prediction.graph, prediction.context
     z, pos = (torch.cat([part[key] for part in parts]) for key in ("z", "pos"))
     return AFMData(z=z, pos=pos, charge=torch.zeros(len(z)))

@@ -2,29 +2,24 @@ import json
 
 import pytest
 
-from torch_afm.config import GraphGeneratorConfig
-from torch_afm.models import (
-    GraphGenerator,
-    SpatialGenerator,
-    SpatialGeneratorConfig,
-    generator_config,
-    generator_of,
-    load_generator,
-)
+from torch_afm.config import SequentialGeneratorConfig, SpatialGeneratorConfig, generator_config
+from torch_afm.models import SequentialGenerator, SpatialGenerator, load_generator, make_generator
 from torch_afm.utils import InputError
 
 
 def test_presets_name_settings_of_their_network():
     assert generator_config("spatial") == SpatialGeneratorConfig()
-    assert generator_config("small") == GraphGeneratorConfig.preset("small")
-    with pytest.raises(InputError, match="huge"):
+    assert type(generator_config("small")) is SequentialGeneratorConfig
+    with pytest.raises(
+        InputError, match="preset: expected one of spatial, thesis, literal, small, got 'huge'"
+    ):
         generator_config("huge")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("small", GraphGenerator), ("spatial", SpatialGenerator)])
-def test_weights_in_the_package_load_as_what_they_are(name, kind):
+@pytest.mark.parametrize(("name", "cls"), [("small", SequentialGenerator), ("spatial", SpatialGenerator)])
+def test_weights_in_the_package_load_as_what_they_are(name, cls):
     model = load_generator(name)
-    assert type(model) is kind and type(generator_of(model.config)) is kind
+    assert type(model) is cls and type(make_generator(model.config)) is cls
 
 
 def test_folders_load_as_what_they_say_they_are(tmp_path):

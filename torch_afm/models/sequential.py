@@ -1,4 +1,5 @@
-"""The thesis' network: two AFM stacks and a graph in, the next atom out."""
+"""The network of the graph-AFM thesis, Aalto University (see CITATION.cff): two AFM stacks and a graph in,
+the next atom out."""
 
 from __future__ import annotations
 
@@ -12,10 +13,9 @@ from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 from torch_geometric.nn.inits import reset
 
-from torch_afm.config import GraphGeneratorConfig
+from torch_afm.config import SequentialGeneratorConfig, SequentialLossConfig
 from torch_afm.data import AFMData
-from torch_afm.elements import AtomClasses
-from torch_afm.models.pretrained import Pretrained
+from torch_afm.models.base import Generator, Proposal
 from torch_afm.nn import (
     AFMEncoder,
     BondHead,
@@ -23,14 +23,15 @@ from torch_afm.nn import (
     GatedAggregation,
     PositionHead,
     RecurrentRelationalConv,
+    SequentialLoss,
     StepPrediction,
 )
-from torch_afm.utils import check_shape
+from torch_afm.utils import check_finite, check_shape
 
 _HIDDEN = 32  # of the readout MLPs
 
 
-class GraphGenerator(Pretrained):
+class SequentialGenerator(Generator):
     r"""The generative graph model of the thesis (chapter 4, Figs. 4.1 to 4.4), after "Learning Deep
     Generative Models of Graphs" (Li et al., arXiv:1803.03324): given the stack of the sample, the graph so
     far and the stack of the graph so far, it says which atom to add, where, and with which bonds, or to stop.
@@ -59,21 +60,23 @@ class GraphGenerator(Pretrained):
     position in bfloat16 would be rounded to 0.03 Å.
 
     Args:
-        config (GraphGeneratorConfig): The network, and the scan that it expects.
+        config (SequentialGeneratorConfig): The network, and the scan that it expects.
 
     Shapes:
-        - **input:** graphs with :obj:`z`, :obj:`pos`, :obj:`edge_index`, normalised stacks :obj:`reference`
+        - **input:** graphs with :obj:`z`, :obj:`pos`, :obj:`edge_index`, normalized stacks :obj:`reference`
           and :obj:`simulated` :math:`(B, 1, Z, Y, X)`, batched or a single one
         - **output:** :class:`~torch_afm.nn.StepPrediction`
     """
 
-    Config = GraphGeneratorConfig
-    config: GraphGeneratorConfig
+    Config = SequentialGeneratorConfig
+    LossConfig = SequentialLossConfig
+    config: SequentialGeneratorConfig
+    # Its decision is the most probable class: an atom that it prefers to stopping is accepted.
+    confidence = 0.0
+    sequential = True
 
-    def __init__(self, config: GraphGeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.classes = AtomClasses(config.groups)
+    def __init__(self, config: SequentialGeneratorConfig) -> None:
+        super().__init__(config)
         self.first_class = 0 if config.stop_feature else 1
 
         nodes, graphs, attention = config.node_channels, config.graph_channels, config.attention_channels
@@ -122,26 +125,40 @@ class GraphGenerator(Pretrained):
         self.position_head.reset_parameters()
         self.bond_head.reset_parameters()
 
+    def make_loss(self, config: SequentialLossConfig | None = None) -> SequentialLoss:
+        return SequentialLoss(self.classes, self.config.z_min, config)
+
+    def propose(self, graphs: Sequence[AFMData], views: int = 1) -> list[Proposal]:
+        self.check_views(views)
+        batch = Batch.from_data_list(
+            [
+                AFMData(
+                    z=g.z, pos=g.pos, edge_index=g.edge_index, reference=g.reference, simulated=g.simulated
+                )
+                for g in graphs
+            ]
+        )
+        out = StepPrediction(*(part.cpu() for part in self(batch.to(next(self.parameters()).device))))
+        probabilities = out.class_logits.softmax(-1)
+        check_finite("model: prediction", torch.cat([probabilities, out.pos], dim=1))
+        bonds = out.edge_logits.sigmoid().split([len(g.z) for g in graphs])
+        return [self._proposal(*parts) for parts in zip(probabilities, out.pos[:, None], bonds, strict=True)]
+
+    def _proposal(self, probabilities: Tensor, pos: Tensor, bonds: Tensor) -> Proposal:
+        stop, others = probabilities[:1], probabilities[None, 1:]
+        atom = AFMData(
+            z=self.classes.representative(others.argmax(dim=1) + 1),
+            pos=pos,
+            charge=torch.zeros(1),
+            class_probabilities=others / others.sum(dim=1, keepdim=True),
+            confidence=1 - stop,
+        )
+        return Proposal(atom, float(stop), int(probabilities.argmax()) == 0, bonds[None])
+
     def forward(self, data: AFMData | Batch) -> StepPrediction:
-        # Mutants of one molecule come one after the other with the same reference stack: it is encoded once.
-        stack = data.reference
-        first = torch.ones(len(stack), dtype=torch.bool, device=stack.device)
-        first[1:] = (stack[1:] != stack[:-1]).flatten(1).any(1)
-        features = self.encode_reference(stack[first])
-        if not first.all():
-            features = tuple(f[first.cumsum(0) - 1] for f in features)
-        return self.step(features, data)
-
-    def encode_reference(self, stack: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of normalised reference stacks ``[B, 1, Z, Y, X]``. They do not depend on the graph:
-        compute them once a generation, or once for all graphs of one molecule (B = 1)."""
-        check_shape("reference", stack, (None, 1, *self.config.scan.shape))
-        return self.reference_encoder.trunk(stack)
-
-    def step(self, features: Sequence[Tensor], data: AFMData | Batch) -> StepPrediction:
-        """The prediction for graphs with their ``simulated`` stacks, given ``encode_reference`` of their
-        reference stacks."""
-        check_shape("simulated", data.simulated, (None, 1, *self.config.scan.shape))
+        for name in ("reference", "simulated"):
+            check_shape(name, data[name], (None, 1, *self.config.scan.shape))
+        features = self._encode(data)
         num_graphs = data.simulated.size(0)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
 
@@ -164,3 +181,15 @@ class GraphGenerator(Pretrained):
             new = self.node_encoder(torch.cat([pos, probabilities], dim=-1))
             edge_logits = self.bond_head(self.conv(h, data.edge_index), new, batch)
         return StepPrediction(class_logits, pos, edge_logits)
+
+    def _encode(self, data: AFMData | Batch) -> tuple[Tensor, ...]:
+        """Feature maps of the reference stacks. Graphs of one molecule come one after the other with the same
+        stack, which is encoded once."""
+        stack = data.reference
+        first = torch.ones(len(stack), dtype=torch.bool, device=stack.device)
+        if "reference_id" in data:
+            first[1:] = data.reference_id[1:] != data.reference_id[:-1]
+        else:
+            first[1:] = (stack[1:] != stack[:-1]).flatten(1).any(1)
+        features = self.reference_encoder.trunk(stack[first])
+        return features if first.all() else tuple(f[first.cumsum(0) - 1] for f in features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,74 +10,35 @@ from torch.nn import Conv2d, Linear
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 
-from torch_afm.config import Scan
+from torch_afm.config import SpatialGeneratorConfig, SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.data.bonds import BOND_TOLERANCE
-from torch_afm.elements import ORGANIC, AtomClasses, covalent_radius
-from torch_afm.models.pretrained import Pretrained
+from torch_afm.elements import covalent_radius
+from torch_afm.models.base import Generator, Proposal, Revision
+from torch_afm.models.peaks import find_atoms
+from torch_afm.models.views import predict_views
 from torch_afm.nn import (
     GatedAggregation,
     GatedUNet,
     GraphHead,
     MapGrid,
+    SpatialLoss,
     SpatialPrediction,
     StepPrediction,
     class_planes,
 )
-from torch_afm.utils import InputError, check_shape
+from torch_afm.utils import check_shape
 
 #: Bounds of predicted log-variances: standard deviations from 0.02 to 2.7 Å.
 LOG_VAR = (-8.0, 2.0)
 
-_SCAN = Scan(pixels=(64, 64))
-_MAPS = 7  # a plane: heat, three coordinates, three log-variances
+#: Confidence of the least certain atoms that are proposed.
+MIN_CONFIDENCE = 0.15
+
+_MAPS = 7  # a plane: heatmap, three coordinates, three log-variances
 
 
-@dataclass(frozen=True)
-class SpatialGeneratorConfig:
-    """The network of :class:`SpatialGenerator`; the defaults are the preset ``spatial``.
-
-    Args:
-        scan: the scan that both stacks come from.
-        groups: elements of each atom class, as in :class:`torch_afm.elements.AtomClasses`.
-        z_min: depth in Å of the surface cut below the top atom at z = 0: atoms above it are the answer.
-        z_context: depth in Å down to which atoms are predicted, as context of the answer.
-        stride: pixels of the stacks for one of the maps, along x and y.
-        channels: channels of the levels of the U-Net, finest first.
-        query_channels: size of the graph encoding that steers the gates.
-        sigma: width in Å of the Gaussians that atoms are painted with, and are learnt as.
-        difference: give the network the difference of the two stacks, besides both.
-        painting: paint the graph so far into the image plane.
-    """
-
-    scan: Scan = _SCAN
-    groups: tuple[tuple[str, ...], ...] = tuple((symbol,) for symbol in ORGANIC)
-    z_min: float = -0.7
-    z_context: float = -3.0
-    stride: int = 2
-    channels: tuple[int, ...] = (48, 80, 112, 128)
-    query_channels: int = 32
-    sigma: float = 0.5
-    difference: bool = True
-    painting: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.z_context <= self.z_min < 0:
-            raise InputError(
-                f"z_min, z_context: expected z_context <= z_min < 0 Å, got {self.z_min} and {self.z_context}"
-            )
-        if self.stride not in (1, 2, 4) or not self.channels or not self.sigma > 0:
-            raise InputError(
-                "stride, channels, sigma: expected 1, 2 or 4, a level at least, and a positive width, "
-                f"got {self.stride}, {self.channels} and {self.sigma}"
-            )
-        multiple = self.stride * 2 ** (len(self.channels) - 1)
-        if any(n % multiple for n in self.scan.pixels):
-            raise InputError(f"scan: expected pixels in multiples of {multiple}, got {self.scan.pixels}")
-        AtomClasses(self.groups)
-
-
-class SpatialGenerator(Pretrained):
+class SpatialGenerator(Generator):
     r"""A generator that keeps the geometry of the image: reference and simulated stack and the graph so far
     in, maps of **all** missing atoms out.
 
@@ -100,38 +61,39 @@ class SpatialGenerator(Pretrained):
     plane (:meth:`~torch_afm.nn.MapGrid.paint`) and, by :class:`~torch_afm.nn.GatedAggregation`, as the query
     of its gates. For each plane (hydrogen; all heavier elements) and map pixel there is a logit :math:`\ell`
     that an atom is missing there, its position :math:`\boldsymbol{\mu}` in Å and the log-variance
-    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom is of it. Of the atoms of
-    the graph so far, :class:`~torch_afm.nn.GraphHead` tells the bonds, where they really are, and whether.
+    :math:`\mathbf{s}` of each coordinate, and for each class how likely the atom belongs to it. Of the atoms
+    of the graph so far, :class:`~torch_afm.nn.GraphHead` gives the bonds, where they really are, and whether.
     Atoms are predicted down to :obj:`z_context`; those below :obj:`z_min` are context.
 
     Args:
         config (SpatialGeneratorConfig): The network, and the scan that it expects.
 
     Shapes:
-        - **input:** graphs with :obj:`z`, :obj:`pos` and normalised stacks :obj:`reference` and
+        - **input:** graphs with :obj:`z`, :obj:`pos` and normalized stacks :obj:`reference` and
           :obj:`simulated` :math:`(B, 1, Z, Y, X)`, batched or a single one
         - **output:** :class:`~torch_afm.nn.SpatialPrediction`
     """
 
     Config = SpatialGeneratorConfig
+    LossConfig = SpatialLossConfig
     config: SpatialGeneratorConfig
+    # The best F1 of the weights ``spatial`` on validation molecules.
+    confidence = 0.45
 
     def __init__(self, config: SpatialGeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.classes = AtomClasses(config.groups)
+        super().__init__(config)
         self.grid = MapGrid.from_scan(config.scan, config.stride)
-        kinds, width, query = len(config.groups), config.channels[0], config.query_channels
-        self.node_encoder = Linear(3 + kinds, query)
+        num_classes, width, query = len(config.groups), config.channels[0], config.query_channels
+        self.node_encoder = Linear(3 + num_classes, query)
         self.readout = GatedAggregation(query, query, query)
         self.planes = class_planes(self.classes)
         self.num_planes = int(self.planes.max()) + 1
-        images, painted = 2 + config.difference, (kinds + 1) * config.painting
+        images, painted = 2 + config.difference, (num_classes + 1) * config.painting
         self.unet = GatedUNet(images * config.scan.n_slices, painted, config.channels, query, config.stride)
         self.head = Conv2d(width, _MAPS * self.num_planes, 1)
-        self.kind_head = Conv2d(width, kinds, 1)
+        self.kind_head = Conv2d(width, num_classes, 1)
         self.stop_head = MLP([2 * width + self.num_planes, 32, 1], norm=None)
-        self.graph_head = GraphHead(width + kinds + 1)
+        self.graph_head = GraphHead(width + num_classes + 1)
 
         self.reset_parameters()
 
@@ -148,19 +110,41 @@ class SpatialGenerator(Pretrained):
         bias[:, 0] = -3.0
         bias[:, 4:] = -2.0
 
+    @property
+    def views(self) -> tuple[int, ...]:
+        """One; four mirror images and half turns; on a square also those turned by a quarter."""
+        (height, width), (x, y) = self.grid.shape, self.grid.pitch
+        return (1, 4, 8) if height == width and abs(x - y) <= 1e-6 else (1, 4)
+
+    def make_loss(self, config: SpatialLossConfig | None = None) -> SpatialLoss:
+        return SpatialLoss(self.classes, self.grid, self.config.z_min, self.config.sigma, config)
+
+    def propose(self, graphs: Sequence[AFMData], views: int = 1) -> list[Proposal]:
+        outs = predict_views(self, graphs, self.check_views(views))
+        return [self._proposal(graph, out) for graph, out in zip(graphs, outs, strict=True)]
+
+    def _proposal(self, graph: AFMData, out: SpatialPrediction) -> Proposal:
+        atoms = find_atoms(out, self.grid, self.classes, MIN_CONFIDENCE)
+        stop = float(out.stop.sigmoid())
+        of_graph = out.graph
+        revised = Revision(
+            graph.pos + of_graph.move, of_graph.real.sigmoid(), of_graph.pairs, of_graph.bond.sigmoid()
+        )
+        return Proposal(atoms, stop, stop > 0.5, revised=revised, maps=out.heatmap[0].sigmoid())
+
     def forward(self, data: AFMData | Batch) -> SpatialPrediction:
         for name in ("reference", "simulated"):
             check_shape(name, data[name], (None, 1, *self.config.scan.shape))
         reference, simulated = data.reference[:, 0], data.simulated[:, 0]
-        num_graphs, kinds = len(simulated), len(self.config.groups)
+        num_graphs, num_classes = len(simulated), len(self.config.groups)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
         label = self.classes.of(data.z) - 1
 
         with torch.autocast(simulated.device.type, enabled=False):
-            one_hot = torch.nn.functional.one_hot(label, kinds)
+            one_hot = torch.nn.functional.one_hot(label, num_classes)
             nodes = self.node_encoder(torch.cat([data.pos, one_hot], dim=-1)).relu()
             query = self.readout(nodes, batch, dim_size=num_graphs)
-            painted = self.grid.paint(data.pos, label, batch, num_graphs, kinds, self.config.sigma)
+            painted = self.grid.paint(data.pos, label, batch, num_graphs, num_classes, self.config.sigma)
         if not self.config.painting:
             painted = painted[:, :0]
         images = [reference, simulated]
@@ -171,49 +155,51 @@ class SpatialGenerator(Pretrained):
         with torch.autocast(simulated.device.type, enabled=False):
             features = features.float()
             maps = self.head(features).unflatten(1, (self.num_planes, _MAPS))
-            heat, kind = maps[:, :, 0], self.kinds(features)
-            pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heat.amax(dim=(2, 3))]
+            heatmap, class_logits = maps[:, :, 0], self.class_logits(features)
+            pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heatmap.amax(dim=(2, 3))]
             stop = self.stop_head(torch.cat(pooled, dim=1)).squeeze(1)
             atoms = self.grid.sample(features, data.pos, batch)
-            said = self.graph_head(torch.cat([atoms, data.pos[:, 2:], one_hot], dim=-1), data.pos, batch)
-            said = said._replace(move_log_var=said.move_log_var.clamp(*LOG_VAR))
-        return SpatialPrediction(heat, kind, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, said)
+            graph = self.graph_head(torch.cat([atoms, data.pos[:, 2:], one_hot], dim=-1), data.pos, batch)
+            graph = graph._replace(move_log_var=graph.move_log_var.clamp(*LOG_VAR))
+        return SpatialPrediction(
+            heatmap, class_logits, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, graph
+        )
 
-    def kinds(self, features: Tensor) -> Tensor:
+    def class_logits(self, features: Tensor) -> Tensor:
         """Log-probability of each class among those of its plane, ``[B, K, Y, X]``."""
         logits = self.kind_head(features)
-        kind = torch.empty_like(logits)
+        class_logits = torch.empty_like(logits)
         for plane in range(self.num_planes):
-            own = self.planes == plane
-            kind[:, own] = logits[:, own].log_softmax(dim=1)
-        return kind
+            members = self.planes == plane
+            class_logits[:, members] = logits[:, members].log_softmax(dim=1)
+        return class_logits
 
-    def step(self, data: AFMData | Batch) -> StepPrediction:
-        """The most certain missing visible atom of each graph, said as a :class:`GraphGenerator` would say
-        it, so that the tables of single-atom steps are made of either network. Its bonds are those that
-        distances make likely (:func:`~torch_afm.data.covalent_bonds`)."""
+    def predict_step(self, data: AFMData | Batch) -> StepPrediction:
+        """The most certain missing visible atom of each graph in the form of a
+        :class:`~torch_afm.models.SequentialGenerator`, so that both compare in tables of single-atom steps.
+        Its bonds are those that distances make likely (:func:`~torch_afm.data.covalent_bonds`)."""
         out = self(data)
-        num_graphs, width = len(out.heat), self.grid.shape[1]
-        shown = out.heat.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
-        best, size = shown.argmax(dim=1), out.heat[0, 0].numel()
+        num_graphs, width = len(out.heatmap), self.grid.shape[1]
+        shown = out.heatmap.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
+        best, size = shown.argmax(dim=1), out.heatmap[0, 0].numel()
         plane, pixel = best // size, best % size
         graph, row, column = torch.arange(num_graphs, device=plane.device), pixel // width, pixel % width
-        x, y = self.grid.axes(out.heat)
+        x, y = self.grid.axes(out.heatmap)
         pos = out.position[graph, plane, :, row, column] + torch.stack(
             [x[column], y[row], 0 * x[column]], dim=1
         )
 
         ended = out.stop.sigmoid()[:, None]
-        own = self.planes.to(plane.device) == plane[:, None]
-        kind = out.kind[graph, :, row, column].exp() * own
-        shares = torch.cat([ended, (1 - ended) * kind], dim=1)
+        in_plane = self.planes.to(plane.device) == plane[:, None]
+        probability = out.class_logits[graph, :, row, column].exp() * in_plane
+        shares = torch.cat([ended, (1 - ended) * probability], dim=1)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
-        new = self.classes.representative(kind.argmax(dim=1) + 1)[batch]
-        reach = out.heat.new_tensor(
+        new = self.classes.representative(probability.argmax(dim=1) + 1)[batch]
+        reach = out.heatmap.new_tensor(
             [
                 covalent_radius(a) + covalent_radius(b) + BOND_TOLERANCE
                 for a, b in zip(new.tolist(), data.z.tolist(), strict=True)
             ]
         )
-        apart = (data.pos - pos[batch]).norm(dim=1)
-        return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - apart) / 0.1)
+        distance = (data.pos - pos[batch]).norm(dim=1)
+        return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - distance) / 0.1)

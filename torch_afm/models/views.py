@@ -1,0 +1,130 @@
+"""Predictions of a spatial generator as means over symmetric images of a graph."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import Batch
+
+from torch_afm.data import AFMData
+from torch_afm.nn import GraphOutput, SpatialPrediction
+from torch_afm.symmetry import Symmetry
+from torch_afm.utils import check_finite
+
+
+def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> list[SpatialPrediction]:
+    r"""The network's predictions for ``graphs``, all passed through it at once: the mean over ``views``
+    mirror images and quarter turns of each (:meth:`torch_afm.symmetry.Symmetry.group`).
+
+    The physics knows no handedness and no compass, and a mirrored scan is a scan of the mirrored molecule
+    with a mirrored tip; a network that was not made so knows this only by and large, so what differs between
+    the views is its error. Logits, positions and variances are averaged, and the probabilities of the
+    classes.
+
+    Args:
+        model: the network, in evaluation mode; it gives a :class:`~torch_afm.nn.SpatialPrediction`.
+        graphs: graphs with normalized stacks.
+        views: 1, 4 (mirror images along x and y, and both) or, on a square, 8 (those turned by a quarter,
+            too).
+
+    Raises:
+        InputError: for a network that predicts no finite numbers.
+    """
+    group = Symmetry.group(views)
+    batch = Batch.from_data_list([_turned(graph, symmetry) for symmetry in group for graph in graphs])
+    out = model(batch.to(next(model.parameters()).device))
+    for name in ("heatmap", "class_logits", "position", "log_var", "stop"):
+        check_finite(f"model: {name}", getattr(out, name))
+    parts = _split(out, batch.ptr.tolist())
+    n = len(graphs)
+    return [
+        _mean([_restored(parts[k * n + i], symmetry.inverse) for k, symmetry in enumerate(group)])
+        for i in range(n)
+    ]
+
+
+def _turned(graph: AFMData, symmetry: Symmetry) -> AFMData:
+    return AFMData(
+        z=graph.z,
+        pos=symmetry.vectors(graph.pos),
+        reference=symmetry.image(graph.reference),
+        simulated=symmetry.image(graph.simulated),
+    )
+
+
+def _restored(out: SpatialPrediction, inverse: Symmetry) -> SpatialPrediction:
+    """A prediction for a turned graph as one for the graph itself."""
+    heatmap, class_logits, position, log_var = (
+        inverse.image(m) for m in (out.heatmap, out.class_logits, out.position, out.log_var)
+    )
+    graph = out.graph._replace(
+        move=inverse.vectors(out.graph.move), move_log_var=inverse.variances(out.graph.move_log_var)
+    )
+    return SpatialPrediction(
+        heatmap,
+        class_logits,
+        _of_maps(inverse.vectors, position),
+        _of_maps(inverse.variances, log_var),
+        out.stop,
+        graph,
+    )
+
+
+def _of_maps(change: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
+    """``change`` of the vectors in maps ``[1, P, 3, Y, X]``."""
+    return change(maps.movedim(2, -1)).movedim(-1, 2)
+
+
+def _split(out: SpatialPrediction, ptr: list[int]) -> list[SpatialPrediction]:
+    """The predictions of a batch, one by one, on the CPU."""
+    maps = [part.cpu() for part in out[:5]]
+    graph = GraphOutput(*(part.cpu() for part in out.graph))
+    parts = []
+    for i, (begin, end) in enumerate(itertools.pairwise(ptr)):
+        inside = (graph.pairs[0] >= begin) & (graph.pairs[0] < end)
+        atoms = slice(begin, end)
+        part = GraphOutput(
+            graph.pairs[:, inside] - begin,
+            graph.bond[inside],
+            graph.move[atoms],
+            graph.move_log_var[atoms],
+            graph.real[atoms],
+        )
+        heatmap, class_logits, position, log_var, stop = (m[i : i + 1] for m in maps)
+        parts.append(SpatialPrediction(heatmap, class_logits, position, log_var, stop, part))
+    return parts
+
+
+def _mean(outs: Sequence[SpatialPrediction]) -> SpatialPrediction:
+    if len(outs) == 1:
+        return outs[0]
+
+    def mean(name: str) -> Tensor:
+        return torch.stack([getattr(out, name) for out in outs]).mean(dim=0)
+
+    def share(parts: Sequence[Tensor]) -> Tensor:
+        """Logarithm of the mean of what these are the logarithms of."""
+        return torch.stack(list(parts)).logsumexp(dim=0) - torch.tensor(float(len(parts))).log()
+
+    graphs = [out.graph for out in outs]
+    # A pair at the cutoff itself may be one in some views only.
+    n, pairs = len(graphs[0].real), graphs[0].pairs
+    total, count = torch.zeros(2, n, n)
+    for graph in graphs:
+        total[tuple(graph.pairs)] += graph.bond
+        count[tuple(graph.pairs)] += 1
+    graph = GraphOutput(
+        pairs,
+        total[tuple(pairs)] / count[tuple(pairs)],
+        torch.stack([graph.move for graph in graphs]).mean(dim=0),
+        share([graph.move_log_var for graph in graphs]),
+        torch.stack([graph.real for graph in graphs]).mean(dim=0),
+    )
+    class_logits, log_var = (
+        share([getattr(out, name) for out in outs]) for name in ("class_logits", "log_var")
+    )
+    return SpatialPrediction(mean("heatmap"), class_logits, mean("position"), log_var, mean("stop"), graph)
