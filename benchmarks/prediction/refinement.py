@@ -33,7 +33,8 @@ from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.elements import covalent_radius
 from torch_afm.generation import RefinementResult, RefinementSettings, generate, refine
-from torch_afm.metrics import bootstrap, match_atoms
+from torch_afm.metrics import match_atoms
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.transforms import Orient, RandomTip, best_rotations

@@ -118,7 +118,7 @@ def distances(
                         "feature": name,
                         "model": model,
                         "values": entry["prediction"],
-                        **entry["distances"]["wasserstein"]["normalised"],
+                        **entry["distances"]["wasserstein"]["normalized"],
                     }
                 )
     return rows

@@ -59,7 +59,7 @@ def molecules(part: str, quick: bool = False) -> list[tuple[int, AFMData]]:
 
 
 def rendered(folder: Path, part: str, quick: bool = False) -> Tensor:
-    """Simulated stacks of a part, normalised, ``[N, 1, Z, Y, X]``; ``folder`` keeps them."""
+    """Simulated stacks of a part, normalized, ``[N, 1, Z, Y, X]``; ``folder`` keeps them."""
     rotations = (QUICK if quick else SIZES)[part][1]
     config = CacheConfig(scan=SpatialGeneratorConfig().scan, rotations=rotations, candidates=_CANDIDATES)
     write_cache(folder, [molecule for _, molecule in molecules(part, quick)], config)

@@ -26,8 +26,15 @@ from benchmarks.common import table, write
 from benchmarks.style.domains import GAMMA, SIZES, rendered, stand_in, to_scale
 from torch_afm.datasets import build_training_set
 from torch_afm.functional import normalize_slices
-from torch_afm.metrics import bootstrap, frechet_distance, image_features, wasserstein
-from torch_afm.metrics.images import RandomConvolutions, content_preservation, physical_features
+from torch_afm.metrics.distributions import wasserstein
+from torch_afm.metrics.images import (
+    RandomConvolutions,
+    content_preservation,
+    frechet_distance,
+    image_features,
+    physical_features,
+)
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.models import StyleTranslator
 from torch_afm.style import evaluate_translation, read_stacks
 from torch_afm.train import StyleConfig, train_style
@@ -80,7 +87,7 @@ def main() -> None:
         settings |= {"chosen": choice, "train_cpu_s": seconds, "targets": _TARGETS}
         command = "python -m benchmarks.style.standin" + f" --context {args.context}" * (args.context > 0)
         name = "style_standin" + f"_context{args.context}" * (args.context > 0)
-        path = write(name, command, rows + rows_back, settings, ("torch", "lightning", "torchmetrics"))
+        path = write(name, command, rows + rows_back, settings, ("torch", "lightning"))
         print(f"wrote {path.name}")
 
 

@@ -258,7 +258,7 @@ def summary(name: str, runs: list[list[dict[str, Any]]], reference: list[AFMData
         "recall": recall,
         "error": error,
         "error_interval": ends[3],
-        "distances": {key: found[key]["distances"]["wasserstein"]["normalised"] for key in FEATURES},
+        "distances": {key: found[key]["distances"]["wasserstein"]["normalized"] for key in FEATURES},
     }
 
 

@@ -6,7 +6,7 @@ an image, and how good predictions are on surfaces that no weights were trained 
 - ``structure``: distances between the local order of generated layers and that of theory (needs the public
   data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals over structures and the floor,
   theory split in halves.
-- ``background``: how much the normalised stack of a window changes without the metal, and without what lies
+- ``background``: how much the normalized stack of a window changes without the metal, and without what lies
   farther than some distances beyond the window: root mean squares, in standard deviations of a slice.
 - ``prediction``: windows of the generated test surfaces, and of theory where there are the data, imaged by a
   randomly moved tip that the generator does not know of; intervals over surfaces.
@@ -87,7 +87,7 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
         distance = "sliced" if name in PAIRS else "wasserstein"
         only = [[{name: one[name]} for one in part] for part in (ours, theirs)]
         entry = compare(*only, (distance,), n=200).features[name]
-        numbers = entry["distances"][distance]["normalised"]
+        numbers = entry["distances"][distance]["normalized"]
         first, second = (np.concatenate([one[name] for one in part]) for part in (ours, theirs))
         rows.append(
             {
@@ -232,7 +232,7 @@ STRUCTURE = {
     "feature": lambda r: r["feature"],
     "values generated / theory": lambda r: f"{r['generated']} / {r['theory']}",
     "means": lambda r: f"{_list(r['mean_generated'])} / {_list(r['mean_theory'])}",
-    "normalised distance": lambda r: (
+    "normalized distance": lambda r: (
         f"{r['kind']} {r['distance']:.3f} ({_list(r['interval']).replace(',', ' to')})"
     ),
     "floor": lambda r: _list(r["floor"]),

@@ -17,7 +17,8 @@ from torch_afm.generation import predict, session
 from torch_afm.generation.chemistry import sanitize
 from torch_afm.generation.outcome import FILES, check_folder
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.ppm import ProbeParticleModel, place
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError

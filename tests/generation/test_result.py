@@ -8,7 +8,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import Prediction
 from torch_afm.generation.atoms import no_atoms
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.models import Proposal, Step
 
 CLASSES = AtomClasses()

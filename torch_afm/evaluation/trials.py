@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +18,7 @@ from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.result import Prediction
 from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
-from torch_afm.metrics.record import score_molecule
+from torch_afm.metrics.molecules import MoleculeRecord, score_molecule
 from torch_afm.ppm import Renderer, place
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Orient, RandomTip, best_rotations
@@ -97,9 +95,9 @@ def score_trial(
     z_min: float,
     z_context: float | None = None,
     seconds: float | None = None,
-) -> dict[str, Any]:
-    """Everything that is known of a prediction (:func:`torch_afm.metrics.score_molecule`), with its image by
-    the tip of the reference.
+) -> MoleculeRecord:
+    """Everything that is known of a prediction (:func:`torch_afm.metrics.molecules.score_molecule`), with its
+    image by the tip of the reference.
 
     Args:
         trial: what was to be predicted.
@@ -180,13 +178,13 @@ def evaluate_predictions(
                     prediction = predict(trial.reference, renderer, trial.z_top)
                 seconds = time.perf_counter() - start
                 scores = score_trial(trial, prediction, renderer, classes, z_min, z_context, seconds)
-                records[name] = json.loads(json.dumps(scores))
+                records[name] = scores.to_dict()
             if file is not None:
                 append_record(Path(file), {"molecule": number, "records": records})
         elif not pipelines.keys() <= records.keys():
             raise InputError(f"file: expected records of {', '.join(pipelines)}, got others in {file}")
         for name in pipelines:
-            metrics[name].add(records[name])
+            metrics[name].add(MoleculeRecord.from_dict(records[name]))
     return metrics
 
 

@@ -81,7 +81,7 @@ class SpatialGenerator(Generator):
 
     def __init__(self, config: SpatialGeneratorConfig) -> None:
         super().__init__(config)
-        self.grid = MapGrid.of(config.scan, config.stride)
+        self.grid = MapGrid.from_scan(config.scan, config.stride)
         num_classes, width, query = len(config.groups), config.channels[0], config.query_channels
         self.node_encoder = Linear(3 + num_classes, query)
         self.readout = GatedAggregation(query, query, query)

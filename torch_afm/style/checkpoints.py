@@ -74,7 +74,7 @@ def evaluate_translation(
         of at least 32 pixels.
 
     Raises:
-        InputError: for other shapes, a NaN, or where torchmetrics is not installed.
+        InputError: for other shapes, or a NaN.
     """
     distances: dict[str, float] = {}
     floors: dict[str, float] = {}

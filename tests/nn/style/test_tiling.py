@@ -1,3 +1,5 @@
+"""Images in pieces."""
+
 import pytest
 import torch
 

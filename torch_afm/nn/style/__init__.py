@@ -1,8 +1,7 @@
 """Layers of style translation: generator, discriminator, images of any size."""
 
-from torch_afm.nn.style.patch_discriminator import PatchDiscriminator
+from torch_afm.nn.style.networks import PatchDiscriminator, ResnetGenerator
 from torch_afm.nn.style.pix2pix import load_pix2pix_state_dict
-from torch_afm.nn.style.resnet_generator import ResnetGenerator
 from torch_afm.nn.style.tiling import slice_windows, translate_tiled
 
 __all__ = [

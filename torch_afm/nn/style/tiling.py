@@ -1,4 +1,4 @@
-"""Stacks through a network of images: slices with their neighbors, images of any size."""
+"""Images in pieces: overlapping tiles, and slices with their neighbors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torch_afm.nn.style.resnet_generator import MIN_SIDE
+from torch_afm.nn.style.networks import MIN_SIDE
 from torch_afm.utils import InputError
 
 #: Sides that the network takes are multiples of this.
