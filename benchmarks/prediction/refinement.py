@@ -35,7 +35,7 @@ from torch_afm.elements import covalent_radius
 from torch_afm.generation import RefinementResult, RefinementSettings, generate_spatial, refine
 from torch_afm.metrics import bootstrap, match_atoms
 from torch_afm.models import SpatialGenerator, load_generator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 
 #: Å: surface cut, offset of the oracle case, cutoff of the pairs, rms thickness below which a molecule is
@@ -127,8 +127,8 @@ def oracle(truth: AFMData, index: int, ppm: ProbeParticleModel, noise: float) ->
     start = truth.clone()
     start.pos = truth.pos + OFF * off / off.norm(dim=1, keepdim=True) * visible[:, None]
     start.sigma = (OFF / 3**0.5) * visible[:, None].float().expand(-1, 3)
-    z_top = float(place(truth, ppm.scan, ppm.tip))
-    stack = _noisy(ppm.render(truth, z_top=z_top), noise, generator)
+    z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
+    stack = _noisy(ppm(truth, z_top=z_top), noise, generator)
     begun = time.process_time()
     result = refine(start, stack, ppm, z_top, settings=RefinementSettings.known(), starts=3, seed=index)
     pairs = visible.nonzero().flatten()
@@ -140,8 +140,8 @@ def real(
 ) -> dict[str, Any]:
     """From the predictor's output."""
     moved = RandomTip().draw(np.random.default_rng((1, index)))
-    z_top = float(place(truth, ppm.scan, ppm.tip))
-    clean = ppm.render(truth, tip=MoveTip(**moved)(ppm.tip), z_top=z_top + moved["distance"])
+    z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
+    clean = ppm(truth, tip=MoveTip(**moved)(ppm.tip), z_top=z_top + moved["distance"])
     stack = _noisy(clean, noise, torch.Generator().manual_seed(index))
     found = generate_spatial(model, stack, ppm, z_top)
     if not len(found.graph.z):
@@ -173,7 +173,7 @@ def _row(
         "after": after,
         "fit": fit,
         "sigma": float(result.sigma[pred].square().sum(1).mean().sqrt()) if len(pred) else None,
-        "helped": result.helped,
+        "helped": result.accepted,
         "loss_before": result.loss_before,
         "loss_after": result.loss_after,
         "added": len(result.added.z),

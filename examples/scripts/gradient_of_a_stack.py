@@ -4,12 +4,12 @@ import torch
 
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import NormalizeSlices
 
 molecule = from_smiles("c1ccccc1")
 ppm = ProbeParticleModel(Scan(pixels=(24, 24), window=((-5, 5), (-5, 5))))
-z_top = place(molecule, ppm.scan, ppm.tip)
+z_top = anchor_height(molecule, ppm.scan, ppm.tip)
 normalize = NormalizeSlices()
 with torch.no_grad():
     target = normalize(ppm(molecule, z_top=z_top))

@@ -81,7 +81,7 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
     scan = Scan(pixels=(20, 20), window=((-4.0, 4.0), (-4.0, 4.0)), n_slices=4, dz=0.2, n_oscillation=5)
     z_top = data.meta["z_top"]
     truth = molecule_of(data.meta["atoms"])
-    image = ProbeParticleModel(scan, TIP).render(truth, z_top=z_top)[0].numpy()
+    image = ProbeParticleModel(scan, TIP)(truth, z_top=z_top)[0].numpy()
     # As a microscope tells it: arbitrary units, heights of its own.
     meta = {"unit": "arbitrary", "measured": 3}
     scanned = AFMStack(5 * image + 3, scan.x, scan.y, -30 - 0.2 * np.arange(4.0), meta)

@@ -18,7 +18,7 @@ from torch_afm.data import AFMData
 from torch_afm.generation import Look, tiles
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
 from torch_afm.models import SpatialGenerator, SpatialGeneratorConfig
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.progress import StatusLine
 from torch_afm.testing import benzene
 
@@ -48,8 +48,8 @@ def wide() -> AFMStack:
     molecule.pos = molecule.pos + MIDDLE
     window = ((0.0, (N - 1) * PITCH),) * 2
     scan = dataclasses.replace(SCAN, window=window, pixels=(N, N), n_slices=13)
-    height = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), scan, Tip())) + 1.1
-    stack = ProbeParticleModel(scan).render(molecule, z_top=height)[0].numpy()
+    height = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), scan, Tip())) + 1.1
+    stack = ProbeParticleModel(scan)(molecule, z_top=height)[0].numpy()
     meta = {"z_top": height, "scan": to_dict(scan), "tip": to_dict(Tip())}
     return AFMStack(stack, scan.x, scan.y, scan.slice_heights(height), meta)
 
@@ -289,8 +289,8 @@ def test_interrupted_work_says_so_and_leaves_no_folder(pictures, tmp_path, capsy
 
 def test_an_option_that_changes_nothing_changes_nothing(tmp_path):
     """A stack on the model's grid at a known height, by both routes, refined."""
-    z_top = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
-    stack = ProbeParticleModel(SCAN).render(benzene(), z_top=z_top)[0].numpy()
+    z_top = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+    stack = ProbeParticleModel(SCAN)(benzene(), z_top=z_top)[0].numpy()
     meta = {"z_top": z_top, "scan": to_dict(SCAN), "tip": to_dict(Tip())}
     write_stack(tmp_path / "m.npz", AFMStack(stack, SCAN.x, SCAN.y, SCAN.slice_heights(z_top), meta))
     told = []

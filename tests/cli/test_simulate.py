@@ -15,7 +15,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.io import read_stack, write_xyz
 from torch_afm.io.structures import FORMATS
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Two atoms off the centre, not on one height, charged.
 ATOMS = AFMData(
@@ -38,7 +38,7 @@ def test_a_file_as_a_user_runs_it(cli, tmp_path):
     stack = read_stack(out)
     scan, tip = Scan(pixels=(24, 20), n_slices=4), Tip(tilt=(0.3, -0.1))
     moved = AFMData(z=ATOMS.z, charge=ATOMS.charge, pos=torch.tensor([[-0.5, -0.5, 0.0], [0.5, 0.5, -0.5]]))
-    expected = TorchRenderer(scan, tip).render(moved)[0].numpy()
+    expected = ProbeParticleModel(scan, tip, backend="torch")(moved)[0].numpy()
     assert stack.stack.shape == (1, 4, 20, 24)
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], moved.pos, atol=1e-6)
@@ -102,7 +102,7 @@ def test_positions_as_they_are_and_the_center_of_a_window_elsewhere(tmp_path):
     stack = _simulated(tmp_path, tmp_path / "co.xyz", "--position", "as-is", *window)
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], ATOMS.pos, atol=1e-6)
     scan = Scan(window=((0, 10), (0, 6)), pixels=(8, 6), n_slices=2)
-    expected = TorchRenderer(scan).render(ATOMS)[0].numpy()
+    expected = ProbeParticleModel(scan, backend="torch")(ATOMS)[0].numpy()
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     assert stack.z[0] == pytest.approx(stack.meta["z_top"] - scan.dz * (scan.n_oscillation - 1) / 2)
     centered = _simulated(tmp_path, tmp_path / "co.xyz", *window).meta["atoms"]

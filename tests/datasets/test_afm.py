@@ -9,7 +9,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import from_smiles
 from torch_afm.datasets import AFMDataset
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices, Orient, RandomTip
 from torch_afm.utils import InputError
 
@@ -34,11 +34,11 @@ def _same(a, b):
 def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, known):
     dataset = _dataset(molecules, augment=False, keep_deep=known, true_elements=known)
     dataset.random_tip = RandomTip(radius=0.0, distance=0.0)
-    render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
+    render = ProbeParticleModel(SCAN, Tip(), dtype=torch.float64, backend="torch")
     for i in (0, 5, 10):
         sample = dataset[i]
         whole = Orient(Rotation.from_quat(dataset.quaternions[i // 4, i % 4]))(molecules[i // 4].clone())
-        expected = NormalizeSlices()(render.render(whole).double())
+        expected = NormalizeSlices()(render(whole).double())
         assert torch.allclose(sample.reference.double(), expected, atol=2e-3)
         # The mutant again, from the targets: present = whole - missing - deep.
         gone = (whole.pos[:, None] == sample.missing_pos[None]).all(-1).any(1)
@@ -49,7 +49,7 @@ def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, kno
         if not known:
             mutant.z = torch.where(mutant.z == 1, 1, 6)
             mutant.charge = torch.zeros_like(mutant.charge)
-        expected = NormalizeSlices()(render.render(mutant, z_top=sample.z_top).double())
+        expected = NormalizeSlices()(render(mutant, z_top=sample.z_top).double())
         assert torch.allclose(sample.simulated.double(), expected, atol=2e-3)
 
 

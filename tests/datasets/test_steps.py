@@ -7,7 +7,7 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import AFMDataset, step_loader
 from torch_afm.datasets.steps import distinct
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import (
     Augment,
     NormalizeSlices,
@@ -95,7 +95,7 @@ def test_shared_references_are_rendered_once(molecules):
 def test_graph_and_stacks_move_together(molecules):
     dataset = _dataset(molecules, augment=Augment(FRAME, ()))
     dataset.random_tip = RandomTip(radius=0.0, distance=0.0)
-    render = TorchRenderer(dataset.final_scan, dtype=torch.float64)
+    render = ProbeParticleModel(dataset.final_scan, dtype=torch.float64, backend="torch")
     for sample in dataset.__getitems__(range(0, 18, 2)):
         record = json.loads(sample.drawn)
         known = dict(record["frame"])["CropSlices"]["count"]
@@ -104,7 +104,7 @@ def test_graph_and_stacks_move_together(molecules):
         mutant = AFMData(z=dataset.classes.representative(dataset.classes.of(sample.z)), pos=sample.pos)
         for stack, graph in ((sample.reference, whole), (sample.simulated, mutant)):
             assert stack.shape == (1, 1, 4, 15, 16) and not stack[:, :, : 4 - known].any()
-            expected = NormalizeSlices()(render.render(graph, z_top=sample.z_top).double())
+            expected = NormalizeSlices()(render(graph, z_top=sample.z_top).double())
             assert torch.allclose(stack[:, :, -known:].double(), expected[:, :, -known:], atol=5e-3)
 
 

@@ -18,7 +18,7 @@ def renderer():
 
 @pytest.fixture(scope="module")
 def reference(renderer):
-    return renderer.render(benzene(), z_top=Z_TOP)
+    return renderer(benzene(), z_top=Z_TOP)
 
 
 def run(model, reference, renderer, **kwargs):

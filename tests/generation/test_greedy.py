@@ -58,7 +58,7 @@ def renderer() -> ProbeParticleModel:
 
 @pytest.fixture
 def reference(renderer: ProbeParticleModel) -> Tensor:
-    return renderer.render(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), z_top=Z_TOP)
+    return renderer(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), z_top=Z_TOP)
 
 
 def run(model, reference, renderer, **kwargs):
@@ -90,7 +90,7 @@ def test_each_step_sees_the_render_of_the_graph_so_far(renderer, reference):
     assert torch.count_nonzero(generation.steps[0].simulated - generation.steps[0].simulated.mean()) == 0
     assert torch.count_nonzero(model.seen[0].simulated) == 0
     for n in (1, 2):
-        expected = renderer.render(AFMData(z=torch.full((n,), 6), pos=atoms[:n]), tip, Z_TOP)
+        expected = renderer(AFMData(z=torch.full((n,), 6), pos=atoms[:n]), tip, Z_TOP)
         assert float(expected.std()) > 0.1
         torch.testing.assert_close(generation.steps[n].simulated, expected)
         torch.testing.assert_close(model.seen[n].simulated, NormalizeSlices()(expected))
@@ -184,7 +184,7 @@ def test_goes_on_where_the_network_puts_an_atom_above_the_probe(renderer, refere
     generation = run(Script((2, (0.0, 0.0, 0.0), ()), (2, (0.0, 0.0, 7.0), ())), reference, renderer)
     assert generation.ended == "stop" and generation.graph.z.numel() == 2
     with pytest.raises(InputError, match="z_top, distance"):
-        renderer.render(generation.graph, z_top=Z_TOP)
+        renderer(generation.graph, z_top=Z_TOP)
 
 
 @pytest.mark.parametrize("z_top", [3.9, -3.0, float("nan")])
@@ -211,7 +211,7 @@ def test_an_untrained_network_end_to_end(untrained):
     water = AFMData(
         z=torch.tensor([8, 1, 1]), pos=torch.tensor([[0, 0, 0], [0.96, 0, -0.1], [-0.24, 0.93, -0.1]])
     )
-    reference = renderer.render(water, z_top=Z_TOP)
+    reference = renderer(water, z_top=Z_TOP)
     first, second = (generate_greedy(untrained, reference, renderer, Z_TOP, max_atoms=3) for _ in range(2))
     assert first.to_dict() == second.to_dict()
     untrained.eval()

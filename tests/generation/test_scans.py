@@ -39,7 +39,7 @@ def moved():
 
 @pytest.fixture
 def reference(moved):
-    return ProbeParticleModel(WIDE).render(moved, z_top=Z_TOP)
+    return ProbeParticleModel(WIDE)(moved, z_top=Z_TOP)
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_an_island_is_centred_and_found_where_it_is(moved, reference):
     assert by_place(generation.graph.z, generation.graph.pos) == by_place(benzene().z, expected)
     assert generation.graph.edge_index.size(1) == 24 and generation.ended == "stop"
     assert generation.simulated.shape == (1, 1, *WIDE.shape)
-    whole = ProbeParticleModel(WIDE).render(AFMData(z=benzene().z, pos=expected), z_top=Z_TOP)
+    whole = ProbeParticleModel(WIDE)(AFMData(z=benzene().z, pos=expected), z_top=Z_TOP)
     torch.testing.assert_close(generation.simulated, whole, atol=1e-3, rtol=1e-3)
     assert found.to_dict()["tiles"][0]["atoms"] == 12 and found.refined == 0 and found.fitted is None
     assert found.calibration(Calibration(sigma=(0.5, 0.5, 0.5))).sigma == (0.5, 0.5, 0.5)
@@ -122,7 +122,7 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
 
 
 def test_it_is_the_same_generation_as_that_of_one_window():
-    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    reference = ProbeParticleModel(SCAN)(benzene(), z_top=Z_TOP)
     found = predict_scan(Known(benzene()), reference, SCAN, Z_TOP, views=1, cover="grid")
     alone = generate_spatial(Known(benzene()), reference, ProbeParticleModel(SCAN), Z_TOP, views=1)
     assert by_place(alone.graph.z, alone.graph.pos) == by_place(
@@ -143,7 +143,7 @@ def test_a_window_moves_to_the_middle_of_what_a_first_look_finds(reference):
 
 def test_one_window_is_what_the_model_predicts_alone():
     """A scan of the size of the window is one window, whatever the islands: by all routes the same."""
-    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    reference = ProbeParticleModel(SCAN)(benzene(), z_top=Z_TOP)
     auto, grid = (
         predict_scan(Known(benzene()), reference, SCAN, Z_TOP, views=1, cover=cover)
         for cover in ("auto", "grid")

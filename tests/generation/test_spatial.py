@@ -15,7 +15,7 @@ from torch_afm.generation import generate_spatial
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import GraphOutput, MapGrid, SpatialPrediction
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 from torch_afm.transforms import NormalizeSlices, Orient, best_rotations
 from torch_afm.utils import InputError
@@ -96,7 +96,7 @@ def renderer() -> ProbeParticleModel:
 
 @pytest.fixture(scope="module")
 def reference(renderer):
-    return renderer.render(benzene(), z_top=Z_TOP)
+    return renderer(benzene(), z_top=Z_TOP)
 
 
 def run(model, reference, renderer, **kwargs):
@@ -130,7 +130,7 @@ def test_each_step_sees_the_render_of_the_graph_so_far(reference, renderer):
     generation = run(model, reference, renderer, atoms_per_step=4)
     normalize = NormalizeSlices()
     for step, seen in zip(generation.steps, model.seen, strict=True):
-        expected = renderer.render(AFMData(z=step.graph.z, pos=step.graph.pos), z_top=Z_TOP)
+        expected = renderer(AFMData(z=step.graph.z, pos=step.graph.pos), z_top=Z_TOP)
         torch.testing.assert_close(step.simulated, expected)
         torch.testing.assert_close(seen.simulated, normalize(expected))
         torch.testing.assert_close(seen.reference, normalize(reference))
@@ -220,8 +220,8 @@ def test_the_shipped_weights_find_most_atoms():
     for smiles in ("CC(=O)OCC(C)C", "CC(C)Cc1ccccc1", "NC1CCCCC1", "COc1ccccc1C", "CCCCC(=O)CC", "CC(C)CCS"):
         molecule = from_smiles(smiles)
         truth = Orient(best_rotations(molecule.pos, n=1)[0])(molecule)
-        z_top = float(place(truth, ppm.scan, ppm.tip))
-        graph = generate_spatial(model, ppm.render(truth, z_top=z_top), ppm, z_top).graph
+        z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
+        graph = generate_spatial(model, ppm(truth, z_top=z_top), ppm, z_top).graph
         visible = truth.pos[truth.pos[:, 2] >= model.config.z_min]
         found += match_atoms(graph.pos, visible, 0.5).pred.numel()
         there += (len(graph.pos) + len(visible)) / 2

@@ -4,7 +4,7 @@ import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import CropSlices, RandomCropSlices
 
 SCAN = Scan(pixels=(6, 5), n_slices=7, n_oscillation=3)
@@ -14,11 +14,11 @@ def test_slices_are_those_of_a_scan_begun_lower():
     molecule = AFMData(
         z=torch.tensor([6]), pos=torch.zeros(1, 3, dtype=torch.float64), z_top=torch.tensor([9.0])
     )
-    stack = TorchRenderer(SCAN, Tip(), dtype=torch.float64).render(molecule)
+    stack = ProbeParticleModel(SCAN, Tip(), dtype=torch.float64, backend="torch")(molecule)
     crop = CropSlices([2], [4], [4])
     crop.graph([molecule], SCAN)
     assert float(molecule.z_top) == pytest.approx(8.8)
-    expected = TorchRenderer(crop.scan(SCAN), Tip(), dtype=torch.float64).render(molecule)
+    expected = ProbeParticleModel(crop.scan(SCAN), Tip(), dtype=torch.float64, backend="torch")(molecule)
     assert torch.allclose(crop.stack(stack), expected, atol=1e-6)
 
 

@@ -3,7 +3,7 @@ import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import CropWindow, RandomCropWindow
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 8.0)), pixels=(21, 17), n_slices=2, n_oscillation=3)
@@ -18,12 +18,12 @@ def test_cropped_stack_is_the_stack_of_the_moved_molecule():
     values = np.repeat(np.exp(-0.1 * x * x - z)[:, None], 4, axis=1)
     box = np.diag([20 * 60 / 59, 40, 9 * 40 / 39])
     molecule.potential = PotentialGrid(values, np.array([-9.0, -15.0, 0.0]), box)
-    stack = TorchRenderer(SCAN, Tip(), dtype=torch.float64).render(molecule, z_top=8.5)
+    stack = ProbeParticleModel(SCAN, Tip(), dtype=torch.float64, backend="torch")(molecule, z_top=8.5)
     crop = CropWindow([(7, 3)], [(10, 9)])
     small = crop.scan(SCAN)
     assert small.pixels == (10, 9) and small.window == ((-1.25, 3.25), (2.0, 6.0))
     crop.graph([molecule], SCAN)
-    expected = TorchRenderer(small, Tip(), dtype=torch.float64).render(molecule, z_top=8.5)
+    expected = ProbeParticleModel(small, Tip(), dtype=torch.float64, backend="torch")(molecule, z_top=8.5)
     assert torch.allclose(crop.stack(stack), expected, atol=1e-6)
     assert torch.equal(crop.stack(stack), stack[..., 3:12, 7:17])
 

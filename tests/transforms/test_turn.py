@@ -6,7 +6,7 @@ import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import RandomTurn, Turn
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 10.0)), pixels=(12, 12), n_slices=2, n_oscillation=3)
@@ -25,16 +25,16 @@ def _molecule():
 @pytest.mark.parametrize(("turns", "mirror"), KINDS)
 def test_turned_stack_is_the_stack_of_the_turned_molecule(turns, mirror):
     tip = Tip(tilt=(0.3, 0.1))
-    render = TorchRenderer(SCAN, tip, dtype=torch.float64)
+    render = ProbeParticleModel(SCAN, tip, dtype=torch.float64, backend="torch")
     turn = Turn([turns], [mirror])
-    stack = turn.stack(render.render(_molecule(), z_top=8.5))
+    stack = turn.stack(render(_molecule(), z_top=8.5))
     moved = _molecule()
     turn.graph([moved], turn.scan(SCAN))
     # The tip turns along.
     vector = np.array([-0.3 if mirror else 0.3, 0.1])
     for _ in range(turns):
         vector = np.array([-vector[1], vector[0]])
-    expected = render.render(moved, dataclasses.replace(tip, tilt=tuple(vector)), z_top=8.5)
+    expected = render(moved, dataclasses.replace(tip, tilt=tuple(vector)), z_top=8.5)
     assert float(stack.std()) > 0.1
     assert torch.allclose(stack, expected, atol=1e-5)
 
@@ -49,14 +49,16 @@ def test_lattice_and_potential_turn_along(turns, mirror):
     sample = _molecule()
     sample.cell, sample.pbc = cell, torch.tensor([[True, True, False]])
     sample.potential = PotentialGrid(wave[:, :, None] * decay, np.array([0.2, 0.1, 0.0]), cell[0].numpy())
-    render = TorchRenderer(SCAN, Tip(charges=(0.3,), charge_heights=(0.0,)), dtype=torch.float64)
+    render = ProbeParticleModel(
+        SCAN, Tip(charges=(0.3,), charge_heights=(0.0,)), dtype=torch.float64, backend="torch"
+    )
     turn = Turn([turns], [mirror])
-    stack = turn.stack(render.render(sample, z_top=8.5))
+    stack = turn.stack(render(sample, z_top=8.5))
     moved = sample.clone()
     turn.graph([moved], SCAN)
-    bare = render.render(_molecule(), z_top=8.5)
+    bare = render(_molecule(), z_top=8.5)
     assert (turn.stack(bare) - stack).std() > 0.01
-    torch.testing.assert_close(render.render(moved, z_top=8.5), stack, atol=1e-4, rtol=0)
+    torch.testing.assert_close(render(moved, z_top=8.5), stack, atol=1e-4, rtol=0)
     assert np.array_equal(sample.potential.origin, [0.2, 0.1, 0.0])
 
 

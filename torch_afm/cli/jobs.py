@@ -31,7 +31,7 @@ from torch_afm.io.files import write_json
 from torch_afm.io.scans.model_grid import choose_oscillation
 from torch_afm.metrics import Calibration, agreement
 from torch_afm.models import GraphGenerator, SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations, flat_rotation
 from torch_afm.utils import InputError, check_finite
 
@@ -77,8 +77,8 @@ def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMS
     """The stack of a molecule where it lies, with every setting and the atoms in its ``meta``; of a periodic
     structure also ``cell`` and ``pbc``."""
     scan, tip = renderer.scan, renderer.tip
-    z_top = float(place(molecule, scan, tip))
-    stack = renderer.render(molecule, z_top=z_top)
+    z_top = float(anchor_height(molecule, scan, tip))
+    stack = renderer(molecule, z_top=z_top)
     check_finite("simulated stack", stack)
     charges = molecule.charge.tolist() if "charge" in molecule else [0.0] * molecule.z.numel()
     atoms = [

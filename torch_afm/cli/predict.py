@@ -105,15 +105,15 @@ def _of_stack(
     scan = scan_of(stack, model.config.scan)
     warnings = _cautions(with_confidence(generation, fitted), stack, scan, model.config.scan)
     if found.refinement is not None:
-        settings["refinement"] = {"helped": found.refinement.helped, "why": found.refinement.why}
-        if not found.refinement.helped:
-            warnings.append(f"the refinement was not taken: {found.refinement.why}")
+        settings["refinement"] = {"helped": found.refinement.accepted, "why": found.refinement.reason}
+        if not found.refinement.accepted:
+            warnings.append(f"the refinement was not taken: {found.refinement.reason}")
     result, verdict = write_prediction(folder, found, stack, scan, settings, fitted)
     plot_generation(generation, stack).savefig(folder / "prediction.png", dpi=120)
     told = _report(args, generation, stack, verdict, fitted, warnings, [], stack.meta.get("molecule"))
     also = _finish(args, folder, generation, told, fitted, stack)
     if found.refinement is not None:
-        print(f"{'refined' if found.refinement.helped else 'not moved':<10} {found.refinement.why}")
+        print(f"{'refined' if found.refinement.accepted else 'not moved':<10} {found.refinement.reason}")
     print(describe(result))
     for warning in warnings:
         print(f"warning    {warning}")

@@ -80,7 +80,7 @@ def main(args: Namespace) -> int:
     images = _write(folder, result, stack, start, renderer, names)
     moved = (result.data.pos - start.graph.pos).norm(dim=1).mean()
     left = result.residual.square().mean(dim=(1, 2)).sqrt()
-    print(f"{'refined' if result.helped else 'kept':<10} {len(start.graph.z)} atoms: {result.why}")
+    print(f"{'refined' if result.accepted else 'kept':<10} {len(start.graph.z)} atoms: {result.reason}")
     print(
         f"{'':<10} moved {moved:.2f} Å in the mean, standard deviation now {result.sigma.mean():.2f} Å "
         "a coordinate"
@@ -165,7 +165,7 @@ def _imaged(stack: AFMStack, start: Start, args: Namespace) -> tuple[ProbePartic
         z_top = height_of(stack, args.z_top)
     renderer = ProbeParticleModel(scan, tip, backend=args.backend)
     # One pixel, which refuses a height within or below the molecule.
-    renderer.render(start.graph, z_top=z_top, pixels=torch.zeros(1, 2, dtype=torch.long))
+    renderer(start.graph, z_top=z_top, pixels=torch.zeros(1, 2, dtype=torch.long))
     return renderer.quiet(), z_top
 
 
@@ -193,7 +193,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     parts = [part for part in (result.data, result.context, result.added) if len(part.z)]
     whole = AFMData(**{key: torch.cat([part[key] for part in parts]) for key in ("z", "pos", "charge")})
-    simulated = renderer.render(whole, tip=result.tip, z_top=result.z_top).cpu()
+    simulated = renderer(whole, tip=result.tip, z_top=result.z_top).cpu()
     n = len(result.data.z)
     below = AFMData(z=whole.z[n:], pos=whole.pos[n:], edge_index=covalent_bonds(whole.z[n:], whole.pos[n:]))
     weights = start.told.get("weights")
@@ -216,7 +216,7 @@ def _write(
         agrees=verdict.agrees,
         headline=verdict.headline,
         reasons=verdict.reasons,
-        summary=f"{'Taken' if result.helped else 'Not taken'}: {result.why}. {verdict.meaning}",
+        summary=f"{'Taken' if result.accepted else 'Not taken'}: {result.reason}. {verdict.meaning}",
         unit=unit_of(stack),
         settings=names,
     )

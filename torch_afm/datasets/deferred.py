@@ -76,7 +76,7 @@ class DeferredSteps(torch.utils.data.Dataset[AFMData]):
         atoms = pack_atoms([*(whole[i] for i in first), *shown])
         z_top = batch.z_top.cpu()
         tips, heights = self.steps.tips(records, torch.cat([z_top[first], z_top]))
-        stacks = self.steps.change(self.steps.renderer.render(atoms, tips, heights), records)
+        stacks = self.steps.change(self.steps.renderer(atoms, tips, heights), records)
         batch.reference, batch.simulated = stacks[of], stacks[len(first) :]
         return batch
 

@@ -16,7 +16,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, pack_atoms
 from torch_afm.datasets.base import GraphDataset
 from torch_afm.elements import AtomClasses
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import (
     Augment,
     MakeMutant,
@@ -256,25 +256,25 @@ class StepDataset(GraphDataset, ABC):
             sample.z_top = z_top[i : i + 1]
         tips, heights = self.tips(records, torch.cat([z_top, z_top[of]]))
         if reference is None:
-            return self.renderer.render(pack_atoms([*whole, *shown]), tips, heights)
-        simulated = self.renderer.render(pack_atoms(shown), tips[len(first) :], heights[len(first) :])
+            return self.renderer(pack_atoms([*whole, *shown]), tips, heights)
+        simulated = self.renderer(pack_atoms(shown), tips[len(first) :], heights[len(first) :])
         return torch.cat([reference.to(simulated), simulated])
 
     def place(self, molecules: Sequence[AFMData]) -> Tensor:
         """First anchor height in Å above each oriented molecule, without the drawn distance, ``[B]``."""
-        return place(pack_atoms([_take(m, self.in_reach(m)) for m in molecules]), self.scan, self.tip)
+        return anchor_height(pack_atoms([_take(m, self.in_reach(m)) for m in molecules]), self.scan, self.tip)
 
     def in_reach(self, molecule: AFMData) -> Tensor:
         """Atoms that the scan keeps clear of, ``[N]``: all, or those up to 3 Å outside of the window."""
         return _within(molecule.pos, self.scan, None if self.margin is None else max(self.margin, CLEARANCE))
 
-    def tips(self, records: Sequence[Record], z_top: Tensor) -> tuple[list[Tip], Tensor]:
+    def tips(self, records: Sequence[Record], z_top: Tensor) -> tuple[list[list[Tip]], Tensor]:
         """Tip and anchor height of every stack that :meth:`render` gives; ``z_top``: heights without the
         drawn distances."""
         moves = [records[i]["reference"]["tip"] for i in distinct(records)[0]]
         moves += [record["simulated"]["tip"] for record in records]
         distances = z_top.new_tensor([move["distance"] for move in moves])
-        return [MoveTip(**move)(self.tip) for move in moves], z_top + distances
+        return [[MoveTip(**move)(self.tip)] for move in moves], z_top + distances
 
     def finish(
         self, samples: Sequence[AFMData], stacks: Tensor, records: Sequence[Record]

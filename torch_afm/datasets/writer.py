@@ -187,7 +187,7 @@ class _FileWriter:
             batch = Batch.from_data_list(graphs)
             z_top = dataset.place(graphs)
             shifts = torch.tensor([tip.distance for tip in tips], dtype=z_top.dtype)
-            stacks = dataset.renderer.render(batch, [tip(config.tip) for tip in tips], z_top + shifts)
+            stacks = dataset.renderer(batch, [[tip(config.tip)] for tip in tips], z_top + shifts)
             for i, (group, draw) in enumerate(origins):
                 molecule, rotation = divmod(group, config.rotations)
                 x, y = tips[i].tilt

@@ -9,7 +9,7 @@ from torch_afm.data import AFMData, append_atom, covalent_bonds
 from torch_afm.elements import AtomClasses
 from torch_afm.generation.greedy import Generation
 from torch_afm.generation.trials import Pipeline
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Most atoms of the random ones.
 MOST_ATOMS = 10
@@ -25,16 +25,16 @@ def baselines(classes: AtomClasses, z_min: float = -0.7) -> dict[str, Pipeline]:
         z_min: depth of the surface cut in Å.
     """
 
-    def nothing(reference: Tensor, renderer: Renderer, z_top: float) -> Generation:
+    def nothing(reference: Tensor, renderer: ProbeParticleModel, z_top: float) -> Generation:
         return Generation(AFMData.empty(), [], "stop", classes)
 
-    def brightest(reference: Tensor, renderer: Renderer, z_top: float) -> Generation:
+    def brightest(reference: Tensor, renderer: ProbeParticleModel, z_top: float) -> Generation:
         scan = renderer.scan
         row, column = divmod(int(reference[0, 0, -1].argmax()), len(scan.x))
         pos = torch.tensor([float(scan.x[column]), float(scan.y[row]), 0.0])
         return Generation(append_atom(AFMData.empty(), 1, pos, []), [], "stop", classes)
 
-    def random(reference: Tensor, renderer: Renderer, z_top: float) -> Generation:
+    def random(reference: Tensor, renderer: ProbeParticleModel, z_top: float) -> Generation:
         n = int(torch.randint(1, MOST_ATOMS + 1, ()))
         low, high = torch.tensor([*renderer.scan.window, (z_min, 0.0)]).T
         pos = low + (high - low) * torch.rand(n, 3)

@@ -29,7 +29,7 @@ from torch_afm.generation.greedy import check_job
 from torch_afm.generation.spatial import CONFIDENCE, VIEWS, SpatialGeneration, SpatialStep, observe
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import SpatialPrediction
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
@@ -84,7 +84,7 @@ class BeamGeneration(SpatialGeneration):
 def generate_beam(
     model: SpatialGenerator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
@@ -188,7 +188,7 @@ class _Search:
         self,
         model: SpatialGenerator,
         reference: Tensor,
-        renderer: Renderer,
+        renderer: ProbeParticleModel,
         z_top: float,
         tip: Tip | None,
         views: int,

@@ -9,13 +9,13 @@ from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.generation.greedy import Generation, generate_greedy
 from torch_afm.generation.spatial import SpatialGeneration, generate_spatial
 from torch_afm.models import GraphGenerator, SpatialGenerator
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 
 def generate(
     model: GraphGenerator | SpatialGenerator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,

@@ -15,7 +15,7 @@ from torch_afm.config.graph_generator import MAX_ATOMS
 from torch_afm.data import AFMData, append_atom
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.models import GraphGenerator
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -126,7 +126,7 @@ class Generation:
 def generate_greedy(
     model: GraphGenerator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
@@ -167,7 +167,7 @@ def generate_greedy(
         graph = AFMData.empty()
         steps: list[GenerationStep] = []
         while True:
-            simulated = renderer.render(graph, tip=tip, z_top=z_top).cpu()
+            simulated = renderer(graph, tip=tip, z_top=z_top).cpu()
             query = graph.clone()
             query.simulated = normalize(simulated)
             out = model.step(features, Batch.from_data_list([query]).to(device))
@@ -189,7 +189,7 @@ def generate_greedy(
 
 
 def check_job(
-    reference: Tensor, renderer: Renderer, scan: Scan, max_atoms: int, z_top: float, tip: Tip | None
+    reference: Tensor, renderer: ProbeParticleModel, scan: Scan, max_atoms: int, z_top: float, tip: Tip | None
 ) -> None:
     """Raise :class:`InputError` for what :func:`generate_greedy` says; ``scan`` is the model's."""
     check_shape("reference", reference, (1, 1, *renderer.scan.shape))

@@ -22,7 +22,7 @@ from torch_afm.generation.refinement import RefinementResult, RefinementSettings
 from torch_afm.generation.spatial import VIEWS, SpatialGeneration, generate_spatial, observe
 from torch_afm.metrics import Calibration
 from torch_afm.models import GraphGenerator, SpatialGenerator
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
@@ -51,7 +51,7 @@ class StructurePrediction:
     def calibration(self, fitted: Calibration) -> Calibration:
         """What corrects this prediction: ``fitted``, the calibration of the network, but for the standard
         deviations of atoms that were refined, which are the refinement's own."""
-        if self.refinement is None or not self.refinement.helped:
+        if self.refinement is None or not self.refinement.accepted:
             return fitted
         return dataclasses.replace(fitted, sigma=(1.0, 1.0, 1.0))
 
@@ -59,7 +59,7 @@ class StructurePrediction:
 def predict_structure(
     model: GraphGenerator | SpatialGenerator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
@@ -120,7 +120,7 @@ def predict_structure(
         result = refine(
             generation.graph, reference, renderer, z_top, tip, deep, settings=refinement, seed=seed, top=0.0
         )
-        if result.helped:
+        if result.accepted:
             if isinstance(generation, Generation):
                 generation = _moved(generation, result, renderer)
             elif isinstance(model, SpatialGenerator):
@@ -138,13 +138,13 @@ def may_join(new: AFMData, graph: AFMData) -> Tensor:
     return allowed(new.z, new.pos, graph.z, graph.pos)
 
 
-def _imaged(atoms: AFMData, result: RefinementResult, renderer: Renderer) -> Tensor:
+def _imaged(atoms: AFMData, result: RefinementResult, renderer: ProbeParticleModel) -> Tensor:
     """Stack of atoms with their charges, the tip and the height that were fitted: ``[1, 1, Z, Y, X]`` Hz."""
     shown = AFMData(z=atoms.z, pos=atoms.pos, charge=atoms.charge)
-    return renderer.render(shown, tip=result.tip, z_top=result.z_top).cpu()
+    return renderer(shown, tip=result.tip, z_top=result.z_top).cpu()
 
 
-def _moved(generation: Generation, result: RefinementResult, renderer: Renderer) -> Generation:
+def _moved(generation: Generation, result: RefinementResult, renderer: ProbeParticleModel) -> Generation:
     """The generation with its atoms moved, and a last step that shows them with the fitted tip."""
     graph = copy.copy(result.data)
     # Moves of a tenth of an Å make and break no bonds.
@@ -159,7 +159,7 @@ def _completed(
     generation: SpatialGeneration,
     result: RefinementResult,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None,
     views: int,

@@ -183,10 +183,8 @@ def predict_scan(
     graph, context = parted(whole, model.config.z_min)
     if how.get("physics", True) and len(graph.z):
         graph = sanitise(graph)
-    simulated = (
-        ProbeParticleModel(scan, tip, backend=backend)
-        .quiet()
-        .render(AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top)
+    simulated = ProbeParticleModel(scan, tip, backend=backend).quiet()(
+        AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top
     )
     step = SpatialStep(whole, simulated.cpu(), torch.empty(0), 1.0, parted(whole, torch.inf)[0])
     generation = SpatialGeneration(graph, context, [step], _ended(predictions), model.classes)
@@ -254,7 +252,7 @@ def _whole(model: SpatialGenerator, part: TilePrediction, window: Scan, z_top: f
     else:
         graph = part.found.generation.steps[-1].graph.clone()
     lift = 0.0
-    if part.found is not None and part.found.refinement is not None and part.found.refinement.helped:
+    if part.found is not None and part.found.refinement is not None and part.found.refinement.accepted:
         lift = z_top - part.found.refinement.z_top
     graph.pos = graph.pos + graph.pos.new_tensor([*_offset(part.tile, window), lift])
     return graph
@@ -262,7 +260,7 @@ def _whole(model: SpatialGenerator, part: TilePrediction, window: Scan, z_top: f
 
 def _helped(part: TilePrediction) -> bool:
     found = part.found
-    return found is not None and found.refinement is not None and found.refinement.helped
+    return found is not None and found.refinement is not None and found.refinement.accepted
 
 
 def _ended(parts: Sequence[TilePrediction]) -> str:

@@ -18,7 +18,7 @@ from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.spatial import generate_spatial
 from torch_afm.generation.tiles import part_of, windows_of
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.utils import InputError, check_shape
 
 #: Å between guesses, and how many are tried at most.
@@ -100,7 +100,7 @@ def choose_slices(
         slices = strongest[:, :, first : first + n]
         found = generate_spatial(model, slices, near, z_top, max_atoms=max_atoms, views=1).steps[-1].graph
         atoms = AFMData(z=found.z, pos=found.pos, charge=torch.zeros(len(found.z)))
-        image = whole.render(atoms, z_top=z_top + first * scan.dz).cpu()
+        image = whole(atoms, z_top=z_top + first * scan.dz).cpu()
         return Look(first, z_top, mean_pearson(image, strongest))
 
     looks: list[Look] = []
@@ -128,4 +128,4 @@ def _trained(scan: Scan, model: Scan) -> float:
     lower turning points of both oscillations agree, and the forces there make the contrast. The top atom is
     taken for oxygen."""
     oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    return float(place(oxygen, model, Tip())) + scan.amplitude - model.amplitude
+    return float(anchor_height(oxygen, model, Tip())) + scan.amplitude - model.amplitude

@@ -19,7 +19,7 @@ from torch_afm.generation.greedy import check_job
 from torch_afm.generation.views import look
 from torch_afm.models import SpatialGenerator
 from torch_afm.nn import SpatialPrediction
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import NormalizeSlices
 from torch_afm.utils import InputError
 
@@ -111,7 +111,7 @@ class SpatialGeneration:
 def generate_spatial(
     model: SpatialGenerator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
@@ -191,14 +191,14 @@ def observe(
     model: SpatialGenerator,
     graphs: Sequence[AFMData],
     target: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None,
     views: int,
 ) -> tuple[Tensor, list[SpatialPrediction]]:
     """Image graphs, all in one launch, and look at them: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the
     network says of each beside the normalised reference ``target`` ``[1, 1, Z, Y, X]``."""
-    simulated = renderer.render(pack_atoms(graphs), tip=tip, z_top=z_top).cpu()
+    simulated = renderer(pack_atoms(graphs), tip=tip, z_top=z_top).cpu()
     shown = NormalizeSlices()(simulated)
     queries = [
         AFMData(z=graph.z, pos=graph.pos, reference=target, simulated=stack[None])

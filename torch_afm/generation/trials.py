@@ -22,13 +22,13 @@ from torch_afm.generation.spatial import SpatialGeneration
 from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.record import score_molecule
-from torch_afm.ppm import Renderer, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import MoveTip, Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
 #: What turns a stack, its simulator and its first anchor height in Å into a prediction.
-Pipeline = Callable[[Tensor, Renderer, float], Generation | SpatialGeneration]
+Pipeline = Callable[[Tensor, ProbeParticleModel, float], Generation | SpatialGeneration]
 
 #: Orientations that ``any`` draws from: as many as each molecule has in training.
 ROTATIONS = 30
@@ -61,7 +61,7 @@ class Trial:
 
 
 def draw_trial(
-    molecule: AFMData, number: int, renderer: Renderer, orientation: str = "best", seed: int = 0
+    molecule: AFMData, number: int, renderer: ProbeParticleModel, orientation: str = "best", seed: int = 0
 ) -> Trial:
     """A trial of a molecule, always the same for the same seed and number.
 
@@ -80,18 +80,18 @@ def draw_trial(
     rng = np.random.default_rng((seed, number))
     turns = best_rotations(molecule.pos, n=1 if orientation == "best" else ROTATIONS)
     truth = Orient(turns[int(rng.integers(len(turns)))])(molecule)
-    z_top = float(place(truth, renderer.scan, renderer.tip))
+    z_top = float(anchor_height(truth, renderer.scan, renderer.tip))
     moves = [RandomTip().draw(rng) for _ in range(2)]
     tips = [MoveTip(**move)(renderer.tip) for move in moves]
     heights = [z_top + move["distance"] for move in moves]
-    stacks = [renderer.render(truth, tip=t, z_top=h).cpu() for t, h in zip(tips, heights, strict=True)]
+    stacks = [renderer(truth, tip=t, z_top=h).cpu() for t, h in zip(tips, heights, strict=True)]
     return Trial(number, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
 
 
 def score_trial(
     trial: Trial,
     generation: Generation | SpatialGeneration,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     classes: AtomClasses,
     z_min: float,
     z_context: float | None = None,
@@ -118,7 +118,7 @@ def score_trial(
     placed = generation.steps[-1].graph.pos if generation.steps else generation.graph.pos
     if generation.refused is not None:
         placed = torch.cat([placed, generation.refused[None]])
-    image = renderer.quiet().render(_whole(generation), tip=trial.tip, z_top=trial.height).cpu()
+    image = renderer.quiet()(_whole(generation), tip=trial.tip, z_top=trial.height).cpu()
     reference = trial.reference[0, 0].numpy()
     stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.again}
     return score_molecule(
@@ -139,7 +139,7 @@ def score_trial(
 def evaluate_predictions(
     pipelines: Mapping[str, Pipeline],
     molecules: Sequence[tuple[int, AFMData]],
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     classes: AtomClasses,
     z_min: float,
     z_context: float | None = None,

@@ -80,9 +80,9 @@ def check_memory(batch: RenderInput, relaxed: bool) -> None:
     needed = batch.n_entries * image * each
     if needed > _memory() or image >= 2**31:
         raise InputError(
-            f"pixels: expected stacks that fit into {_memory() / 1e9:.0f} GB of memory, got {batch.n_entries} "
-            f"of {image} pixels and {scan.n_heights} heights, which take about {needed / 1e9:.0f} GB; render "
-            "fewer pixels, slices or stacks at once"
+            f"pixels: expected stacks that fit into {_memory() / 1e9:.0f} GB of memory, got "
+            f"{batch.n_entries} of {image} pixels and {scan.n_heights} heights, which take about "
+            f"{needed / 1e9:.0f} GB; render fewer pixels, slices or stacks at once"
         )
 
 

@@ -46,8 +46,8 @@ def _module(file: str, options: tuple[str, ...], index: int) -> Any:
 
 
 class CUDADevice:
-    """See :class:`torch_afm.ppm.kernel_device.KernelDevice`. Everything runs on torch's current stream, and nothing
-    waits for it. Needs CuPy (``cupy-cuda12x`` or ``cupy-cuda13x``).
+    """See :class:`torch_afm.ppm.kernel_device.KernelDevice`. Everything runs on torch's current stream, and
+    nothing waits for it. Needs CuPy (``cupy-cuda12x`` or ``cupy-cuda13x``).
 
     Args:
         device: CUDA device, the current one by default.

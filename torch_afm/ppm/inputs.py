@@ -68,7 +68,7 @@ class RenderInput:
 
     @cached_property
     def positions(self) -> np.ndarray:
-        """All pixels, row by row along x, or ``pixels``, ``[P, 2]`` Å relative to the center of the window."""
+        """All pixels, row by row along x, or ``pixels``, ``[P, 2]`` Å from the center of the window."""
         x, y = (a - middle for a, middle in zip((self.scan.x, self.scan.y), self.scan.center, strict=True))
         if self.pixels is None:
             return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.ppm.inputs import RenderInput
 from torch_afm.ppm.kernel_device import KernelDevice
-from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbors, neighbors, pays, pixel_tiles
 
 _FILE = "probe_particle.cl"

@@ -7,7 +7,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.generation import RefinementSettings
 from torch_afm.generation.refinement.job import RefinementJob
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import benzene, water
 
 SCAN = Scan(pixels=(8, 8), n_slices=2)
@@ -16,7 +16,13 @@ STACK = torch.randn(1, 1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
 
 def job(data, context=None, settings=None):
     return RefinementJob.of(
-        data, context, STACK, TorchRenderer(SCAN), 9.0, None, settings or RefinementSettings()
+        data,
+        context,
+        STACK,
+        ProbeParticleModel(SCAN, backend="torch"),
+        9.0,
+        None,
+        settings or RefinementSettings(),
     )
 
 

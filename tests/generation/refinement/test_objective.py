@@ -11,7 +11,7 @@ from torch_afm.generation.refinement.image import SliceImages
 from torch_afm.generation.refinement.nuisance import hidden_sites, nuisance_images
 from torch_afm.generation.refinement.objective import RefinementObjective
 from torch_afm.generation.refinement.unknowns import State, Unknowns
-from torch_afm.ppm import TipParameters, TorchRenderer, place
+from torch_afm.ppm import ProbeParticleModel, TipParameters, anchor_height
 from torch_afm.testing import water
 
 SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(9, 9), n_slices=2, n_oscillation=4)
@@ -19,12 +19,14 @@ SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(9, 9), n_slices=2, n_osci
 
 @pytest.fixture(scope="module")
 def scene():
-    renderer = TorchRenderer(SCAN, dtype=torch.float64)
+    renderer = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
     data = water()
     data.pos, data.charge = data.pos.double(), data.charge.double()
-    state = State(data, TipParameters.from_tips([Tip(tilt=(0.1, 0.0))]), float(place(data, SCAN, Tip())))
+    state = State(
+        data, TipParameters.from_tips(Tip(tilt=(0.1, 0.0))), float(anchor_height(data, SCAN, Tip()))
+    )
     images = SliceImages(SCAN, blur=0.3)
-    stack = renderer.render(data, z_top=state.z_top - 0.1)[0, 0]
+    stack = renderer(data, z_top=state.z_top - 0.1)[0, 0]
     return renderer, state, images, images.normalize(images.pick(stack))
 
 

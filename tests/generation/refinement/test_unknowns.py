@@ -10,7 +10,7 @@ from torch_afm.testing import water
 
 
 def unknowns(pos=0.2, charge=0.1):
-    state = State(water(), TipParameters.from_tips([Tip(tilt=(0.1, 0.0))]), 8.0)
+    state = State(water(), TipParameters.from_tips(Tip(tilt=(0.1, 0.0))), 8.0)
     return Unknowns(state, torch.full((3, 3), pos), charge, 0.25, 0.15, 2)
 
 

@@ -32,7 +32,7 @@ def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
         -\mathbf{s} & \text{three, no plane.}
         \end{cases}
 
-    Neighbours are those of :func:`torch_afm.data.covalent_bonds`, bond lengths the sums of covalent radii.
+    Neighbors are those of :func:`torch_afm.data.covalent_bonds`, bond lengths the sums of covalent radii.
     Each place is offered to hydrogen and to carbon, which stands for all heavier elements. Places that are
     taken, or that would give an atom more neighbours than it can have, are left out (:func:`allowed`).
 

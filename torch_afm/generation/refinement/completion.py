@@ -70,6 +70,6 @@ def _changes(objective: RefinementObjective, x: Tensor, z: Tensor, pos: Tensor) 
         for k in range(len(z))
     ]
     batch = Batch.from_data_list(graphs)
-    stacks = objective.renderer.render(batch, tip=tip, z_top=z_top, pixels=objective.images.pixels)
+    stacks = objective.renderer(batch, tip=tip, z_top=z_top, pixels=objective.images.pixels)
     without = model.least(model.stack)
     return torch.tensor([model.least(stack) - without for stack in stacks[:, 0]])

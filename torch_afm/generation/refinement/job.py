@@ -14,7 +14,7 @@ from torch_afm.generation.refinement.image import Box
 from torch_afm.generation.refinement.nuisance import hidden_sites
 from torch_afm.generation.refinement.settings import RefinementSettings
 from torch_afm.generation.refinement.unknowns import State, Unknowns
-from torch_afm.ppm import Renderer, TipParameters
+from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Å: least standard deviation of a position that is believed.
@@ -50,7 +50,7 @@ class RefinementJob:
         data: AFMData,
         context: AFMData | None,
         stack: Tensor,
-        renderer: Renderer,
+        renderer: ProbeParticleModel,
         z_top: float,
         tip: Tip | None,
         settings: RefinementSettings,
@@ -71,7 +71,7 @@ class RefinementJob:
         edge_index = data.edge_index if context is None and "edge_index" in data else covalent_bonds(z, pos)
         atoms = AFMData(z=z, pos=pos, charge=torch.cat([_charge(p) for p in parts]), edge_index=edge_index)
         return cls(
-            given=State(atoms, TipParameters.from_tips([tip or renderer.tip]), float(z_top)),
+            given=State(atoms, TipParameters.from_tips(tip or renderer.tip), float(z_top)),
             n=len(data.z),
             sigma=torch.cat([_sigma(p, settings) for p in parts]),
             elements=torch.cat([_doubt(p, settings) for p in parts]),

@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
 from torch_afm.generation.refinement.unknowns import State
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Å: sites of hidden atoms have no atom of the graph closer than this, and lie this far around the graph.
 _APART, _AROUND = 1.2, 1.5
@@ -38,7 +38,7 @@ class Nuisance(NamedTuple):
 
 @torch.no_grad()
 def nuisance_images(
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     state: State,
     pixels: Tensor,
     sites: Tensor,
@@ -75,7 +75,7 @@ def nuisance_images(
             widths.append(float(elements[atom]))
             means.append(0.0)
     batch = Batch.from_data_list(graphs)
-    stacks = renderer.render(batch, tip=tip, z_top=z_top, pixels=pixels)[:, 0]
+    stacks = renderer(batch, tip=tip, z_top=z_top, pixels=pixels)[:, 0]
     images = (stacks[1:] - stacks[0]) * stacks.new_tensor(widths).reshape(-1, 1, 1)
     return Nuisance(images.permute(1, 2, 0).contiguous(), stacks.new_tensor(means))
 

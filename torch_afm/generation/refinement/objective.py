@@ -7,11 +7,10 @@ from torch import Tensor
 
 from torch_afm.generation.physics import GeometryPrior
 from torch_afm.generation.refinement.image import SliceImages
-from torch_afm.generation.refinement.jacobian import stack_jacobian
 from torch_afm.generation.refinement.levenberg import Expansion
 from torch_afm.generation.refinement.nuisance import Nuisance
 from torch_afm.generation.refinement.unknowns import Unknowns
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Å: farthest that a step may move an atom, for the Jacobian holds no farther.
 _MAX_MOVE = 0.3
@@ -46,7 +45,7 @@ class RefinementObjective:
     def __init__(
         self,
         unknowns: Unknowns,
-        renderer: Renderer,
+        renderer: ProbeParticleModel,
         images: SliceImages,
         reference: Tensor,
         nuisance: Nuisance | None,
@@ -102,7 +101,7 @@ class RefinementObjective:
         """r of the compared pixels, ``[S, P]``, what may be missing included."""
         data, tip, z_top = self.unknowns.state(x)
         top = torch.tensor([z_top], dtype=torch.float64)
-        stack = self.renderer.render(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
+        stack = self.renderer(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
         return self.images.normalize(stack + self._missing(x)) - self.reference
 
     def _linearized(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,7 +109,8 @@ class RefinementObjective:
         the slope of that in the free unknowns ``[S, P, K]``."""
         u = self.unknowns
         data, tip, z_top = u.state(x)
-        found = stack_jacobian(self.renderer, data, tip, z_top, self.images.pixels)
+        top = torch.tensor([z_top], dtype=torch.float64)
+        found = self.renderer.jacobian(data, tip, top, self.images.pixels)
         parts = [found.pos.flatten(2), found.charge, found.tilt, found.z_top.unsqueeze(2)]
         columns = torch.cat(parts, dim=2) * u.scale[: sum(u.sizes[:4])].float()
         if self.nuisance is not None:

@@ -21,7 +21,7 @@ from torch_afm.generation.refinement.objective import RefinementObjective
 from torch_afm.generation.refinement.result import RefinementResult
 from torch_afm.generation.refinement.settings import RefinementSettings
 from torch_afm.generation.refinement.unknowns import State, Unknowns, fitted_tip
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 
 #: Å: deviation of what the curvature cannot tell, atoms that hide; with it errors of validation molecules are
@@ -43,7 +43,7 @@ class _Fit(NamedTuple):
 def refine(
     data: AFMData,
     stack: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     context: AFMData | None = None,
@@ -58,8 +58,9 @@ def refine(
     The objective is that of :class:`RefinementObjective`: normalised slices, so that scans in arbitrary units
     and with drifting offsets work; the standard deviations of the start (``data.sigma``, as the network
     predicts them) as prior of the positions; priors of charges, tilt and height of the tip; and a geometry
-    prior. It is minimised by Levenberg's and Marquardt's method with the analytic Jacobian of the simulator
-    (:func:`stack_jacobian`), stage after stage: far slices before near ones, blurred before sharp.
+    prior. It is minimized by Levenberg's and Marquardt's method with the analytic Jacobian of the simulator
+    (:meth:`torch_afm.ppm.ProbeParticleModel.jacobian`), stage after stage: far slices before near ones,
+    blurred before sharp.
 
     What the graph lacks must not move what it has (Hapala et al., PRB 90, 085421 (2014), model the image of
     all atoms; a molecule without those below the surface cut cannot explain its stack). So atoms of
@@ -124,7 +125,7 @@ def refine(
     gain = 1 - after / before if before > 0 else 0.0
     moved = best.x[: 3 * job.n][unknowns.free[: 3 * job.n]]
     shift = float(moved.square().mean().sqrt()) if len(moved) else 0.0
-    fine = gain >= settings.least_gain and shift <= settings.most_shift
+    fine = gain >= settings.min_gain and shift <= settings.max_shift
     helped = fine and best.values[1] < best.values[0]
     state, sigma = given.given, given.sigma
     if helped:
@@ -140,16 +141,16 @@ def refine(
     added = AFMData(z=state.data.z[told:])
     why = (
         f"the mean squared difference of the images fell by {100 * gain:.0f} %, where "
-        f"{100 * settings.least_gain:.0f} % are asked, and the atoms moved by {shift:.2f} standard "
-        f"deviations, where {settings.most_shift:g} are allowed"
+        f"{100 * settings.min_gain:.0f} % are asked, and the atoms moved by {shift:.2f} standard "
+        f"deviations, where {settings.max_shift:g} are allowed"
     )
     return RefinementResult(
         data=_moved(data, state, sigma, slice(0, job.n)),
         context=_moved(AFMData.empty() if context is None else context, state, sigma, slice(job.n, told)),
         added=_moved(added, state, sigma, slice(told, None)),
         start=data,
-        helped=helped,
-        why=why,
+        accepted=helped,
+        reason=why,
         loss_before=before,
         loss_after=after,
         objective=best.values,
@@ -166,7 +167,7 @@ def _fit(
     job: RefinementJob,
     unknowns: Unknowns,
     x: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     prior: GeometryPrior | None,
     settings: RefinementSettings,
 ) -> _Fit:
@@ -224,17 +225,17 @@ def _moved(data: AFMData, state: State, sigma: Tensor, part: slice) -> AFMData:
 
 
 @torch.no_grad()
-def _residual(renderer: Renderer, state: State, reference: Tensor) -> Tensor:
+def _residual(renderer: ProbeParticleModel, state: State, reference: Tensor) -> Tensor:
     whole = SliceImages(renderer.scan)
-    simulated = renderer.render(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
+    simulated = renderer(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
     parts = [whole.normalize(stack.flatten(1)) for stack in (simulated, reference)]
     return (parts[0] - parts[1]).reshape(renderer.scan.shape)
 
 
-def _bistable(renderer: Renderer, state: State, pixels: Tensor) -> bool:
+def _bistable(renderer: ProbeParticleModel, state: State, pixels: Tensor) -> bool:
     """Whether a nudge of the tip makes any pixel jump."""
     images = [
-        renderer.render(state.data, tip=state.tip, z_top=state.z_top + dz, pixels=pixels)[0, 0]
+        renderer(state.data, tip=state.tip, z_top=state.z_top + dz, pixels=pixels)[0, 0]
         for dz in (0.0, _NUDGE)
     ]
     change = (images[1] - images[0]).abs().amax(dim=1)

@@ -130,5 +130,5 @@ class RefinementSettings:
             looks=300.0,
             floor=1e-3,
             sigma_scale=1.0,
-            most_shift=3.0,
+            max_shift=3.0,
         )

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 @dataclass(frozen=True)
 class Pairs:
-    """Neighbours of some central atoms, sorted by centre and, for each, by distance.
+    """Neighbors of some central atoms, sorted by centre and, for each, by distance.
 
     Args:
         center: place of the central atom in the list of centres.
@@ -31,7 +31,7 @@ class Pairs:
 
     @property
     def count(self) -> np.ndarray:
-        """Neighbours of each centre ``[C]``."""
+        """Neighbors of each centre ``[C]``."""
         return np.diff(self.start)
 
     def keep(self, mask: np.ndarray) -> Pairs:

@@ -80,7 +80,7 @@ class Prepared:
         return index[self._layer[index]]
 
     def pairs(self, centers: np.ndarray, others: np.ndarray, cutoff: float) -> Pairs:
-        """Neighbours ``others`` of ``centers`` within a cutoff; atoms at one place are no neighbours."""
+        """Neighbors ``others`` of ``centers`` within a cutoff; atoms at one place are no neighbours."""
         pairs = neighbors(self.pos, centers, others, cutoff, self.cell, self.pbc)
         return pairs.keep(pairs.distance > 1e-6)
 
@@ -99,7 +99,7 @@ class Prepared:
 
     @cached_property
     def around(self) -> Pairs:
-        """Neighbours of the central atoms up to ``reach``, the longest of the cutoffs."""
+        """Neighbors of the central atoms up to ``reach``, the longest of the cutoffs."""
         settings = self.settings
         partners = self.of(settings.center) if settings.partners == "any" else self.centers
         longest = max(settings.reach, settings.pair_cutoff, settings.order_cutoff)
