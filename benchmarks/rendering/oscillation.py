@@ -29,7 +29,7 @@ from torch_afm.ppm.scene import Scene
 from torch_afm.units import N_PER_M
 
 SUBSTEPS = (1, 2, 4, 8)
-EXACT = replace(SCAN, n_slices=10, weights="giessibl")
+EXACT = replace(SCAN, n_slices=10, quadrature="giessibl")
 
 
 def integral(data: AFMData, scan: Scan, nodes: int, pixels: Tensor, tip: Tip | None = None) -> Tensor:

@@ -23,7 +23,7 @@ from torch_afm.ppm.opencl import get_queue
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden" / "golden_small.npz"
 CASES = ("bcb_pc", "nicotine_pc", "ptcda_pc")
-SCAN = Scan(window=((2.0, 18.0), (2.0, 18.0)), n_slices=11, weights="ppafm")
+SCAN = Scan(window=((2.0, 18.0), (2.0, 18.0)), n_slices=11, quadrature="ppafm")
 BATCH = 8
 
 

@@ -166,11 +166,11 @@ def test_the_image_tells_whether_slices_drifted(wide, tmp_path, monkeypatch, cap
 
 
 def test_what_a_stack_tells_of_its_simulation_is_used(wide, tmp_path):
-    told = dataclasses.replace(SCAN, weights="ppafm", substeps=3, n_oscillation=7)
+    told = dataclasses.replace(SCAN, quadrature="ppafm", substeps=3, n_oscillation=7)
     write_stack(tmp_path / "wide.npz", dataclasses.replace(wide, meta=wide.meta | {"scan": to_dict(told)}))
     assert run(tmp_path / "wide.npz", "--out", tmp_path / "o", "--views", 1, *PLAIN) == 0
     imaging = story(tmp_path / "o")["imaging"]["scan"]
-    assert (imaging["weights"], imaging["substeps"], imaging["n_oscillation"]) == ("ppafm", 3, 7)
+    assert (imaging["quadrature"], imaging["substeps"], imaging["n_oscillation"]) == ("ppafm", 3, 7)
 
 
 def test_a_scan_is_never_overwritten(pictures, wide, tmp_path, capsys):

@@ -82,8 +82,8 @@ def test_weights_are_odd_and_bound_the_noise(n):
 
 
 def test_attraction_gives_a_negative_shift_in_both_conventions():
-    for weights in ("giessibl", "ppafm"):
-        assert shift(Scan(weights=weights), lambda z: -np.exp(-z)) < 0
+    for quadrature in ("giessibl", "ppafm"):
+        assert shift(Scan(quadrature=quadrature), lambda z: -np.exp(-z)) < 0
 
 
 def test_ppafm_weights_are_the_golden_ones(golden_case):
@@ -94,7 +94,7 @@ def test_ppafm_weights_are_the_golden_ones(golden_case):
 
 def test_ppafm_weights_give_nine_tenths_of_a_linear_force():
     exact = F0 * NM / (2 * K)
-    assert shift(Scan(weights="ppafm", f0=F0, k=K), lambda z: -z) == pytest.approx(0.9 * exact, rel=1e-3)
+    assert shift(Scan(quadrature="ppafm", f0=F0, k=K), lambda z: -z) == pytest.approx(0.9 * exact, rel=1e-3)
 
 
 @pytest.mark.parametrize("kappa", [0.7, 2.5])

@@ -12,7 +12,9 @@ from torch_afm.config import Scan, Tip
 from torch_afm.config.tip import MAX_RADIAL_STIFFNESS
 from torch_afm.ppm import ProbeParticleModel, opencl
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
-from torch_afm.ppm.opencl import get_program
+from torch_afm.ppm.inputs import prepare
+from torch_afm.ppm.opencl import OpenCLDevice, get_program
+from torch_afm.ppm.solver import KernelSolver
 from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 
@@ -150,12 +152,12 @@ def test_iterations_used_up_are_reported(monkeypatch):
 def test_pickled_renderer_renders_the_same():
     renderer = ProbeParticleModel(SCAN, Tip(tilt=(0.1, 0.0)), backend="opencl")
     stack = renderer(water())
-    assert torch.equal(pickle.loads(pickle.dumps(renderer)).render(water()), stack)
+    assert torch.equal(pickle.loads(pickle.dumps(renderer))(water()), stack)
 
 
 def test_evaluations_are_few():
     # A relaxation cannot take fewer than one; the start and the first-order update of F_z save the rest.
-    assert 1 <= ProbeParticleModel(Scan(), backend="opencl").evaluations(benzene()) < 1.5
+    assert 1 <= KernelSolver(OpenCLDevice()).evaluations(prepare(benzene(), Scan(), Tip())) < 1.5
 
 
 def test_bits_do_not_depend_on_the_batch():

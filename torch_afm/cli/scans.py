@@ -164,7 +164,7 @@ def _prepare(stack: ScanStack, model: Scan, args: Namespace, reversed_: bool) ->
         count = min(count, model.n_slices + round(_SEARCHED / model.dz))
     if "scan" in stack.meta:
         told = from_dict(Scan, stack.meta["scan"])
-        model = dataclasses.replace(model, weights=told.weights, substeps=told.substeps)
+        model = dataclasses.replace(model, quadrature=told.quadrature, substeps=told.substeps)
     if args.top is None and count > model.n_slices:
         model = dataclasses.replace(model, n_slices=count)
     prepared = prepare_scan(stack, model, settings)

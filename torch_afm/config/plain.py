@@ -18,11 +18,13 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
     """Build the config dataclass ``cls`` from a plain dict as JSON gives it (lists become tuples, dicts the
-    dataclasses of their fields).
+    dataclasses of their fields, names of ``cls.RENAMED`` those of today).
 
     Raises:
         InputError: for a key that ``cls`` does not have.
     """
+    renamed = getattr(cls, "RENAMED", {})
+    values = {renamed.get(k, k): v for k, v in values.items()}
     known = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:

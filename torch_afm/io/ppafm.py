@@ -99,7 +99,7 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     here; a key that ppafm does not have is listed in a warning.
 
     The stack is that of ppafm's command line but for its grids. Its GPU code takes forces half a step higher,
-    and other weights: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, weights="ppafm")``.
+    and another quadrature: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, quadrature="ppafm")``.
 
     Raises:
         InputError: for a missing file, a bad value, a scan too short for one oscillation, and physics that is
