@@ -173,7 +173,7 @@ def _row(
         "after": after,
         "fit": fit,
         "sigma": float(result.sigma[pred].square().sum(1).mean().sqrt()) if len(pred) else None,
-        "helped": result.accepted,
+        "accepted": result.accepted,
         "loss_before": result.loss_before,
         "loss_after": result.loss_after,
         "added": len(result.added.z),
@@ -190,7 +190,7 @@ def summary(group: str, molecules: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over molecules, with bootstrap intervals."""
     values = {
         key: np.array([m[key] for m in molecules], dtype=float)
-        for key in ("before", "after", "helped", "cpu_s")
+        for key in ("before", "after", "accepted", "cpu_s")
     }
 
     def scores(index: np.ndarray) -> dict[str, float]:
@@ -201,7 +201,7 @@ def summary(group: str, molecules: list[dict[str, Any]]) -> dict[str, Any]:
             "median_after": float(np.median(after)),
             "ratio": after.mean() / before.mean(),
             "worse": (after > before).mean(),
-            "taken": values["helped"][index].mean(),
+            "taken": values["accepted"][index].mean(),
         }
 
     everything = np.arange(len(molecules))

@@ -58,7 +58,7 @@ def test_as_a_user_runs_it(stack, start, tmp_path, capsys):
     assert "refined" in said and "nothing speaks against this structure" in said
     truth = torch.tensor([a["pos"] for a in read_stack(stack).meta["atoms"]])
     told = json.loads((out / "refined.json").read_text())
-    assert told["helped"] and told["agreement"]["agrees"]
+    assert told["accepted"] and told["agreement"]["agrees"]
     found = torch.tensor([a["pos"] for a in told["atoms"]])
     assert (found - truth).norm(dim=1).mean() < 0.05
     for name in ("refined.xyz", "refined.sdf"):

@@ -92,7 +92,7 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
 
     def refined(data, stack, renderer, z_top, tip, context, settings, seed, top):
         result = {
-            "helped": True,
+            "accepted": True,
             "z_top": z_top + 0.2,
             "tip": dataclasses.replace(renderer.tip, tilt=(0.1, 0.0)),
         }

@@ -105,7 +105,7 @@ def _of_stack(
     scan = scan_of(stack, model.config.scan)
     warnings = _cautions(with_confidence(generation, fitted), stack, scan, model.config.scan)
     if found.refinement is not None:
-        settings["refinement"] = {"helped": found.refinement.accepted, "why": found.refinement.reason}
+        settings["refinement"] = {"accepted": found.refinement.accepted, "reason": found.refinement.reason}
         if not found.refinement.accepted:
             warnings.append(f"the refinement was not taken: {found.refinement.reason}")
     result, verdict = write_prediction(folder, found, stack, scan, settings, fitted)

@@ -7,10 +7,10 @@ import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.generation.physics import GeometryPrior
-from torch_afm.generation.refinement.image import SliceImages
-from torch_afm.generation.refinement.nuisance import hidden_sites, nuisance_images
+from torch_afm.generation.refinement import objective as module
+from torch_afm.generation.refinement.images import SliceImages, nuisance_images
+from torch_afm.generation.refinement.job import State, Unknowns, hidden_sites
 from torch_afm.generation.refinement.objective import RefinementObjective
-from torch_afm.generation.refinement.unknowns import State, Unknowns
 from torch_afm.ppm import ProbeParticleModel, TipParameters, anchor_height
 from torch_afm.testing import water
 
@@ -34,12 +34,12 @@ def objective(scene, prior=None, with_nuisance=True, **numbers):
     renderer, state, images, reference = scene
     nuisance = None
     if with_nuisance:
-        sites = hidden_sites(state.data.pos, (-1.5,), 3.0)
+        sites = hidden_sites(state.data.pos, 3.0)
         doubt = torch.tensor([0.5, 0.0, 0.0])
         nuisance = nuisance_images(renderer, state, images.pixels, sites, (0.3, 0.5), doubt)
     count = nuisance.images.shape[2] if nuisance else 0
     unknowns = Unknowns(state, torch.full((3, 3), 0.2), 0.1, 0.25, 0.15, count)
-    settings = {"looks": 100.0, "floor": 0.02, "width": 0.5} | numbers
+    settings = {"looks": 100.0, "floor": 0.02} | numbers
     return RefinementObjective(unknowns, renderer, images, reference, nuisance, prior, **settings)
 
 
@@ -66,9 +66,10 @@ def test_curvature_is_symmetric_and_at_least_the_prior(scene):
     assert torch.linalg.eigvalsh(curvature).min() > 0.99
 
 
-def test_value_by_hand(scene):
+def test_value_by_hand(scene, monkeypatch):
     """Far from the linear part and without priors: ½ M log(s₀² + ⟨r²⟩) in the mean of the slices."""
-    problem = objective(scene, with_nuisance=False, width=1e4)
+    monkeypatch.setattr(module, "_WIDTH", 1e4)
+    problem = objective(scene, with_nuisance=False)
     x = torch.zeros(len(problem.unknowns.scale), dtype=torch.float64)
     mean = problem.residual(x).double().square().mean(1)
     expected = sum(0.5 * 100 / 2 * math.log(0.02**2 + float(m)) for m in mean)
