@@ -241,7 +241,7 @@ def write_prediction(
         what ``prediction.json`` says: ``settings``; the generation, each atom with its calibrated
         ``confidence``, its ``sigma`` [Å] and its ``class_probabilities``, class by class, each bond with its
         ``bond_probabilities``; ``imaging``, what the structure was imaged with: ``z_top`` [Å] and ``tip``,
-        fitted where a refinement was taken, ``scan`` and ``unit``; ``agreement`` of its simulated stack with the
+        fitted where a refinement was, ``scan`` and ``unit``; ``agreement`` of its simulated stack with the
         reference: scores slice by slice, of a reference in another unit than Hz only ``pearson``, which does
         not depend on it, and what :class:`torch_afm.generation.Verdict` tells. And that verdict.
     """

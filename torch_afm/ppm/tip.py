@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -183,7 +183,7 @@ class TipParameters:
             return each.expand(n_graphs, *each.shape[1:]).flatten(0, 1)
 
         probe = self.probe if given == n_graphs else self.probe * n_graphs
-        return TipParameters(probe, *(repeated(getattr(self, name)) for name in _TENSORS), self.n_channels)
+        return replace(self, probe=probe, **{name: repeated(getattr(self, name)) for name in _TENSORS})
 
     @property
     def free(self) -> Tensor:

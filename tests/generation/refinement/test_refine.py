@@ -1,6 +1,7 @@
 """Refinement of tiny molecules whose truth is known."""
 
 import dataclasses
+import importlib
 import json
 
 import pytest
@@ -65,13 +66,14 @@ def test_flat_molecule_comes_back(renderer):
     assert error(result.data, truth) < 0.02
 
 
-def test_gain_and_offset_of_each_slice_are_nothing(renderer, reference, z_top):
+def test_gain_and_offset_of_each_slice_are_nothing(renderer, reference, z_top, monkeypatch):
     gain = torch.tensor([2.0, 0.3, 5.0, 1.0])[:, None, None]
     offset = torch.tensor([-3.0, 1.0, 0.0, 7.0])[:, None, None]
     start = moved(water(), 0.2)
-    settings = dataclasses.replace(FITTED, tolerance=1e-4)  # so that both end at the minimum itself
-    a = refine(start, reference, renderer, z_top, settings=settings)
-    b = refine(start, reference * gain + offset, renderer, z_top, settings=settings)
+    module = importlib.import_module("torch_afm.generation.refinement.refine")
+    monkeypatch.setattr(module, "_TOLERANCE", 1e-4)  # so that both end at the minimum itself
+    a = refine(start, reference, renderer, z_top, settings=FITTED)
+    b = refine(start, reference * gain + offset, renderer, z_top, settings=FITTED)
     torch.testing.assert_close(a.data.pos, b.data.pos, atol=2e-3, rtol=0)
 
 
