@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -183,7 +184,8 @@ class TipParameters:
             return each.expand(n_graphs, *each.shape[1:]).flatten(0, 1)
 
         probe = self.probe if given == n_graphs else self.probe * n_graphs
-        return replace(self, probe=probe, **{name: repeated(getattr(self, name)) for name in _TENSORS})
+        tensors: dict[str, Any] = {name: repeated(getattr(self, name)) for name in _TENSORS}
+        return replace(self, probe=probe, **tensors)
 
     @property
     def free(self) -> Tensor:
