@@ -71,7 +71,7 @@ BAD = [
 def test_bad_parameters_name_the_argument():
     three = TipParameters.from_tips([[Tip()]] * 3)
     makes = [(lambda f=fields: replace(TipParameters.from_tips(Tip()), **f), name) for fields, name in BAD]
-    tips = ([Tip(), Tip()], [], [[]], [[Tip()], [Tip(), Tip()]], [[Tip(), None]])
+    tips = ([Tip(), Tip()], [], [[]], [[Tip()], [Tip(), Tip()]], [[Tip(), None]], 3)
     makes += [(lambda t=t: TipParameters.from_tips(t), "tip") for t in tips]
     for make, name in [*makes, (lambda: three.expand(2), "tip")]:
         with pytest.raises(InputError) as error:

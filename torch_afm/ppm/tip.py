@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -141,9 +142,10 @@ class TipParameters:
             InputError: unless every graph has as many channels as the others, one at least.
         """
         rows = [[tips]] if isinstance(tips, Tip) else tips
-        for row in rows:
-            if isinstance(row, Tip) or not all(isinstance(t, Tip) for t in row):
-                raise InputError(f"tip: expected one Tip or rows [graph][channel] of them, got {tips!r}")
+        nested = isinstance(rows, Sequence) and all(isinstance(row, Sequence) for row in rows)
+        if not (nested and all(isinstance(t, Tip) for row in rows for t in row)):
+            got = reprlib.repr(tips)
+            raise InputError(f"tip: expected one Tip or rows [graph][channel] of tips, got {got}")
         counts = [len(row) for row in rows]
         if not counts or min(counts) != max(counts) or not counts[0]:
             raise InputError(f"tip: expected as many channels, at least 1, for every graph, got {counts}")
