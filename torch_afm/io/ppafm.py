@@ -28,7 +28,7 @@ class PpafmParams(NamedTuple):
         scan: pixels, height steps and cantilever.
         tip: probe, charges and springs, for samples whose atoms have point charges.
         tip_on_grid: the same for samples with a potential on a grid, where ppafm's tip has other charges.
-        z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.render`.
+        z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.forward`.
         cell: lattice of the sample in Å, rows ``[3, 3]``, along both lateral vectors of which it repeats;
             ``None`` where the file says nothing of it or turns periodicity off.
     """
