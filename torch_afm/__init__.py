@@ -46,7 +46,7 @@ _NAMES = {
     "from_smiles": "data",
     "generate": "generation",
     "load_generator": "models",
-    "place": "ppm",
+    "anchor_height": "ppm",
     "predict": "generation",
 }
 
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from torch_afm.generation.session import predict as predict
     from torch_afm.models import load_generator as load_generator
     from torch_afm.ppm import ProbeParticleModel as ProbeParticleModel
-    from torch_afm.ppm import place as place
+    from torch_afm.ppm import anchor_height as anchor_height
     from torch_afm.transforms import Orient as Orient
     from torch_afm.transforms import best_rotations as best_rotations
 

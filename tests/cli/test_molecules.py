@@ -56,7 +56,7 @@ def test_a_simulated_stack_is_the_renderer_s_and_tells_everything():
     tip = Tip(tilt=(0.2, 0.1))
     renderer = ProbeParticleModel(SCAN, tip)
     stack = molecules.simulate(molecule, "methanol", renderer)
-    np.testing.assert_allclose(stack.stack, renderer.render(molecule)[0].numpy(), atol=1e-4)
+    np.testing.assert_allclose(stack.stack, renderer(molecule)[0].numpy(), atol=1e-4)
     meta = json.loads(json.dumps(stack.meta))
     assert from_dict(Scan, meta["scan"]) == SCAN
     assert from_dict(Tip, meta["tip"]) == tip

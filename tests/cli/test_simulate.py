@@ -18,7 +18,7 @@ from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.io import read_potential, read_ppafm_params, read_stack, write_xyz
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import Orient
 
 #: Two atoms off the center, not on one height, charged.
@@ -42,7 +42,7 @@ def test_a_file_as_a_user_runs_it(cli, tmp_path):
     stack = read_stack(out)
     scan, tip = Scan(pixels=(24, 20), n_slices=4), Tip(tilt=(0.3, -0.1))
     moved = AFMData(z=ATOMS.z, charge=ATOMS.charge, pos=torch.tensor([[-0.5, -0.5, 0.0], [0.5, 0.5, -0.5]]))
-    expected = TorchRenderer(scan, tip).render(moved)[0].numpy()
+    expected = ProbeParticleModel(scan, tip, backend="torch")(moved)[0].numpy()
     assert stack.stack.shape == (1, 4, 20, 24)
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], moved.pos, atol=1e-6)
@@ -106,7 +106,7 @@ def test_positions_as_they_are_and_the_center_of_a_window_elsewhere(tmp_path):
     stack = _simulated(tmp_path, tmp_path / "co.xyz", "--position", "as-is", *window)
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], ATOMS.pos, atol=1e-6)
     scan = Scan(window=((0, 10), (0, 6)), pixels=(8, 6), n_slices=2)
-    expected = TorchRenderer(scan).render(ATOMS)[0].numpy()
+    expected = ProbeParticleModel(scan, backend="torch")(ATOMS)[0].numpy()
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     assert stack.z[0] == pytest.approx(stack.meta["z_top"] - scan.dz * (scan.n_oscillation - 1) / 2)
     centered = _simulated(tmp_path, tmp_path / "co.xyz", *window).meta["atoms"]
@@ -174,7 +174,7 @@ def test_a_named_tip_and_settings_beside_it(tmp_path):
     scan = Scan(window=((0, 6), (0, 4)), pixels=(8, 6), n_slices=2)
     stack = _simulated(tmp_path, *options, "--tip-preset", "Xe")
     assert stack.tip == Tip.preset("Xe")
-    _same(stack, TorchRenderer(scan, Tip.preset("Xe")).render(ATOMS))
+    _same(stack, ProbeParticleModel(scan, Tip.preset("Xe"), backend="torch")(ATOMS))
     changed = _simulated(tmp_path, *options, "--tip-preset", "Xe", "--tip.charges", "[0.1]")
     assert changed.tip == dataclasses.replace(Tip.preset("Xe"), charges=(0.1,))
     assert _simulated(tmp_path, *options, "--tip-preset", "CO").tip == Tip()
@@ -215,7 +215,7 @@ def test_the_settings_of_ppafm(tmp_path, capsys):
     np.testing.assert_allclose(stack.meta["cell"], params.cell)
     data = ATOMS.clone()
     data.cell, data.pbc = torch.tensor(params.cell[None]).float(), torch.tensor([[True, True, False]])
-    expected = TorchRenderer(params.scan, params.tip).render(data, z_top=params.z_top)
+    expected = ProbeParticleModel(params.scan, params.tip, backend="torch")(data, z_top=params.z_top)
     _same(stack, expected)
 
     beside = ["--scan.pixels", "[8,6]", "--scan.distance", "4.0", "--tip.tilt", "[0,0]", "--tip-preset", "Cl"]
@@ -225,7 +225,7 @@ def test_the_settings_of_ppafm(tmp_path, capsys):
     stack = read_stack(out)
     assert stack.recorded_scan == dataclasses.replace(params.scan, pixels=(8, 6), distance=4.0)
     assert stack.tip == Tip.preset("Cl")
-    _same(stack, TorchRenderer(stack.recorded_scan, stack.tip).render(data))
+    _same(stack, ProbeParticleModel(stack.recorded_scan, stack.tip, backend="torch")(data))
 
     assert main([*arguments, "--backend", "torch", "--position", "center"]) == 0
     stack = read_stack(out)
@@ -242,7 +242,7 @@ def test_lennard_jones_parameters_of_a_file(tmp_path):
     assert stack.meta["forcefield"] == {"lennard_jones": [["O", 2.0, 0.01]]}
     # The top atom and the probe are both of that element.
     assert stack.z_top == pytest.approx(5.0 + 2.0 + scan.distance + 2.0)
-    _same(stack, TorchRenderer(scan, forcefield=forcefield).render(ATOMS))
+    _same(stack, ProbeParticleModel(scan, forcefield=forcefield, backend="torch")(ATOMS))
     assert not np.allclose(stack.stack, _simulated(tmp_path, *options).stack)
 
 
@@ -275,7 +275,7 @@ def test_a_potential_on_a_grid_moves_with_its_atoms(tmp_path, electron):
     assert stack.meta["potential"] == "v.cube"
     data = ATOMS.clone()
     data.potential = potential
-    expected = TorchRenderer(stack.recorded_scan).render(Orient()(data))
+    expected = ProbeParticleModel(stack.recorded_scan, backend="torch")(Orient()(data))
     _same(stack, expected)
     plain = _simulated(tmp_path, tmp_path / "co.xyz", *window)
     assert not np.allclose(stack.stack, plain.stack, atol=0.05 * plain.stack.std())

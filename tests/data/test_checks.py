@@ -3,14 +3,13 @@ import pytest
 import torch
 from ase.neighborlist import primitive_neighbor_list
 
-from torch_afm.config import Scan, Tip
+from torch_afm.config import Scan
 from torch_afm.data import PotentialGrid, append_atom, remove_atoms
 from torch_afm.data.checks import MIN_DISTANCE, check_distances
 from torch_afm.datasets import AFMDataset
 from torch_afm.datasets.slabs import cut_window
 from torch_afm.generation.refinement import refine
-from torch_afm.generation.refinement.jacobian import stack_jacobian
-from torch_afm.ppm import TipParameters, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import water
 from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
@@ -33,8 +32,8 @@ def repeated():
 def test_what_cannot_go_along_is_refused():
     """Functions that move, add or take atoms keep no potential of other atoms, and those that build graphs
     anew lose no lattice."""
-    renderer = TorchRenderer(SCAN)
-    stack, tip = renderer.render(water(), z_top=8.0), TipParameters.from_tips([Tip()])
+    renderer = ProbeParticleModel(SCAN, backend="torch")
+    stack = renderer(water(), z_top=8.0)
     pixels = torch.tensor([[0, 0]])
     charged = with_potential()
     charged.cell, charged.pbc = repeated().cell, repeated().pbc
@@ -47,7 +46,7 @@ def test_what_cannot_go_along_is_refused():
         *(("data", lambda g=g: refine(g(), stack, renderer, 8.0)) for g in (with_potential, repeated)),
         ("context", lambda: refine(water(), stack, renderer, 8.0, context=repeated())),
         *(
-            ("data", lambda g=g: stack_jacobian(renderer, g(), tip, 8.0, pixels))
+            ("data", lambda g=g: renderer.jacobian(g(), z_top=8.0, pixels=pixels))
             for g in (with_potential, repeated)
         ),
     ]

@@ -27,7 +27,7 @@ def trial(renderer):
 
 
 def _found(graph, renderer, z_top):
-    stack, n = renderer.render(graph, z_top=z_top), graph.z.numel()
+    stack, n = renderer(graph, z_top=z_top), graph.z.numel()
     graph.confidence, graph.class_probabilities = torch.full((n,), 0.1), torch.full((n, 2), 0.5)
     graph.bond_probability = torch.full((graph.edge_index.size(1),), 0.75)
     step = Step(graph, stack, Proposal(no_atoms(CLASSES), 0.9, True), no_atoms(CLASSES))
@@ -44,7 +44,7 @@ def test_a_trial_is_drawn_once_and_for_all(trial, renderer):
     assert torch.equal(again.reference, trial.reference) and again.tip == trial.tip
     assert float(trial.truth.pos[:, 2].max()) == pytest.approx(0, abs=1e-6)
     assert trial.tip != renderer.tip and trial.height != trial.z_top
-    direct = renderer.render(trial.truth, tip=trial.tip, z_top=trial.height)
+    direct = renderer(trial.truth, tip=trial.tip, z_top=trial.height)
     assert torch.equal(direct, trial.reference) and not torch.equal(trial.again, trial.reference)
     assert not torch.equal(draw_trial(from_smiles("CCO"), 4, renderer, seed=1).reference, trial.reference)
     with pytest.raises(InputError, match="orientation"):
@@ -77,7 +77,7 @@ def test_the_truth_scores_fully(trial, renderer):
 def test_images_are_rendered_with_the_tip_of_the_reference(trial, renderer):
     whole = AFMData(**{**trial.truth.to_dict(), "charge": torch.zeros(trial.truth.z.numel())})
     record = score_trial(trial, _found(whole, renderer, trial.z_top), renderer, CLASSES, -9.0).to_dict()
-    expected = renderer.render(whole, tip=trial.tip, z_top=trial.height)
+    expected = renderer(whole, tip=trial.tip, z_top=trial.height)
     mse = (expected - trial.reference).square().mean(dim=(0, 1, 3, 4))
     assert record["images"]["prediction"]["mse"] == pytest.approx(mse.tolist(), rel=1e-4)
 

@@ -19,7 +19,7 @@ from torch_afm.generation.outcome import FILES, check_folder
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
 from torch_afm.metrics import Calibration
 from torch_afm.metrics.calibration import Platt
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -29,8 +29,8 @@ PLAIN = PredictOptions(search=SearchOptions(refine=False, views=1))
 
 @pytest.fixture(scope="module")
 def stack() -> AFMStack:
-    z_top = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
-    images = ProbeParticleModel(SCAN).render(benzene(), z_top=z_top)[0].numpy()
+    z_top = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+    images = ProbeParticleModel(SCAN)(benzene(), z_top=z_top)[0].numpy()
     meta = {"z_top": z_top, "scan": to_dict(SCAN), "tip": to_dict(Tip())}
     return AFMStack(images, SCAN.x, SCAN.y, SCAN.slice_heights(z_top), meta)
 
@@ -167,8 +167,8 @@ def test_so_they_do_in_a_prediction(stack, calibration, tmp_path, physics):
 def test_so_they_do_with_the_weights_of_the_package(tmp_path):
     molecule = read_molecule(PINNED / "cyanobenzaldehyde.xyz")
     scan = Scan(pixels=(64, 64))
-    z_top = float(place(molecule, scan, Tip()))
-    images = ProbeParticleModel(scan).render(molecule, z_top=z_top)[0].numpy()
+    z_top = float(anchor_height(molecule, scan, Tip()))
+    images = ProbeParticleModel(scan)(molecule, z_top=z_top)[0].numpy()
     simulated = AFMStack(images, scan.x, scan.y, scan.slice_heights(z_top), {"z_top": z_top})
     mol, _ = check_orders(predict(simulated, options=PLAIN), tmp_path)
     assert mol.GetNumAtoms() > 8

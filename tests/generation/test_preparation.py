@@ -11,17 +11,17 @@ from torch_afm.config import PredictOptions, ScanPreparation, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.generation.preparation import choose_preparation, measured_slices, prepare_candidates
 from torch_afm.io.scans import ScanStack
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 
-Z_TOP = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+Z_TOP = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
 LEVEL = PredictOptions(preparation=ScanPreparation(flatten="none", align="never"))
 
 
 def scanned(n_slices=SCAN.n_slices, farther=0.0, **meta) -> ScanStack:
     """Benzene at some heights."""
     scan = dataclasses.replace(SCAN, n_slices=n_slices)
-    images = ProbeParticleModel(scan).render(benzene(), z_top=Z_TOP + farther)[0, 0].double().numpy()
+    images = ProbeParticleModel(scan)(benzene(), z_top=Z_TOP + farther)[0, 0].double().numpy()
     return ScanStack(images, scan.slice_heights(Z_TOP + farther), scan.window, meta=meta)
 
 

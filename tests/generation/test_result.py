@@ -59,7 +59,7 @@ def test_deviations_of_a_refinement_are_left_alone(graph, helped):
     graph.sigma, refinement = torch.ones(2, 3), None
     if helped is not None:
         refinement = Refinement()
-        refinement.helped = helped
+        refinement.accepted = helped
     found = predicted(graph, refinement=refinement)
     assert found.refined is bool(helped)
     sigma = found.calibrated(Calibration(sigma=(1.0, 2.0, 3.0))).sigma

@@ -22,7 +22,7 @@ TIP = Tip(tilt=(0.2, -0.1))
 def predicted():
     """Benzene off the middle of a window away from the origin, with a tilted tip."""
     renderer = ProbeParticleModel(SCAN, TIP)
-    reference = renderer.render(benzene(), z_top=Z_TOP)
+    reference = renderer(benzene(), z_top=Z_TOP)
     found = predict_structure(Oracle(benzene()), reference, renderer, Z_TOP, views=1)
     shift = torch.tensor([*PLACE.center, 0.0]) + torch.tensor([0.5, 0.25, 0.0])
     graph = found.graph.clone()
@@ -37,9 +37,9 @@ def test_the_image_of_a_turned_prediction_is_the_turned_image(predicted, turns):
     turned = turn_prediction(predicted, Symmetry(turns))
     assert len(turned.steps) == 1
     atoms = AFMData(z=turned.graph.z, pos=turned.graph.pos - torch.tensor([*PLACE.center, 0.0]))
-    image = ProbeParticleModel(SCAN, turned.tip).render(atoms, z_top=Z_TOP)
+    image = ProbeParticleModel(SCAN, turned.tip)(atoms, z_top=Z_TOP)
     atoms.pos = predicted.graph.pos - torch.tensor([*PLACE.center, 0.0])
-    expected = ProbeParticleModel(SCAN, TIP).render(atoms, z_top=Z_TOP)
+    expected = ProbeParticleModel(SCAN, TIP)(atoms, z_top=Z_TOP)
     torch.testing.assert_close(Symmetry(turns).image(expected), image, atol=2e-3, rtol=1e-3)
     torch.testing.assert_close(turned.simulated, Symmetry(turns).image(predicted.simulated))
     expected_sigma = predicted.graph.sigma[:, [1, 0, 2]] if turns % 2 else predicted.graph.sigma

@@ -33,7 +33,7 @@ from torch_afm.generation import (
 from torch_afm.io import AFMStack, read_molecule, read_stack, write_stack
 from torch_afm.io.scans import read_scan
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -67,8 +67,8 @@ def wide() -> AFMStack:
     molecule.pos = molecule.pos + MIDDLE
     window = ((0.0, (N - 1) * PITCH),) * 2
     scan = dataclasses.replace(SCAN, window=window, pixels=(N, N), n_slices=13)
-    height = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), scan, Tip())) + 1.1
-    stack = ProbeParticleModel(scan).render(molecule, z_top=height)[0].numpy()
+    height = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), scan, Tip())) + 1.1
+    stack = ProbeParticleModel(scan)(molecule, z_top=height)[0].numpy()
     meta = {"z_top": height, "scan": to_dict(scan), "tip": to_dict(Tip())}
     return AFMStack(stack, scan.x, scan.y, scan.slice_heights(height), meta)
 
@@ -76,8 +76,8 @@ def wide() -> AFMStack:
 @pytest.fixture(scope="module")
 def ready() -> AFMStack:
     """Benzene on the model's grid at a known height."""
-    z_top = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
-    stack = ProbeParticleModel(SCAN).render(benzene(), z_top=z_top)[0].numpy()
+    z_top = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+    stack = ProbeParticleModel(SCAN)(benzene(), z_top=z_top)[0].numpy()
     meta = {"z_top": z_top, "scan": to_dict(SCAN), "tip": to_dict(Tip())}
     return AFMStack(stack, SCAN.x, SCAN.y, SCAN.slice_heights(z_top), meta)
 
@@ -330,8 +330,8 @@ def test_oscillation_heights_and_tip_of_the_stack_are_used(monkeypatch):
     """The same as calling the network with the scan that the stack was made with."""
     scan, tip = dataclasses.replace(SCAN, dz=0.08, n_oscillation=12), Tip(probe="Xe")
     water = AFMData(z=torch.tensor([8]), pos=torch.tensor([[1.0, 0.0, 0.0]]), charge=torch.zeros(1))
-    z_top = float(place(water, scan, tip))
-    stack = ProbeParticleModel(scan, tip).render(water, z_top=z_top)[0].numpy()
+    z_top = float(anchor_height(water, scan, tip))
+    stack = ProbeParticleModel(scan, tip)(water, z_top=z_top)[0].numpy()
     monkeypatch.setattr(session, "load_generator", lambda weights: Sequence())
     meta = {"z_top": z_top, "scan": to_dict(scan), "tip": to_dict(tip)}
     found = predict(
@@ -341,7 +341,7 @@ def test_oscillation_heights_and_tip_of_the_stack_are_used(monkeypatch):
     assert (found.tip, found.z_top) == (tip, z_top)
     np.testing.assert_allclose(found.scan.window, scan.window)
     assert dataclasses.replace(found.scan, window=scan.window) == scan
-    expected = ProbeParticleModel(scan, tip).quiet().render(found.steps[-1].graph, z_top=z_top)
+    expected = ProbeParticleModel(scan, tip).quiet()(found.steps[-1].graph, z_top=z_top)
     torch.testing.assert_close(found.simulated, expected, atol=1e-3, rtol=1e-4)
 
 

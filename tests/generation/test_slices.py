@@ -9,16 +9,16 @@ from tests.generation.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.generation import choose_slices, known_slices
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
-TRAINED = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+TRAINED = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
 
 
 def stack(z_top, n_slices):
     scan = dataclasses.replace(SCAN, n_slices=n_slices)
-    return ProbeParticleModel(scan).render(benzene(), z_top=z_top), scan
+    return ProbeParticleModel(scan)(benzene(), z_top=z_top), scan
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_known_heights_need_no_guess():
 def test_larger_oscillations_start_as_much_higher():
     """The lower turning points are those of training."""
     scan = dataclasses.replace(SCAN, n_slices=14, n_oscillation=SCAN.n_oscillation + 6)
-    reference = ProbeParticleModel(scan).render(benzene(), z_top=TRAINED + 1.0)
+    reference = ProbeParticleModel(scan)(benzene(), z_top=TRAINED + 1.0)
     first, z_top = known_slices(scan, SCAN, TRAINED + 1.0)
     assert (first, z_top) == (4, pytest.approx(TRAINED + 0.6))
     guesses = choose_slices(Oracle(benzene()), reference, scan)

@@ -14,7 +14,7 @@ from torch_afm.generation import island_tiles, predict_scan, predict_structure, 
 from torch_afm.generation.tiles import Tile, move_tile, window_image
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
@@ -205,14 +205,14 @@ def test_several_molecules_come_out_as_each_alone():
         parts.append(moved)
     keys = ("z", "pos", "charge")
     whole = AFMData(**{key: torch.cat([p[key] for p in parts]) for key in keys})
-    z_top = float(place(whole, scan, renderer.tip))
+    z_top = float(anchor_height(whole, scan, renderer.tip))
     for part, (x, y) in zip(parts, places.values(), strict=True):
         centred = part.clone()
         centred.pos = part.pos - torch.tensor([x, y, 0.0])
-        reference = renderer.render(centred, z_top=z_top)
+        reference = renderer(centred, z_top=z_top)
         graph = predict_structure(model, reference, renderer, z_top, views=4).graph
         alone_.append(graph.pos + torch.tensor([x, y, 0.0]))
-    reference = ProbeParticleModel(scan).render(whole, z_top=z_top)
+    reference = ProbeParticleModel(scan)(whole, z_top=z_top)
     found = predict_scan(model, reference, scan, z_top, views=4)
     visible = remove_atoms(whole, whole.pos[:, 2] < -0.7)
     each = match_atoms(torch.cat(alone_), visible.pos, 0.5).f1

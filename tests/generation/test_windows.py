@@ -36,7 +36,7 @@ def moved():
 
 @pytest.fixture
 def reference(moved):
-    return ProbeParticleModel(WIDE).render(moved, z_top=Z_TOP)
+    return ProbeParticleModel(WIDE)(moved, z_top=Z_TOP)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_an_island_is_centred_and_found_where_it_is(moved, reference):
     assert by_place(found.graph.z, found.graph.pos) == by_place(benzene().z, expected)
     assert found.graph.edge_index.size(1) == 24 and found.ended == "stop"
     assert found.simulated.shape == (1, 1, *WIDE.shape)
-    whole = ProbeParticleModel(WIDE).render(AFMData(z=benzene().z, pos=expected), z_top=Z_TOP)
+    whole = ProbeParticleModel(WIDE)(AFMData(z=benzene().z, pos=expected), z_top=Z_TOP)
     torch.testing.assert_close(found.simulated, whole, atol=1e-3, rtol=1e-3)
     assert window.to_dict()["atoms"] == 12 and not found.refined
     calibrated = found.calibrated(Calibration(sigma=(0.5, 0.5, 0.5)))
@@ -89,7 +89,7 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
 
     def refined(data, stack, renderer, z_top, tip, context, settings, seed, top):
         result = {
-            "helped": True,
+            "accepted": True,
             "z_top": z_top + 0.2,
             "tip": dataclasses.replace(renderer.tip, tilt=(0.1, 0.0)),
         }
@@ -109,7 +109,7 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
 
 
 def test_it_is_the_same_generation_as_that_of_one_window():
-    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    reference = ProbeParticleModel(SCAN)(benzene(), z_top=Z_TOP)
     found = predict_scan(Oracle(benzene()), reference, SCAN, Z_TOP, views=1, cover="grid")
     alone = generate(Oracle(benzene()), reference, ProbeParticleModel(SCAN), Z_TOP, views=1)
     assert by_place(alone.graph.z, alone.graph.pos) == by_place(found.graph.z, found.graph.pos)
@@ -128,7 +128,7 @@ def test_a_window_moves_to_the_middle_of_what_a_first_look_finds(reference):
 
 def test_one_window_is_what_the_model_predicts_alone():
     """A scan of the size of the window is one window, whatever the islands: by all routes the same."""
-    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    reference = ProbeParticleModel(SCAN)(benzene(), z_top=Z_TOP)
     auto, grid = (
         predict_scan(Oracle(benzene()), reference, SCAN, Z_TOP, views=1, cover=cover)
         for cover in ("auto", "grid")
@@ -160,7 +160,7 @@ def pairs(graph):
 def test_the_steps_of_one_window_are_those_of_the_scan():
     """In the frame of the scan, the last of them with its image."""
     scan = dataclasses.replace(SCAN, window=((10.0, 18.0), (-3.0, 5.0)))
-    reference = ProbeParticleModel(SCAN).render(benzene(), z_top=Z_TOP)
+    reference = ProbeParticleModel(SCAN)(benzene(), z_top=Z_TOP)
     found = predict_scan(Oracle(benzene()), reference, scan, Z_TOP, views=1, cover="grid")
     alone = predict_structure(Oracle(benzene()), reference, ProbeParticleModel(SCAN), Z_TOP, views=1)
     assert len(found.steps) == len(alone.steps) > 1
@@ -176,7 +176,7 @@ SHIFT = torch.tensor([14.0, 1.0, 0.0])
 
 def test_a_network_that_places_one_atom_at_a_time_takes_scans_too():
     model = Script((1, (0.5, 0.5, 0.0), ()), (2, (0.5, -0.6, 0.0), (0,)))
-    reference = ProbeParticleModel(THIN).render(benzene(), z_top=Z_TOP)
+    reference = ProbeParticleModel(THIN)(benzene(), z_top=Z_TOP)
     found = predict_scan(model, reference, THIN, Z_TOP, cover="grid")
     assert len(found.graph.z) == 2 and found.graph.edge_index.tolist() == [[0, 1], [1, 0]]
     assert found.graph.class_probabilities.shape == (2, len(model.classes) - 1) and "sigma" not in found.graph

@@ -18,7 +18,7 @@ from torch_afm.data import AFMData, covalent_bonds, from_ase, from_smiles, remov
 from torch_afm.elements import symbol
 from torch_afm.io import read_molecule, write_sdf, write_xyz
 from torch_afm.io.structures import write_cif
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import assert_same_graph, benzene, random_graph, water
 from torch_afm.utils import InputError
 
@@ -162,7 +162,7 @@ def test_the_image_of_a_file_with_a_cell_is_periodic(tmp_path, slab):
     for data in (read_molecule(tmp_path / "POSCAR"), wide, read_molecule(tmp_path / "POSCAR")):
         images.append(data)
     images[2].pbc[:] = False
-    repeated, explicit, island = (TorchRenderer(scan).render(data) for data in images)
+    repeated, explicit, island = (ProbeParticleModel(scan, backend="torch")(data) for data in images)
     assert float((repeated - explicit).square().mean().sqrt() / explicit.std()) < 1e-3
     assert float((island - explicit).square().mean().sqrt() / explicit.std()) > 0.1
 

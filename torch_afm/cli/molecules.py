@@ -9,7 +9,7 @@ from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import symbol
 from torch_afm.io import AFMStack, read_molecule
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations, flat_rotation
 from torch_afm.utils import InputError, check_finite
 
@@ -43,8 +43,8 @@ def simulate(molecule: AFMData, name: str, renderer: ProbeParticleModel) -> AFMS
     """The stack of a molecule where it lies, from its ``z_top`` where it has one, with every setting and the
     atoms in its ``meta``; of a periodic structure also ``cell`` and ``pbc``."""
     scan, tip = renderer.scan, renderer.tip
-    z_top = float(place(molecule, scan, tip, forcefield=renderer.forcefield))
-    stack = renderer.render(molecule, z_top=z_top)
+    z_top = float(anchor_height(molecule, scan, tip, forcefield=renderer.forcefield))
+    stack = renderer(molecule, z_top=z_top)
     check_finite("simulated stack", stack)
     charges = molecule.charge.tolist() if "charge" in molecule else [0.0] * molecule.z.numel()
     atoms = [

@@ -66,7 +66,7 @@ def main(args: Namespace) -> int:
     verdict = _write(folder, result, stack, start, renderer, files)
     moved = (result.data.pos - start.graph.pos).norm(dim=1).mean()
     left = result.residual.square().mean(dim=(1, 2)).sqrt()
-    print(f"{'refined' if result.helped else 'kept':<10} {len(start.graph.z)} atoms: {result.why}")
+    print(f"{'refined' if result.accepted else 'kept':<10} {len(start.graph.z)} atoms: {result.reason}")
     print(
         f"{'':<10} moved {moved:.2f} Å in the mean, standard deviation now {result.sigma.mean():.2f} Å "
         "a coordinate"
@@ -126,7 +126,7 @@ def _imaged(
         )
     renderer = ProbeParticleModel(scan, tip, backend=backend)
     # One pixel, which refuses a height within or below the molecule.
-    renderer.render(start.graph, z_top=z_top, pixels=torch.zeros(1, 2, dtype=torch.long))
+    renderer(start.graph, z_top=z_top, pixels=torch.zeros(1, 2, dtype=torch.long))
     return renderer.quiet(), z_top
 
 
@@ -148,7 +148,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     parts = [part for part in (result.data, result.context, result.added) if len(part.z)]
     whole = AFMData(**{key: torch.cat([part[key] for part in parts]) for key in ("z", "pos", "charge")})
-    simulated = renderer.render(whole, tip=result.tip, z_top=result.z_top).cpu()
+    simulated = renderer(whole, tip=result.tip, z_top=result.z_top).cpu()
     n = len(result.data.z)
     below = AFMData(z=whole.z[n:], pos=whole.pos[n:], edge_index=covalent_bonds(whole.z[n:], whole.pos[n:]))
     calibration = Calibration() if start.weights is None else load_calibration(start.weights)
@@ -172,7 +172,7 @@ def _write(
         agrees=verdict.agrees,
         headline=verdict.headline,
         reasons=verdict.reasons,
-        summary=f"{'Accepted' if result.helped else 'Not accepted'}: {result.why}. {verdict.meaning}",
+        summary=f"{'Accepted' if result.accepted else 'Not accepted'}: {result.reason}. {verdict.meaning}",
         unit=stack.unit,
         settings=files,
     )

@@ -19,7 +19,7 @@ from torch_afm.generation.loop import Job
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
 from torch_afm.generation.result import Prediction
 from torch_afm.models import Generator
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Confidence of atoms that a refinement adds: about the share of them that is right.
 ADDED = 0.33
@@ -28,7 +28,7 @@ ADDED = 0.33
 def predict_structure(
     model: Generator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
@@ -109,7 +109,7 @@ def _refined(job: Job, found: Prediction, settings: RefinementSettings, seed: in
         seed=seed,
         top=0.0,
     )
-    if not result.helped:
+    if not result.accepted:
         return dataclasses.replace(found, refinement=result)
     whole = _moved(found.steps[-1].graph, result, is_context(found.steps[-1].graph, job.model))
     if job.model.has_context:
@@ -122,7 +122,7 @@ def _refined(job: Job, found: Prediction, settings: RefinementSettings, seed: in
             _, (proposal,) = job.propose([whole])
     whole = with_bonds(whole, proposal)
     shown = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
-    simulated = job.renderer.render(shown, tip=result.tip, z_top=result.z_top).cpu()
+    simulated = job.renderer(shown, tip=result.tip, z_top=result.z_top).cpu()
     last = dataclasses.replace(found.steps[-1], graph=whole, simulated=simulated)
     graph, context = split_context(whole, job.model)
     return dataclasses.replace(

@@ -49,7 +49,7 @@ class Window:
             "pearson": self.pearson,
             "atoms": 0 if found is None else len(found.graph.z),
             "refined": self.refined,
-            "reason": None if found is None or found.refinement is None else found.refinement.why,
+            "reason": None if found is None or found.refinement is None else found.refinement.reason,
         }
 
 
@@ -102,7 +102,7 @@ class Prediction:
     @property
     def refined(self) -> bool:
         """Whether a refinement was accepted: positions and their standard deviations are its."""
-        one = self.refinement is not None and self.refinement.helped
+        one = self.refinement is not None and self.refinement.accepted
         return one or any(window.refined for window in self.windows)
 
     def calibrated(self, calibration: Calibration) -> AFMData:

@@ -117,7 +117,7 @@ def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) 
     if options.search.refine:
         done = [w for w in found.windows if w.prediction is not None]
         reasons = [
-            "there is no atom" if w.prediction.refinement is None else w.prediction.refinement.why
+            "there is no atom" if w.prediction.refinement is None else w.prediction.refinement.reason
             for w in done
             if w.prediction is not None and not w.refined
         ]

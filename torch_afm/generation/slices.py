@@ -18,7 +18,7 @@ from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.generate import generate
 from torch_afm.generation.tiles import cut_windows, window_image
 from torch_afm.models import Generator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.utils import InputError, check_shape
 
 #: Å between guesses, and how many are tried at most.
@@ -103,7 +103,7 @@ def choose_slices(
         found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
         atoms = found.steps[-1].graph
         shown = AFMData(z=atoms.z, pos=atoms.pos, charge=torch.zeros(len(atoms.z)))
-        image = whole.render(shown, z_top=z_top + first * scan.dz).cpu()
+        image = whole(shown, z_top=z_top + first * scan.dz).cpu()
         guesses.append(HeightGuess(first, z_top, mean_pearson(image, strongest)))
 
     if z_top is not None:
@@ -132,4 +132,4 @@ def _trained(scan: Scan, model: Scan) -> float:
     lower turning points of both oscillations agree, and the forces there make the contrast. The top atom is
     taken for oxygen."""
     oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    return float(place(oxygen, model, Tip())) + scan.amplitude - model.amplitude
+    return float(anchor_height(oxygen, model, Tip())) + scan.amplitude - model.amplitude

@@ -144,8 +144,7 @@ def _stitched(
         graph = sanitize(graph)
     simulated = (
         ProbeParticleModel(scan, tip, backend=backend)
-        .quiet()
-        .render(AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top)
+        .quiet()(AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top)
         .cpu()
     )
     only = windows[0].prediction if len(windows) == 1 else None

@@ -28,7 +28,7 @@ class PpafmParams(NamedTuple):
         scan: pixels, height steps and cantilever.
         tip: probe, charges and springs, for samples whose atoms have point charges.
         tip_on_grid: the same for samples with a potential on a grid, where ppafm's tip has other charges.
-        z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.render`.
+        z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.forward`.
         cell: lattice of the sample in Å, rows ``[3, 3]``, along both lateral vectors of which it repeats;
             ``None`` where the file says nothing of it or turns periodicity off.
     """
@@ -99,7 +99,7 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     here; a key that ppafm does not have is listed in a warning.
 
     The stack is that of ppafm's command line but for its grids. Its GPU code takes forces half a step higher,
-    and other weights: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, weights="ppafm")``.
+    and another quadrature: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, quadrature="ppafm")``.
 
     Raises:
         InputError: for a missing file, a bad value, a scan too short for one oscillation, and physics that is

@@ -4,7 +4,7 @@ import pytest
 from torch_afm.config import Scan, Tip
 from torch_afm.data import from_smiles
 from torch_afm.io.scans import ScanStack, align_slices, flatten_lines, flatten_plane
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
@@ -51,8 +51,8 @@ def coronene():
     molecule = from_smiles("c1cc2ccc3ccc4ccc5ccc6ccc1c7c2c3c4c5c67")
     molecule = Orient(best_rotations(molecule.pos, n=1)[0])(molecule)
     scan = Scan(pixels=(64, 64), window=((-7.0, 7.0), (-7.0, 7.0)))
-    z_top = float(place(molecule, scan, Tip()))
-    images = ProbeParticleModel(scan, backend="torch").render(molecule, z_top=z_top)[0, 0].double().numpy()
+    z_top = float(anchor_height(molecule, scan, Tip()))
+    images = ProbeParticleModel(scan, backend="torch")(molecule, z_top=z_top)[0, 0].double().numpy()
     return ScanStack(images, scan.slice_heights(z_top), scan.window)
 
 

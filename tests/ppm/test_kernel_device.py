@@ -3,9 +3,9 @@ from importlib.resources import files
 
 import pytest
 
-from torch_afm.ppm.context import OpenCLUnavailable
 from torch_afm.ppm.cuda import CUDAUnavailable
-from torch_afm.ppm.device import kernel_source
+from torch_afm.ppm.kernel_device import kernel_source
+from torch_afm.ppm.opencl import OpenCLUnavailable
 from torch_afm.utils import BackendUnavailable
 
 

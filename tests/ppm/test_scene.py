@@ -5,11 +5,11 @@ import torch
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.ppm import OpenCLRenderer, TipParameters, TorchRenderer
-from torch_afm.ppm.autograd import Scene, needs_gradient, with_gradient
-from torch_afm.ppm.base import prepare
+from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.ppm.forcefield import Atoms, surface_force
+from torch_afm.ppm.inputs import prepare
 from torch_afm.ppm.relaxation import Springs, relax
+from torch_afm.ppm.scene import Scene, with_gradient
 from torch_afm.testing import benzene, water
 
 TIP_FIELDS = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
@@ -59,10 +59,12 @@ def test_gradients_asked_for_alone_are_those_asked_for_together():
 
 def test_a_gradient_is_needed_where_any_input_asks_for_one():
     scan = Scan(window=((-2.0, 2.0), (-1.0, 1.5)), pixels=(4, 3), n_slices=2, n_oscillation=3)
-    tip = TipParameters.from_tips([Tip()])
+    tip = TipParameters.from_tips(Tip())
     fitted = replace(tip, tilt=tip.tilt.clone().requires_grad_())
-    assert needs_gradient(prepare(water(), scan, fitted, 7.0))
-    assert not needs_gradient(prepare(water(), scan, tip, 7.0))
+    assert prepare(water(), scan, fitted, 7.0).requires_grad
+    assert not prepare(water(), scan, tip, 7.0).requires_grad
+    with torch.no_grad():
+        assert not prepare(water(), scan, fitted, 7.0).requires_grad
 
 
 @pytest.mark.parametrize("pixels", [None, torch.tensor([[3, 1], [0, 2], [9, 7]])])
@@ -71,22 +73,22 @@ def test_opencl_stack_has_the_gradients_of_float64(pixels):
     tip = Tip(tilt=(0.2, -0.1), stiffness=(0.25, 0.2, 0.02))
 
     def stack_and_gradients(renderer):
-        data, parameters = benzene(), TipParameters.from_tips([tip])
+        data, parameters = benzene(), TipParameters.from_tips(tip)
         tilted = data.pos.double() + 0.2 * torch.sin(torch.arange(36.0)).reshape(12, 3)
         leaves = [tilted, data.charge.double(), torch.tensor([8.9, 9.1]).double()]
         leaves = [v.requires_grad_() for v in (*leaves, *(getattr(parameters, k) for k in TIP_FIELDS))]
         data.pos, data.charge, z_top, *fields = leaves
         batch = Batch.from_data_list([data, data])
         parameters = replace(parameters, **dict(zip(TIP_FIELDS, fields, strict=True)))
-        stack = renderer.render(batch, parameters, z_top, pixels)
-        plain = renderer.render(benzene(), z_top=9.0, pixels=pixels)
+        stack = renderer(batch, parameters, z_top, pixels)
+        plain = renderer(benzene(), z_top=9.0, pixels=pixels)
         assert not plain.requires_grad
         with torch.no_grad():
-            torch.testing.assert_close(renderer.render(batch, parameters, z_top, pixels), stack.detach())
+            torch.testing.assert_close(renderer(batch, parameters, z_top, pixels), stack.detach())
         return stack.detach(), torch.autograd.grad(stack.square().sum(), leaves)
 
-    stack, gradients = stack_and_gradients(OpenCLRenderer(scan))
-    exact, expected = stack_and_gradients(TorchRenderer(scan, dtype=torch.float64))
+    stack, gradients = stack_and_gradients(ProbeParticleModel(scan, backend="opencl"))
+    exact, expected = stack_and_gradients(ProbeParticleModel(scan, dtype=torch.float64, backend="torch"))
     assert (stack - exact).abs().max() < 1e-3 * exact.std()
     for found, true in zip(gradients, expected, strict=True):
         assert found.dtype == true.dtype

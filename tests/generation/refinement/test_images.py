@@ -1,11 +1,16 @@
-"""Normalised slices, against plain formulas and finite differences."""
+"""Normalized slices, against plain formulas and finite differences; images of hidden atoms and of other
+elements, against the stacks of molecules that have them."""
 
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from torch_afm.config import Scan
-from torch_afm.generation.refinement.image import SliceImages
+from torch_afm.config import Scan, Tip
+from torch_afm.data import AFMData
+from torch_afm.generation.refinement.images import SliceImages, nuisance_images
+from torch_afm.generation.refinement.job import State
+from torch_afm.ppm import ProbeParticleModel, TipParameters, anchor_height
+from torch_afm.testing import benzene, water
 
 SCAN = Scan(window=((-8.0, 8.0), (-6.0, 6.0)), pixels=(33, 25), n_slices=4)
 
@@ -67,3 +72,43 @@ def test_a_flat_slice_is_zero_and_has_no_slope():
     flat = torch.ones(4, 25 * 33)
     image, slope = images.linearize(flat, torch.randn(4, 25 * 33, 2))
     assert (image == 0).all() and (slope == 0).all()
+
+
+SMALL = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(6, 5), n_slices=2)
+PIXELS = torch.cartesian_prod(torch.arange(6), torch.arange(5))
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    return ProbeParticleModel(SMALL)
+
+
+def test_a_whole_atom_is_the_difference_of_two_stacks(renderer):
+    data = benzene()
+    z_top = float(anchor_height(data, SMALL, Tip()))
+    state = State(data, TipParameters.from_tips(Tip()), z_top)
+    site = torch.tensor([[0.5, 0.2, -1.8]])
+    doubt = torch.tensor([0.0, 0.25] + [0.0] * 10)
+    found = nuisance_images(renderer, state, PIXELS, site, (0.3, 0.5), doubt)
+    assert found.images.shape == (2, 30, 3)
+    base = renderer(data, z_top=z_top, pixels=PIXELS)[0, 0]
+    more = AFMData(
+        z=torch.cat([data.z, torch.tensor([6])]),
+        pos=torch.cat([data.pos, site]),
+        charge=torch.cat([data.charge, torch.zeros(1)]),
+    )
+    change = renderer(more, z_top=z_top, pixels=PIXELS)[0, 0] - base
+    weight_of_one = torch.tensor([(1 - 0.3) / 0.5, 0.0, 0.0])
+    torch.testing.assert_close(found.stack(weight_of_one), change, atol=1e-4, rtol=1e-3)
+    other = data.clone()
+    other.z = data.z.clone()
+    other.z[1] = 16
+    change = renderer(other, z_top=z_top, pixels=PIXELS)[0, 0] - base
+    torch.testing.assert_close(found.images[:, :, 2] / 0.25, change, atol=1e-4, rtol=1e-3)
+
+
+def test_hydrogen_is_never_in_doubt(renderer):
+    data = water()
+    state = State(data, TipParameters.from_tips(Tip()), float(anchor_height(data, SMALL, Tip())))
+    found = nuisance_images(renderer, state, PIXELS, torch.empty(0, 3), (0.3, 0.5), torch.ones(3))
+    assert found.images.shape[2] == 2

@@ -1,3 +1,6 @@
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Batch
@@ -5,41 +8,17 @@ from torch_geometric.data import Batch
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import LJ_TABLE
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer, place
-from torch_afm.testing import water
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm.inputs import prepare
+from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(4, 4), n_slices=1, n_oscillation=2)
-RENDERERS = [OpenCLRenderer, TorchRenderer]
-
-
-def test_placement_rule():
-    # R(O) = 1.6612, R(H) = 1.487: the oxygen at z = 0 is the highest sphere.
-    assert place(water(), SCAN, Tip()).item() == pytest.approx(1.6612 + 5.3 + 1.6612)
-    assert place(water(), SCAN, Tip(probe="Xe")).item() == pytest.approx(1.6612 + 5.3 + 2.1815)
-    # A carbon just below an oxygen may stick out, for its sphere is larger.
-    both = AFMData(z=torch.tensor([8, 6]), pos=torch.tensor([[0, 0, 0.0], [3, 0, -0.1]]))
-    assert place(both, SCAN, Tip()).item() == pytest.approx(1.908 - 0.1 + 5.3 + 1.6612)
-
-
-def test_given_heights_win_over_stored_ones_over_placement():
-    data = water()
-    data.z_top = torch.tensor([7.5])
-    batch = Batch.from_data_list([data, data])
-    assert place(batch, SCAN, Tip()).tolist() == [7.5, 7.5]
-    assert place(batch, SCAN, Tip(), z_top=torch.tensor([7.0, 8.0])).tolist() == [7.0, 8.0]
-    assert place(batch, SCAN, Tip(), z_top=7.0).tolist() == [7.0, 7.0]
+RENDERERS = [partial(ProbeParticleModel, backend=name) for name in ("opencl", "torch")]
 
 
 def _two() -> Batch:
     return Batch.from_data_list([water(), water()])
-
-
-def test_every_channel_is_placed_by_its_own_probe():
-    tops = place(_two(), SCAN, (Tip(), Tip(probe="Xe")))
-    assert tops.shape == (2, 2)
-    assert (tops[:, 1] - tops[:, 0]).tolist() == pytest.approx([2.1815 - 1.6612] * 2)
-    assert place(_two(), SCAN, [Tip(), Tip(probe="Xe")]).tolist() == pytest.approx(tops[0].tolist())
 
 
 def changed(**values) -> AFMData:
@@ -57,8 +36,10 @@ BAD = [
     (changed(z=torch.tensor([8.0, 1.0, 1.0])), {}, "z"),
     (AFMData(z=torch.tensor([6])), {}, "data"),
     (water(), {"tip": [Tip(), Tip()]}, "tip"),
-    (_two(), {"tip": [(Tip(), Tip()), Tip()]}, "tip"),
-    (water(), {"tip": ()}, "tip"),
+    (_two(), {"tip": [[Tip(), Tip()], [Tip()]]}, "tip"),
+    (water(), {"tip": []}, "tip"),
+    (water(), {"tip": [[]]}, "tip"),
+    (water(), {"tip": [[Tip()], [Tip()]]}, "tip"),
     (water(), {"tip": Tip(probe="U")}, ""),
     *((water(), {"z_top": v}, "z_top") for v in (torch.zeros(2), torch.zeros(1, 2), float("nan"))),
     (AFMData.empty(), {}, "z_top"),
@@ -72,7 +53,7 @@ BAD = [
 def test_bad_input_is_one_clear_line(renderer):
     for data, settings, name in BAD:
         with pytest.raises(InputError) as error:
-            renderer(SCAN).render(data, **settings)
+            renderer(SCAN)(data, **settings)
         assert str(error.value).startswith(name) and "\n" not in str(error.value)
     with pytest.raises(InputError, match="on_unconverged"):
         renderer(on_unconverged="hide")
@@ -83,10 +64,10 @@ def test_missing_charges_are_zero(renderer):
     bare, neutral = water(), water()
     del bare.charge
     neutral.charge = torch.zeros(3)
-    assert torch.equal(renderer(SCAN).render(bare), renderer(SCAN).render(neutral))
+    assert torch.equal(renderer(SCAN)(bare), renderer(SCAN)(neutral))
 
 
-@pytest.mark.parametrize("renderer", [OpenCLRenderer, TorchRenderer])
+@pytest.mark.parametrize("renderer", RENDERERS)
 def test_force_field_and_a_probe_of_its_own(renderer):
     # Hydrogen that is given oxygen's parameters is oxygen, and a probe with those of xenon is xenon.
     (radius, depth), (own_radius, own_depth) = LJ_TABLE["O"], LJ_TABLE["Xe"]
@@ -98,6 +79,25 @@ def test_force_field_and_a_probe_of_its_own(renderer):
     changed = renderer(scan, forcefield=ForceField((("H", radius, depth),)))
     tip = Tip(radius=own_radius, depth=own_depth)
     torch.testing.assert_close(
-        changed.render(molecule, tip), renderer(scan).render(all_oxygen, Tip(probe="Xe")), rtol=0, atol=0
+        changed(molecule, tip), renderer(scan)(all_oxygen, Tip(probe="Xe")), rtol=0, atol=0
     )
-    assert not torch.allclose(changed.render(molecule), renderer(scan).render(molecule), atol=1e-3)
+    assert not torch.allclose(changed(molecule), renderer(scan)(molecule), atol=1e-3)
+
+
+def graphs():
+    """Charged, without charges, charged."""
+    neutral = benzene()
+    neutral.charge = torch.zeros(12)
+    return [water(), neutral, water()]
+
+
+@pytest.mark.parametrize("entries", [[2], [2, 0]])
+def test_taken_entries_are_those_of_the_batch(entries):
+    batch = prepare(Batch.from_data_list(graphs()), SCAN, [[Tip(tilt=(0.1 * i, 0))] for i in range(3)], 8.5)
+    part = batch.take(np.array(entries))
+    for i, e in enumerate(entries):
+        ours, theirs = slice(*part.ptr[i : i + 2]), slice(*batch.ptr[e : e + 2])
+        assert torch.equal(part.pos[ours], batch.pos[theirs])
+        assert (part.radius[ours] == batch.radius[theirs]).all()
+        assert (part.tips.springs[i] == batch.tips.springs[e]).all()
+        assert torch.equal(part.parameters.tilt[i], batch.parameters.tilt[e])

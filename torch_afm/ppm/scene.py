@@ -1,4 +1,4 @@
-"""Gradients of the force on relaxed probes, in torch."""
+"""What a probe sees, and gradients of the force on relaxed probes in it, in torch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from torch_afm.config import Scan
-from torch_afm.ppm.base import RenderInput, pixel_positions
 from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
+from torch_afm.ppm.inputs import RenderInput
 from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
 from torch_afm.units import COULOMB, N_PER_M
 
@@ -20,7 +19,7 @@ PAIRS = 1 << 17
 
 
 class Scene(NamedTuple):
-    """What the probe of one entry of a batch sees, from the free probe of ``z_top`` above the centre of the
+    """What the probe of one entry of a batch sees, from the free probe of ``z_top`` above the center of the
     window, differentiable.
 
     Shapes:
@@ -32,24 +31,24 @@ class Scene(NamedTuple):
     free: Tensor
 
     @classmethod
-    def of(cls, batch: RenderInput, entry: int, scan: Scan, pixels: Tensor | None, like: Tensor) -> Scene:
+    def from_input(cls, batch: RenderInput, entry: int, like: Tensor) -> Scene:
         """Entry ``entry`` of ``batch`` in the dtype and on the device of ``like``."""
-        own, tip = slice(batch.ptr[entry], batch.ptr[entry + 1]), batch.parameters
+        atoms_of, tip = slice(batch.ptr[entry], batch.ptr[entry + 1]), batch.parameters
         to = like.new_tensor
         aside = torch.cat([tip.free[entry, :2], tip.free.new_zeros(1)])
         atoms = Atoms(
-            (batch.pos[own] - aside.to(batch.pos.device)).to(like),
-            batch.charge[own].to(like),
-            to(batch.radius[own]),
-            to(batch.depth[own]),
+            (batch.pos[atoms_of] - aside.to(batch.pos.device)).to(like),
+            batch.charge[atoms_of].to(like),
+            to(batch.radius[atoms_of]),
+            to(batch.depth[atoms_of]),
             COULOMB * tip.charges[entry].to(like),
             tip.charge_heights[entry].to(like),
             field=_field(batch, entry, aside, like),
         )
         stiffness, radial = tip.stiffness[entry] / N_PER_M, tip.radial_stiffness[entry : entry + 1] / N_PER_M
         springs = Springs(stiffness.to(like), radial.to(like), tip.free[entry].to(like))
-        grid = to(pixel_positions(scan, pixels))
-        heights = to(scan.heights(0.0))
+        grid = to(batch.positions)
+        heights = to(batch.scan.heights(0.0))
         up = to([0.0, 0.0, 1.0])
         free = torch.cat([grid, grid.new_zeros(len(grid), 1)], 1) + heights[:, None, None] * up
         return cls(atoms, springs, free)
@@ -93,13 +92,6 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
     inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
     constants = atoms.radius, atoms.depth, atoms.field
     return _RelaxedForce.apply(force, u, free, constants, *inputs)
-
-
-def needs_gradient(batch: RenderInput) -> bool:
-    """Whether anything ``batch`` was made of is to be differentiated."""
-    tip = batch.parameters
-    tensors = batch.pos, batch.charge, tip.stiffness, tip.radial_stiffness, tip.charges, tip.charge_heights
-    return torch.is_grad_enabled() and any(v.requires_grad for v in tensors)
 
 
 def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:
