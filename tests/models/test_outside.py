@@ -1,6 +1,7 @@
 """A network of another package, which is the one file of the how-to: no file of this package knows of it."""
 
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from torch_afm.cli.main import main
 from torch_afm.config import Scan, generator_config
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset
@@ -90,6 +92,19 @@ def test_the_whole_road(model, job):
     assert found.graph.pos.tolist() == [[1.0, -0.5, 0.0]] and found.graph.bond_order.shape == (0,)
     with pytest.raises(InputError, match="views: expected 1 of this DifferenceNetwork, got 8"):
         predict_structure(model, *job, views=8)
+
+
+def test_commands_take_it(model, folder, monkeypatch):
+    """Scored as a network that proposes any number of atoms: no tables of single-atom steps."""
+    model.save_pretrained(folder / "weights")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    smiles = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
+    (folder / "few.smi").write_text("\n".join(smiles))
+    options = {"weights": "weights", "molecules": "few.smi", "out": "scores", "predictions": 2}
+    monkeypatch.chdir(folder)
+    assert main(["evaluate", *(f"--{key}={value}" for key, value in options.items())]) == 0
+    scores = json.loads((folder / "scores" / "scores.json").read_text())
+    assert "steps" not in scores and scores["predictions"]["model"]["all"]["predictions"] == 2
 
 
 def test_settings_by_the_name_of_the_entry_point(folder):
