@@ -75,6 +75,10 @@ def test_options_of_nested_dataclasses():
         inner: Inner = dataclasses.field(default_factory=Inner)
         share: float | None = None
 
+        def __post_init__(self):
+            if self.share == 7:
+                raise InputError("share, inner: expected no 7")
+
     # Hints of local classes are not found by their names.
     Outer.__annotations__["inner"] = Inner
     parser = Parser("test", "A test.")
@@ -82,6 +86,8 @@ def test_options_of_nested_dataclasses():
     assert parser.build(Outer, parser.parse_args([])) == Outer()
     found = parser.build(Outer, parser.parse_args(["--max-steps", "5", "--loud", "--share", "0.5"]))
     assert found == Outer(Inner(5, True), 0.5)
+    with pytest.raises(InputError, match=r"^--share, inner: expected no 7; see torch-afm test"):
+        parser.build(Outer, parser.parse_args(["--share", "7"]))
     text = " ".join(parser.format_help().split())
     assert "How it is done: --max-steps MAX_STEPS at most so many. (type: int, default: 3)" in text
 

@@ -117,7 +117,7 @@ def run(*arguments) -> int:
 def test_a_scan_is_never_overwritten(pictures, capsys):
     files = sorted(pictures.iterdir())
     assert run(pictures, "--out", pictures, "--step", 0.1, "--pixel-size", 0.5) == 2
-    assert "out: expected another folder" in capsys.readouterr().err and sorted(pictures.iterdir()) == files
+    assert "folder: expected another" in capsys.readouterr().err and sorted(pictures.iterdir()) == files
 
 
 #: Options and what the one line on stderr names.

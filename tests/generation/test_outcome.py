@@ -109,12 +109,12 @@ def test_a_scan_is_never_overwritten(stack, calibration, tmp_path):
     write_stack(tmp_path / "scan.npz", stack)
     before = (tmp_path / "scan.npz").read_bytes()
     found = predict(tmp_path / "scan.npz", options=PLAIN)
-    with pytest.raises(InputError, match=r"^out: expected another folder"):
+    with pytest.raises(InputError, match=r"^folder: expected another"):
         found.write(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["scan.npz"]
     assert (tmp_path / "scan.npz").read_bytes() == before
     found.write(tmp_path / "result")
-    with pytest.raises(InputError, match=r"^out: expected another folder"):
+    with pytest.raises(InputError, match=r"^folder: expected another"):
         check_folder(tmp_path / "images", tmp_path / "images")
 
 

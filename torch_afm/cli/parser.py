@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import inspect
+import operator
 import re
 from collections.abc import Collection
-from typing import Any, NoReturn, TypeVar, get_type_hints
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
 import jsonargparse
 from jsonargparse.typing import restricted_number_type
@@ -133,12 +135,17 @@ class Parser(jsonargparse.ArgumentParser):
                 _add_field(self, field, types, helps)
 
     def build(self, cls: type[T], found: jsonargparse.Namespace) -> T:
-        """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`."""
+        """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`; where it
+        refuses a value, the error names the option."""
         values = {
             name: self.build(hint, found) if _is_group(hint) else found[name]
             for name, hint in get_type_hints(cls).items()
         }
-        return cls(**values)
+        try:
+            return cls(**values)
+        except InputError as error:
+            names, _, text = str(error).partition(": ")
+            self.error(f"{', '.join(map(self._option, names.split(', ')))}: {text}", error)
 
 
 def _option_docs(cls: type, prefix: str) -> dict[str, str]:
@@ -161,7 +168,10 @@ def _add_field(
     if types[field.name] is bool and field.default is False:
         target.add_argument(flag, action="store_true", help=text)
     else:
-        target.add_argument(flag, type=types[field.name], default=field.default, help=text)
+        hint = types[field.name]
+        if type(None) in get_args(hint):  # the default alone is nothing: errors are about the rest
+            hint = functools.reduce(operator.or_, [arg for arg in get_args(hint) if arg is not type(None)])
+        target.add_argument(flag, type=hint, default=field.default, help=text)
 
 
 def _field_docs(cls: type) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class ScanPrediction(Prediction):
         return dataclasses.replace(self.reference, meta=self.reference.meta | known)
 
     @property
-    def cell(self) -> Any:
+    def cell(self) -> Sequence[Sequence[float]] | None:
         """Lattice vectors of the surface ``[[ax, ay], [bx, by]]`` in Å, given or of a simulated stack; else
         ``None``."""
         stated = self.reference.meta.get("cell")
@@ -211,4 +212,4 @@ def check_folder(source: str | Path, folder: str | Path) -> None:
     part of it."""
     scan, out = Path(source).resolve(), Path(folder).resolve()
     if scan == out or scan in [out / name for name in FILES]:
-        raise InputError(f"out: expected another folder than that of the scan, got {folder}")
+        raise InputError(f"folder: expected another one than that of the scan, got {folder}")

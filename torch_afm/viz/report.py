@@ -50,7 +50,7 @@ _RESIDUAL = 2.0
 
 @dataclass(frozen=True)
 class PredictionReport:
-    """What there is to tell of a prediction.
+    """Everything that the report of a prediction shows.
 
     Args:
         title: heading.
