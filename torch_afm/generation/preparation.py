@@ -189,7 +189,7 @@ def _with_heights(stack: ScanStack, model: Scan, settings: ScanPreparation, know
         count = min(count, model.n_slices + round(_SEARCHED / model.dz))
     recorded = stack.recorded_scan
     if recorded is not None:
-        model = dataclasses.replace(model, weights=recorded.weights, substeps=recorded.substeps)
+        model = dataclasses.replace(model, quadrature=recorded.quadrature, substeps=recorded.substeps)
     if settings.top is None and count > model.n_slices:
         model = dataclasses.replace(model, n_slices=count)
     return model
