@@ -11,8 +11,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from torch_afm.data import AFMData, covalent_bonds
+from torch_afm.functional import normalize_slices
 from torch_afm.io import AFMStack
-from torch_afm.metrics import agreement, noise_share, normal_slices
+from torch_afm.metrics import agreement, noise_share
 from torch_afm.utils import InputError, check_shape
 
 #: Least number of measured slices, and most of them that may be noise, for one structure to be told from
@@ -187,8 +188,8 @@ def judge(
     whole = AFMData(
         z=torch.cat([graph.z, context.z]).cpu(), pos=torch.cat([graph.pos, context.pos]).detach().cpu()
     )
-    normal = normal_slices(scan)
-    left = normal - pearson[:, None, None] * normal_slices(image)
+    normal, found = (normalize_slices(torch.from_numpy(s)).numpy() for s in (scan, image))
+    left = normal - pearson[:, None, None] * found
     reasons += _patches(left, normal, noise, stack, whole.pos)
     reasons += _atoms(whole, len(graph.z), stack)
     return Verdict(
