@@ -142,11 +142,9 @@ def _stitched(
     graph, context = split_context(whole, model)
     if physics and len(graph.z):
         graph = sanitize(graph)
-    simulated = (
-        ProbeParticleModel(scan, tip, backend=backend)
-        .quiet()(AFMData(z=whole.z, pos=whole.pos, charge=whole.charge), z_top=z_top)
-        .cpu()
-    )
+    renderer = ProbeParticleModel(scan, tip, backend=backend).quiet()
+    shown = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
+    simulated = renderer(shown, z_top=z_top).cpu()
     only = windows[0].prediction if len(windows) == 1 else None
     last = Step(whole, simulated, Proposal(no_atoms(model.classes), 1.0, True), no_atoms(model.classes))
     steps = [last]
