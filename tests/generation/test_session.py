@@ -170,10 +170,10 @@ def test_the_image_shows_whether_slices_drifted(wide, tmp_path, monkeypatch):
 
 
 def test_what_a_stack_states_of_its_simulation_is_used(wide):
-    stated = dataclasses.replace(SCAN, weights="ppafm", substeps=3, n_oscillation=7)
+    stated = dataclasses.replace(SCAN, quadrature="ppafm", substeps=3, n_oscillation=7)
     stack = dataclasses.replace(wide, meta=wide.meta | {"scan": to_dict(stated)})
     scan = predict(stack, options=WIDE).scan
-    assert (scan.weights, scan.substeps, scan.n_oscillation) == ("ppafm", 3, 7)
+    assert (scan.quadrature, scan.substeps, scan.n_oscillation) == ("ppafm", 3, 7)
 
 
 def test_what_makes_a_prediction_less_sure_is_a_warning(wide):
