@@ -18,7 +18,7 @@ _MODULES = (
     "datasets",
     "elements",
     "evaluation",
-    "generation",
+    "prediction",
     "io",
     "metrics",
     "models",
@@ -44,10 +44,10 @@ _NAMES = {
     "Tip": "config",
     "best_rotations": "transforms",
     "from_smiles": "data",
-    "generate": "generation",
+    "generate": "prediction",
     "load_generator": "models",
     "anchor_height": "ppm",
-    "predict": "generation",
+    "predict": "prediction",
 }
 
 __all__ = [*_MODULES, *_NAMES]
@@ -58,12 +58,12 @@ if TYPE_CHECKING:
     from torch_afm import datasets as datasets
     from torch_afm import elements as elements
     from torch_afm import evaluation as evaluation
-    from torch_afm import generation as generation
     from torch_afm import io as io
     from torch_afm import metrics as metrics
     from torch_afm import models as models
     from torch_afm import nn as nn
     from torch_afm import ppm as ppm
+    from torch_afm import prediction as prediction
     from torch_afm import style as style
     from torch_afm import train as train
     from torch_afm import transforms as transforms
@@ -77,11 +77,11 @@ if TYPE_CHECKING:
     from torch_afm.data import from_smiles as from_smiles
     from torch_afm.datasets import AFMDataset as AFMDataset
     from torch_afm.datasets import MoleculeDataset as MoleculeDataset
-    from torch_afm.generation.generate import generate as generate
-    from torch_afm.generation.session import predict as predict
     from torch_afm.models import load_generator as load_generator
     from torch_afm.ppm import ProbeParticleModel as ProbeParticleModel
     from torch_afm.ppm import anchor_height as anchor_height
+    from torch_afm.prediction.generate import generate as generate
+    from torch_afm.prediction.session import predict as predict
     from torch_afm.transforms import Orient as Orient
     from torch_afm.transforms import best_rotations as best_rotations
 

@@ -16,9 +16,9 @@ import torch
 from benchmarks.common import table, write
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.evaluation import evaluate_predictions
-from torch_afm.generation import generate
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import generate
 
 CHOICES: dict[str, dict[str, list[Any]]] = {
     "greedy": {

@@ -32,11 +32,11 @@ from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.elements import covalent_radius
-from torch_afm.generation import RefinementResult, RefinementSettings, generate, refine
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.intervals import bootstrap
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import RefinementResult, RefinementSettings, generate, refine
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 
 #: Å: surface cut, offset of the oracle case, cutoff of the pairs, rms thickness below which a molecule is

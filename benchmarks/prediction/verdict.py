@@ -31,11 +31,11 @@ from tqdm import tqdm
 from benchmarks.common import table, write
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.generation import Prediction, RefinementSettings, judge, predict_structure, refine
 from torch_afm.io import AFMStack
 from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import Prediction, RefinementSettings, judge, predict_structure, refine
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 
 FLAT = (

@@ -21,11 +21,11 @@ from torch_afm.config import Tip
 from torch_afm.data import remove_atoms
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.datasets.smi import embedded_smiles
-from torch_afm.generation import predict_scan
 from torch_afm.io.scans import ScanPreparation, ScanStack, align_slices, prepare_scan
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import predict_scan
 from torch_afm.transforms import Orient, best_rotations
 
 CASES = {

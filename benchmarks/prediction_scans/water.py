@@ -34,10 +34,10 @@ from benchmarks.common import table, write
 from benchmarks.structure.water import load, unit
 from torch_afm.config import PredictOptions, SearchOptions
 from torch_afm.elements import symbol
-from torch_afm.generation import judge, load_calibration, predict
 from torch_afm.io.scans import read_scan
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
+from torch_afm.prediction import judge, load_calibration, predict
 
 #: Width of each stack in Å.
 STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}

@@ -29,10 +29,10 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, from_smiles, remove_atoms
 from torch_afm.datasets import published_split
 from torch_afm.datasets.smi import embedded_smiles
-from torch_afm.generation import choose_slices, predict_scan
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import choose_slices, predict_scan
 from torch_afm.transforms import Orient, best_rotations
 
 #: Pixels of a scan, and where the molecules in it lie, in Å.

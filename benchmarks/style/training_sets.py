@@ -37,12 +37,12 @@ from torch_afm.datasets import (
 )
 from torch_afm.evaluation import draw_trial
 from torch_afm.functional import normalize_slices
-from torch_afm.generation import generate
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import SpatialGenerator, StyleTranslator
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import generate
 from torch_afm.train import GeneratorModule, TrainConfig
 from torch_afm.transforms import Augment, Orient, RandomMutant, best_rotations
 

@@ -19,11 +19,11 @@ from torch_afm.config import to_dict
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.evaluation import brightest_pixel, evaluate_steps, random_atom, stop_at_once
-from torch_afm.generation import Prediction, generate
 from torch_afm.io import AFMStack
 from torch_afm.metrics import MoleculeMetrics, StepMetrics
 from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import Prediction, generate
 from torch_afm.transforms import Orient, best_rotations
 
 #: Settings of the mutant's stack: ``keep_deep``, ``true_elements``; the first is what prediction meets.

@@ -44,13 +44,13 @@ from torch_afm.datasets.water import CHARGE
 from torch_afm.elements import AtomClasses
 from torch_afm.evaluation.trials import Trial, score_trial
 from torch_afm.functional import normalize_slices
-from torch_afm.generation import generate
 from torch_afm.io import read_atoms
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import generate
 from torch_afm.transforms import RandomTip
 
 PARTS = ("structure", "background", "prediction")

@@ -1,11 +1,11 @@
 """From a stack to a structure: search, chemistry, and a refinement through the simulator."""
 
 from torch_afm.data import from_smiles, remove_atoms
-from torch_afm.generation import RefinementSettings, predict_structure
 from torch_afm.io import write_sdf, write_xyz
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction import RefinementSettings, predict_structure
 from torch_afm.transforms import Orient, best_rotations
 
 molecule = from_smiles("Clc1ccccc1O")

@@ -12,10 +12,10 @@ from torch_afm.cli import predict
 from torch_afm.cli.main import main
 from torch_afm.cli.parsers.predict import parse
 from torch_afm.config import PredictOptions, Scan, SearchOptions, Tip, from_dict
-from torch_afm.generation import generate
 from torch_afm.io import read_molecule, read_stack
 from torch_afm.models import SequentialGenerator
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import generate
 
 
 @pytest.fixture(scope="module")

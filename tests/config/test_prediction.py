@@ -6,8 +6,8 @@ import inspect
 import pytest
 
 from torch_afm.config import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
-from torch_afm.generation import predict_scan
 from torch_afm.io.scans import read_scan
+from torch_afm.prediction import predict_scan
 from torch_afm.utils import InputError
 
 

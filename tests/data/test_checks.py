@@ -8,8 +8,8 @@ from torch_afm.data import PotentialGrid, append_atom, remove_atoms
 from torch_afm.data.checks import MIN_DISTANCE, check_distances
 from torch_afm.datasets import AFMDataset
 from torch_afm.datasets.slabs import cut_window
-from torch_afm.generation.refinement import refine
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction.refinement import refine
 from torch_afm.testing import water
 from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError

@@ -7,10 +7,10 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles, remove_atoms
 from torch_afm.elements import AtomClasses
 from torch_afm.evaluation import baselines, draw_trial, evaluate_predictions, score_trial
-from torch_afm.generation import Prediction
-from torch_afm.generation.atoms import no_atoms
 from torch_afm.models import Proposal, Step
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import Prediction
+from torch_afm.prediction.atoms import no_atoms
 from torch_afm.utils import InputError
 
 CLASSES = AtomClasses()

@@ -13,9 +13,9 @@ from torch_afm.cli.main import main
 from torch_afm.config import Scan, generator_config
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, StepDraws
-from torch_afm.generation import generate, predict_structure
 from torch_afm.models import Generator, load_generator, make_generator
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import generate, predict_structure
 from torch_afm.testing import water
 from torch_afm.utils import InputError
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from torch_afm.nn import BondHead, ClassHead, PositionHead
+from torch_afm.elements import AtomClasses
+from torch_afm.nn import BondHead, ClassHead, PositionHead, class_planes
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -54,3 +55,17 @@ def test_reset_parameters_draws_every_weight_anew_and_by_the_seed(make):
         h.reset_parameters()
     assert all((a != b).all() for a, b in zip(head.parameters(), before, strict=True))
     assert all((a == b).all() for a, b in zip(head.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("groups", "planes"),
+    [
+        ((("H",), ("C", "N"), ("O",)), [0, 1, 1]),
+        ((("O",), ("H",), ("C",)), [1, 0, 1]),
+        ((("H", "C"), ("O",)), [0, 0]),
+        ((("C",), ("O",)), [0, 0]),
+        ((("H",),), [0]),
+    ],
+)
+def test_hydrogen_has_a_plane_where_it_has_a_class(groups, planes):
+    assert class_planes(AtomClasses(groups)).tolist() == planes

@@ -16,12 +16,12 @@ from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.data.checks import check_island
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses, symbol
-from torch_afm.generation import predict
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.io.files import write_json
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import predict
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_generation
 

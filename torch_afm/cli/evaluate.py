@@ -17,8 +17,6 @@ from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.evaluation import baselines, evaluate_predictions, evaluate_steps
-from torch_afm.generation import generate, load_calibration
-from torch_afm.generation.confidence import FILE
 from torch_afm.io.files import load_npz, write_json
 from torch_afm.io.journal import keep_settings, read_records
 from torch_afm.metrics import MoleculeMetrics, StepMetrics
@@ -28,6 +26,8 @@ from torch_afm.metrics.steps import format_steps
 from torch_afm.models import Generator, load_generator
 from torch_afm.models.pretrained import weights_folder
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import generate, load_calibration
+from torch_afm.prediction.result import FILE
 from torch_afm.progress import duration
 from torch_afm.utils import InputError
 from torch_afm.viz import (

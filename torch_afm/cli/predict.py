@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from torch_afm.generation import predict
-from torch_afm.generation.outcome import check_folder
+from torch_afm.prediction import predict
+from torch_afm.prediction.outcome import check_folder
 from torch_afm.progress import working
 
 

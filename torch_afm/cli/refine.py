@@ -12,7 +12,11 @@ from jsonargparse import Namespace
 from torch_afm import __version__
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, bond_orders, covalent_bonds
-from torch_afm.generation import (
+from torch_afm.io import AFMStack, read_stack, write_sdf, write_xyz
+from torch_afm.io.files import write_json
+from torch_afm.metrics import Calibration
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction import (
     GeometryPrior,
     RefinementResult,
     RefinementSettings,
@@ -23,10 +27,6 @@ from torch_afm.generation import (
     read_prediction,
     refine,
 )
-from torch_afm.io import AFMStack, read_stack, write_sdf, write_xyz
-from torch_afm.io.files import write_json
-from torch_afm.metrics import Calibration
-from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 from torch_afm.viz import PredictionReport, plot_refinement, write_report
 

@@ -4,15 +4,15 @@ from torch_afm.config.generators import (
     PRESETS,
     GeneratorConfig,
     SequentialGeneratorConfig,
+    SequentialLossConfig,
     SpatialGeneratorConfig,
+    SpatialLossConfig,
     generator_config,
 )
-from torch_afm.config.losses import SequentialLossConfig, SpatialLossConfig
 from torch_afm.config.plain import from_dict, to_dict
 from torch_afm.config.prediction import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
-from torch_afm.config.scaling import Range, Scaling
 from torch_afm.config.scan import Scan
-from torch_afm.config.style import TranslatorConfig
+from torch_afm.config.style import Range, Scaling, TranslatorConfig
 from torch_afm.config.tip import ForceField, Tip
 
 __all__ = [

@@ -1,17 +1,67 @@
-"""Settings of the generators, and their presets.
+"""Settings of the generators and their losses, and the presets of both."""
 
 Networks from outside are found by their entry point, in the group :data:`ENTRY_POINTS`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from torch_afm.config.scan import Scan
 from torch_afm.elements import ORGANIC, AtomClasses
 from torch_afm.utils import InputError
+
+
+@dataclass(frozen=True)
+class SequentialLossConfig:
+    """Weights of :class:`torch_afm.nn.SequentialLoss`; the defaults are those of the graph-AFM thesis, Aalto
+    University (see CITATION.cff), section 4.3.
+
+    Args:
+        node_weight: weight of the cross-entropy of the class.
+        edge_weight: weight of the binary cross-entropy of the bonds.
+    """
+
+    node_weight: float = 3.0
+    edge_weight: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+@dataclass(frozen=True)
+class SpatialLossConfig:
+    """Weights of :class:`torch_afm.nn.SpatialLoss`, where each is explained.
+
+    Args:
+        context_weight: weight of an atom below the surface cut; one above it has 1.
+        position_weight: weight of the likelihoods of positions, of missing atoms and of those there are.
+        stop_weight: weight of the cross-entropy of *no visible atom is missing*.
+        class_weight: weight of the cross-entropy of the class.
+        bond_weight: weight of the binary cross-entropy of the bonds.
+        real_weight: weight of the cross-entropy of whether an atom of the graph is real.
+    """
+
+    context_weight: float = 0.3
+    position_weight: float = 0.1
+    stop_weight: float = 0.5
+    class_weight: float = 0.3
+    bond_weight: float = 0.3
+    real_weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+
+
+def _check_weights(config: Any) -> None:
+    for one in fields(config):
+        weight = getattr(config, one.name)
+        if not (math.isfinite(weight) and weight >= 0):
+            raise InputError(f"{one.name}: expected a finite weight, 0 or more, got {weight}")
+
 
 #: Atoms at which a generation is cut off: twice the visible atoms of the largest molecules of the thesis.
 MAX_ATOMS = 60

@@ -8,12 +8,13 @@ from typing import Any
 from torch_afm.config.generators import (
     GeneratorConfig,
     SequentialGeneratorConfig,
+    SequentialLossConfig,
     SpatialGeneratorConfig,
+    SpatialLossConfig,
     generator_config,
     load_entry_point,
     outside_generators,
 )
-from torch_afm.config.losses import SequentialLossConfig, SpatialLossConfig
 from torch_afm.utils import InputError
 
 #: Preset of the network that is trained by default, that of ``torch-afm predict``.

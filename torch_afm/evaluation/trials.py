@@ -14,12 +14,11 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, append_atom, covalent_bonds, remove_atoms
 from torch_afm.elements import AtomClasses
-from torch_afm.generation.confidence import mean_pearson
-from torch_afm.generation.result import Prediction
 from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
 from torch_afm.metrics.molecules import MoleculeRecord, score_molecule
 from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.prediction.result import Prediction, mean_pearson
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError

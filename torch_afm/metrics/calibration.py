@@ -89,7 +89,7 @@ class Calibration:
         label: of the probability of the class.
         sigma: factors on the standard deviations of x, y and z.
         min_pearson: mean Pearson's r, of the slices simulated from a prediction, refined, with a reference
-            without noise, from which its image is near enough (:func:`torch_afm.generation.judge`); chosen by
+            without noise, from which its image is near enough (:func:`torch_afm.prediction.judge`); chosen by
             ``python -m benchmarks.prediction.verdict``.
     """
 

@@ -117,7 +117,7 @@ class SearchNode:
         move: what was done to that one.
         atoms: its atoms, context included.
         likelihood: log-probability of the graph by the network.
-        distance: how far its image is from the reference (:func:`torch_afm.generation.image_distance`).
+        distance: how far its image is from the reference (:func:`torch_afm.prediction.image_distance`).
         score: both together.
         taken: whether it is the result, or on the way to it.
     """

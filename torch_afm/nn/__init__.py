@@ -4,7 +4,14 @@ import torch_afm.nn.templates  # noqa: F401 - it cleans up when the process ends
 from torch_afm.nn.aggr import GatedAggregation
 from torch_afm.nn.conv import RecurrentRelationalConv
 from torch_afm.nn.graph_head import GraphHead, GraphOutput
-from torch_afm.nn.heads import BondHead, ClassHead, PositionHead, StepPrediction
+from torch_afm.nn.heads import (
+    BondHead,
+    ClassHead,
+    PositionHead,
+    SpatialPrediction,
+    StepPrediction,
+    class_planes,
+)
 from torch_afm.nn.image import (
     AFMEncoder,
     ConvBlock,
@@ -16,7 +23,6 @@ from torch_afm.nn.image import (
 )
 from torch_afm.nn.sequential_loss import SequentialLoss, SequentialLossTerms
 from torch_afm.nn.spatial_loss import SpatialLoss, SpatialLossTerms
-from torch_afm.nn.spatial_prediction import SpatialPrediction, class_planes
 
 __all__ = [
     "AFMEncoder",

@@ -1,4 +1,4 @@
-"""Heads for the next atom: its class, its position, its bonds."""
+"""Heads of the networks: the next atom (class, position, bonds), and maps of all missing atoms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.nn import MLP
+
+from torch_afm.elements import AtomClasses
+from torch_afm.nn.graph_head import GraphOutput
 
 
 class StepPrediction(NamedTuple):
@@ -108,3 +111,34 @@ class BondHead(Module):
 
     def forward(self, x: Tensor, new: Tensor, batch: Tensor) -> Tensor:
         return self.mlp(torch.cat([x, new[batch]], dim=-1)).squeeze(-1)
+
+
+class SpatialPrediction(NamedTuple):
+    """Maps of the atoms that are missing, on the pixels of a :class:`~torch_afm.nn.MapGrid`, and a revision
+    of those that are there. K classes (without *stop*) share P planes, see :func:`class_planes`.
+
+    Shapes:
+        heatmap ``[B, P, Y, X]``: logit that an atom of the plane is missing at the pixel; class_logits ``[B,
+        K, Y, X]``: log-probability of its class, 1 in all over the classes of a plane; position ``[B, P, 3,
+        Y, X]``: where it is in Å, x and y from the pixel's center, z in the graph's frame; log_var ``[B, P,
+        3, Y, X]``: log of the variance of these in Å²; stop ``[B]``: logit that no visible atom is missing;
+        graph: the atoms that are there.
+    """
+
+    heatmap: Tensor
+    class_logits: Tensor
+    position: Tensor
+    log_var: Tensor
+    stop: Tensor
+    graph: GraphOutput
+
+
+def class_planes(classes: AtomClasses) -> Tensor:
+    """The plane, ``[K]``, that each class is mapped on: hydrogen's is 0, if it has a class of its own, and
+    all others share the next one.
+
+    Where atoms are is the same question for all elements, and rare ones teach it too little; the element is a
+    second one. Hydrogen has its own plane, for a C-H bond that points up puts it over another atom.
+    """
+    alone = torch.tensor([group == ("H",) for group in classes.groups])
+    return torch.where(alone, 0, int(alone.any()))

@@ -13,8 +13,8 @@ from torch_afm.config import SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.graph_head import GraphOutput
+from torch_afm.nn.heads import SpatialPrediction, class_planes
 from torch_afm.nn.image import MapGrid
-from torch_afm.nn.spatial_prediction import SpatialPrediction, class_planes
 
 
 class SpatialLossTerms(NamedTuple):

@@ -11,14 +11,11 @@ from torch_afm.viz.evaluation import (
     plot_reliability,
     plot_sizes,
 )
-from torch_afm.viz.generation import plot_generation
 from torch_afm.viz.graphs import draw_graph, plot_graph, plot_graphs_3d
-from torch_afm.viz.preparation import plot_preparation
-from torch_afm.viz.refinement import plot_refinement
+from torch_afm.viz.predictions import plot_generation, plot_refinement, plot_search
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample, plot_step
-from torch_afm.viz.search import plot_search
-from torch_afm.viz.stacks import draw_slice, plot_stack
+from torch_afm.viz.stacks import draw_slice, plot_preparation, plot_stack
 from torch_afm.viz.style import plot_checkpoints, plot_translations
 from torch_afm.viz.training import plot_curves, plot_statistics
 
