@@ -1,4 +1,4 @@
-"""Settings of the generators and their losses, and the presets of both."""
+"""Settings of the generators and their losses, and the presets of both.
 
 Networks from outside are found by their entry point, in the group :data:`ENTRY_POINTS`.
 """
