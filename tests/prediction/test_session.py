@@ -84,7 +84,7 @@ def ready() -> AFMStack:
 
 @pytest.fixture
 def pictures(wide, tmp_path):
-    """The same in grey values of 8 bits, its slices numbered from far to near, and somebody's notes."""
+    """The same in gray values of 8 bits, its slices numbered from far to near, and somebody's notes."""
     folder = tmp_path / "images"
     folder.mkdir()
     for i, image in enumerate(wide.stack[0]):

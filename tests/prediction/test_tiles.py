@@ -207,9 +207,9 @@ def test_several_molecules_come_out_as_each_alone():
     whole = AFMData(**{key: torch.cat([p[key] for p in parts]) for key in keys})
     z_top = float(anchor_height(whole, scan, renderer.tip))
     for part, (x, y) in zip(parts, places.values(), strict=True):
-        centred = part.clone()
-        centred.pos = part.pos - torch.tensor([x, y, 0.0])
-        reference = renderer(centred, z_top=z_top)
+        centered = part.clone()
+        centered.pos = part.pos - torch.tensor([x, y, 0.0])
+        reference = renderer(centered, z_top=z_top)
         graph = predict_structure(model, reference, renderer, z_top, views=4).graph
         alone_.append(graph.pos + torch.tensor([x, y, 0.0]))
     reference = ProbeParticleModel(scan)(whole, z_top=z_top)

@@ -62,7 +62,7 @@ def test_depth_makes_smaller_and_paler():
     assert alone.get_widths() == pytest.approx(atoms.get_widths()[:1])
 
 
-def test_colours_and_letters():
+def test_colors_and_letters():
     figure = plot_graph(_graph([1, 6, 7, 8, 17, 53], [[2 * i, 0, 0] for i in range(6)]))
     (atoms,) = _drawn(figure, EllipseCollection)
     colors = atoms.get_facecolors()[:, :3]

@@ -25,7 +25,7 @@ def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
     """Regions in which the nearer half of the slices is curved: what atoms do to images, and the broad
     attraction around a molecule, tilt and offset do not.
 
-    The absolute Laplacian of each slice, blurred by 0.5 Å and normalised by the slice's standard deviation,
+    The absolute Laplacian of each slice, blurred by 0.5 Å and normalized by the slice's standard deviation,
     is averaged over the slices and smoothed by 0.5 Å. Regions of more than twice its 5th percentile, plus
     10 % of what the strongest 1.5 Å² exceed that, holes filled, are islands, unless they are smaller than
     4 Å² or narrower than 1.5 Å; those nearer to each other than 2 Å are one.

@@ -22,7 +22,7 @@ from torch_afm.utils import InputError, check_shape
 #: radii, which no two atoms ever are (0.6: 0.91 Å for C and C, 0.58 Å for O and H).
 SAME, CLOSEST = 0.5, 0.6
 
-#: Å up to which a tile may disagree with its neighbours about the side of the middle that an atom lies on.
+#: Å up to which a tile may disagree with its neighbors about the side of the middle that an atom lies on.
 _BLUR = 0.5
 
 #: Å that an island reaches beyond the atoms in it, by and large.
@@ -68,7 +68,7 @@ class Tile(NamedTuple):
 
 
 def scan_tiles(scan: Scan, model: Scan, overlap: float = OVERLAP) -> list[Tile]:
-    """The windows that cover all of a scan: as few as possible, evenly spread on whole pixels, neighbours
+    """The windows that cover all of a scan: as few as possible, evenly spread on whole pixels, neighbors
     sharing at least ``overlap`` of their width.
 
     Args:

@@ -36,7 +36,7 @@ COLORS = {
 }
 OTHER = "#cc79a7"
 
-#: Colour of what stands out: the newest atom, a missing atom.
+#: Color of what stands out: the newest atom, a missing atom.
 ACCENT = "#cc3311"
 
 #: Depth in Å from which on atoms are drawn smallest and palest.
