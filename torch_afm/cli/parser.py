@@ -86,14 +86,9 @@ class Parser(jsonargparse.ArgumentParser):
             help="renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch",
         )
 
-    def add_seed(self) -> None:
+    def add_seed(self, text: str = "seed of the conformer of a SMILES and of random orientations") -> None:
         """Add ``--seed``."""
-        self.add_argument(
-            "--seed",
-            type=Seed,
-            default=0,
-            help="seed of the conformer of a SMILES and of random orientations",
-        )
+        self.add_argument("--seed", type=Seed, default=0, help=text)
 
     def add_weights(self, default: str = "spatial") -> None:
         """Add ``--weights``."""
