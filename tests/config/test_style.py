@@ -83,7 +83,7 @@ def test_a_slice_scaling_knows_no_unit():
 
 
 #: What is refused.
-REFUSED = [
+REFUSED_SCALING = [
     ({"kind": "image"}, "kind"),
     ({"low": 1.0}, "low < high"),
     ({"fill": 0.0}, "fill"),
@@ -92,6 +92,6 @@ REFUSED = [
 
 
 def test_wrong_settings():
-    for settings, match in REFUSED:
+    for settings, match in REFUSED_SCALING:
         with pytest.raises(InputError, match=match):
             Scaling(**settings)

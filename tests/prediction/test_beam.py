@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests.generation.networks import GRID, SCAN, THIN, Z_TOP, Oracle, Script, by_place
 
+from tests.prediction.networks import GRID, SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction import generate, image_distance

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from tests.generation.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch import Tensor
 from torch_geometric.data import Batch
 
+from tests.prediction.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.config import SequentialGeneratorConfig, Tip, generator_config
 from torch_afm.data import AFMData, covalent_bonds, from_smiles
 from torch_afm.functional import normalize_slices
@@ -184,11 +184,6 @@ def test_refuses_a_height_at_which_the_probe_is_below_the_top_atom(thin_renderer
         generate(Script(), thin_reference, thin_renderer, z_top)
 
 
-def test_refuses_a_negative_limit(thin_renderer, thin_reference):
-    with pytest.raises(InputError, match="max_atoms"):
-        run(Script(), thin_reference, thin_renderer, max_atoms=-1)
-
-
 @pytest.fixture(scope="module")
 def untrained() -> SequentialGenerator:
     torch.manual_seed(0)
@@ -297,18 +292,6 @@ def test_how_maps_end(reference, renderer):
     assert full.ended == "max_atoms" and full.graph.z.numel() == 5
     unsure = run_maps(Oracle(benzene(), logit=0.0), reference, renderer, confidence=0.6)
     assert unsure.ended == "stop" and unsure.graph.z.numel() == 0
-
-
-def test_bad_settings(reference, renderer):
-    model = Oracle(benzene())
-    with pytest.raises(InputError, match="search: expected 'greedy' or 'beam', got 'depth'"):
-        run_maps(model, reference, renderer, search="depth")
-    with pytest.raises(InputError, match="confidence"):
-        run_maps(model, reference, renderer, confidence=-0.1)
-    with pytest.raises(InputError, match="atoms_per_step"):
-        run_maps(model, reference, renderer, atoms_per_step=0)
-    with pytest.raises(InputError, match="model: heatmap"):
-        run_maps(Oracle(benzene(), logit=math.nan), reference, renderer)
 
 
 def test_revisions_move_and_remove(reference, renderer):

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tests.generation.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 
+from tests.prediction.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.metrics import Calibration

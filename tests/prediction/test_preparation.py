@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.generation.networks import SCAN, Oracle
 
+from tests.prediction.networks import SCAN, Oracle
 from torch_afm.config import PredictOptions, ScanPreparation, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.io.scans import ScanStack

@@ -5,8 +5,8 @@ import math
 
 import pytest
 import torch
-from tests.generation.networks import SCAN, Z_TOP, Oracle
 
+from tests.prediction.networks import SCAN, Z_TOP, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.generation.networks import SCAN, Oracle, Script, by_place
 
+from tests.prediction.networks import SCAN, Oracle, Script, by_place
 from torch_afm.config import (
     PredictOptions,
     ReadOptions,

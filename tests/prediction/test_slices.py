@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
-from tests.generation.networks import SCAN, Oracle
 
+from tests.prediction.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel, anchor_height

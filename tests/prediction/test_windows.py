@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.generation.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 
+from tests.prediction.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.data import AFMData
 from torch_afm.metrics import Calibration
 from torch_afm.ppm import ProbeParticleModel
