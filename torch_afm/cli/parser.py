@@ -70,6 +70,9 @@ class Parser(jsonargparse.ArgumentParser):
         message = re.sub(r'Parser key "(\S+)":', lambda match: f"{self._option(match[1])}:", message)
         message = re.sub(r"^Unexpected config:", "--config: expected options by name, got", message)
         message = re.sub(r"<class '(\w+)'>", r"\1", message)
+        message = re.sub(
+            r"Expected a typing\.Literal\[(.*)\]\. Got value:", r"expected one of \1, got", message
+        )
         raise InputError(f"{message}; see {self.prog} --help") from ex
 
     def _option(self, dest: str) -> str:
