@@ -103,7 +103,7 @@ COVALENT_RADII: np.ndarray = _RADII
 #: How much longer than the sum of two covalent radii a bond may be, in Å.
 BOND_TOLERANCE = 0.4
 
-#: Largest sum of bond orders (and so of bonded neighbours) of an element in a molecule: of its neutral forms
+#: Largest sum of bond orders (and so of bonded neighbors) of an element in a molecule: of its neutral forms
 #: and, for B and N, of borates and ammonium. An element that is not listed takes any number.
 MAX_VALENCE: dict[str, int] = {
     "H": 1,
@@ -223,7 +223,7 @@ class AtomClasses:
             *(g[0] if len(g) == 1 else "/".join(g) if len(g) < 4 else "heavy" for g in self.groups),
         )
 
-    def of(self, z: Tensor) -> Tensor:
+    def index_of(self, z: Tensor) -> Tensor:
         """Class of each atomic number. Raises :class:`InputError` for an element in no group."""
         classes = self._lookup.to(z.device)[z]
         if bool((classes == 0).any()):

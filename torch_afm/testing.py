@@ -24,7 +24,7 @@ def water() -> AFMData:
 
 
 def benzene() -> AFMData:
-    """Benzene flat in z = 0, centred at the origin: C-C 1.397 Å, C-H 1.084 Å, charges ∓0.06 e."""
+    """Benzene flat in z = 0, centered at the origin: C-C 1.397 Å, C-H 1.084 Å, charges ∓0.06 e."""
     angle = torch.arange(6) * math.pi / 3
     ring = torch.stack([angle.cos(), angle.sin(), torch.zeros(6)], dim=1)
     pos = torch.cat([1.397 * ring, (1.397 + 1.084) * ring])
@@ -54,10 +54,10 @@ def assert_same_graph(actual: AFMData, expected: AFMData, atol: float = 0.0) -> 
         expected: what it should be; its edges may stand in another order.
         atol: how far real numbers may differ.
     """
-    keys, wanted = sorted(actual.keys()), sorted(expected.keys())
-    if keys != wanted:
-        raise AssertionError(f"keys: expected {wanted}, got {keys}")
-    for key in wanted:
+    keys, expected_keys = sorted(actual.keys()), sorted(expected.keys())
+    if keys != expected_keys:
+        raise AssertionError(f"keys: expected {expected_keys}, got {keys}")
+    for key in expected_keys:
         a, b = actual[key], expected[key]
         if not isinstance(b, Tensor):
             if a != b:

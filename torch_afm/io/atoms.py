@@ -24,7 +24,7 @@ _BY_ASE = {"pdb": "proteindatabank", "cif": "cif", "vasp": "vasp", "aims": "aims
 _XYZ, _DATABASE = (".xyz", ".extxyz"), (".db", ".json")
 
 
-def format_of(path: Path) -> str:
+def structure_format(path: Path) -> str:
     """The format of a file, by its ending, or by its name where that begins with POSCAR or CONTCAR.
 
     Raises:
@@ -111,7 +111,7 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     if path.suffix.lower() in _DATABASE:
         found = _database(path)
     else:
-        name = format_of(path)
+        name = structure_format(path)
         if name not in ("xyz", *_BY_ASE):
             raise InputError(f"{path}: expected a file that ASE reads, got {path.suffix!r}")
         found = parse_atoms(read_text(path), name, str(path), charges=False)

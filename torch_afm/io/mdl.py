@@ -40,7 +40,7 @@ def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger")
             raise InputError(f"{where}: expected one molecule, got {len(supplier)}")
         mol = supplier[0]
         if mol is None:
-            raise InputError(f"{where}{_fault(split_lines(text), first)}")
+            raise InputError(f"{where}{_parse_error(split_lines(text), first)}")
         if not mol.GetNumBonds() and not any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
             mol = _with_bonds(mol)
         if mol.HasProp(_LIST) and not any(atom.HasProp("PartialCharge") for atom in mol.GetAtoms()):
@@ -82,9 +82,9 @@ def parse_mol2(text: str, where: str) -> AFMData:
         return _graph(mol, where, "gasteiger", "_TriposPartialCharge" if charged else "", False)
 
 
-def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -> AFMData:
+def _graph(mol: Chem.Mol, where: str, charges: str, charge_property: str, drawing: bool) -> AFMData:
     """A graph of what RDKit read: in 3-D, with all its hydrogens. Charges are those of the atom property
-    ``given`` where all atoms have it."""
+    ``charge_property`` where all atoms have it."""
     # Odd valences, as in an unfinished graph, are no reason to refuse a file.
     if Chem.SanitizeMol(mol, catchErrors=True):
         mol.UpdatePropertyCache(strict=False)
@@ -100,11 +100,13 @@ def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -
         warnings.warn(f"{where}: added the hydrogens that its bonds call for", stacklevel=2)
         mol = Chem.AddHs(mol, addCoords=True)
     data = from_rdmol(mol, "gasteiger" if charges == "zero" else charges)
-    if given and any(atom.HasProp(given) for atom in mol.GetAtoms()):
-        if not all(atom.HasProp(given) for atom in mol.GetAtoms()):
+    if charge_property and any(atom.HasProp(charge_property) for atom in mol.GetAtoms()):
+        if not all(atom.HasProp(charge_property) for atom in mol.GetAtoms()):
             raise InputError(f"{where}: expected charges of all atoms or of none, got them of some")
         try:
-            data.charge = torch.tensor([float(a.GetPropsAsDict(True)[given]) for a in mol.GetAtoms()])
+            data.charge = torch.tensor(
+                [float(a.GetPropsAsDict(True)[charge_property]) for a in mol.GetAtoms()]
+            )
         except ValueError:
             raise InputError(f"{where}: expected numbers as charges, got others") from None
         check_finite("charges", data.charge)
@@ -126,7 +128,7 @@ def _with_bonds(mol: Chem.Mol) -> Chem.Mol:
     return bonded
 
 
-def _fault(lines: list[str], first: int) -> str:
+def _parse_error(lines: list[str], first: int) -> str:
     """Where RDKit is likely to have stumbled: at the counts (line 4), an atom, or further on."""
     count = lines[3][:3] if len(lines) > 3 else ""
     if not (count.isascii() and count.strip().isdecimal()):

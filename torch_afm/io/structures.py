@@ -15,7 +15,7 @@ from rdkit import Chem, rdBase
 
 from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_ase, to_ase, to_rdmol
-from torch_afm.io.atoms import format_of, parse_atoms
+from torch_afm.io.atoms import parse_atoms, structure_format
 from torch_afm.io.files import decode, read_text, write_whole
 from torch_afm.io.mdl import parse_mdl, parse_mol2
 from torch_afm.io.xyz import format_xyz
@@ -55,7 +55,7 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
     if format is not None and format not in STRUCTURE_FORMATS:
         raise InputError(f"format: expected one of {', '.join(STRUCTURE_FORMATS)}, got {format!r}")
     if where == str(path):
-        name = format or format_of(path)
+        name = format or structure_format(path)
         text = read_text(path)
     elif format is None:
         raise InputError(

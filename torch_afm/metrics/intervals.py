@@ -1,4 +1,4 @@
-"""How far a score would move with other test molecules."""
+"""Bootstrap intervals of scores over test molecules."""
 
 from __future__ import annotations
 

@@ -255,24 +255,24 @@ def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warning
         warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
         return stack
     drift = shifts[:, ::-1] * np.array(stack.pixel_size)
-    most = float(np.linalg.norm(drift, axis=1).max())
+    largest = float(np.linalg.norm(drift, axis=1).max())
     leap = float(np.linalg.norm(np.diff(drift, axis=0), axis=1).max())
     if leap > _APPARENT_DRIFT and not always:
         warnings.append(
             f"two neighboring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
             "looks so, and no drift was taken out; where it is drift, give align always"
         )
-    moved = always or leap <= _APPARENT_DRIFT < most
+    moved = always or leap <= _APPARENT_DRIFT < largest
     if moved and not always:
         warnings.append(
-            f"the slices were moved by up to {most:.1f} Å, as if they had drifted; a molecule that lies "
+            f"the slices were moved by up to {largest:.1f} Å, as if they had drifted; a molecule that lies "
             "tilted looks so, too: align never leaves them where they are"
         )
     steps.append(
         (
             "drift",
             f"the farthest slice seems to lie {drift[0, 0]:+.2f}, {drift[0, 1]:+.2f} Å (x, y) off the "
-            f"nearest, {most:.2f} Å at most: "
+            f"nearest, {largest:.2f} Å at most: "
             + (f"moved back, and cut to {_window(aligned)}" if moved else "left where it is"),
         )
     )

@@ -103,7 +103,6 @@ def compare_images(
     extractor: Extractor = physical_features,
     slices: bool = True,
     seed: int = 0,
-    batch_size: int = 64,
 ) -> dict[str, Any]:
     r"""Fréchet distance, KID and MMD between the features of stacks and of a target, each beside its *floor*,
     the same between two random halves of the target (whole stacks on either side). Features are first shifted
@@ -117,7 +116,6 @@ def compare_images(
         extractor: what computes the features (:func:`torch_afm.metrics.images.image_features`).
         slices: compare slices; else whole stacks, with slices as channels.
         seed: of the halves.
-        batch_size: images given to the extractor at once.
 
     Returns:
         ``frechet``, ``kid``, ``mmd`` -> ``value`` and ``floor``; ``images``, ``target_images``: their
@@ -136,7 +134,7 @@ def compare_images(
     if total < 4 or len(torch.as_tensor(stacks)) < 2:
         got = f"{total} and {len(torch.as_tensor(stacks))}"
         raise InputError(f"target, stacks: expected at least 4 and 2 stacks, got {got}")
-    x, y = (image_features(s, extractor, slices, batch_size) for s in (stacks, target))
+    x, y = (image_features(s, extractor, slices) for s in (stacks, target))
     if x.shape[1] != y.shape[1]:
         raise InputError(f"stacks: expected {y.shape[1]} features as of the target, got {x.shape[1]}")
     mean, spread = y.mean(axis=0), y.std(axis=0)

@@ -1,4 +1,4 @@
-"""The structure features there are, one registration each."""
+"""Registry of the structure features."""
 
 from __future__ import annotations
 
