@@ -43,7 +43,7 @@ def test_many_molecules_at_once_are_each_alone():
     ids = best_rotation_ids(positions, n=9, candidates=80, seed=2)
     drawn = candidate_rotations(80, 2)
     for row, pos in zip(ids, positions, strict=True):
-        entropy = _by_loops(pos, drawn, 1.0)
+        entropy = _by_loops(pos, drawn)
         assert np.allclose(entropy[row], np.sort(entropy)[::-1][:9], rtol=1e-12)
         assert np.array_equal(drawn[row].as_quat(), best_rotations(pos, 9, 80, 2).as_quat())
     assert best_rotation_ids([], n=3).shape == (0, 3)

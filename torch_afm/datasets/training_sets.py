@@ -72,8 +72,8 @@ def build_training_set(
         the number of files written now.
 
     Raises:
-        InputError: for another variant, weights that are missing or not wanted, ``rendered`` that is missing or
-            damaged, and a folder that holds another set.
+        InputError: for another variant, weights that are missing or not wanted, ``rendered`` that is missing
+            or damaged, and a folder that holds another set.
     """
     if variant not in VARIANTS:
         raise InputError(f"variant: expected one of {', '.join(VARIANTS)}, got {variant!r}")

@@ -14,8 +14,9 @@ from torch_afm.utils import InputError
 def keep_settings(
     path: Path, settings: Mapping[str, Any], free: Collection[str] = (), description: str = "a run"
 ) -> None:
-    """Write the settings of ``description`` into its folder; where those of an earlier start stand there, check
-    first that they are the same, but for those in ``free`` and those that an earlier version did not write.
+    """Write the settings of ``description`` into its folder; where those of an earlier start stand there,
+    check first that they are the same, but for those in ``free`` and those that an earlier version did not
+    write.
 
     Raises:
         InputError: naming the settings that differ, and for a file that cannot be read.

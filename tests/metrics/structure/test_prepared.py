@@ -3,11 +3,9 @@
 import ase
 import ase.build
 import numpy as np
-import pytest
 
-from torch_afm.metrics.structure import StructureSettings, layers, structure_features, visible_mask
+from torch_afm.metrics.structure import StructureSettings, structure_features, visible_mask
 from torch_afm.metrics.structure.prepared import Prepared, substrate_height
-from torch_afm.utils import InputError
 
 
 def test_wraps_periodic_directions_only():
@@ -42,17 +40,6 @@ def test_donated_hydrogens():
 
 
 FREE = np.eye(3), np.zeros(3, dtype=bool)
-
-
-def test_layers():
-    atoms = ase.Atoms("O5", positions=[[0, 0, z] for z in (0.0, 3.0, 3.4, 5.0, 0.2)])
-    assert layers(atoms).tolist() == [2, 1, 1, 0, 2]
-    assert layers(atoms, gap=2.0).tolist() == [1, 0, 0, 0, 1]
-    assert layers(ase.Atoms()).tolist() == []
-    with pytest.raises(InputError, match="gap"):
-        layers(atoms, gap=0.0)
-    with pytest.raises(InputError, match="positions"):
-        layers(ase.Atoms("O", positions=[[0, 0, np.nan]]))
 
 
 def test_substrate_height():

@@ -3,7 +3,7 @@
 from torch_afm.config.structure import StructureSettings
 from torch_afm.metrics.structure.correlations import angular_distribution, radial_distribution
 from torch_afm.metrics.structure.features import structure_features
-from torch_afm.metrics.structure.prepared import Prepared, layers, visible_mask
+from torch_afm.metrics.structure.prepared import Prepared, visible_mask
 from torch_afm.metrics.structure.registry import FEATURES, Feature, feature
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "StructureSettings",
     "angular_distribution",
     "feature",
-    "layers",
     "radial_distribution",
     "structure_features",
     "visible_mask",
