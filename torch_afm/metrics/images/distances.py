@@ -35,10 +35,8 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         InputError: for fewer than two images on a side, a NaN, or different ``F``.
     """
-    rows = [sample.values for sample in pair(x, y)]
+    rows = _two_sets(x, y)
     for name, features in zip("xy", rows, strict=True):
-        if len(features) < 2:
-            raise InputError(f"{name}: expected two images or more, got {len(features)}")
         rank = covariance_rank(features)
         if rank < features.shape[1]:
             warnings.warn(
@@ -79,15 +77,21 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         InputError: for fewer than two images on a side, a NaN, or different ``F``.
     """
-    rows = [sample.values for sample in pair(x, y)]
-    for name, features in zip("xy", rows, strict=True):
-        if len(features) < 2:
-            raise InputError(f"{name}: expected two images or more, got {len(features)}")
+    rows = _two_sets(x, y)
     inside = []
     for features in rows:
         kernel = _kernel(features, features)
         inside.append((kernel.sum() - np.trace(kernel)) / (len(features) * (len(features) - 1)))
     return float(sum(inside) - 2 * _kernel(*rows).mean())
+
+
+def _two_sets(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Features ``[N, F]`` and ``[M, F]`` in float64, checked."""
+    rows = [sample.values for sample in pair(x, y)]
+    for name, features in zip("xy", rows, strict=True):
+        if len(features) < 2:
+            raise InputError(f"{name}: expected two images or more, got {len(features)}")
+    return rows
 
 
 def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
