@@ -55,7 +55,7 @@ def test_stacks_are_what_the_manifest_says(folders, tmp_path, variant):
     weights = [folders / "style0", folders / "style1"] if variant in ("style", "hybrid") else []
     assert build_training_set(variant, folders / "rendered", tmp_path, weights, "published", seed=5) == 2
     manifest = json.loads((tmp_path / "training_set.json").read_text())
-    assert (manifest["kind"], manifest["seed"], manifest["samples"]) == (kind, 5, 6)
+    assert (manifest["kind"], manifest["seed"], manifest["samples"]) == (variant, 5, 6)
     assert len(manifest["weights_sha256"]) == len(weights)
     assert len(manifest["perturbations"]) == (4 if variant in ("handcrafted", "hybrid") else 0)
     expected = []

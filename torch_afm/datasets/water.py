@@ -151,7 +151,7 @@ class WaterBilayers(GraphDataset):
         return f"{type(self).__name__}({len(self)}, seed={self.seed})"
 
 
-def surfaces(name: str) -> Sequence[AFMData]:
+def load_surfaces(name: str) -> Sequence[AFMData]:
     """Periodic surfaces: for ``water`` generated ones (:class:`WaterBilayers`), else those of a file or a
     folder (:func:`~torch_afm.datasets.read_slabs`)."""
     return cast(Sequence[AFMData], WaterBilayers()) if name == "water" else read_slabs(name)

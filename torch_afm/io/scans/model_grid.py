@@ -83,7 +83,7 @@ def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, w
         )
 
 
-def onto_pixels(
+def resample_to_pixels(
     stack: ScanStack,
     scan: Scan,
     heights: np.ndarray,

@@ -13,7 +13,7 @@ from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.model_grid import MIN_RANGE, choose_heights, onto_pixels
+from torch_afm.io.scans.model_grid import MIN_RANGE, choose_heights, resample_to_pixels
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -88,7 +88,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     scan, oscillation, cautions = choose_oscillation(stack.meta, model, dz, settings.amplitude)
     steps.append(("oscillation", oscillation))
     warnings += cautions
-    found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
+    found = _near_origin(resample_to_pixels(flat, scan, heights, settings.center, warnings), steps)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
     used = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
     found = found.replace(meta=found.meta | used)

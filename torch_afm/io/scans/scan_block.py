@@ -115,7 +115,7 @@ def check_common(images: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
                 )
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without blanks, units and punctuation, in small letters."""
     return re.sub(r"[\W_]+", "", name).lower()
 
@@ -128,14 +128,14 @@ def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> in
         InputError: where there is none or several of that name, listing those of the file.
     """
     if channel is None:
-        found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain(name))]
+        found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain_name(name))]
         expected = "the frequency shift"
         if len(found) > 1:  # the mean of several sweeps rather than one of them, and nothing filtered
             means = [i for i in found if "[avg]" in channels[i].lower()]
             found = means or [i for i in found if "[filt]" not in channels[i].lower()]
     else:
-        names = [{plain(name), plain(re.sub(r"\(.*?\)", "", name))} for name in channels]
-        found = [i for i, name in enumerate(names) if plain(channel) in name]
+        names = [{plain_name(name), plain_name(re.sub(r"\(.*?\)", "", name))} for name in channels]
+        found = [i for i, name in enumerate(names) if plain_name(channel) in name]
         expected = repr(channel)
     if len(found) != 1:
         raise InputError(
@@ -157,7 +157,7 @@ def check_forward(path: Path, direction: str) -> None:
         raise InputError(f"direction: expected 'forward', the only one of {path}, got {direction!r}")
 
 
-def number(path: Path | str, name: str, text: Any) -> float:
+def parse_number(path: Path | str, name: str, text: Any) -> float:
     """A finite number of a header."""
     try:
         value = float(text)
@@ -178,14 +178,14 @@ def unit_factor(unit: str, base: str) -> float | None:
     return None if power is None else 10.0**power
 
 
-def bracketed(name: str) -> tuple[str, str]:
+def split_unit(name: str) -> tuple[str, str]:
     """A name and the unit in brackets at its end: ``"Z"`` and ``"m"`` of ``"Z (m)"``."""
     name = name.strip()
     bare, bracket, unit = name.rpartition("(")
     return (bare.strip(), unit[:-1]) if bracket and unit.endswith(")") else (name, "")
 
 
-def quantity(text: Any, unit: str, base: str) -> float | None:
+def parse_quantity(text: Any, unit: str, base: str) -> float | None:
     """A number in ``base`` out of ``"3 pm"`` or, where no unit follows it, in ``unit``; ``None`` for anything
     else."""
     found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\D*)", str(text)[:80].strip())

@@ -97,7 +97,7 @@ class Donated(NamedTuple):
     angle: np.ndarray
 
 
-class Prepared:
+class PreparedStructure:
     """What every feature of one structure is computed from. Tables are made when first asked for.
 
     Args:
