@@ -89,13 +89,13 @@ def test_lj_of_unknown_elements_names_them():
 def test_classes_there_and_back():
     classes = AtomClasses((("H",), ("C", "N"), ("O",)))
     z = torch.tensor([1, 7, 8, 6])
-    assert classes.of(z).tolist() == [1, 2, 3, 2]
-    assert classes.representative(classes.of(z)).tolist() == [1, 6, 8, 6]
+    assert classes.index_of(z).tolist() == [1, 2, 3, 2]
+    assert classes.representative(classes.index_of(z)).tolist() == [1, 6, 8, 6]
     assert len(classes) == 4 and classes.names == ("stop", "H", "C/N", "O")
     assert AtomClasses().names == ("stop", "H", "heavy")
     assert classes.has(torch.tensor([1, 9, 8, 79])).tolist() == [True, False, True, False]
     with pytest.raises(InputError, match="F is in none"):
-        classes.of(torch.tensor([9]))
+        classes.index_of(torch.tensor([9]))
 
 
 @pytest.mark.parametrize("groups", [(), ((),), (("H",), ("H", "C"))])

@@ -223,7 +223,7 @@ class AtomClasses:
             *(g[0] if len(g) == 1 else "/".join(g) if len(g) < 4 else "heavy" for g in self.groups),
         )
 
-    def of(self, z: Tensor) -> Tensor:
+    def index_of(self, z: Tensor) -> Tensor:
         """Class of each atomic number. Raises :class:`InputError` for an element in no group."""
         classes = self._lookup.to(z.device)[z]
         if bool((classes == 0).any()):

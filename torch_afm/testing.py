@@ -54,10 +54,10 @@ def assert_same_graph(actual: AFMData, expected: AFMData, atol: float = 0.0) -> 
         expected: what it should be; its edges may stand in another order.
         atol: how far real numbers may differ.
     """
-    keys, wanted = sorted(actual.keys()), sorted(expected.keys())
-    if keys != wanted:
-        raise AssertionError(f"keys: expected {wanted}, got {keys}")
-    for key in wanted:
+    keys, expected_keys = sorted(actual.keys()), sorted(expected.keys())
+    if keys != expected_keys:
+        raise AssertionError(f"keys: expected {expected_keys}, got {keys}")
+    for key in expected_keys:
         a, b = actual[key], expected[key]
         if not isinstance(b, Tensor):
             if a != b:

@@ -43,7 +43,7 @@ from torch_afm.metrics.distributions import (
 from torch_afm.metrics.distributions.distances import wasserstein_draws
 from torch_afm.metrics.distributions.samples import Sample
 from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
-from torch_afm.metrics.structure.prepared import Prepared
+from torch_afm.metrics.structure.prepared import PreparedStructure
 
 NAMES = ("d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order")
 #: Check values of the model trained on pure simulation; of pairs, the Sinkhorn divergence and the exact one.
@@ -250,7 +250,7 @@ def facts(theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]]
     for periodic in (False, True):
         odd[periodic] = 0
         for atoms in theory:
-            structure = Prepared(atoms, StructureSettings(periodic=periodic))
+            structure = PreparedStructure(atoms, StructureSettings(periodic=periodic))
             bonds = structure.pairs(structure.index_of("H"), structure.index_of("O"), 1.25)
             odd[periodic] += int((bonds.count != 1).sum())
     return {

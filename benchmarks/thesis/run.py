@@ -27,7 +27,7 @@ from torch_afm.data import AFMData
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.molecules import CUTOFFS
 from torch_afm.metrics.steps.tables import REFERENCE
-from torch_afm.metrics.text import cell
+from torch_afm.metrics.text import format_cell
 from torch_afm.models import SequentialGenerator
 from torch_afm.nn import StepPrediction
 from torch_afm.viz import (
@@ -128,7 +128,7 @@ def _tables(report: Report, rows: list[dict[str, Any]]) -> None:
     report.table(
         ["", "test"],
         [
-            [part, cell(table, between, ("loss", part), 4, REFERENCE)]
+            [part, format_cell(table, between, ("loss", part), 4, REFERENCE)]
             for part in ("position", "node", "edge", "total")
         ],
     )
@@ -136,7 +136,7 @@ def _tables(report: Report, rows: list[dict[str, Any]]) -> None:
     report.table(
         ["", "|r|", "|x|", "|y|", "|z|"],
         [
-            [row, *(cell(table, between, ("position_error", row, c), 2, REFERENCE) for c in "rxyz")]
+            [row, *(format_cell(table, between, ("position_error", row, c), 2, REFERENCE) for c in "rxyz")]
             for row in table["position_error"]
         ],
     )
@@ -174,7 +174,7 @@ def _tables(report: Report, rows: list[dict[str, Any]]) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    return [cell(row["table"], row["intervals"], path, digits) for _, path, digits in COLUMNS]
+    return [format_cell(row["table"], row["intervals"], path, digits) for _, path, digits in COLUMNS]
 
 
 def _step_figures(
@@ -241,9 +241,9 @@ def _sequence_part(report: Report, row: dict[str, Any], evaluation: Evaluation) 
             [
                 name,
                 str(group["molecules"]),
-                cell(table, between, (name, "atoms"), 1),
+                format_cell(table, between, (name, "atoms"), 1),
                 *(
-                    cell(table, between, (name, share, str(c)), 2)
+                    format_cell(table, between, (name, share, str(c)), 2)
                     for c in CUTOFFS
                     for share in ("precision", "recall")
                 ),

@@ -181,7 +181,7 @@ def _one_batch(
     # Each augmentation alone, those that are not in the default too, on as many stacks at a time as there.
     size = max(1, augment._CACHED // stacks[0].numel())
     firsts = range(0, len(stacks), size)
-    parts = timed("alone: normalise", lambda: [normalize_slices(stacks[i : i + size]) for i in firsts])
+    parts = timed("alone: normalize", lambda: [normalize_slices(stacks[i : i + size]) for i in firsts])
     rngs = [np.random.default_rng(i) for i in range(len(stacks))]
     pixels = dataset.scan.pixels[0]
     for random in (Noise(), SliceShift(), Cutout(), Plane()):

@@ -60,26 +60,24 @@ def test_the_longest_bond_is_the_sum_of_two_radii_and_a_tolerance():
     assert float(max_bond_length(6, 6)) == pytest.approx(1.92)
 
 
-def test_tolerance_is_a_length():
-    z, pos = torch.tensor([6, 6]), torch.tensor([[0.0, 0, 0], [1.6, 0, 0]])
-    assert covalent_bonds(z, pos, tolerance=0.07).shape == (2, 0)  # 2 × 0.76 + 0.07 = 1.59
-    assert covalent_bonds(z, pos, tolerance=0.09).shape == (2, 2)
+@pytest.mark.parametrize(("length", "bonds"), [(1.91, 2), (1.93, 0)])
+def test_bonds_end_at_the_tolerance(length, bonds):
+    z, pos = torch.tensor([6, 6]), torch.tensor([[0.0, 0, 0], [length, 0, 0]])
+    assert covalent_bonds(z, pos).shape == (2, bonds)  # 2 × 0.76 + 0.4 = 1.92
 
 
 BAD = [
-    (torch.tensor([[1]]), torch.zeros(1, 3), 0.4, "z"),
-    (torch.tensor([1]), torch.zeros(2, 3), 0.4, "pos"),
-    (torch.tensor([1]), torch.full((1, 3), torch.nan), 0.4, "pos"),
-    (torch.tensor([1, 500]), torch.zeros(2, 3), 0.4, "element"),
-    (torch.tensor([1]), torch.zeros(1, 3), -0.1, "tolerance"),
-    (torch.tensor([1]), torch.zeros(1, 3), float("nan"), "tolerance"),
+    (torch.tensor([[1]]), torch.zeros(1, 3), "z"),
+    (torch.tensor([1]), torch.zeros(2, 3), "pos"),
+    (torch.tensor([1]), torch.full((1, 3), torch.nan), "pos"),
+    (torch.tensor([1, 500]), torch.zeros(2, 3), "element"),
 ]
 
 
 def test_bad_input():
-    for z, pos, tolerance, name in BAD:
+    for z, pos, name in BAD:
         with pytest.raises(InputError, match=f"^{name}: expected"):
-            covalent_bonds(z, pos, tolerance)
+            covalent_bonds(z, pos)
 
 
 @pytest.mark.parametrize(

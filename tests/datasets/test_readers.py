@@ -76,7 +76,7 @@ def test_damaged_molecules_of_an_xyz_leave_the_others_whole(tmp_path, graphs):
         _same(data, graph)
     lines = (tmp_path / "a.xyz").read_text().splitlines()
     at = {f"line {i}": line for i, line in enumerate(lines, start=1)}
-    assert [at[f.where] for f in dataset.failed] == ["3", "1", "hello world", "2", "0"]
+    assert [at[f.origin] for f in dataset.failed] == ["3", "1", "hello world", "2", "0"]
     assert [f.number for f in dataset.failed] == [0, 2, 4, 5, 7] and dataset.ids.tolist() == [1, 3, 6]
     found = [
         next(line for line in at if f"{line}:" in f.reason.split(", ", 1)[-1]) for f in dataset.failed[:4]
@@ -231,7 +231,7 @@ def test_bad_records_of_an_sdf(tmp_path, graphs):
     for data, graph in zip(dataset, (graphs[0], graphs[2]), strict=True):
         _same(data, graph, atol=6e-5)
     starts = [1 + "".join(parts[:i]).count("\n") for i in range(5)]
-    assert [f.where for f in dataset.failed] == [f"record {i + 1}, line {starts[i]}" for i in (1, 2, 3)]
+    assert [f.origin for f in dataset.failed] == [f"record {i + 1}, line {starts[i]}" for i in (1, 2, 3)]
     assert (
         "expected positions in 3-D, got a 2-D drawing; use its SMILES instead: CCO"
         in dataset.failed[0].reason

@@ -225,14 +225,14 @@ def test_the_rest_is_usable_on_request(molecules, copy):
         StoredReferences(copy, partial=True)
 
 
-def test_damage_is_found_when_reading_if_not_before(copy):
+def test_damage_after_opening_is_found_when_reading(copy):
     with h5py.File(copy / "stacks-00000.h5") as file:
         chunk = file["stack"].id.get_chunk_info(2)
     data = bytearray((copy / "stacks-00000.h5").read_bytes())
     data[chunk.byte_offset + chunk.size // 2] ^= 1
+    stored = StoredReferences(copy)
     (copy / "stacks-00000.h5").unlink()
     (copy / "stacks-00000.h5").write_bytes(data)
-    stored = StoredReferences(copy, verify=False)
     cached = StepDataset(stored.molecules, StepDraws(), stored)
     cached[0]
     with pytest.raises(InputError, match=r"stacks-00000\.h5: expected an intact file of training samples"):

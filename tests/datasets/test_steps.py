@@ -122,7 +122,7 @@ def test_graph_and_stacks_move_together(molecules):
         known = dict(record["frame"])["CropSlices"]["count"]
         whole = dataset.source.oriented(record["group"])
         change_graphs([whole], SCAN, [record["frame"]])
-        mutant = AFMData(z=dataset.classes.representative(dataset.classes.of(sample.z)), pos=sample.pos)
+        mutant = AFMData(z=dataset.classes.representative(dataset.classes.index_of(sample.z)), pos=sample.pos)
         for stack, graph in ((sample.reference, whole), (sample.simulated, mutant)):
             assert stack.shape == (1, 1, 4, 15, 16) and not stack[:, :, : 4 - known].any()
             expected = normalize_slices(render(graph, z_top=sample.z_top).double())
@@ -233,7 +233,7 @@ def test_rotations_are_the_best(molecules):
     dataset = _plain(molecules)
     assert dataset.source.quaternions.shape == (3, 4, 4) and len(dataset) == 12
     assert np.allclose(np.linalg.norm(dataset.source.quaternions, axis=-1), 1)
-    assert dataset.molecules_of([0, 3, 4, 11]).tolist() == [0, 0, 1, 2]
+    assert dataset.molecule_numbers([0, 3, 4, 11]).tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize(("mutants", "workers"), [(1, 0), (3, 1)])

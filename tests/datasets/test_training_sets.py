@@ -50,14 +50,14 @@ def close(got, expected):
     assert float(((got - expected) / spread).abs().max()) < 6e-3
 
 
-@pytest.mark.parametrize("kind", ["pure", "handcrafted", "style", "hybrid"])
-def test_stacks_are_what_the_manifest_says(folders, tmp_path, kind):
-    weights = [folders / "style0", folders / "style1"] if kind in ("style", "hybrid") else []
-    assert build_training_set(kind, folders / "rendered", tmp_path, weights, "published", seed=5) == 2
+@pytest.mark.parametrize("variant", ["pure", "handcrafted", "style", "hybrid"])
+def test_stacks_are_what_the_manifest_says(folders, tmp_path, variant):
+    weights = [folders / "style0", folders / "style1"] if variant in ("style", "hybrid") else []
+    assert build_training_set(variant, folders / "rendered", tmp_path, weights, "published", seed=5) == 2
     manifest = json.loads((tmp_path / "training_set.json").read_text())
-    assert (manifest["kind"], manifest["seed"], manifest["samples"]) == (kind, 5, 6)
+    assert (manifest["kind"], manifest["seed"], manifest["samples"]) == (variant, 5, 6)
     assert len(manifest["weights_sha256"]) == len(weights)
-    assert len(manifest["perturbations"]) == (4 if kind in ("handcrafted", "hybrid") else 0)
+    assert len(manifest["perturbations"]) == (4 if variant in ("handcrafted", "hybrid") else 0)
     expected = []
     for stack, record in zip(stacks(folders / "rendered"), drawn(tmp_path), strict=True):
         if weights:
@@ -99,7 +99,7 @@ def test_goes_on_where_it_stopped_and_refuses_another_set(folders, tmp_path):
 
 
 def test_wrong_input(folders, tmp_path):
-    with pytest.raises(InputError, match="kind: expected one of pure"):
+    with pytest.raises(InputError, match="variant: expected one of pure"):
         build_training_set("best", folders / "rendered", tmp_path)
     with pytest.raises(InputError, match="weights: expected at least one folder for style"):
         build_training_set("style", folders / "rendered", tmp_path)

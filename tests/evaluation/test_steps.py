@@ -19,7 +19,7 @@ class _Steps:
 
     classes, z_min = CLASSES, -0.7
 
-    def molecules_of(self, indices):
+    def molecule_numbers(self, indices):
         return np.asarray(indices) // 6  # three orientations with two mutants each
 
     def __getitems__(self, keys):

@@ -27,7 +27,7 @@ def samples():
 @pytest.fixture
 def path(samples, tmp_path):
     path = tmp_path / "samples.h5"
-    path.write_bytes(pack_samples(samples, attributes={"note": "for a test"}))
+    path.write_bytes(pack_samples(samples))
     return path
 
 
@@ -85,7 +85,6 @@ def test_equal_samples_give_equal_bytes(samples):
 
 def test_any_reader_of_hdf5_understands_the_file(samples, path):
     with h5py.File(path) as file:
-        assert file.attrs["note"] == "for a test"
         assert file["stack"].chunks == (1, *SHAPE)
         hertz = file["offset"][:][..., None, None] + file["scale"][:][..., None, None] * file["stack"][:]
         assert np.allclose(hertz, torch.stack([s.stack for s in samples]), atol=0.02)

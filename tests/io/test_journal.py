@@ -36,4 +36,4 @@ def test_settings_are_kept_and_compared(tmp_path):
     for damaged in (b"{", b"3", b"\xff"):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"settings\.json: expected the settings of a test"):
-            keep_settings(path, {}, what="a test")
+            keep_settings(path, {}, description="a test")

@@ -7,144 +7,15 @@ import ase.io
 import numpy as np
 import pytest
 import torch
-from ase.build import fcc111
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from rdkit import Chem
-from rdkit.Chem import rdDepictor
 
+from tests.io.molecule_files import MOL2, SDF, WATER
 from torch_afm.config import Scan
-from torch_afm.data import AFMData, covalent_bonds, from_ase, from_smiles, remove_atoms, to_ase, to_rdmol
-from torch_afm.elements import symbol
+from torch_afm.data import AFMData, from_smiles, to_ase
 from torch_afm.io import read_molecule, write_sdf, write_xyz
 from torch_afm.io.structures import write_cif
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.testing import assert_same_graph, benzene, random_graph, water
+from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
-
-WATER = "3\nwater\nO 0 0 0 -0.8\nH 0.76 0 -0.59 0.4\nH -0.76 0 -0.59 0.4\n"
-
-
-@pytest.fixture(scope="module")
-def slab():
-    """Two layers of gold under a hydroxyl, charged, periodic along the surface."""
-    atoms = fcc111("Au", (2, 2, 2), vacuum=6.0)
-    top = atoms.positions[-1]
-    atoms += ase.Atoms("OH", [top + np.array([0, 0, 2.0]), top + np.array([0.6, 0.3, 2.7])])
-    atoms.set_initial_charges([0.0] * 8 + [-0.3, 0.3])
-    atoms.info.clear()
-    return atoms
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(1, 118), *[st.floats(-0.25, 0.25, width=32)] * 3, st.floats(-0.375, 0.375, width=32)
-        ),
-        min_size=1,
-        max_size=9,
-    )
-)
-def test_xyz_round_trip(tmp_path, rows):
-    z = torch.tensor([r[0] for r in rows])
-    numbers = torch.tensor([r[1:] for r in rows], dtype=torch.float32)
-    pos = numbers[:, :3] + torch.arange(len(rows))[:, None] * torch.tensor([1.0, -7.0, 11.0])
-    data = AFMData(z=z, pos=pos, charge=numbers[:, 3].contiguous(), edge_index=covalent_bonds(z, pos))
-    path = tmp_path / "molecule.xyz"
-    write_xyz(path, data)
-    assert_same_graph(read_molecule(path), data, atol=1e-8)
-    assert path.read_text().splitlines()[2].split()[0] == symbol(rows[0][0])
-
-
-def test_xyz_can_be_read_by_ase(tmp_path):
-    data = from_smiles("CC(=O)OC")
-    write_xyz(tmp_path / "a.xyz", data)
-    atoms = ase.io.read(tmp_path / "a.xyz")
-    assert atoms.numbers.tolist() == data.z.tolist()
-    assert atoms.positions == pytest.approx(data.pos.numpy(), abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        WATER.encode(),
-        WATER.replace("O ", "8 ").replace("H ", "1 ").encode(),
-        WATER.replace("O ", "o ").replace("H ", "  h\t").encode(),
-        WATER.replace("\n", "\r\n").encode() + b"\r\n\r\n",
-        WATER.replace("water", "").encode(),
-        WATER.rstrip("\n").encode(),
-        WATER.replace("O ", "O1 ").replace("H 0", "H2 0").replace("H -", "H_3' -").encode(),
-        WATER.replace("H ", "D ").encode(),
-        WATER.replace("0.76", "7.6D-1").replace("0.59", "59.*^-2").encode(),
-        b"\xef\xbb\xbf" + WATER.encode(),
-        WATER.encode("utf-16"),
-        WATER.replace("water", "water in \u00c5").encode("latin-1"),
-        WATER.replace("water", "wa\x0cter\u2028of\x85mine").encode(),
-    ],
-)
-def test_forms_of_xyz(tmp_path, raw):
-    (tmp_path / "water.xyz").write_bytes(raw)
-    data = read_molecule(tmp_path / "water.xyz")
-    assert data.z.tolist() == [8, 1, 1]
-    assert data.pos.tolist() == [pytest.approx(p) for p in ([0, 0, 0], [0.76, 0, -0.59], [-0.76, 0, -0.59])]
-    assert data.charge.tolist() == pytest.approx([-0.8, 0.4, 0.4])
-    assert data.edge_index.tolist() == [[0, 0, 1, 2], [1, 2, 0, 0]]
-
-
-def test_xyz_without_charges(tmp_path):
-    data = water()
-    del data.charge
-    write_xyz(tmp_path / "WATER.XYZ", data)
-    assert all(len(line.split()) == 4 for line in (tmp_path / "WATER.XYZ").read_text().splitlines()[2:])
-    assert read_molecule(str(tmp_path / "WATER.XYZ")).charge.tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("column", "reason"),
-    [
-        ([8, 1, 1], "atomic numbers"),  # of an O and two H
-        ([4, -2, -2], "4 on an atom"),
-        ([1, 2, 3], "6 in all"),  # the number of a layer, or of the atom
-        ([1.5, 1.5, 1.5], "4.5 in all"),
-    ],
-)
-def test_a_fifth_column_of_something_else_is_no_charge(tmp_path, column, reason):
-    rows = [f"{e} {i} 0 0 {q}" for i, (e, q) in enumerate(zip("OHH", column, strict=True))]
-    (tmp_path / "a.xyz").write_text("\n".join(["3", "", *rows]) + "\n")
-    with pytest.raises(InputError, match=reason):
-        read_molecule(tmp_path / "a.xyz")
-    named = "Properties=species:S:1:pos:R:3:initial_charges:R:1"  # the way out that the message tells
-    (tmp_path / "a.xyz").write_text("\n".join(["3", named, *rows]) + "\n")
-    assert read_molecule(tmp_path / "a.xyz").charge.tolist() == column
-
-
-@pytest.mark.parametrize("charges", [[-2.0], [-1.0, -1, -1, -1, 1], [-0.6] * 4 + [0.0]])
-def test_ions_keep_their_charges(tmp_path, charges):
-    rows = [f"O {2 * i} 0 0 {q}" for i, q in enumerate(charges)]
-    (tmp_path / "a.xyz").write_text("\n".join([str(len(rows)), "", *rows]) + "\n")
-    assert read_molecule(tmp_path / "a.xyz").charge.tolist() == pytest.approx(charges)
-
-
-@pytest.mark.parametrize("name", ["a.xyz", "a.extxyz"])
-def test_extended_xyz_keeps_charges_cell_and_periodic_directions(tmp_path, slab, name):
-    ase.io.write(tmp_path / name, slab, format="extxyz")
-    data = read_molecule(tmp_path / name)
-    assert_same_graph(data, from_ase(slab), atol=1e-6)
-    assert data.pbc.tolist() == [[True, True, False]]
-    np.testing.assert_allclose(data.cell[0], slab.cell, atol=1e-6)
-    write_xyz(tmp_path / "again.xyz", data)
-    assert_same_graph(read_molecule(tmp_path / "again.xyz"), data, atol=1e-6)
-
-
-def test_a_lattice_without_columns_and_labels_in_extended_xyz(tmp_path, slab):
-    """The columns are those of plain xyz, charges included; ASE alone would drop these and stumble over D."""
-    rows = ["D1 0 0 0 -0.1", "O2 1.0D0 0 0 0.1"]
-    (tmp_path / "a.xyz").write_text("\n".join(["2", 'Lattice="5 0 0 0 5 0 0 0 9"', *rows]) + "\n")
-    data = read_molecule(tmp_path / "a.xyz")
-    assert data.z.tolist() == [1, 8] and data.charge.tolist() == pytest.approx([-0.1, 0.1])
-    assert data.cell[0].diagonal().tolist() == [5, 5, 9] and data.pbc.all()
-    assert data.pos[1].tolist() == [1, 0, 0]
 
 
 def test_the_image_of_a_file_with_a_cell_is_periodic(tmp_path, slab):
@@ -209,46 +80,6 @@ def test_sites_that_are_occupied_in_part(tmp_path, slab):
         assert len(read_molecule(tmp_path / "a.cif").z) == len(slab)
 
 
-MOL2 = """@<TRIPOS>MOLECULE
-methanol
-6 5 0 0 0
-SMALL
-USER_CHARGES
-
-@<TRIPOS>ATOM
-1 C1 0.000 0.000 0.000 C.3 1 MOL 0.15
-2 O1 1.420 0.000 0.000 O.3 1 MOL -0.70
-3 H1 1.740 0.900 0.000 H 1 MOL 0.40
-4 H2 -0.380 1.020 0.000 H 1 MOL 0.05
-5 H3 -0.380 -0.510 0.880 H 1 MOL 0.05
-6 H4 -0.380 -0.510 -0.880 H 1 MOL 0.05
-@<TRIPOS>BOND
-1 1 2 1
-2 2 3 1
-3 1 4 1
-4 1 5 1
-5 1 6 1
-"""
-
-
-def test_mol2(tmp_path):
-    """Charges and bonds of the file; without charges Gasteiger's; without hydrogens it is refused."""
-    path = tmp_path / "a.mol2"
-    path.write_text(MOL2)
-    data = read_molecule(path)
-    assert data.z.tolist() == [6, 8, 1, 1, 1, 1] and data.pos[1].tolist() == pytest.approx([1.42, 0, 0])
-    assert data.charge.tolist() == pytest.approx([0.15, -0.7, 0.4, 0.05, 0.05, 0.05])
-    assert data.edge_index.tolist() == covalent_bonds(data.z, data.pos).tolist()
-    path.write_text(MOL2.replace("USER_CHARGES", "NO_CHARGES"))
-    gasteiger = sorted(from_smiles("CO").charge.tolist())
-    assert sorted(read_molecule(path).charge.tolist()) == pytest.approx(gasteiger, abs=1e-3)
-    heavy = MOL2.splitlines(keepends=True)
-    text = "".join([*heavy[:9], heavy[13], heavy[14]]).replace("6 5 0", "2 1 0")
-    path.write_text(text)
-    with pytest.raises(InputError, match="carbons that lack some"):
-        read_molecule(path)
-
-
 def test_standard_input(monkeypatch):
     for text, name in ((WATER, "xyz"), (MOL2, "mol2")):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
@@ -289,105 +120,6 @@ def test_sites_of_a_pdb_that_are_occupied_in_part(tmp_path):
         assert len(read_molecule(tmp_path / "a.pdb").z) == 2
 
 
-def test_files_of_positions_without_bonds(tmp_path):
-    """Bonds are those of the distances, and no hydrogens are added."""
-    data = from_smiles("CCO")
-    write_sdf(tmp_path / "a.sdf", data)
-    lines = (tmp_path / "a.sdf").read_text().splitlines()
-    bare = [*lines[:3], lines[3].replace("  9  8", "  9  0"), *lines[4:13], "M  END", "$$$$"]
-    (tmp_path / "a.sdf").write_text("\n".join(bare) + "\n")
-    (tmp_path / "a.mol2").write_text(MOL2.partition("@<TRIPOS>BOND")[0].replace("6 5 0", "6 0 0"))
-    for name, charges in (("a.sdf", data.charge.tolist()), ("a.mol2", [0.15, -0.7, 0.4, 0.05, 0.05, 0.05])):
-        found = read_molecule(tmp_path / name)
-        assert found.edge_index.tolist() == covalent_bonds(found.z, found.pos).tolist()
-        assert found.charge.tolist() == pytest.approx(charges, abs=1e-3)
-
-
-def test_the_cell_of_a_mol2_is_told_of(tmp_path):
-    (tmp_path / "a.mol2").write_text(MOL2 + "@<TRIPOS>CRYSIN\n8 8 20 90 90 90 1 1\n")
-    with pytest.warns(UserWarning, match="CRYSIN"):
-        assert "cell" not in read_molecule(tmp_path / "a.mol2")
-
-
-@pytest.mark.parametrize("smiles", ["CS(=O)(=O)c1ccccc1[N+](=O)[O-]", "C[Si](C)(C)C#CC(=O)OC", "CC(=O)[O-]"])
-def test_sdf_round_trip(tmp_path, smiles):
-    data = from_smiles(smiles)
-    write_sdf(tmp_path / "a.sdf", data)
-    assert_same_graph(read_molecule(tmp_path / "a.sdf"), data, atol=6e-5)
-    read = next(iter(Chem.SDMolSupplier(str(tmp_path / "a.sdf"))))
-    assert Chem.MolToSmiles(read) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles))
-
-
-def test_an_sdf_of_several_molecules_has_the_bond_orders_of_each(tmp_path):
-    """Ten of them and a part of one: a ring without hydrogens."""
-    data = from_smiles(".".join(["O=[N+]([O-])c1ccccc1"] * 10 + ["c1ccccc1"]))
-    data = remove_atoms(data, list(range(len(data.z) - 6, len(data.z))))
-    write_sdf(tmp_path / "a.sdf", data)
-    mol = next(iter(Chem.SDMolSupplier(str(tmp_path / "a.sdf"), sanitize=False, removeHs=False)))
-    doubles = sum(b.GetBondType() == Chem.BondType.DOUBLE for b in mol.GetBonds())
-    assert doubles == 10 * 4 + 3
-    assert sorted({a.GetFormalCharge() for a in mol.GetAtoms()}) == [-1, 0, 1]
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 12])
-def test_sdf_of_unfinished_graphs(tmp_path, n):
-    for seed in range(8):
-        data = random_graph(n, seed)
-        data.pos = 3 * data.pos  # of random positions within 3 Å, some are too near
-        write_sdf(tmp_path / "a.sdf", data)
-        assert_same_graph(read_molecule(tmp_path / "a.sdf"), data, atol=6e-5)
-    data = from_smiles("c1ccc2ccccc2c1")
-    data = remove_atoms(data, list(range(n, 18)))
-    write_sdf(tmp_path / "a.sdf", data)
-    assert_same_graph(read_molecule(tmp_path / "a.sdf"), data, atol=6e-5)
-
-
-def test_mol_files_get_gasteiger_charges(tmp_path):
-    data = from_smiles("CCO")
-    (tmp_path / "a.mol").write_text(Chem.MolToMolBlock(to_rdmol(data)))
-    assert_same_graph(read_molecule(tmp_path / "a.mol"), data, atol=6e-5)
-
-
-@pytest.mark.parametrize("label", ["2D", "  "])
-@pytest.mark.parametrize("smiles", ["CCO", "[H]C([H])([H])O[H]"])
-def test_drawings_are_refused(tmp_path, label, smiles):
-    """With and without hydrogens, and whether or not the header says so; the message has the SMILES."""
-    mol = Chem.MolFromSmiles(smiles)
-    mol = Chem.AddHs(mol) if "[H]" in smiles else mol
-    rdDepictor.Compute2DCoords(mol)
-    (tmp_path / "a.sdf").write_text(Chem.MolToMolBlock(mol).replace("2D", label))
-    with pytest.raises(InputError, match=r"2-D drawing.*CO"):
-        read_molecule(tmp_path / "a.sdf")
-
-
-def test_a_planar_molecule_is_no_drawing(tmp_path):
-    """Its hydrogens are there, and the header says 3D or nothing."""
-    mol = to_rdmol(water())
-    for i in range(3):
-        at = mol.GetConformer().GetAtomPosition(i)
-        mol.GetConformer().SetAtomPosition(i, (at.x, at.z, 0.0))
-    for label in ("3D", "  "):
-        (tmp_path / "a.mol").write_text(Chem.MolToMolBlock(mol).replace("3D", label))
-        assert read_molecule(tmp_path / "a.mol").z.tolist() == [8, 1, 1]
-
-
-@pytest.mark.parametrize("smiles", ["CCO", "c1ccc2[nH]ccc2c1", "CC(=O)[O-]"])
-def test_missing_hydrogens_are_added_in_three_dimensions(tmp_path, smiles):
-    whole = from_smiles(smiles)
-    mol = Chem.RemoveHs(to_rdmol(whole))
-    (tmp_path / "a.sdf").write_text(Chem.MolToMolBlock(mol))
-    with pytest.warns(UserWarning, match=r"a\.sdf: added the hydrogens"):
-        data = read_molecule(tmp_path / "a.sdf")
-    assert sorted(data.z.tolist()) == sorted(whole.z.tolist())
-    heavy = whole.pos[whole.z > 1]
-    torch.testing.assert_close(data.pos[data.z > 1], heavy, atol=6e-5, rtol=0)
-    # Each lies near where the force field had it, or, of a group that turns, at least at its distance.
-    bonds = data.edge_index[:, data.z[data.edge_index[0]] == 1]
-    assert bonds.shape[1] == int((data.z == 1).sum())
-    length = (data.pos[bonds[0]] - data.pos[bonds[1]]).norm(dim=1)
-    assert float(length.min()) > 0.9 and float(length.max()) < 1.2
-
-
 def test_positions_are_not_moved(tmp_path):
     data = water()
     data.pos = data.pos + torch.tensor([30.0, -20, 10])
@@ -420,7 +152,6 @@ def test_a_failed_write_leaves_the_earlier_file(tmp_path, monkeypatch, write):
 
 
 EXTENDED = "1\nProperties=species:S:1:pos:R:3\nH 0 0 0\n"
-SDF = Chem.MolToMolBlock(to_rdmol(water())) + "$$$$\n"
 POSCAR = "H\n1\n5 0 0\n0 5 0\n0 0 5\nH\n1\nCartesian\n0 0 0\n"
 
 #: What is wrong with a file, and the line that the message names, where it can.

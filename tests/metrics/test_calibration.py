@@ -21,12 +21,15 @@ from torch_afm.utils import InputError
 
 
 def test_reliability_by_hand():
-    table = reliability(np.array([0.1, 0.2, 0.8, 0.9, 1.0]), np.array([0, 1, 1, 1, 0]), bins=2)
-    assert table["count"] == [2, 3] and table["edges"] == [0, 0.5, 1]
-    assert table["predicted"] == pytest.approx([0.15, 0.9])
-    assert table["observed"] == pytest.approx([0.5, 2 / 3])
-    assert table["ece"] == pytest.approx((2 * 0.35 + 3 * (0.9 - 2 / 3)) / 5)
-    assert table["brier"] == pytest.approx((0.01 + 0.64 + 0.04 + 0.01 + 1) / 5)
+    table = reliability(np.array([0.11, 0.17, 0.82, 0.95, 1.0]), np.array([0, 1, 1, 1, 0]))
+    assert table["count"] == [0, 2, 0, 0, 0, 0, 0, 0, 1, 2]
+    assert table["edges"] == pytest.approx([i / 10 for i in range(11)])
+    none = [None] * 6
+    assert [table["predicted"][i] for i in (1, 8, 9)] == pytest.approx([0.14, 0.82, 0.975])
+    assert [table["observed"][i] for i in (1, 8, 9)] == pytest.approx([0.5, 1, 0.5])
+    assert table["predicted"][2:8] == table["observed"][2:8] == none
+    assert table["ece"] == pytest.approx((2 * 0.36 + 0.18 + 2 * 0.475) / 5)
+    assert table["brier"] == pytest.approx((0.11**2 + 0.83**2 + 0.18**2 + 0.05**2 + 1) / 5)
 
 
 def test_probabilities_that_mean_what_they_say_have_no_error():

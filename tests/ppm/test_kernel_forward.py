@@ -30,7 +30,7 @@ def test_entries_with_and_without_charges_are_launched_apart():
 
 def test_entries_that_pay_tiles_are_launched_apart(monkeypatch):
     monkeypatch.setattr(kernel_forward, "FEW", 10)
-    monkeypatch.setattr(kernel_forward, "pays", lambda batch, *_: np.ones(batch.n_entries, bool))
+    monkeypatch.setattr(kernel_forward, "worth_tiling", lambda batch, *_: np.ones(batch.n_entries, bool))
     batch = Batch.from_data_list([water(), benzene(), water()])
     groups = [g.tolist() for g in kernel_input(batch)._groups()]
     assert [1] in groups and sorted(e for group in groups for e in group) == [0, 1, 2]

@@ -63,11 +63,11 @@ def test_auto_tries_a_pixel_before_it_takes_opencl(monkeypatch):
     def broken(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    model._fault.cache_clear()
+    model._opencl_error.cache_clear()
     monkeypatch.setattr(KernelSolver, "frequency_shift", broken)
     with pytest.warns(UserWarning, match="No space left on device"):
         fallback = ProbeParticleModel(SCAN)
-    model._fault.cache_clear()
+    model._opencl_error.cache_clear()
     assert fallback.backend == "torch"
     assert fallback(water()).isfinite().all()
 

@@ -61,7 +61,7 @@ def count_tiled(monkeypatch) -> list[str]:
 )
 @pytest.mark.filterwarnings("ignore:relaxation")
 def test_tiles_against_full_summation_in_float64(data, tip, monkeypatch):
-    monkeypatch.setattr(kernel_forward, "pays", lambda *_: True)
+    monkeypatch.setattr(kernel_forward, "worth_tiling", lambda *_: True)
     names = count_tiled(monkeypatch)
     stack = ProbeParticleModel(SCAN, tip, backend="opencl")(data)
     assert names[:2] == ["far_field", "frequency_shift"]
@@ -77,10 +77,10 @@ def test_probe_that_leaves_its_tile_feels_all_atoms(monkeypatch):
     tip = Tip(charges=(-0.3,), charge_heights=(0.0,), stiffness=(0.05, 0.05, 0.0))
     data = water_on_gold()
     data.charge[0] = 0.8
-    monkeypatch.setattr(kernel_forward, "pays", lambda *_: False)
+    monkeypatch.setattr(kernel_forward, "worth_tiling", lambda *_: False)
     full = ProbeParticleModel(SCAN, tip, backend="opencl").relax(data)
     aside = (full.probe[..., 0] - torch.from_numpy(SCAN.x)).abs().amax(dim=2)
-    monkeypatch.setattr(kernel_forward, "pays", lambda *_: True)
+    monkeypatch.setattr(kernel_forward, "worth_tiling", lambda *_: True)
     force = ProbeParticleModel(SCAN, tip, backend="opencl").relax(data).force
     assert (aside > 3.0).any()
     # That far aside a probe has left its box; the sum over all atoms is the same arithmetic.
@@ -102,7 +102,7 @@ def test_tiles_are_used_where_they_pay(monkeypatch):
 
 
 def test_subset_of_pixels_and_channels_on_tiles(monkeypatch):
-    monkeypatch.setattr(kernel_forward, "pays", lambda *_: True)
+    monkeypatch.setattr(kernel_forward, "worth_tiling", lambda *_: True)
     data, tips = water_on_gold(), [[Tip(), Tip(probe="Xe", tilt=(0.3, 0.0))]]
     rng = np.random.default_rng(1)
     pixels = torch.from_numpy(rng.integers(0, SCAN.pixels, (40, 2)))

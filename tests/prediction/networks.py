@@ -84,7 +84,7 @@ class Oracle(SpatialGenerator):
         for z, pos in zip(self.truth.z, self.truth.pos, strict=True):
             if not self.blind and ((data.pos - pos).norm(dim=1) < 1e-3).any():
                 continue
-            k = int(self.classes.of(z)) - 1
+            k = int(self.classes.index_of(z)) - 1
             column, row = (int(i) for i in GRID.nearest(pos[None]))
             if heatmap[0, k, row, column] < 0:  # one atom a pixel, as in a network
                 heatmap[0, k, row, column] = self.logit

@@ -238,7 +238,7 @@ def test_all_atoms_are_recovered_exactly(each, reference, renderer):
     torch.testing.assert_close(graph.bond_probability, torch.full((24,), 1 / (1 + math.exp(-4))))
     torch.testing.assert_close(graph.sigma, torch.tensor([[0.1, 0.2, 0.3]] * 12))
     torch.testing.assert_close(graph.confidence, torch.full((12,), 1 / (1 + math.exp(-4))), atol=1e-3, rtol=0)
-    assert torch.equal(graph.class_probabilities.argmax(dim=1), model.classes.of(graph.z) - 1)
+    assert torch.equal(graph.class_probabilities.argmax(dim=1), model.classes.index_of(graph.z) - 1)
     counts = [step.added.z.numel() for step in generation.steps]
     assert sum(counts) == 12 and counts[-1] == 0 and len(counts) == {None: 2, 1: 13, 5: 4}[each]
 

@@ -110,7 +110,7 @@ def test_full_then_half_new_half_old():
     assert abs(float(new.float().mean()) - 0.5) < 5 * 0.5 / 2000**0.5
     # An old one is given once, the place then goes to the new one.
     old = given[~new].tolist()
-    assert len(set(old)) == len(old) and len(pool.kept) == 50
+    assert len(set(old)) == len(old) and len(pool.images) == 50
     # A new one waits for its place to be drawn: geometric, on average 2 x 50 queries.
     waits = [i - o for i, o in zip((~new).nonzero().flatten().add(50).tolist(), old, strict=True) if o >= 50]
     assert sum(waits) / len(waits) == pytest.approx(100, rel=0.15)

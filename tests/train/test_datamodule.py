@@ -81,7 +81,7 @@ def test_surfaces(tmp_path):
 
 def test_generated_surfaces(monkeypatch):
     few = [slab_from_ase(water_bilayer(seed, size=6)) for seed in range(9)]
-    monkeypatch.setattr(datamodule, "surfaces", {"water": few}.__getitem__)
+    monkeypatch.setattr(datamodule, "load_surfaces", {"water": few}.__getitem__)
     module = AFMDataModule(TrainConfig(model=generator_config("small"), structures="water", rotations=1))
     # Its classes have no oxygen apart, but one of all heavy atoms.
     module.setup()

@@ -25,8 +25,8 @@ from torch_afm.datasets import (
     StepRenderer,
     data_statistics,
     format_statistics,
+    load_surfaces,
     split_by_molecule,
-    surfaces,
     write_cache,
 )
 from torch_afm.datasets.shards import finished_digests, integrity_error
@@ -147,7 +147,7 @@ def _structures(args: Namespace, seed: int) -> tuple[list[AFMData], str]:
     """The periodic surfaces of a part, and where they come from, in words."""
     if args.molecules is not None or args.stats:
         raise InputError("--structures: expected neither --molecules nor --stats beside it")
-    found = surfaces(args.structures)
+    found = load_surfaces(args.structures)
     name = "generated water" if args.structures == "water" else Path(args.structures).name
     return _part(found, split_by_molecule(len(found), seed=seed), args.part, "surfaces", name)
 

@@ -101,7 +101,7 @@ def _canonical(smiles: str) -> str | None:
 def _scores(predicted: AFMData, true: AFMData, classes: AtomClasses, cutoff: float) -> dict[str, Any]:
     """Scores of a one-to-one matching by distance alone, and how many of the pairs agree in their class."""
     matching = match_atoms(predicted.pos, true.pos, cutoff)
-    agree = classes.of(predicted.z[matching.pred]) == classes.of(true.z[matching.true])
+    agree = classes.index_of(predicted.z[matching.pred]) == classes.index_of(true.z[matching.true])
     return {
         "matched": matching.pred.numel(),
         "right_class": int(agree.sum()),

@@ -1,4 +1,4 @@
-"""The graph that everything else passes around."""
+"""The graph of a molecule with its stacks, PyG's ``Data`` with the keys of this package."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def length_order(z: tuple[int, int], length: float) -> float:
         order = 1 + (single - length) / (single - double)
     else:
         order = 2 + (double - length) / (double - triple)
-    return min((1.0, 1.5, 2.0, 3.0), key=lambda known: abs(known - order))
+    return min((1.0, 1.5, 2.0, 3.0), key=lambda candidate: abs(candidate - order))
 
 
 def formal_charges(z: Tensor, edge_index: Tensor, order: Tensor) -> Tensor:

@@ -7,45 +7,43 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from torch_afm.elements import BOND_TOLERANCE, atomic_number, max_bond_length, max_valence
+from torch_afm.elements import atomic_number, max_bond_length, max_valence
 from torch_afm.utils import InputError, check_finite, check_shape
 
 
-def covalent_bonds(z: Tensor, pos: Tensor, tolerance: float = BOND_TOLERANCE) -> Tensor:
+def covalent_bonds(z: Tensor, pos: Tensor) -> Tensor:
     r"""Bonds of a structure: atoms :math:`i, j` closer than the sum of their covalent radii and a tolerance,
 
     .. math::
         |\mathbf{x}_i - \mathbf{x}_j| < r_i + r_j + t
 
-    (:func:`torch_afm.elements.max_bond_length`). No periodic images.
+    (:func:`torch_afm.elements.max_bond_length`), :math:`t` being
+    :data:`torch_afm.elements.BOND_TOLERANCE`. No periodic images.
 
     Args:
         z: atomic numbers.
         pos: positions in Å.
-        tolerance: :math:`t` in Å.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]`` -> edge_index ``[2, E]``, each bond in both directions, sorted by row 0 and
         then row 1.
 
     Raises:
-        InputError: for other shapes, unknown elements, non-finite positions or a negative tolerance.
+        InputError: for other shapes, unknown elements or non-finite positions.
     """
     check_shape("z", z, (None,))
     check_shape("pos", pos, (z.numel(), 3))
     check_finite("pos", pos)
-    if not tolerance >= 0:
-        raise InputError(f"tolerance: expected a length in Å, 0 or more, got {tolerance}")
     numbers = z.detach().cpu().numpy()
     for n in np.unique(numbers):
         atomic_number(int(n))
     points = pos.detach().cpu().numpy().astype(np.float64)
     if len(points) < 2:
         return torch.empty(2, 0, dtype=torch.long, device=z.device)
-    longest = max_bond_length(numbers, numbers, tolerance).max()
+    longest = max_bond_length(numbers, numbers).max()
     pairs = cKDTree(points).query_pairs(longest, output_type="ndarray")
     distance = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
-    pairs = pairs[distance < max_bond_length(numbers[pairs[:, 0]], numbers[pairs[:, 1]], tolerance)]
+    pairs = pairs[distance < max_bond_length(numbers[pairs[:, 0]], numbers[pairs[:, 1]])]
     both = np.concatenate([pairs, pairs[:, ::-1]])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     return torch.from_numpy(np.ascontiguousarray(both.T)).long().to(z.device)

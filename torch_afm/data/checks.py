@@ -1,4 +1,4 @@
-"""Checks of molecules: on their own, without a potential, no two atoms in one place."""
+"""Checks of molecules: not periodic, without a potential, no two atoms in one place."""
 
 from __future__ import annotations
 

@@ -98,14 +98,14 @@ def _graph(data: AFMData) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return z, pos, charge, edge_index
 
 
-def _indices(name: str, given: Tensor | Sequence[int], n: int, device: torch.device) -> Tensor:
+def _indices(name: str, mask_or_index: Tensor | Sequence[int], n: int, device: torch.device) -> Tensor:
     """Sorted distinct indices from a mask or a list of indices."""
-    index = torch.as_tensor(given, device=device)
+    index = torch.as_tensor(mask_or_index, device=device)
     if index.dtype == torch.bool:
         check_shape(name, index, (n,))
         return index.nonzero().flatten()
     if index.ndim != 1 or (index.numel() and index.is_floating_point()):
-        raise InputError(f"{name}: expected a list of integers or a boolean mask, got {given!r}")
+        raise InputError(f"{name}: expected a list of integers or a boolean mask, got {mask_or_index!r}")
     index = index.long().unique()
     if index.numel() and (int(index[0]) < 0 or int(index[-1]) >= n):
         raise InputError(f"{name}: expected indices of {n} atom(s), 0 to n - 1, got {index.tolist()}")

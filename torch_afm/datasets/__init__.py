@@ -13,7 +13,7 @@ from torch_afm.datasets.splits import published_split, split_by_molecule, split_
 from torch_afm.datasets.statistics import data_statistics, format_statistics
 from torch_afm.datasets.steps import AFMDataset, StepDataset
 from torch_afm.datasets.training_sets import build_training_set
-from torch_afm.datasets.water import WaterBilayers, surfaces, water_bilayer
+from torch_afm.datasets.water import WaterBilayers, load_surfaces, water_bilayer
 from torch_afm.datasets.writer import write_cache
 
 __all__ = [
@@ -36,13 +36,13 @@ __all__ = [
     "build_training_set",
     "data_statistics",
     "format_statistics",
+    "load_surfaces",
     "published_split",
     "read_slabs",
     "slab_from_ase",
     "split_by_molecule",
     "split_by_scaffold",
     "step_loader",
-    "surfaces",
     "water_bilayer",
     "write_cache",
 ]

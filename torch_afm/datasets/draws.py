@@ -157,7 +157,7 @@ class StepDraws:
             pos = torch.cat([pos, molecule.pos[deep]])
             charge = torch.cat([charge, molecule.charge[deep]])
         if not self.true_elements:
-            z, charge = self.classes.representative(self.classes.of(z)), torch.zeros_like(charge)
+            z, charge = self.classes.representative(self.classes.index_of(z)), torch.zeros_like(charge)
         return AFMData(z=z, pos=pos, charge=charge)
 
     def _draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> StackDraw:

@@ -69,7 +69,7 @@ _SUBSTITUENTS = (
 #: Each bonds to a scaffold at both ends; ``**`` is a plain bond.
 _LINKERS = "** *O* *S* *SS* *N* *C* *CC* *C=C* *C#C* *C(=O)* *C(=O)O* *C(=O)N* *S(=O)(=O)* *COC* *[Si](C)(C)*"
 
-#: Groups that would react, tautomerise, fall apart or find no room.
+#: Groups that would react, tautomerize, fall apart or find no room.
 _REJECTED = (
     "[#6](C(Cl)(Cl)Cl)C(Cl)(Cl)Cl",
     "[CX4;!$(C(F)(F)F)]([#7,#8,#16,F,Cl,Br])[#7,#8,#16,Br]",
@@ -79,6 +79,9 @@ _REJECTED = (
     "[CX2]=[CX2]",
     "[CX3;!R](=O)[CX3;!R](=O)[CX3;!R]=O",
 )
+
+#: Depth of the surface cut in Å.
+_Z_MIN = -0.7
 
 #: Share of the best rotations that show an element above the surface cut; of silicon the thesis says < 0.1 %.
 VISIBLE_SHARES = {e: round(percent / 100, 4) for e, percent in THESIS_ELEMENTS.items()} | {"Si": 0.0005}
@@ -145,12 +148,11 @@ def enumerate_molecules(
     return list(chosen)
 
 
-def visible_elements(molecules: Sequence[AFMData], z_min: float = -0.7) -> np.ndarray:
-    """Share of each molecule's 30 best rotations that show an element no deeper than ``z_min`` below the top.
+def visible_elements(molecules: Sequence[AFMData]) -> np.ndarray:
+    """Share of each molecule's 30 best rotations that show an element above the surface cut.
 
     Args:
         molecules: molecules in three dimensions.
-        z_min: depth of the surface cut in Å.
 
     Shapes:
         result ``[len(molecules), 10]``, elements in the order of :data:`torch_afm.elements.ORGANIC`.
@@ -161,9 +163,9 @@ def visible_elements(molecules: Sequence[AFMData], z_min: float = -0.7) -> np.nd
     shares = np.empty((len(molecules), len(ORGANIC)))
     for i, molecule in enumerate(molecules):
         height = np.asarray(molecule.pos, dtype=np.float64) @ up[ids[i]].T
-        visible = height >= height.max(axis=0) + z_min
-        held = np.asarray(molecule.z) == number[:, None]
-        shares[i] = (visible & held[:, :, None]).any(axis=1).mean(axis=1)
+        visible = height >= height.max(axis=0) + _Z_MIN
+        present = np.asarray(molecule.z) == number[:, None]
+        shares[i] = (visible & present[:, :, None]).any(axis=1).mean(axis=1)
     return shares
 
 

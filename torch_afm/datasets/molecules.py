@@ -29,12 +29,12 @@ class Skipped(NamedTuple):
 
     Attributes:
         number: its place among those given, from 0.
-        where: its SMILES, line, record or row.
+        origin: its SMILES, line, record or row.
         reason: why it is left out.
     """
 
     number: int
-    where: str
+    origin: str
     reason: str
 
 
@@ -58,7 +58,7 @@ class MoleculeDataset(GraphDataset):
         z ``[N]``, pos ``[N, 3]`` in Å, charge ``[N]`` in e, edge_index ``[2, E]``.
 
     Attributes:
-        failed: ``(number, where, reason)`` of every molecule that is left out.
+        failed: ``(number, origin, reason)`` of every molecule that is left out.
 
     Raises:
         InputError: for an empty list, or if not one molecule is left.
@@ -147,7 +147,7 @@ class MoleculeDataset(GraphDataset):
         ids = self._arrays["index"]
         self._names = [source.names[i] for i in ids]
         self._smiles = None if source.smiles is None else [source.smiles[i] for i in ids]
-        self.failed = [Skipped(i, source.where[i], why) for i, why in failures(self._arrays)]
+        self.failed = [Skipped(i, source.origins[i], reason) for i, reason in failures(self._arrays)]
         if len(self) == 0:
             raise InputError(f"molecules: none of {len(self.failed)} can be used; {self._first_failure()}")
         if self.failed:
@@ -164,8 +164,8 @@ class MoleculeDataset(GraphDataset):
             )
 
     def _first_failure(self) -> str:
-        _, where, reason = self.failed[0]
-        return f"{where}: {reason}"
+        _, origin, reason = self.failed[0]
+        return f"{origin}: {reason}"
 
     def split(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Indices of training, validation and test molecules: of the embedded list those of

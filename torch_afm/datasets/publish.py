@@ -58,8 +58,8 @@ def draw_split(seed: int = 0) -> dict[str, Any]:
 
 def _composition(smiles: str) -> int:
     atoms = list(Chem.MolFromSmiles(smiles).GetAtoms())
-    held = {a.GetSymbol() for a in atoms}
-    return 4 * any(a.GetIsAromatic() for a in atoms) + 2 * ("Cl" in held) + ("S" in held)
+    symbols = {a.GetSymbol() for a in atoms}
+    return 4 * any(a.GetIsAromatic() for a in atoms) + 2 * ("Cl" in symbols) + ("S" in symbols)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

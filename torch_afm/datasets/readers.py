@@ -42,7 +42,7 @@ class Source:
         records: what ``read`` takes, one a molecule.
         read: makes the molecule; raises :class:`InputError`.
         names: of the molecules.
-        where: what messages call each record: a line, a row, a SMILES.
+        origins: what messages call each record: a line, a row, a SMILES.
         contents: all that decides the result.
         charges: the model of charges that are not given, or ``"zero"``.
         smiles: of the molecules, where they are known.
@@ -51,7 +51,7 @@ class Source:
     records: Sequence[Any]
     read: Callable[[Any], AFMData]
     names: list[str]
-    where: list[str]
+    origins: list[str]
     contents: Sequence[object]
     charges: str
     smiles: list[str] | None = None
@@ -77,11 +77,11 @@ def smi_source(path: str | Path, seed: int, charges: str) -> Source:
     """The SMILES of a .smi or .smi.xz file."""
     rows = read_smi(path)
     names = [name for _, _, name in rows]
-    where = [f"line {number}, {s}" for number, s, _ in rows]
-    return _conformers([s for _, s, _ in rows], names, where, seed, charges)
+    origins = [f"line {number}, {s}" for number, s, _ in rows]
+    return _conformers([s for _, s, _ in rows], names, origins, seed, charges)
 
 
-def _conformers(smiles: list[str], names: list[str], where: list[str], seed: int, charges: str) -> Source:
+def _conformers(smiles: list[str], names: list[str], origins: list[str], seed: int, charges: str) -> Source:
     if charges not in _CHARGES[:2]:
         raise InputError(f"charges: expected 'gasteiger' or 'mmff94', got {charges!r}")
     if not 0 <= seed < 2**31:
@@ -95,7 +95,7 @@ def _conformers(smiles: list[str], names: list[str], where: list[str], seed: int
     contents = ["smiles", seed, charges, *smiles]
     if any("." in text for text in smiles):
         contents.append(_SIDE_BY_SIDE)
-    return Source(smiles, read, names, where, contents, charges, smiles)
+    return Source(smiles, read, names, origins, contents, charges, smiles)
 
 
 def xyz_source(path: str | Path, charges: str) -> Source:
@@ -111,8 +111,8 @@ def xyz_source(path: str | Path, charges: str) -> Source:
         comment = [*split_lines(block), ""][1].strip()
         extended = any(key in comment.lower() for key in ("properties=", "lattice="))
         names.append(f"molecule-{i}" if extended or not comment else comment)
-    where = [f"line {first}" for first, _ in blocks]
-    return Source(blocks, read, names, where, [_FILES, "xyz", charges, text], charges)
+    origins = [f"line {first}" for first, _ in blocks]
+    return Source(blocks, read, names, origins, [_FILES, "xyz", charges, text], charges)
 
 
 def sdf_source(path: str | Path, charges: str) -> Source:
@@ -125,8 +125,8 @@ def sdf_source(path: str | Path, charges: str) -> Source:
 
     titles = [split_lines(block)[0].strip() for _, block in blocks]
     names = [title or f"molecule-{i}" for i, title in enumerate(titles, start=1)]
-    where = [f"record {i}, line {first}" for i, (first, _) in enumerate(blocks, start=1)]
-    return Source(blocks, read, names, where, [_FILES, "sdf", charges, text], charges)
+    origins = [f"record {i}, line {first}" for i, (first, _) in enumerate(blocks, start=1)]
+    return Source(blocks, read, names, origins, [_FILES, "sdf", charges, text], charges)
 
 
 def ase_source(path: str | Path, charges: str) -> Source:
@@ -158,8 +158,8 @@ def ase_source(path: str | Path, charges: str) -> Source:
 
     ids = [number for number, _ in rows]
     names = [str(name) for _, name in rows]
-    where = [f"row {number}" for number in ids]
-    return Source(ids, read, names, where, [_FILES, "ase", charges, contents], charges)
+    origins = [f"row {number}" for number in ids]
+    return Source(ids, read, names, origins, [_FILES, "ase", charges, contents], charges)
 
 
 def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
@@ -192,8 +192,8 @@ def qm9_source(molecules: str | Path | Sequence[Data], charges: str) -> Source:
             digest.update(b"" if graph.get(key) is None else graph[key].numpy().tobytes())
     names = [str(g.get("name", f"molecule-{i}")) for i, g in enumerate(graphs, start=1)]
     smiles = [str(g.smiles) for g in graphs] if all("smiles" in g for g in graphs) else None
-    where = [f"graph {i}" for i in range(len(graphs))]
-    return Source(graphs, read, names, where, [_FILES, "qm9", charges, digest.hexdigest()], charges, smiles)
+    origins = [f"graph {i}" for i in range(len(graphs))]
+    return Source(graphs, read, names, origins, [_FILES, "qm9", charges, digest.hexdigest()], charges, smiles)
 
 
 #: Endings of files -> what reads them, given the file, the seed of conformers and the model of charges.
@@ -235,11 +235,11 @@ def _sdf_blocks(text: str) -> Iterator[tuple[int, str]]:
         yield first, "\n".join(record) + "\n"
 
 
-def _graph(atoms: ase.Atoms, where: str) -> AFMData:
+def _graph(atoms: ase.Atoms, origin: str) -> AFMData:
     try:
         return from_ase(atoms)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{origin}: {error}") from None
 
 
 def _charged(data: AFMData, charges: str) -> AFMData:

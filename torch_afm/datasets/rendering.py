@@ -109,7 +109,6 @@ class StoredReferences(StepRenderer):
         folder: what was rendered; its manifest names scan, tip and rotations.
         backend: backend of :class:`~torch_afm.ppm.ProbeParticleModel`.
         margin: of surfaces, as in :class:`~torch_afm.datasets.SurfaceWindows`, in Å.
-        verify: compute the SHA-256 of every file now. Without it damage is found when a sample is read.
         partial: use what is there where files are damaged, or not rendered yet; rotations are then numbered
             anew, without those.
 
@@ -117,8 +116,7 @@ class StoredReferences(StepRenderer):
         manifest: settings, molecules and versions.
 
     Raises:
-        InputError: for a folder without manifest, and for a missing or damaged file, naming it: now, or when
-            a sample is read from it.
+        InputError: for a folder without manifest, and for a missing or damaged file, naming it.
     """
 
     stored = True
@@ -128,7 +126,6 @@ class StoredReferences(StepRenderer):
         folder: str | Path,
         backend: str = "auto",
         margin: float = MARGIN,
-        verify: bool = True,
         partial: bool = False,
     ) -> None:
         self.folder = Path(folder)
@@ -136,7 +133,7 @@ class StoredReferences(StepRenderer):
         super().__init__(self.manifest.config.scan, self.manifest.config.tip, backend)
         check_margin(margin)
         self._digests = finished_digests(self.folder, lenient=partial)
-        self._numbers = self._check(verify, partial)
+        self._numbers = self._check(partial)
         self._open: OrderedDict[int, SampleFile] = OrderedDict()
         self._pid = os.getpid()
         self.margin = margin
@@ -190,13 +187,13 @@ class StoredReferences(StepRenderer):
         self._open.move_to_end(number)
         return self._open[number], row
 
-    def _check(self, verify: bool, partial: bool) -> np.ndarray:
+    def _check(self, partial: bool) -> np.ndarray:
         """Numbers of the rotations that can be used."""
         names, draws = self.manifest.files, self.manifest.config.draws
         usable = np.ones(self.manifest.samples, dtype=bool)
         damaged = []
         for number, name in enumerate(ProgressBar(names, desc="verify", unit="file", leave=False)):
-            error = integrity_error(self.folder / name, self._digests.get(name, set()), verify)
+            error = integrity_error(self.folder / name, self._digests.get(name, set()))
             if error:
                 usable[self.manifest.span(number)] = False
                 damaged.append(f"{name} ({error})")

@@ -91,7 +91,7 @@ class StepDataset(GraphDataset):
         self.defer = defer
         self.scan = draws.augment.scan(images.scan)
         self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()
-        self._asked = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
+        self._requests = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
 
     def len(self) -> int:
         return len(self.source) * self.draws.mutants
@@ -106,7 +106,7 @@ class StepDataset(GraphDataset):
         """Depth of the surface cut in Å."""
         return self.draws.z_min
 
-    def molecules_of(self, indices: Sequence[int]) -> np.ndarray:
+    def molecule_numbers(self, indices: Sequence[int]) -> np.ndarray:
         """Numbers of the molecules that the samples ``indices`` of the whole data set are made of."""
         return np.asarray(indices) // (self.source.orientations * self.draws.mutants)
 
@@ -118,7 +118,7 @@ class StepDataset(GraphDataset):
     def set_epoch(self, epoch: int) -> None:
         """Choose :attr:`epoch`, for running workers too, and count anew what loaders ask for."""
         self._epoch[0] = epoch
-        self._asked.zero_()
+        self._requests.zero_()
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
@@ -181,8 +181,8 @@ class StepDataset(GraphDataset):
 
     def _next(self, index: int) -> int:
         """The epoch of a sample that a loader asks for."""
-        epoch = self.epoch + int(self._asked[index])
-        self._asked[index] += 1
+        epoch = self.epoch + int(self._requests[index])
+        self._requests[index] += 1
         return epoch
 
     def _draw(self, keys: Sequence[tuple[int, int]]) -> tuple[list[AFMData], Sequence[StepDraw]]:
@@ -246,7 +246,7 @@ class StepDataset(GraphDataset):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for counter in (self._epoch, self._asked):
+        for counter in (self._epoch, self._requests):
             counter.share_memory_()
 
     def __repr__(self) -> str:

@@ -87,7 +87,7 @@ def unpack(arrays: Arrays, index: int) -> AFMData:
 
 def failures(arrays: Arrays) -> list[tuple[int, str]]:
     """Records that gave no molecule, and why."""
-    return [(i, why) for i, why in json.loads(arrays["failed"].tobytes())]
+    return [(i, reason) for i, reason in json.loads(arrays["failed"].tobytes())]
 
 
 def uncharged(arrays: Arrays) -> int:

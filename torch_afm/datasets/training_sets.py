@@ -1,4 +1,4 @@
-"""Rendered training data that look more like experiments."""
+"""Training sets of translated or perturbed stacks, made from rendered ones."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Augment, change_stacks, handcrafted
 from torch_afm.utils import InputError
 
-#: Kind of training set -> whether stacks are translated, whether they are perturbed by hand.
-KINDS = {
+#: Name of a training set -> whether stacks are translated, whether they are perturbed by hand.
+VARIANTS = {
     "pure": (False, False),
     "handcrafted": (False, True),
     "style": (True, False),
@@ -41,7 +41,7 @@ _NAME = "training_set.json"
 
 
 def build_training_set(
-    kind: str,
+    variant: str,
     rendered: str | Path,
     out: str | Path,
     weights: Sequence[str | Path] = (),
@@ -61,7 +61,7 @@ def build_training_set(
     function goes on from where it was interrupted. Equal arguments give equal stacks.
 
     Args:
-        kind: one of the four.
+        variant: one of the four.
         rendered: a folder of ``torch-afm dataset``.
         out: made where it does not exist.
         weights: folders of translations, one of which is drawn for each stack.
@@ -72,24 +72,24 @@ def build_training_set(
         the number of files written now.
 
     Raises:
-        InputError: for another kind, weights that are missing or not wanted, ``rendered`` that is missing or
-            damaged, and a folder that holds another set.
+        InputError: for another variant, weights that are missing or not wanted, ``rendered`` that is missing
+            or damaged, and a folder that holds another set.
     """
-    if kind not in KINDS:
-        raise InputError(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
-    styled, perturbed = KINDS[kind]
+    if variant not in VARIANTS:
+        raise InputError(f"variant: expected one of {', '.join(VARIANTS)}, got {variant!r}")
+    styled, perturbed = VARIANTS[variant]
     if styled != bool(weights):
-        raise InputError(f"weights: expected {'at least one folder' if styled else 'none'} for {kind}")
+        raise InputError(f"weights: expected {'at least one folder' if styled else 'none'} for {variant}")
     rendered, out = Path(rendered), Path(out)
     manifest = Manifest.read(rendered)
     change = _Change(weights, perturbations if perturbed else None, seed)
     out.mkdir(parents=True, exist_ok=True)
-    _record(out, {"kind": kind, **_origin(rendered, manifest), **change.description()})
-    dataclasses.replace(manifest, source=f"{manifest.source}; made {kind} from {rendered.name}").write(out)
+    _record(out, {"kind": variant, **_origin(rendered, manifest), **change.description()})
+    dataclasses.replace(manifest, source=f"{manifest.source}; made {variant} from {rendered.name}").write(out)
     journal, intact = out / Shard().journal, finished_digests(rendered)
     remove_unfinished(out, set(manifest.files))
     done, written = read_journal(journal), 0
-    for number, name in enumerate(ProgressBar(manifest.files, desc=kind, unit="file", leave=False)):
+    for number, name in enumerate(ProgressBar(manifest.files, desc=variant, unit="file", leave=False)):
         reason = integrity_error(rendered / name, intact.get(name, set()))
         if reason:
             raise InputError(f"{rendered / name}: {reason}")
@@ -121,9 +121,9 @@ class _Change:
         stack = stack[None]
         drawn: dict[str, Any] = {}
         if self.translators:
-            which = int(rng.integers(len(self.translators)))
-            drawn |= {"weights": which, "seed": int(rng.integers(2**53))}
-            stack = self.translators[which](stack, drawn["seed"])
+            choice = int(rng.integers(len(self.translators)))
+            drawn |= {"weights": choice, "seed": int(rng.integers(2**53))}
+            stack = self.translators[choice](stack, drawn["seed"])
         if self.augment.stack:
             _, _, depth, height, width = stack.shape
             drawn["steps"] = self.augment.draw_stack((depth, height, width), rng)

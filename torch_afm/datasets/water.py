@@ -28,8 +28,8 @@ CHARGE = 0.417
 
 #: Å: a hydrogen bond is no shorter and no longer, other oxygens are no nearer; and least distances of atoms
 #: of two molecules.
-_BOND, _APART = (2.65, 3.15), 3.35
-_NEAR = {(8, 8): 2.5, (1, 8): 1.5, (1, 1): 1.65}
+_BOND, _NONBONDED = (2.65, 3.15), 3.35
+_MIN_DISTANCES = {(8, 8): 2.5, (1, 8): 1.5, (1, 1): 1.65}
 
 #: Draws of all places before giving up, and of the turns of molecules in the way for each.
 _TRIES, _TURNS = 30, 4
@@ -151,7 +151,7 @@ class WaterBilayers(GraphDataset):
         return f"{type(self).__name__}({len(self)}, seed={self.seed})"
 
 
-def surfaces(name: str) -> Sequence[AFMData]:
+def load_surfaces(name: str) -> Sequence[AFMData]:
     """Periodic surfaces: for ``water`` generated ones (:class:`WaterBilayers`), else those of a file or a
     folder (:func:`~torch_afm.datasets.read_slabs`)."""
     return cast(Sequence[AFMData], WaterBilayers()) if name == "water" else read_slabs(name)
@@ -174,10 +174,10 @@ class _Sites:
         metal = slab.positions[slab.get_tags() == 1]
         side = np.linalg.norm(slab.cell[0]) / np.sqrt(len(metal))
         steps = np.rint(metal @ np.linalg.inv(slab.cell) * np.sqrt(len(metal))).astype(int)
-        kind = (steps[:, 0] - steps[:, 1]) % 3
-        places, kind = metal[kind < 2], kind[kind < 2]
+        sublattice = (steps[:, 0] - steps[:, 1]) % 3
+        places, sublattice = metal[sublattice < 2], sublattice[sublattice < 2]
         # Buckling: the two sublattices differ in height.
-        height = (0.5 - kind) * rng.uniform(0.2, 0.8)
+        height = (0.5 - sublattice) * rng.uniform(0.2, 0.8)
         lower = rng.random(len(places)) >= rng.uniform(0, vacancies)
         fractions = places @ np.linalg.inv(slab.cell)
         if rng.random() < edge:
@@ -193,7 +193,7 @@ class _Sites:
         order = [i for i in np.argsort(distance) if lower[i]]
         upper = np.sort(order[: round(share * len(order))]).astype(int)
         first = np.flatnonzero(lower)
-        tilt = (0.5 - kind) * rng.uniform(-0.3, 0.3)
+        tilt = (0.5 - sublattice) * rng.uniform(-0.3, 0.3)
         self.cell = slab.cell
         self.pos = np.concatenate(
             [
@@ -203,9 +203,11 @@ class _Sites:
         )
         self.upper = np.arange(len(self.pos)) >= len(first)
         site = np.concatenate([first, upper])
-        self._join(slab, places, site, len(first), side)
+        self._connect(slab, places, site, len(first), side)
 
-    def _join(self, slab: ase.Atoms, places: np.ndarray, site: np.ndarray, n_first: int, side: float) -> None:
+    def _connect(
+        self, slab: ase.Atoms, places: np.ndarray, site: np.ndarray, n_first: int, side: float
+    ) -> None:
         flat = ase.Atoms(f"O{len(places)}", positions=places * (1, 1, 0), cell=slab.cell, pbc=slab.pbc)
         begin, end, vector = neighbor_list("ijD", flat, 1.1 * side)
         number = {(bool(u), int(s)): k for k, (u, s) in enumerate(zip(self.upper, site, strict=True))}
@@ -216,13 +218,13 @@ class _Sites:
             if (False, i) in number and (True, j) in number:
                 across.append((number[False, i], number[True, j], places[i] + v - places[j]))
             for layer in (False, True):
-                own, other = number.get((layer, i)), number.get((layer, j))
-                if own is None:
+                site_index, other = number.get((layer, i)), number.get((layer, j))
+                if site_index is None:
                     continue
                 if other is None:
-                    self.around[own].append(v / side)
+                    self.around[site_index].append(v / side)
                 elif i < j:
-                    near.append((own, other, places[i] + v - places[j]))
+                    near.append((site_index, other, places[i] + v - places[j]))
         for k in range(n_first):
             above = number.get((True, int(site[k])))
             if above is not None:
@@ -237,17 +239,17 @@ class _Sites:
         pos = self.pos + rng.normal(0, 1, self.pos.shape) * jitter * np.where(self.upper, 0.2, 0.08)[:, None]
         self._relax(pos)
         vector = pos[self.bonds[:, 1]] + self.offset[: len(self.bonds)] - pos[self.bonds[:, 0]]
-        given: list[list[np.ndarray]] = [[] for _ in pos]
+        donated: list[list[np.ndarray]] = [[] for _ in pos]
         first = donors(self.bonds, len(pos), rng)
         for (a, b), v, from_first in zip(self.bonds, vector, first, strict=True):
             giver, direction = (a, v) if from_first else (b, -v)
-            given[giver].append(direction / np.linalg.norm(direction))
+            donated[giver].append(direction / np.linalg.norm(direction))
         atoms = ase.Atoms("OHH" * len(pos), cell=self.cell, pbc=(True, True, False))
         atoms.set_initial_charges(np.tile([-2 * CHARGE, CHARGE, CHARGE], len(pos)))
         turned = list(range(len(pos)))
         for _ in range(_TURNS):
             for site in turned:
-                both = self._two(site, given[site], rng, h_down)
+                both = self._hydrogen_directions(site, donated[site], rng, h_down)
                 turn = Rotation.from_rotvec(rng.normal(0, 0.06, 3) * jitter)
                 arms = turn.apply(_hydrogens(*both, rng))
                 atoms.positions[3 * site : 3 * site + 3] = pos[site] + np.stack([np.zeros(3), *arms])
@@ -259,7 +261,7 @@ class _Sites:
     def _relax(self, pos: np.ndarray) -> None:
         """Bring the lengths of all bonds into their range, and other pairs out of it."""
         bonded = np.arange(len(self.pairs)) < len(self.bonds)
-        low, high = np.where(bonded, _BOND[0] + 0.01, _APART), np.where(bonded, _BOND[1] - 0.01, np.inf)
+        low, high = np.where(bonded, _BOND[0] + 0.01, _NONBONDED), np.where(bonded, _BOND[1] - 0.01, np.inf)
         for _ in range(60):
             vector = pos[self.pairs[:, 1]] + self.offset - pos[self.pairs[:, 0]]
             length = np.linalg.norm(vector, axis=1)
@@ -267,11 +269,11 @@ class _Sites:
             np.add.at(pos, self.pairs[:, 1], move)
             np.add.at(pos, self.pairs[:, 0], -move)
 
-    def _two(
-        self, site: int, given: list[np.ndarray], rng: np.random.Generator, h_down: float
+    def _hydrogen_directions(
+        self, site: int, donated: list[np.ndarray], rng: np.random.Generator, h_down: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Directions of a molecule's hydrogens: to the neighbors that are given one, and to free places."""
-        up, both = np.array([0.0, 0.0, 1.0]), list(given)
+        up, both = np.array([0.0, 0.0, 1.0]), list(donated)
         while len(both) < 2:
             free = list(self.around[site])
             if self.upper[site] or not (self.covered[site] or rng.random() < h_down):
@@ -296,9 +298,9 @@ def _hydrogens(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) 
 
 def _clashing(water: ase.Atoms) -> list[int]:
     """Molecules with atoms too near to another one's."""
-    i, j, d = neighbor_list("ijd", water, max(_NEAR.values()))
+    i, j, d = neighbor_list("ijd", water, max(_MIN_DISTANCES.values()))
     z, molecule = water.numbers, np.arange(len(water)) // 3
     near = np.zeros(len(d), dtype=bool)
-    for (a, b), least in _NEAR.items():
-        near |= (z[i] == a) & (z[j] == b) & (molecule[i] != molecule[j]) & (d < least)
+    for (a, b), minimum in _MIN_DISTANCES.items():
+        near |= (z[i] == a) & (z[j] == b) & (molecule[i] != molecule[j]) & (d < minimum)
     return np.unique(molecule[np.concatenate([i[near], j[near]])]).tolist()

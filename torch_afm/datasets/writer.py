@@ -210,7 +210,7 @@ def _render_files(write: _FileWriter, todo: list[int], journal: Path, workers: i
         entries = {}  # of which finished_digests() has warned
     total = sum(len(write.manifest.span(number)) for number in todo)
     bar = ProgressBar(total=total, desc="render", unit="stack")
-    rendered = _in_processes(write, todo, workers) if workers else _here(write, todo, bar)
+    rendered = _in_processes(write, todo, workers) if workers else _in_this_process(write, todo, bar)
     with closing(rendered), bar:
         for number, digest in rendered:
             entries[write.manifest.files[number]] = digest
@@ -219,7 +219,9 @@ def _render_files(write: _FileWriter, todo: list[int], journal: Path, workers: i
                 bar.update(len(write.manifest.span(number)))
 
 
-def _here(write: _FileWriter, todo: list[int], bar: ProgressBar) -> Generator[tuple[int, str], None, None]:
+def _in_this_process(
+    write: _FileWriter, todo: list[int], bar: ProgressBar
+) -> Generator[tuple[int, str], None, None]:
     for number in todo:
         yield number, write(number, bar.update)
 

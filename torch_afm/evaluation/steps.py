@@ -29,7 +29,7 @@ class Steps(Protocol):
     classes: AtomClasses
     z_min: float
 
-    def molecules_of(self, indices: Sequence[int]) -> np.ndarray: ...
+    def molecule_numbers(self, indices: Sequence[int]) -> np.ndarray: ...
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Sequence[AFMData]: ...
 
@@ -63,7 +63,7 @@ def evaluate_steps(
     for start in ProgressBar(starts, desc="single steps", unit="batch", leave=False):
         part = list(indices[start : start + batch_size])
         batch = Batch.from_data_list(list(dataset.__getitems__([(0, i) for i in part])))
-        molecule = dataset.molecules_of(part)
+        molecule = dataset.molecule_numbers(part)
         for name, predict in predictors.items():
             metrics[name].update(predict(batch), batch, molecule)
         if file is not None:
@@ -119,7 +119,7 @@ def brightest_pixel(batch: Batch, scan: Scan, classes: AtomClasses) -> StepPredi
     pos = torch.zeros(batch.num_graphs, 3)
     pos[:, 0] = torch.as_tensor(scan.x[column])
     pos[:, 1] = torch.as_tensor(scan.y[row])
-    label = classes.of(torch.ones(batch.num_graphs, dtype=torch.long))
+    label = classes.index_of(torch.ones(batch.num_graphs, dtype=torch.long))
     logits = torch.nn.functional.one_hot(label, len(classes)).float()
     return StepPrediction(logits, pos, -torch.ones(batch.num_nodes))
 

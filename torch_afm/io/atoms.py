@@ -24,7 +24,7 @@ _BY_ASE = {"pdb": "proteindatabank", "cif": "cif", "vasp": "vasp", "aims": "aims
 _XYZ, _DATABASE = (".xyz", ".extxyz"), (".db", ".json")
 
 
-def format_of(path: Path) -> str:
+def structure_format(path: Path) -> str:
     """The format of a file, by its ending, or by its name where that begins with POSCAR or CONTCAR.
 
     Raises:
@@ -41,28 +41,28 @@ def format_of(path: Path) -> str:
     return found
 
 
-def parse_atoms(text: str, name: str, where: str, charges: bool = True) -> list[ase.Atoms]:
+def parse_atoms(text: str, name: str, source: str, charges: bool = True) -> list[ase.Atoms]:
     """The structures of a text, in float64.
 
     Args:
         text: the text.
         name: ``"xyz"`` (:func:`~torch_afm.io.xyz.parse_xyz`), ``"pdb"``, ``"cif"``, ``"vasp"`` (POSCAR) or
             ``"aims"`` (geometry.in).
-        where: what messages call the file.
+        source: what messages call the file.
         charges: of xyz, as there.
 
     Raises:
         InputError: for text that cannot be read.
     """
     if name == "xyz":
-        return [parse_xyz(block, where, first, charges) for first, block in xyz_frames(text)]
+        return [parse_xyz(block, source, first, charges) for first, block in xyz_frames(text)]
     try:
-        found = _by_ase(text, name, where)
+        found = _by_ase(text, name, source)
     except InputError:
         raise
     except Exception as error:  # ASE raises whatever its parser trips over
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{where}: ASE cannot read it as {name} ({reason})") from None
+        raise InputError(f"{source}: ASE cannot read it as {name} ({reason})") from None
     if name == "pdb":  # where a model ends, ASE begins another, which may have no atoms
         found = [atoms for atoms in found if len(atoms)]
     for atoms in found:
@@ -73,7 +73,7 @@ def parse_atoms(text: str, name: str, where: str, charges: bool = True) -> list[
         sites = atoms.info.get("occupancy", {}).values()
         shares = [share for site in sites for share in site.values() if isinstance(share, float)]
         if min([*shares, *atoms.arrays.get("occupancy", [])], default=1) < 1:
-            warnings.warn(f"{where}: sites are occupied in part; they are read as full", stacklevel=2)
+            warnings.warn(f"{source}: sites are occupied in part; they are read as full", stacklevel=2)
     return found
 
 
@@ -111,7 +111,7 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     if path.suffix.lower() in _DATABASE:
         found = _database(path)
     else:
-        name = format_of(path)
+        name = structure_format(path)
         if name not in ("xyz", *_BY_ASE):
             raise InputError(f"{path}: expected a file that ASE reads, got {path.suffix!r}")
         found = parse_atoms(read_text(path), name, str(path), charges=False)
@@ -124,17 +124,17 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     return found
 
 
-def _by_ase(text: str, name: str, where: str) -> list[ase.Atoms]:
+def _by_ase(text: str, name: str, source: str) -> list[ase.Atoms]:
     if name == "aims":  # a format that ASE reads from files alone
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            return [read_aims(io.StringIO(_clean_aims(text, where)))]
+            return [read_aims(io.StringIO(_clean_aims(text, source)))]
     clean = {"pdb": _clean_pdb, "vasp": _clean_vasp}.get(name)
-    text = clean(text, where) if clean else text
+    text = clean(text, source) if clean else text
     return list(ase.io.iread(io.StringIO(text), index=":", format=_BY_ASE[name]))
 
 
-def _clean_vasp(text: str, where: str) -> str:
+def _clean_vasp(text: str, source: str) -> str:
     """A POSCAR as ASE reads it: elements without isotopes, exponents with an e, and a line for each atom,
     before ASE makes room for them. The elements are those of line 6 or, as VASP 4 had it, of the comment."""
     lines = split_lines(text)
@@ -146,18 +146,18 @@ def _clean_vasp(text: str, where: str) -> str:
     try:
         elements = [symbol(parse_element(re.split("[_/]", name)[0])) for name in names]
     except InputError as error:
-        raise InputError(f"{where}, line {at + 1}: {error}") from None
+        raise InputError(f"{source}, line {at + 1}: {error}") from None
     if len(elements) < len(counts):
-        raise InputError(f"{where}, line {at + 1}: expected {len(counts)} elements, got {len(elements)}")
+        raise InputError(f"{source}, line {at + 1}: expected {len(counts)} elements, got {len(elements)}")
     if elements:
         lines[at] = " ".join(elements)
     first = 7 if at else 6
     first += 2 if lines[first : first + 1] and lines[first].strip()[:1] in ("s", "S") else 1
     rest = lines[first:]
     if sum(counts) > len(rest):
-        raise InputError(f"{where}, line {7 if at else 6}: expected a line for each of {sum(counts)} atoms")
+        raise InputError(f"{source}, line {7 if at else 6}: expected a line for each of {sum(counts)} atoms")
     if counts and rest[sum(counts) :] and _is_row(rest[sum(counts)]):
-        raise InputError(f"{where}, line {first + sum(counts) + 1}: expected {sum(counts)} atoms, got more")
+        raise InputError(f"{source}, line {first + sum(counts) + 1}: expected {sum(counts)} atoms, got more")
     return "\n".join(lines) + "\n"
 
 
@@ -169,7 +169,7 @@ def _is_row(line: str) -> bool:
         return False
 
 
-def _clean_aims(text: str, where: str) -> str:
+def _clean_aims(text: str, source: str) -> str:
     """A geometry.in as ASE reads it: elements without labels and isotopes, exponents with an e."""
     lines = split_lines(text)
     for i, line in enumerate(lines):
@@ -178,12 +178,12 @@ def _clean_aims(text: str, where: str) -> str:
             try:
                 fields[4] = symbol(parse_element(fields[4]))
             except InputError as error:
-                raise InputError(f"{where}, line {i + 1}: {error}") from None
+                raise InputError(f"{source}, line {i + 1}: {error}") from None
         lines[i] = " ".join(fields)
     return "\n".join(lines) + "\n"
 
 
-def _clean_pdb(text: str, where: str) -> str:
+def _clean_pdb(text: str, source: str) -> str:
     """A PDB as ASE reads it: with the element of each atom, and of the whole cell. The name of an atom is its
     element only where it has one letter: CA may be calcium or the carbon next to a carbonyl."""
     lines = split_lines(text)
@@ -191,7 +191,7 @@ def _clean_pdb(text: str, where: str) -> str:
         group = line[55:66].split()
         if line.startswith("CRYST1") and group not in ([], ["P", "1"], ["P1"]):
             raise InputError(
-                f"{where}, line {i + 1}: expected a cell with all its atoms (P 1), got the space group "
+                f"{source}, line {i + 1}: expected a cell with all its atoms (P 1), got the space group "
                 f"{' '.join(group)}; write the atoms out or leave CRYST1 out"
             )
         if line.startswith(("ATOM  ", "HETATM")):
@@ -200,12 +200,12 @@ def _clean_pdb(text: str, where: str) -> str:
                 name = line[12:16].strip()
                 if not re.fullmatch("[A-Za-z][0-9']*", name):
                     raise InputError(
-                        f"{where}, line {i + 1}: expected an element in columns 77 and 78 for {name!r}"
+                        f"{source}, line {i + 1}: expected an element in columns 77 and 78 for {name!r}"
                     )
             try:
                 lines[i] = f"{line[:76]:76}{symbol(parse_element(name)):>2}{line[78:]}"
             except InputError as error:
-                raise InputError(f"{where}, line {i + 1}: {error}") from None
+                raise InputError(f"{source}, line {i + 1}: {error}") from None
     return "\n".join([*lines, "END"]) + "\n"
 
 

@@ -45,12 +45,12 @@ def read_text(path: Path) -> str:
     return decode(raw, str(path))
 
 
-def decode(raw: bytes, where: str) -> str:
+def decode(raw: bytes, source: str) -> str:
     """Text in UTF-16 with its byte order mark, else as :func:`decode_bytes` has it.
 
     Args:
         raw: the bytes.
-        where: what messages call them.
+        source: what messages call them.
 
     Raises:
         InputError: for bytes that are no text.
@@ -60,7 +60,7 @@ def decode(raw: bytes, where: str) -> str:
     except UnicodeDecodeError:
         text = decode_bytes(raw)
     if _BINARY.search(text):
-        raise InputError(f"{where}: cannot read it as text (it holds control characters)")
+        raise InputError(f"{source}: cannot read it as text (it holds control characters)")
     return text.removesuffix("\x1a")
 
 

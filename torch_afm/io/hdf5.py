@@ -12,7 +12,7 @@ Every chunk and every header carries a checksum, which HDF5 verifies when it rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -119,7 +119,6 @@ def pack_samples(
     samples: Iterable[StoredSample],
     storage: str = "float16",
     compression: str = "gzip",
-    attributes: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The bytes of an HDF5 file of ``samples``, at least one. Equal samples give equal bytes.
 
@@ -129,7 +128,6 @@ def pack_samples(
         samples: stacks of one shape.
         storage: see :func:`quantize`.
         compression: one of :data:`COMPRESSION`.
-        attributes: anything to note in the file.
 
     Raises:
         InputError: for an unknown storage or compression, and where h5py is not installed.
@@ -154,7 +152,7 @@ def pack_samples(
     if compression == "gzip":
         filters["compression_opts"] = 1
     with h5py.File.in_memory(libver="latest") as file:
-        file.attrs.update({"axes": "sample, channel, z (far to near), y, x", **(attributes or {})})
+        file.attrs["axes"] = "sample, channel, z (far to near), y, x"
         shape = (len(stacks), *stacks[0][0].shape)
         stack = file.create_dataset("stack", shape, storage, chunks=(1, *shape[1:]), **filters)
         stack.attrs["unit"] = "Hz = offset + scale * stack"

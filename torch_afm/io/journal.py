@@ -1,4 +1,4 @@
-"""What long work has found so far, kept in files, so that it can go on where it was interrupted."""
+"""Settings and results of long work, kept in files, so that it can go on where it was interrupted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from torch_afm.utils import InputError
 
 
 def keep_settings(
-    path: Path, settings: Mapping[str, Any], free: Collection[str] = (), what: str = "a run"
+    path: Path, settings: Mapping[str, Any], free: Collection[str] = (), description: str = "a run"
 ) -> None:
-    """Write the settings of ``what`` into its folder; where those of an earlier start stand there, check
-    first that they are the same, but for those in ``free`` and those that an earlier version did not write.
+    """Write the settings of ``description`` into its folder; where those of an earlier start stand there,
+    check first that they are the same, but for those in ``free`` and those that an earlier version did not
+    write.
 
     Raises:
         InputError: naming the settings that differ, and for a file that cannot be read.
@@ -26,12 +27,13 @@ def keep_settings(
             before = dict(json.loads(path.read_text("utf-8")))
         except (ValueError, TypeError) as error:
             raise InputError(
-                f"{path}: expected the settings of {what} ({error}); delete the folder, or give another"
+                f"{path}: expected the settings of {description} ({error}); delete the folder, or give "
+                "another"
             ) from None
         changed = sorted(k for k in now if k not in free and before.get(k, now[k]) != now[k])
         if changed:
             raise InputError(
-                f"{path.parent}: holds {what} with other settings ({', '.join(changed)}); "
+                f"{path.parent}: holds {description} with other settings ({', '.join(changed)}); "
                 "give another folder, or delete it"
             )
     write_json(path, now)

@@ -19,13 +19,13 @@ _LIST = "atom.dprop.PartialCharge"
 _LAST_TETRAHEDRAL = 18
 
 
-def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger") -> AFMData:
+def parse_mdl(text: str, source: str, first: int = 1, charges: str = "gasteiger") -> AFMData:
     """One molecule in MDL format, with the bonds of the file. Hydrogens that these call for and the file
     lacks are added, with a warning; a 2-D drawing is refused.
 
     Args:
         text: a mol block or the record of an SDF.
-        where: what messages call the file.
+        source: what messages call the file.
         first: line of the file that ``text`` begins at.
         charges: model of charges that the text does not give as the atom property ``PartialCharge``, see
             :func:`torch_afm.data.from_rdmol`, or ``"zero"``.
@@ -37,19 +37,19 @@ def parse_mdl(text: str, where: str, first: int = 1, charges: str = "gasteiger")
     with rdBase.BlockLogs():
         supplier.SetData(text, sanitize=False, removeHs=False)
         if len(supplier) != 1:
-            raise InputError(f"{where}: expected one molecule, got {len(supplier)}")
+            raise InputError(f"{source}: expected one molecule, got {len(supplier)}")
         mol = supplier[0]
         if mol is None:
-            raise InputError(f"{where}{_fault(split_lines(text), first)}")
+            raise InputError(f"{source}{_parse_error(split_lines(text), first)}")
         if not mol.GetNumBonds() and not any(atom.GetFormalCharge() for atom in mol.GetAtoms()):
             mol = _with_bonds(mol)
         if mol.HasProp(_LIST) and not any(atom.HasProp("PartialCharge") for atom in mol.GetAtoms()):
-            raise InputError(f"{where}: {_LIST}: expected a charge for each of {mol.GetNumAtoms()} atoms")
+            raise InputError(f"{source}: {_LIST}: expected a charge for each of {mol.GetNumAtoms()} atoms")
         labeled = [*split_lines(text), "", ""][1][20:22] == "2D"
-        return _graph(mol, where, charges, "PartialCharge", labeled)
+        return _graph(mol, source, charges, "PartialCharge", labeled)
 
 
-def parse_mol2(text: str, where: str) -> AFMData:
+def parse_mol2(text: str, source: str) -> AFMData:
     """One molecule in Tripos mol2 format, with the bonds and, where it has them, the charges of the file.
 
     Raises:
@@ -57,15 +57,15 @@ def parse_mol2(text: str, where: str) -> AFMData:
     """
     count = text.count("@<TRIPOS>MOLECULE")
     if count != 1:
-        raise InputError(f"{where}: expected one molecule, got {count}")
+        raise InputError(f"{source}: expected one molecule, got {count}")
     with rdBase.BlockLogs():
         try:
             mol = Chem.MolFromMol2Block(text, sanitize=False, removeHs=False)
         except Exception as error:  # RDKit's invariants
             reason = " ".join(str(error).split())
-            raise InputError(f"{where}: RDKit cannot read it as mol2 ({reason[:100]})") from None
+            raise InputError(f"{source}: RDKit cannot read it as mol2 ({reason[:100]})") from None
         if mol is None:
-            raise InputError(f"{where}: RDKit cannot read it as mol2")
+            raise InputError(f"{source}: RDKit cannot read it as mol2")
         if not mol.GetNumBonds():
             mol = _with_bonds(mol)
         charged = "NO_CHARGES" not in text.partition("@<TRIPOS>ATOM")[0]
@@ -74,17 +74,17 @@ def parse_mol2(text: str, where: str) -> AFMData:
         for atom in carbons:
             atom.SetNoImplicit(False)
         if not Chem.SanitizeMol(mol, catchErrors=True) and any(atom.GetTotalNumHs() for atom in carbons):
-            raise InputError(f"{where}: expected all hydrogens, got carbons that lack some; add them first")
+            raise InputError(f"{source}: expected all hydrogens, got carbons that lack some; add them first")
         if "@<TRIPOS>CRYSIN" in text:
             warnings.warn(
-                f"{where}: its cell (CRYSIN) is not used; the molecule is taken alone", stacklevel=2
+                f"{source}: its cell (CRYSIN) is not used; the molecule is taken alone", stacklevel=2
             )
-        return _graph(mol, where, "gasteiger", "_TriposPartialCharge" if charged else "", False)
+        return _graph(mol, source, "gasteiger", "_TriposPartialCharge" if charged else "", False)
 
 
-def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -> AFMData:
+def _graph(mol: Chem.Mol, source: str, charges: str, charge_property: str, drawing: bool) -> AFMData:
     """A graph of what RDKit read: in 3-D, with all its hydrogens. Charges are those of the atom property
-    ``given`` where all atoms have it."""
+    ``charge_property`` where all atoms have it."""
     # Odd valences, as in an unfinished graph, are no reason to refuse a file.
     if Chem.SanitizeMol(mol, catchErrors=True):
         mol.UpdatePropertyCache(strict=False)
@@ -93,20 +93,22 @@ def _graph(mol: Chem.Mol, where: str, charges: str, given: str, drawing: bool) -
         crossed = any(a.GetDegree() > 3 and a.GetAtomicNum() <= _LAST_TETRAHEDRAL for a in mol.GetAtoms())
         if drawing or crossed or (missing and mol.GetNumAtoms() > 1):
             raise InputError(
-                f"{where}: expected positions in 3-D, got a 2-D drawing; use its SMILES instead: "
+                f"{source}: expected positions in 3-D, got a 2-D drawing; use its SMILES instead: "
                 f"{Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False))}"
             )
     if missing:
-        warnings.warn(f"{where}: added the hydrogens that its bonds call for", stacklevel=2)
+        warnings.warn(f"{source}: added the hydrogens that its bonds call for", stacklevel=2)
         mol = Chem.AddHs(mol, addCoords=True)
     data = from_rdmol(mol, "gasteiger" if charges == "zero" else charges)
-    if given and any(atom.HasProp(given) for atom in mol.GetAtoms()):
-        if not all(atom.HasProp(given) for atom in mol.GetAtoms()):
-            raise InputError(f"{where}: expected charges of all atoms or of none, got them of some")
+    if charge_property and any(atom.HasProp(charge_property) for atom in mol.GetAtoms()):
+        if not all(atom.HasProp(charge_property) for atom in mol.GetAtoms()):
+            raise InputError(f"{source}: expected charges of all atoms or of none, got them of some")
         try:
-            data.charge = torch.tensor([float(a.GetPropsAsDict(True)[given]) for a in mol.GetAtoms()])
+            data.charge = torch.tensor(
+                [float(a.GetPropsAsDict(True)[charge_property]) for a in mol.GetAtoms()]
+            )
         except ValueError:
-            raise InputError(f"{where}: expected numbers as charges, got others") from None
+            raise InputError(f"{source}: expected numbers as charges, got others") from None
         check_finite("charges", data.charge)
     elif charges == "zero":
         data.charge = torch.zeros_like(data.charge)
@@ -126,7 +128,7 @@ def _with_bonds(mol: Chem.Mol) -> Chem.Mol:
     return bonded
 
 
-def _fault(lines: list[str], first: int) -> str:
+def _parse_error(lines: list[str], first: int) -> str:
     """Where RDKit is likely to have stumbled: at the counts (line 4), an atom, or further on."""
     count = lines[3][:3] if len(lines) > 3 else ""
     if not (count.isascii() and count.strip().isdecimal()):

@@ -50,10 +50,10 @@ def read_atomtypes(path: str | Path) -> ForceField:
             number, or an element given twice, naming file and line.
     """
     entries: dict[int, tuple[str, float, float]] = {}
-    for where, fields in _lines(path):
+    for source, fields in _lines(path):
         column = 3 if len(fields) > 3 and fields[3].isdecimal() else 2
         if len(fields) <= column or not fields[column].isdecimal():
-            raise InputError(f"{where}: expected 'R ε [exponent] Z symbol', got {' '.join(fields)!r}")
+            raise InputError(f"{source}: expected 'R ε [exponent] Z symbol', got {' '.join(fields)!r}")
         try:
             z = atomic_number(int(fields[column]))
             name = fields[column + 1] if len(fields) > column + 1 else symbol(z)
@@ -64,7 +64,7 @@ def read_atomtypes(path: str | Path) -> ForceField:
             entry = (symbol(z), _number(fields[0]), _number(fields[1]))
             ForceField((entry,))
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{source}: {error}") from None
         entries[z] = entry
     if not entries:
         raise InputError(f"{path}: expected a line for each element, got none")
@@ -107,9 +107,9 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
             shifted molecule), naming file and line.
     """
     found, unknown = _Settings(path), []
-    for where, (key, *words) in _lines(path):
+    for source, (key, *words) in _lines(path):
         if key in _KEYS:
-            found.read(where, key, words)
+            found.read(source, key, words)
         elif key not in _TECHNICAL:
             unknown.append(key)
     if unknown:
@@ -200,18 +200,18 @@ class _Settings:
     def __init__(self, path: str | Path) -> None:
         self.path = path
         self.values: dict[str, Any] = {}
-        self.where: dict[str, str] = {}
+        self.source: dict[str, str] = {}
 
-    def read(self, where: str, key: str, words: list[str]) -> None:
+    def read(self, source: str, key: str, words: list[str]) -> None:
         parse, count, _ = _KEYS[key]
         if len(words) < count:
-            raise InputError(f"{where}: {key}: expected {count} value(s), got {len(words)}")
+            raise InputError(f"{source}: {key}: expected {count} value(s), got {len(words)}")
         try:
             values = tuple(parse(word) for word in words[:count])
         except InputError as error:
-            raise InputError(f"{where}: {key}: {error}") from None
+            raise InputError(f"{source}: {key}: {error}") from None
         self.values[key] = values if count > 1 else values[0]
-        self.where[key] = where
+        self.source[key] = source
 
     def __getitem__(self, key: str) -> Any:
         return self.values.get(key, _KEYS[key][2])
@@ -219,8 +219,8 @@ class _Settings:
     def check(self, key: str, right: bool, message: str) -> None:
         """Raise :class:`InputError` at the line of ``key`` unless ``right``."""
         if not right:
-            where = self.where.get(key, f"{self.path}: ppafm's default")
-            raise InputError(f"{where}: {key}: {message}, got {_text(self[key])}")
+            source = self.source.get(key, f"{self.path}: ppafm's default")
+            raise InputError(f"{source}: {key}: {message}, got {_text(self[key])}")
 
 
 def _lines(path: str | Path) -> list[tuple[str, list[str]]]:

@@ -15,7 +15,7 @@ from rdkit import Chem, rdBase
 
 from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_ase, to_ase, to_rdmol
-from torch_afm.io.atoms import format_of, parse_atoms
+from torch_afm.io.atoms import parse_atoms, structure_format
 from torch_afm.io.files import decode, read_text, write_whole
 from torch_afm.io.mdl import parse_mdl, parse_mol2
 from torch_afm.io.xyz import format_xyz
@@ -51,11 +51,11 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
             atoms nearer than 0.5 Å.
     """
     path = Path(path)
-    where = "standard input" if str(path) == "-" else str(path)
+    source = "standard input" if str(path) == "-" else str(path)
     if format is not None and format not in STRUCTURE_FORMATS:
         raise InputError(f"format: expected one of {', '.join(STRUCTURE_FORMATS)}, got {format!r}")
-    if where == str(path):
-        name = format or format_of(path)
+    if source == str(path):
+        name = format or structure_format(path)
         text = read_text(path)
     elif format is None:
         raise InputError(
@@ -63,15 +63,15 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
         )
     else:
         name = format
-        text = decode(_standard_input(), where)
+        text = decode(_standard_input(), source)
     if not text.strip():
-        raise InputError(f"{where}: expected a molecule, got an empty file")
+        raise InputError(f"{source}: expected a molecule, got an empty file")
     try:
-        data = _parsed(text, name, where)
+        data = _parsed(text, name, source)
     except InputError as error:
-        raise InputError(str(error) if where in str(error) else f"{where}: {error}") from None
+        raise InputError(str(error) if source in str(error) else f"{source}: {error}") from None
     if data.z.numel() == 0:
-        raise InputError(f"{where}: expected at least one atom, got none")
+        raise InputError(f"{source}: expected at least one atom, got none")
     return data
 
 
@@ -85,14 +85,14 @@ def _standard_input() -> bytes:
     raise InputError(f"standard input: cannot read it ({reason})")
 
 
-def _parsed(text: str, name: str, where: str) -> AFMData:
+def _parsed(text: str, name: str, source: str) -> AFMData:
     if name == "sdf":
-        return parse_mdl(text, where)
+        return parse_mdl(text, source)
     if name == "mol2":
-        return parse_mol2(text, where)
-    found = parse_atoms(text, name, where)
+        return parse_mol2(text, source)
+    found = parse_atoms(text, name, source)
     if len(found) != 1:
-        raise InputError(f"{where}: expected one structure, got {len(found)}")
+        raise InputError(f"{source}: expected one structure, got {len(found)}")
     return from_ase(found[0])
 
 

@@ -50,7 +50,7 @@ def xyz_frames(text: str) -> Iterator[tuple[int, str]]:
         start = end
 
 
-def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> ase.Atoms:
+def parse_xyz(text: str, source: str, first: int = 1, charges: bool = True) -> ase.Atoms:
     """One structure in plain or extended xyz, in float64.
 
     - Plain: number of atoms, a comment, then ``element x y z`` or ``element x y z charge`` a line. The
@@ -61,7 +61,7 @@ def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> as
 
     Args:
         text: number of atoms, comment and atoms.
-        where: what messages call the file.
+        source: what messages call the file.
         first: line of the file that ``text`` begins at.
         charges: whether a fifth column without a name, of what is not periodic, is charges; else it is left
             out.
@@ -77,11 +77,11 @@ def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> as
         lines.pop()
     count = lines[0].strip() if lines else ""
     if not _is_count(count):
-        raise InputError(f"{where}, line {first}: expected the number of atoms, got {count!r}")
+        raise InputError(f"{source}, line {first}: expected the number of atoms, got {count!r}")
     rows = [EXPONENT.sub("e", line).split() for line in lines[2:]]
     if len(rows) != int(count):
         raise InputError(
-            f"{where}, line {first + len(rows) + 1}: expected {count} atom line(s), as line {first} says, "
+            f"{source}, line {first + len(rows) + 1}: expected {count} atom line(s), as line {first} says, "
             f"got {len(rows)}"
         )
     comment = lines[1] if len(lines) > 1 else ""
@@ -89,13 +89,13 @@ def parse_xyz(text: str, where: str, first: int = 1, charges: bool = True) -> as
     if "Lattice=" in comment:
         comment = EXPONENT.sub("e", comment)
     if "Properties=" in comment:
-        return _extended(comment, rows, where)
-    charged = _has_charges(rows, where, first + 2) and (charges or "Lattice=" in comment)
+        return _extended(comment, rows, source)
+    charged = _has_charges(rows, source, first + 2) and (charges or "Lattice=" in comment)
     if charged:
-        _check_charges(rows, where)
+        _check_charges(rows, source)
     if "Lattice=" in comment:
         columns = f" {_COLUMNS}" + ":initial_charges:R:1" * charged
-        return _extended(comment + columns, rows, where)
+        return _extended(comment + columns, rows, source)
     values = np.array([row[1 : 4 + charged] for row in rows], dtype=np.float64).reshape(
         len(rows), 3 + charged
     )
@@ -139,10 +139,10 @@ def parse_element(label: str) -> int:
     return atomic_number(_ISOTOPES.get(name.upper(), name))
 
 
-def _has_charges(rows: list[list[str]], where: str, first: int) -> bool:
+def _has_charges(rows: list[list[str]], source: str, first: int) -> bool:
     """Whether the lines of plain xyz, which are checked, have a fifth column."""
     for number, fields in enumerate(rows, start=first):
-        line = f"{where}, line {number}"
+        line = f"{source}, line {number}"
         if len(fields) not in (4, 5):
             raise InputError(f"{line}: expected 'element x y z [charge]', got {len(fields)} column(s)")
         try:
@@ -156,11 +156,11 @@ def _has_charges(rows: list[list[str]], where: str, first: int) -> bool:
         if not all(math.isfinite(v) for v in values):
             raise InputError(f"{line}: expected finite numbers, got {' '.join(fields[1:])!r}")
     if len({len(fields) for fields in rows}) > 1:
-        raise InputError(f"{where}: expected a charge in column 5 on every line or on none, got it on some")
+        raise InputError(f"{source}: expected a charge in column 5 on every line or on none, got it on some")
     return bool(rows) and len(rows[0]) == 5
 
 
-def _check_charges(rows: list[list[str]], where: str) -> None:
+def _check_charges(rows: list[list[str]], source: str) -> None:
     """Refuse a fifth column that can hardly be charges."""
     charges = np.array([row[4] for row in rows], dtype=np.float64)
     reason = ""
@@ -172,23 +172,23 @@ def _check_charges(rows: list[list[str]], where: str) -> None:
         reason = f"{charges.sum():g} in all"
     if reason:
         raise InputError(
-            f"{where}: expected charges in e in column 5, got {reason}; leave the column out, or, if they "
+            f"{source}: expected charges in e in column 5, got {reason}; leave the column out, or, if they "
             f"are charges, say so in the comment: {_COLUMNS}:initial_charges:R:1"
         )
 
 
-def _extended(comment: str, rows: list[list[str]], where: str) -> ase.Atoms:
+def _extended(comment: str, rows: list[list[str]], source: str) -> ase.Atoms:
     """Read by ASE, labels of atoms made symbols."""
     match = re.search(r'Properties="?([\w:]+)', comment)
     if match and match[1].lower().startswith("species:s:1"):
         try:
             rows = [[symbol(parse_element(row[0])), *row[1:]] if row else row for row in rows]
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{source}: {error}") from None
     text = "\n".join([str(len(rows)), comment, *(" ".join(row) for row in rows)]) + "\n"
     try:
         (atoms,) = read_xyz(io.StringIO(text), index=slice(None))
     except Exception as error:  # ASE raises whatever its parser trips over
         reason = " ".join(str(error).split())
-        raise InputError(f"{where}: ASE cannot read it as extended xyz ({reason})") from None
+        raise InputError(f"{source}: ASE cannot read it as extended xyz ({reason})") from None
     return atoms

@@ -1,4 +1,4 @@
-"""How good predictions are: what every evaluation needs, and a namespace a subject for the rest.
+"""Scores of predictions: the names that every evaluation needs, and a namespace a subject for the rest.
 
 - :mod:`~torch_afm.metrics.atoms`: matching of atoms and bonds, distances of graphs
 - :mod:`~torch_afm.metrics.molecules`: scores of whole predictions, :func:`~torch_afm.metrics.molecules.score`

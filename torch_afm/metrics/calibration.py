@@ -1,5 +1,4 @@
-"""Whether predicted probabilities and standard deviations mean what they say, and Platt's correction of
-both."""
+"""Reliability of predicted probabilities and standard deviations, and their correction."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from torch_afm.metrics.molecules.record import CUTOFFS, MoleculeRecord
 from torch_afm.metrics.molecules.registry import CUTOFF
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Bins of a reliability curve, of equal width over [0, 1].
+#: Bins of a reliability curve, of equal width over [0, 1], and steps of the shares of a coverage.
 BINS = 10
 
 #: Probabilities are kept so far from 0 and 1 before their logit is taken.
@@ -122,7 +121,7 @@ class Calibration:
         return made
 
 
-def reliability(p: np.ndarray, hit: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+def reliability(p: np.ndarray, hit: np.ndarray) -> dict[str, Any]:
     r"""How often what was given the probability ``p`` was so, bin by bin, and the expected calibration error
     (Naeini et al., AAAI 2901 (2015)), :math:`\mathrm{ECE} = \sum_b \frac{n_b}{N}
     |\overline{\mathrm{hit}}_b - \bar p_b|`, and the Brier score, the mean of :math:`(p - \mathrm{hit})^2`.
@@ -130,7 +129,6 @@ def reliability(p: np.ndarray, hit: np.ndarray, bins: int = BINS) -> dict[str, A
     Args:
         p: predicted probabilities.
         hit: whether it was so, 0 or 1.
-        bins: number of bins of equal width.
 
     Returns:
         ``edges``, ``count``, mean ``predicted`` and ``observed`` share of each bin (``None`` in empty ones),
@@ -143,13 +141,13 @@ def reliability(p: np.ndarray, hit: np.ndarray, bins: int = BINS) -> dict[str, A
         InputError: for different shapes, or values outside [0, 1].
     """
     p, hit = _checked(p, hit)
-    index = np.minimum((p * bins).astype(int), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    sums = np.bincount(index, p, minlength=bins), np.bincount(index, hit, minlength=bins)
+    index = np.minimum((p * BINS).astype(int), BINS - 1)
+    count = np.bincount(index, minlength=BINS)
+    sums = np.bincount(index, p, minlength=BINS), np.bincount(index, hit, minlength=BINS)
     means = [[float(s / n) if n else None for s, n in zip(row, count, strict=True)] for row in sums]
     known = len(p) > 0
     return {
-        "edges": np.linspace(0, 1, bins + 1).tolist(),
+        "edges": np.linspace(0, 1, BINS + 1).tolist(),
         "count": count.tolist(),
         "predicted": means[0],
         "observed": means[1],
@@ -160,7 +158,7 @@ def reliability(p: np.ndarray, hit: np.ndarray, bins: int = BINS) -> dict[str, A
     }
 
 
-def coverage(error: np.ndarray, sigma: np.ndarray, levels: int = BINS) -> dict[str, Any]:
+def coverage(error: np.ndarray, sigma: np.ndarray) -> dict[str, Any]:
     r"""Whether standard deviations cover the errors that happen: the share of :math:`|e|/\sigma` below the
     quantile that a normal distribution puts the share ``expected`` below, for each axis (Kuleshov et al.,
     ICML 2796 (2018)).
@@ -168,7 +166,6 @@ def coverage(error: np.ndarray, sigma: np.ndarray, levels: int = BINS) -> dict[s
     Args:
         error: predicted less true positions in Å.
         sigma: predicted standard deviations in Å.
-        levels: number of shares to tell of.
 
     Returns:
         ``expected``, shares; for ``x``, ``y``, ``z``: ``observed`` shares, ``within_1`` and ``within_2``
@@ -182,7 +179,7 @@ def coverage(error: np.ndarray, sigma: np.ndarray, levels: int = BINS) -> dict[s
         InputError: for other shapes, or deviations that are not positive.
     """
     score = _scores(error, sigma)
-    expected = np.arange(1, levels) / levels
+    expected = np.arange(1, BINS) / BINS
     limits = norm.ppf((1 + expected) / 2)
     table: dict[str, Any] = {"expected": expected.tolist()}
     for axis, z in zip("xyz", np.abs(score).T, strict=True):

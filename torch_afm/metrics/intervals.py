@@ -1,4 +1,4 @@
-"""How far a score would move with other test molecules."""
+"""Bootstrap intervals of scores over test molecules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 
 from torch_afm.utils import InputError
 
+#: Share of the resamples inside an interval.
+LEVEL = 0.95
+
 
 def bootstrap(
     statistic: Callable[[np.ndarray], Any],
     molecule: np.ndarray,
     n: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> Any:
     r"""Percentile bootstrap intervals over molecules (Efron, Ann. Stat. 7, 1 (1979)): as many molecules as
@@ -26,20 +28,20 @@ def bootstrap(
             the rows; ``None`` where the rows define none.
         molecule: molecule of each row.
         n: resamples.
-        level: share of the resamples inside the interval.
         seed: of the resampling.
 
     Returns:
-        ``[low, high]`` in place of each number, over the resamples that define it; ``None`` if none does.
+        ``[low, high]``, the share :data:`LEVEL` of the resamples inside, in place of each number, over those
+        that define it; ``None`` if none does.
 
     Shapes:
         molecule ``[S]``.
 
     Raises:
-        InputError: for less than one resample, or a level that is no share.
+        InputError: for less than one resample.
     """
-    if n < 1 or not 0 < level < 1:
-        raise InputError(f"n, level: expected 1 or more and a share inside (0, 1), got {n} and {level}")
+    if n < 1:
+        raise InputError(f"n: expected 1 or more, got {n}")
     order = np.argsort(molecule, kind="stable")
     _, start, count = np.unique(np.asarray(molecule)[order], return_index=True, return_counts=True)
     layout = statistic(np.arange(len(order)))
@@ -51,7 +53,7 @@ def bootstrap(
         # Rows start, start + 1, ... of each molecule drawn, without a loop.
         within = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
         row[:] = list(_leaves(statistic(order[np.repeat(start[drawn], sizes) + within])))
-    tails = 50 * (1 - level), 50 * (1 + level)
+    tails = 50 * (1 - LEVEL), 50 * (1 + LEVEL)
     ends = [
         np.percentile(v, tails).tolist() if len(v := column[~np.isnan(column)]) else None
         for column in values.T

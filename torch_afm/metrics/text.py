@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def cell(
+def format_cell(
     table: dict[str, Any],
     intervals: dict[str, Any],
     path: tuple[str | int, ...],
@@ -36,7 +36,7 @@ def _at(layout: Any, path: tuple[str | int, ...]) -> Any:
     return layout
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
+def align_columns(rows: list[list[str]]) -> list[str]:
     """Rows of cells as indented lines: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

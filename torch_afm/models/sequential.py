@@ -163,7 +163,7 @@ class SequentialGenerator(Generator):
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
 
         with torch.autocast(data.simulated.device.type, enabled=False):
-            classes = torch.nn.functional.one_hot(self.classes.of(data.z), len(self.classes))
+            classes = torch.nn.functional.one_hot(self.classes.index_of(data.z), len(self.classes))
             h = self.node_encoder(torch.cat([data.pos, classes[:, self.first_class :]], dim=-1))
             for _ in range(self.config.propagations):
                 h = self.conv(h, data.edge_index)

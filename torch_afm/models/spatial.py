@@ -137,7 +137,7 @@ class SpatialGenerator(Generator):
         reference, simulated = data.reference[:, 0], data.simulated[:, 0]
         num_graphs, num_classes = len(simulated), len(self.config.groups)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
-        label = self.classes.of(data.z) - 1
+        label = self.classes.index_of(data.z) - 1
 
         with torch.autocast(simulated.device.type, enabled=False):
             one_hot = torch.nn.functional.one_hot(label, num_classes)

@@ -77,7 +77,7 @@ class SequentialLoss(torch.nn.Module):
         position = (discount * squares).sum() / max(1, target.numel())
 
         label = torch.zeros(num_graphs, dtype=torch.long, device=out.pos.device)
-        label[has_target] = self.classes.of(data.missing_z[target])
+        label[has_target] = self.classes.index_of(data.missing_z[target])
         node = F.cross_entropy(out.class_logits, label)
 
         # A single graph that was never batched has none.

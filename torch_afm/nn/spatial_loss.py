@@ -121,7 +121,7 @@ class SpatialLoss(torch.nn.Module):
 
     def forward(self, out: SpatialPrediction, data: AFMData | Batch) -> SpatialLossTerms:
         graph = data.missing_graph
-        pos, label = data.missing_pos, self.classes.of(data.missing_z) - 1
+        pos, label = data.missing_pos, self.classes.index_of(data.missing_z) - 1
         visible = pos[:, 2] >= self.z_min
         stop = torch.ones_like(out.stop)
         stop[graph[visible]] = 0

@@ -1,4 +1,4 @@
-"""What a renderer refuses or warns of before and after its work."""
+"""Checks of a renderer before and after its work, which raise or warn."""
 
 from __future__ import annotations
 

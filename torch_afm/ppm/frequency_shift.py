@@ -70,14 +70,14 @@ def frequency_shift(force: Tensor, scan: Scan) -> Tensor:
 
 
 @cache
-def _giessibl(n: int, most_norm: float) -> np.ndarray:
+def _giessibl(n: int, max_norm: float) -> np.ndarray:
     x = 1 - (2 * np.arange(n) + 1) / n
-    most = min(n // 2, 4 * math.isqrt(n) + 4)
-    odd = np.cos(np.outer(np.arccos(x), 2 * np.arange(most) + 1))
+    n_polynomials = min(n // 2, 4 * math.isqrt(n) + 4)
+    odd = np.cos(np.outer(np.arccos(x), 2 * np.arange(n_polynomials) + 1))
     # Of w = Q y, exact for the first m polynomials, y has the first m entries and the norm of these.
     q, r = np.linalg.qr(odd)
-    y = solve_triangular(r.T, -np.eye(most)[0] / 2, lower=True)
-    m = max(1, int(np.searchsorted(np.sqrt(np.cumsum(y**2)), most_norm)))
+    y = solve_triangular(r.T, -np.eye(n_polynomials)[0] / 2, lower=True)
+    m = max(1, int(np.searchsorted(np.sqrt(np.cumsum(y**2)), max_norm)))
     return np.asarray(q[:, :m] @ y[:m])
 
 

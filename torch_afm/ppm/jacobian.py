@@ -72,10 +72,10 @@ def _at_height(free: Tensor, u: Tensor, scene: Scene) -> Tensor:
     way of the springs alone, ``[P, 3 N + N + 2]``."""
     atoms, springs, _ = scene
     terms = SurfaceTerms.at(free + u, atoms)
-    surface, of_springs = terms.hessian(), spring_hessian(u, springs)
-    adjoint = newton_step(-surface[:, :, 2], surface + of_springs)
+    surface, spring = terms.hessian(), spring_hessian(u, springs)
+    adjoint = newton_step(-surface[:, :, 2], surface + spring)
     cotangent = adjoint + u.new_tensor([0.0, 0.0, 1.0])
-    pull = -((of_springs - torch.diag(springs.stiffness)) @ adjoint.unsqueeze(2))[..., 0]
+    pull = -((spring - torch.diag(springs.stiffness)) @ adjoint.unsqueeze(2))[..., 0]
     tilt = pull[:, :2] - pull[:, 2:] * springs.free[:2] / springs.free[2]
     pos, charge = terms.jacobian_pos(cotangent), terms.jacobian_charge(cotangent, atoms)
     return torch.cat([pos.flatten(1), charge, tilt], dim=1)

@@ -53,13 +53,13 @@ class _RelaxedForce(torch.autograd.Function):
 
 
 def _pull(
-    grad: Tensor, relaxed: Tensor, data: KernelInput, tip_charges: Tensor, tip_heights: Tensor, of_tip: bool
+    grad: Tensor, relaxed: Tensor, data: KernelInput, tip_charges: Tensor, tip_heights: Tensor, with_tip: bool
 ) -> list[Tensor]:
     """Gradients in positions and charges of the atoms, stiffness, radial stiffness and free position of the
-    springs, and, with ``of_tip``, in charges of the tip and their heights (else 0), all float64."""
+    springs, and, with ``with_tip``, in charges of the tip and their heights (else 0), all float64."""
     batch, device, heights = data.batch, data.device, data.scan.n_heights
     n, entries, sites = len(batch.pos), batch.n_entries, batch.tips.sites().shape[1]
-    extra = 7 + of_tip * (N_MOMENTS + 2 * sites)
+    extra = 7 + with_tip * (N_MOMENTS + 2 * sites)
     sums = torch.zeros(4 * n + extra * entries, dtype=torch.float64)
     if len(batch.positions):
         gap = -len(batch.positions) % device.width  # weighs nothing
@@ -67,8 +67,8 @@ def _pull(
         # Long enough that the sums of all work-items take about as much memory as the probes.
         block = max(device.block, n // (4 * entries), heights * vectors * entries // _ITEMS)
         items = -(-heights * vectors // block)
-        moments = [f"-DM{order}" for order in range(N_MOMENTS)] if of_tip else []
-        options = data.options + ["-DTIP_CHARGES"] * of_tip + sorted({*moments, *data.electrostatics})
+        moments = [f"-DM{order}" for order in range(N_MOMENTS)] if with_tip else []
+        options = data.options + ["-DTIP_CHARGES"] * with_tip + sorted({*moments, *data.electrostatics})
         pixels = np.pad(batch.positions, ((0, gap), (0, 0)))
         arguments = [data.place, data.lj, data.ptr, data.tips, data.tip_stride]
         arguments += [*map(device.array, pixels.T), data.heights, vectors]
@@ -78,9 +78,9 @@ def _pull(
         out = device.launch("adjoint.cl", "adjoint", options, (items, entries), arguments, shape)
         sums = out.sum(dim=(0, 2), dtype=torch.float64).cpu()
     by_atom, by_tip = sums[: 4 * n].reshape(n, 4), sums[4 * n :].reshape(entries, extra)
-    stiffness, radial, free, *rest = by_tip.split([3, 1, 3] + of_tip * [N_MOMENTS, 2 * sites], dim=1)
+    stiffness, radial, free, *rest = by_tip.split([3, 1, 3] + with_tip * [N_MOMENTS, 2 * sites], dim=1)
     charges, at = (torch.zeros_like(v, dtype=torch.float64) for v in (tip_charges, tip_heights))
-    if of_tip:
+    if with_tip:
         charges, at = _pull_charges(
             batch, rest[0], rest[1].reshape(entries, sites, 2), tip_charges, tip_heights
         )

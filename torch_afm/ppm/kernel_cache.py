@@ -48,14 +48,16 @@ def set_pocl_folder() -> Path | None:
     global _mine
     if _mine is not None and _mine[0] == os.getpid() and _mine[1].is_dir():
         return _mine[1]
-    given = os.environ.get(VARIABLE)
-    inherited = given is not None and _NAME.fullmatch(Path(given).name)  # it goes with the parent process
-    for parent in (lambda: None if inherited else given, cache_dir, tempfile.gettempdir):
+    inherited_value = os.environ.get(VARIABLE)
+    inherited = inherited_value is not None and _NAME.fullmatch(
+        Path(inherited_value).name
+    )  # it goes with the parent process
+    for parent in (lambda: None if inherited else inherited_value, cache_dir, tempfile.gettempdir):
         folder = _make(parent)
         if folder is not None:
             _unpack(folder)
             _mine, os.environ[VARIABLE] = (os.getpid(), folder), str(folder)
-            Finalize(None, _finish, args=(folder, given, _kernels(folder)), exitpriority=0)
+            Finalize(None, _finish, args=(folder, inherited_value, _kernels(folder)), exitpriority=0)
             return folder
     return None
 
@@ -117,14 +119,14 @@ def _kernels(folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in found)
 
 
-def _finish(folder: Path, given: str | None, known: list[Path]) -> None:
+def _finish(folder: Path, inherited_value: str | None, unpacked: list[Path]) -> None:
     """Keep what was compiled, and remove the folder."""
-    if given is None:
+    if inherited_value is None:
         os.environ.pop(VARIABLE, None)
     else:
-        os.environ[VARIABLE] = given
+        os.environ[VARIABLE] = inherited_value
     names = _kernels(folder)
-    if names != known:
+    if names != unpacked:
         _pack(folder, names)
     shutil.rmtree(folder, ignore_errors=True)
 

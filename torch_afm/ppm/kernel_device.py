@@ -1,4 +1,4 @@
-"""What a machine has to do to run the kernels."""
+"""The interface of the devices that run the kernels."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.ppm.inputs import RenderInput
 from torch_afm.ppm.kernel_device import KernelDevice
-from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbors, neighbors, pays, pixel_tiles
+from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbors, neighbors, pixel_tiles, worth_tiling
 
 _FILE = "probe_particle.cl"
 
@@ -107,7 +107,7 @@ class KernelInput:
         if len(large):
             some = batch if len(large) == batch.n_entries else batch.take(large)
             _, tile, found = _neighbors(some, some.positions, self.device.width)
-            tiled[large] = pays(some, found, np.bincount(tile))
+            tiled[large] = worth_tiling(some, found, np.bincount(tile))
         group = 2 * tiled + charged
         return [np.flatnonzero(group == g) for g in np.unique(group)]
 
@@ -166,7 +166,7 @@ def _tiling(
     the neighbors (None without ``tiles`` and where summing over all atoms is not slower)."""
     if tiles and np.diff(batch.ptr).min() >= FEW:
         (slots, slot, tile_of), tile, found = _neighbors(batch, positions, width)
-        if np.all(pays(batch, found, np.bincount(tile))):
+        if np.all(worth_tiling(batch, found, np.bincount(tile))):
             return slots, slot, tile_of, found
     filled = -(-len(positions) // width) * width
     return np.resize(np.arange(len(positions)), filled), None, np.empty(0, np.int32), None

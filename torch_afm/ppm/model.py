@@ -91,7 +91,7 @@ class ProbeParticleModel(nn.Module):
         self.tip = tip or Tip()
         self.forcefield = forcefield or ForceField()
         self.on_unconverged = check_on_unconverged(on_unconverged)
-        self.backend = _choose() if backend == "auto" else backend
+        self.backend = _choose_backend() if backend == "auto" else backend
         self.solver = _make_solver(self.backend, dtype, device)
 
     def forward(
@@ -146,8 +146,8 @@ class ProbeParticleModel(nn.Module):
         probe[..., :2] += grid
         probe[..., 2] += heights[:, None]
         probe = (probe + probes.displacement.detach()).to(force.dtype)
-        found = (_as_images(v, batch).to(data.pos.device) for v in (force, probe, probes.converged))
-        return Relaxation(*found)
+        images = (_as_images(v, batch).to(data.pos.device) for v in (force, probe, probes.converged))
+        return Relaxation(*images)
 
     @torch.no_grad()
     def jacobian(
@@ -220,7 +220,7 @@ def _make_solver(backend: str, dtype: torch.dtype, device: str | torch.device | 
     return KernelSolver(OpenCLDevice())
 
 
-def _choose() -> str:
+def _choose_backend() -> str:
     try:
         check_cuda()
         return "cuda"
@@ -228,17 +228,17 @@ def _choose() -> str:
         pass
     try:
         get_queue()
-        fault = _fault()
+        error_text = _opencl_error()
     except OpenCLUnavailable as error:
-        fault = str(error)
-    if fault is None:
+        error_text = str(error)
+    if error_text is None:
         return "opencl"
-    warnings.warn(f"rendering with torch, which is slower: {fault}", stacklevel=3)
+    warnings.warn(f"rendering with torch, which is slower: {error_text}", stacklevel=3)
     return "torch"
 
 
 @cache
-def _fault() -> str | None:
+def _opencl_error() -> str | None:
     """Why OpenCL cannot render here; ``None`` where it can: one pixel is tried, once a process."""
     atom = AFMData(z=torch.tensor([6]), pos=torch.zeros(1, 3), charge=torch.ones(1))
     try:

@@ -61,11 +61,11 @@ def cell_shifts(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) 
     corners = (signs * reach)[:, None] - np.where(signs > 0, high, low)[None]
     fractions = corners.reshape(-1, 2) @ np.linalg.pinv(vectors[:, :2])
     first, last = np.floor(fractions.min(0)).astype(int), np.ceil(fractions.max(0)).astype(int)
-    most = float(np.prod(last - first + 1.0)) * len(pos)
-    if most > MAX_IMAGES:
+    n_images = float(np.prod(last - first + 1.0)) * len(pos)
+    if n_images > MAX_IMAGES:
         raise InputError(
-            f"cell: expected at most {MAX_IMAGES} atoms with the images around the window, got {most:.1g}; "
-            "scan a smaller window"
+            f"cell: expected at most {MAX_IMAGES} atoms with the images around the window, got "
+            f"{n_images:.1g}; scan a smaller window"
         )
     counts = np.array(list(itertools.product(*(range(a, b + 1) for a, b in zip(first, last, strict=True)))))
     shifts = counts @ vectors

@@ -1,4 +1,4 @@
-"""What a probe sees, and gradients of the force on relaxed probes in it, in torch."""
+"""Atoms, springs and free probes of one stack, and gradients of the force on relaxed probes, in torch."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Scene(NamedTuple):
     @classmethod
     def from_input(cls, batch: RenderInput, entry: int, like: Tensor) -> Scene:
         """Entry ``entry`` of ``batch`` in the dtype and on the device of ``like``."""
-        atoms_of, tip = slice(batch.ptr[entry], batch.ptr[entry + 1]), batch.parameters
+        span, tip = slice(batch.ptr[entry], batch.ptr[entry + 1]), batch.parameters
         to = like.new_tensor
         aside = torch.cat([tip.free[entry, :2], tip.free.new_zeros(1)])
         atoms = Atoms(
-            (batch.pos[atoms_of] - aside.to(batch.pos.device)).to(like),
-            batch.charge[atoms_of].to(like),
-            to(batch.radius[atoms_of]),
-            to(batch.depth[atoms_of]),
+            (batch.pos[span] - aside.to(batch.pos.device)).to(like),
+            batch.charge[span].to(like),
+            to(batch.radius[span]),
+            to(batch.depth[span]),
             COULOMB * tip.charges[entry].to(like),
             tip.charge_heights[entry].to(like),
             field=_field(batch, entry, aside, like),

@@ -1,4 +1,4 @@
-"""What computes checked input: the kernels in float32, or plain torch."""
+"""Solvers of checked input: the kernels in float32, or plain torch."""
 
 from __future__ import annotations
 

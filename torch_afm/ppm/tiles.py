@@ -137,7 +137,7 @@ def _near(pos: np.ndarray, center: np.ndarray, half: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(np.maximum(outside, 0)).sum(axis=2) < NEAR**2)
 
 
-def pays(batch: RenderInput, found: Neighbors, sizes: np.ndarray) -> np.ndarray:
+def worth_tiling(batch: RenderInput, found: Neighbors, sizes: np.ndarray) -> np.ndarray:
     """Whether ``found`` saves evaluations of atoms on tiles of ``sizes`` ``[T]`` pixels, for each entry,
     ``[E]``."""
     probes = sizes * batch.scan.n_heights * _EVALUATIONS

@@ -150,7 +150,7 @@ def _moved(whole: AFMData, result: RefinementResult, deep: Tensor) -> AFMData:
 
 def _added(added: AFMData, classes: AtomClasses) -> AFMData:
     """Atoms that a refinement added, with the keys of proposed ones."""
-    label = classes.of(added.z) - 1
+    label = classes.index_of(added.z) - 1
     return AFMData(
         z=added.z,
         pos=added.pos,

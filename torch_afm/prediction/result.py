@@ -213,7 +213,7 @@ def bonds_to_dict(graph: AFMData) -> dict[str, Any]:
 
 def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:
     atoms = []
-    labels = classes.of(graph.z).tolist()
+    labels = classes.index_of(graph.z).tolist()
     for i, (z, label) in enumerate(zip(graph.z.tolist(), labels, strict=True)):
         atom = {"element": symbol(z), "class": classes.names[label]}
         atom |= {key: graph[key][i].tolist() for key in _ATOM_FIELDS if key in graph}

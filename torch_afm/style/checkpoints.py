@@ -111,7 +111,7 @@ def choose_checkpoint(
         raise InputError("evaluations: expected at least one, got none")
     rejected = {}
     for one in evaluations:
-        reason = content_lost(one, min_correlation, max_lost)
+        reason = rejection_reason(one, min_correlation, max_lost)
         if reason:
             rejected[one.epoch] = reason
     kept = [one for one in evaluations if one.epoch not in rejected]
@@ -126,7 +126,7 @@ def choose_checkpoint(
     return Choice(min(mean, key=lambda epoch: (mean[epoch], epoch)), mean, rejected)
 
 
-def content_lost(evaluation: Evaluation, min_correlation: float, max_lost: float) -> str | None:
+def rejection_reason(evaluation: Evaluation, min_correlation: float, max_lost: float) -> str | None:
     """In words, why a checkpoint destroys content in either direction; ``None`` where it does not."""
     for direction, content in (("", evaluation.content), ("translated back, ", evaluation.backward)):
         if not content:

@@ -104,13 +104,13 @@ class CycleGAN(Module):
         """Loss of ``critic_a`` or ``critic_b`` on scaled stacks ``[B, Z, Y, X]``."""
         return (self._judge(critic, real, 1.0) + self._judge(critic, fake.detach(), 0.0)) / 2
 
-    def _judge(self, critic: PatchDiscriminator, stack: Tensor, wanted: float) -> Tensor:
+    def _judge(self, critic: PatchDiscriminator, stack: Tensor, target: float) -> Tensor:
         images = slice_windows(stack, self.context)
         if self.detail:
             smooth = avg_pool2d(pad(images, (1, 1, 1, 1), mode="replicate"), 3, 1)
             images = torch.cat([images, _DETAIL * (images - smooth)], dim=1)
         scores: Tensor = critic(images)
-        return (scores - wanted).square().mean()
+        return (scores - target).square().mean()
 
 
 class ImagePool:
@@ -128,7 +128,7 @@ class ImagePool:
         if size < 0:
             raise InputError(f"size: expected at least 0, got {size}")
         self.size = size
-        self.kept: list[Tensor] = []
+        self.images: list[Tensor] = []
         self.rng = torch.Generator().manual_seed(seed)
 
     def query(self, images: Tensor) -> Tensor:
@@ -140,22 +140,22 @@ class ImagePool:
         return torch.stack([self._one(image) for image in images.detach()])
 
     def _one(self, image: Tensor) -> Tensor:
-        if len(self.kept) < self.size:
-            self.kept.append(image.clone())
+        if len(self.images) < self.size:
+            self.images.append(image.clone())
             return image
         if not self.size or torch.rand((), generator=self.rng) < 0.5:
             return image
         place = int(torch.randint(self.size, (), generator=self.rng))
-        old, self.kept[place] = self.kept[place], image.clone()
+        old, self.images[place] = self.images[place], image.clone()
         return old.to(image.device)  # from a checkpoint it comes elsewhere
 
     def state_dict(self) -> dict[str, Any]:
         """What is kept, and where the draws stand."""
-        return {"kept": [image.cpu() for image in self.kept], "rng": self.rng.get_state()}
+        return {"kept": [image.cpu() for image in self.images], "rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
-        self.kept = list(state["kept"])
+        self.images = list(state["kept"])
         self.rng.set_state(state["rng"].cpu())
 
     def __repr__(self) -> str:

@@ -23,9 +23,9 @@ from torch_afm.datasets import (
     StepRenderer,
     StoredReferences,
     SurfaceWindows,
+    load_surfaces,
     split_by_molecule,
     step_loader,
-    surfaces,
 )
 from torch_afm.datasets.manifest import fingerprint
 from torch_afm.datasets.slabs import is_surface
@@ -113,7 +113,7 @@ class AFMDataModule(L.LightningDataModule):
             return cast(Sequence[AFMData], source), source.split(self.config.seed)
         if self.molecules is None:
             made = ProgressBar(
-                surfaces(str(self.config.structures)), desc="surfaces", unit="surface", leave=False
+                load_surfaces(str(self.config.structures)), desc="surfaces", unit="surface", leave=False
             )
             self.molecules = list(made)
         found = self.molecules

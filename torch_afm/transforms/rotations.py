@@ -19,24 +19,23 @@ _SAME_SPREAD, _SAME_SHOWN = 1e-3, 0.01
 _UPRIGHT = 1e-3
 
 
-def visibility_entropy(pos: ArrayLike, rotations: Rotation, beta: float = 1.0) -> NDArray[np.float64]:
+def visibility_entropy(pos: ArrayLike, rotations: Rotation) -> NDArray[np.float64]:
     r"""How much of a molecule lies near its top, for each of several rotations:
 
     .. math::
-        S = \sum_i \exp(-\beta (z_{\mathrm{top}} - z_i))
+        S = \sum_i \exp(-\beta (z_{\mathrm{top}} - z_i)), \qquad \beta = 1\,\mathrm{Å}^{-1}
 
     (the thesis, Eq. 2.13, with the sign its text calls for: large when many atoms are visible).
 
     Args:
         pos: positions in Å.
         rotations: the rotations to judge.
-        beta: decay in 1/Å.
 
     Shapes:
         pos ``[N, 3]``, result ``[len(rotations)]``.
     """
     pos = np.asarray(pos, dtype=np.float64)
-    return _entropies(pos, np.array([0]), rotations, beta)[0]
+    return _entropies(pos, np.array([0]), rotations)[0]
 
 
 def best_rotations(pos: ArrayLike, n: int = 30, candidates: int = 500, seed: int = 0) -> Rotation:
@@ -148,7 +147,7 @@ def best_rotation_ids(
     return result
 
 
-def _entropies(pos: np.ndarray, starts: np.ndarray, rotations: Rotation, beta: float = 1.0) -> np.ndarray:
+def _entropies(pos: np.ndarray, starts: np.ndarray, rotations: Rotation) -> np.ndarray:
     """Entropies ``[len(starts), len(rotations)]`` of molecules whose atoms begin at ``starts``."""
     # Only the third row of a rotation matrix decides the heights. Written out rather than as a product of
     # matrices, whose rounding would depend on how many molecules are judged together.
@@ -156,4 +155,4 @@ def _entropies(pos: np.ndarray, starts: np.ndarray, rotations: Rotation, beta: f
     height = pos[:, :1] * x + pos[:, 1:2] * y + pos[:, 2:] * z
     top = np.maximum.reduceat(height, starts)
     depth = np.repeat(top, np.diff([*starts, len(pos)]), axis=0) - height
-    return np.add.reduceat(np.exp(-beta * depth), starts)
+    return np.add.reduceat(np.exp(-depth), starts)

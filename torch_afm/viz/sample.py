@@ -84,7 +84,7 @@ def plot_step(data: AFMData, out: StepPrediction, scan: Scan, classes: AtomClass
     if len(data.missing_pos):
         away = torch.linalg.vector_norm(data.missing_pos - out.pos[0], dim=1)
         z = data.missing_z[away.argmin()].reshape(1)
-        lines += ["", f"true: {classes.names[int(classes.of(z))]}", f"off by {float(away.min()):.2f} Å"]
+        lines += ["", f"true: {classes.names[int(classes.index_of(z))]}", f"off by {float(away.min()):.2f} Å"]
     else:
         lines += ["", "true: stop"]
     f.text(0.05, 0.95, "\n".join(lines), transform=f.transAxes, va="top", fontsize=10, linespacing=1.4)

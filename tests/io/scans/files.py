@@ -102,7 +102,7 @@ def gwy(fields, unit_xy="m", unit_z="Hz", masks=()):
 
 
 def picture(*images, kind="PNG"):
-    """Greys of one picture, or of the pages of a TIFF."""
+    """Grays of one picture, or of the pages of a TIFF."""
     pages = [Image.fromarray(np.ascontiguousarray(image[::-1])) for image in images]
     buffer = io.BytesIO()
     more = {"save_all": True, "append_images": pages[1:]} if kind == "TIFF" else {}

@@ -29,7 +29,7 @@ ARRAYS = {
     "y": np.linspace(-2, 4, 2),
     "z": np.array([7.0, 6.9, 6.8, 6.7]),
 }
-GREY = files.picture(np.zeros((3, 4), np.uint8))
+GRAY = files.picture(np.zeros((3, 4), np.uint8))
 GIVEN = {"channel": "Channel0", "heights": [1.0]}
 SIZED = {"heights": [1.0], "pixel_size": 1.0}
 
@@ -41,8 +41,8 @@ def _npz(arrays):
 
 
 def _huge_png():
-    header = b"IHDR" + struct.pack(">II", 16_000, 10_000) + GREY[24:29]
-    return GREY[:12] + header + struct.pack(">I", zlib.crc32(header)) + GREY[33:]
+    header = b"IHDR" + struct.pack(">II", 16_000, 10_000) + GRAY[24:29]
+    return GRAY[:12] + header + struct.pack(">I", zlib.crc32(header)) + GRAY[33:]
 
 
 def _gwy(unit):
@@ -122,14 +122,14 @@ BAD = [
         "damaged",
         {},
     ),
-    (GREY, "png", "heights", {"pixel_size": 1.0}),
-    (GREY, "png", "pixel_size", {"heights": [1.0]}),
-    (GREY, "png", "pixel_size", {"heights": [1.0], "pixel_size": -1.0}),
-    (GREY, "png", "heights", {"heights": [1.0, 2.0], "pixel_size": 1.0}),
-    (GREY, "png", "step", {"step": -0.1, "pixel_size": 1.0}),
-    (GREY, "png", "scale", {"step": 0.1, "pixel_size": 1.0, "scale": 0.0}),
-    (GREY, "png", "direction", {"direction": "backward", **SIZED}),
-    (GREY[:45], "png", "damaged", SIZED),
+    (GRAY, "png", "heights", {"pixel_size": 1.0}),
+    (GRAY, "png", "pixel_size", {"heights": [1.0]}),
+    (GRAY, "png", "pixel_size", {"heights": [1.0], "pixel_size": -1.0}),
+    (GRAY, "png", "heights", {"heights": [1.0, 2.0], "pixel_size": 1.0}),
+    (GRAY, "png", "step", {"step": -0.1, "pixel_size": 1.0}),
+    (GRAY, "png", "scale", {"step": 0.1, "pixel_size": 1.0, "scale": 0.0}),
+    (GRAY, "png", "direction", {"direction": "backward", **SIZED}),
+    (GRAY[:45], "png", "damaged", SIZED),
     (_huge_png(), "png", "announces", SIZED),
     *((_npz({k: v for k, v in ARRAYS.items() if k != key}), "npz", key, {}) for key in ARRAYS),
     *((files.hdf5({k: v for k, v in ARRAYS.items() if k != key}), "h5", f"'{key}'", {}) for key in ARRAYS),

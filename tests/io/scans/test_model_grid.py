@@ -5,7 +5,7 @@ import pytest
 
 from torch_afm.config import Scan
 from torch_afm.io.scans import ScanStack
-from torch_afm.io.scans.model_grid import choose_heights, onto_pixels
+from torch_afm.io.scans.model_grid import choose_heights, resample_to_pixels
 from torch_afm.utils import InputError
 
 MODEL = Scan(window=((-2.0, 2.0), (-2.0, 2.0)), pixels=(17, 17), n_slices=5, dz=0.1, n_oscillation=10)
@@ -35,7 +35,7 @@ def test_heights_end_at_the_nearest_slice_or_begin_at_the_top_that_is_given():
 def test_pixels_are_the_model_s_and_values_are_where_they_were():
     heights = np.array([0.9, 0.8, 0.7])
     for center, count in ((None, 41), ((5.0, 5.0), 17)):
-        found = onto_pixels(scan(np.arange(10, -1, -1) / 10), MODEL, heights, center, [])
+        found = resample_to_pixels(scan(np.arange(10, -1, -1) / 10), MODEL, heights, center, [])
         assert found.values.shape == (3, count, count) and np.allclose(found.pixel_size, 0.25)
         expected = 5 * heights[:, None, None] - 2 * found.y[:, None] + 3 * found.x
         assert np.allclose(found.values, expected, atol=1e-9)
@@ -44,7 +44,7 @@ def test_pixels_are_the_model_s_and_values_are_where_they_were():
 BAD = [
     (lambda: choose_heights(scan([0.1, 0.0]), MODEL, None, []), "heights"),
     (lambda: choose_heights(scan(np.arange(10, -1, -1) / 10), MODEL, 0.1, []), "top"),
-    (lambda: onto_pixels(scan([0.1, 0.0], side=2.0), MODEL, np.array([0.1]), None, []), "scan"),
+    (lambda: resample_to_pixels(scan([0.1, 0.0], side=2.0), MODEL, np.array([0.1]), None, []), "scan"),
 ]
 
 

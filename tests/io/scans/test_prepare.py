@@ -120,7 +120,7 @@ def test_scans_smaller_and_coarser_than_the_model():
 
 
 def test_scans_far_from_the_origin():
-    """Piezos reach micrometres; positions there would have few digits left."""
+    """Piezos reach micrometers; positions there would have few digits left."""
     stack = scan(HEIGHTS)
     far = stack.replace(window=((-20_006.3, -19_994.3), (4_994.0, 5_006.0)))
     found = prepare_scan(far, MODEL, FIXED)
@@ -247,7 +247,7 @@ BAD = [
     (_flat(4, 3.0), {}, "values: expected images with contrast, got 1 without (heights 0.6 Å)"),
     (scan(HEIGHTS, half=1.5), {}, "scan: expected at least 4.0 Å in x, got 3.05 Å; were nm meant"),
     (scan(HEIGHTS), {"center": (5.0, 0.0)}, "x: expected positions within the scanned"),
-    # Picometres given as Å: 128 pixels of 12.6 pm.
+    # Picometers given as Å: 128 pixels of 12.6 pm.
     (scan(HEIGHTS, half=800.0, n=128), {}, "were pm meant for Å, it is 0.126 Å"),
     (_wide(600), {}, "window: expected at most 46 x 46 nm, got a scan 59.9 nm wide"),
 ]

@@ -4,13 +4,13 @@ import pytest
 
 from torch_afm.io.scans.scan_block import (
     MAX_VALUES,
-    bracketed,
     check_size,
-    number,
+    parse_number,
+    parse_quantity,
     pick_channel,
-    plain,
-    quantity,
+    plain_name,
     reading,
+    split_unit,
 )
 from torch_afm.utils import InputError
 
@@ -38,7 +38,7 @@ def test_names_that_are_given():
         pick_channel(FILE, names, "LI")
     with pytest.raises(InputError, match=r"got 2 of 'df', 'Freq\. Shift'"):
         pick_channel(FILE, ["df", "Freq. Shift"], None)
-    assert plain("Z-Controller>Z (m)") == "zcontrollerzm"
+    assert plain_name("Z-Controller>Z (m)") == "zcontrollerzm"
 
 
 def test_sizes():
@@ -51,8 +51,8 @@ def test_sizes():
 def test_numbers():
     for text in ("", "nan", "inf", "1e999", "one", None, "1 2"):
         with pytest.raises(InputError, match=r"file\.sxm: Z: expected a finite number"):
-            number(FILE, "Z", text)
-    assert number(FILE, "Z", " 1e-3 ") == 1e-3
+            parse_number(FILE, "Z", text)
+    assert parse_number(FILE, "Z", " 1e-3 ") == 1e-3
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_numbers():
     ],
 )
 def test_quantities(text, unit, base, value):
-    assert quantity(text, unit, base) == (None if value is None else pytest.approx(value, rel=1e-12))
+    assert parse_quantity(text, unit, base) == (None if value is None else pytest.approx(value, rel=1e-12))
 
 
 def test_names_and_units_in_brackets():
-    assert bracketed("OC M1 Freq. Shift (Hz)") == ("OC M1 Freq. Shift", "Hz") and bracketed("df") == (
+    assert split_unit("OC M1 Freq. Shift (Hz)") == ("OC M1 Freq. Shift", "Hz") and split_unit("df") == (
         "df",
         "",
     )

@@ -160,7 +160,6 @@ REFUSED = [
     {"prediction": [{"d_OO": [np.nan], "hbond": np.ones((1, 2))}]},
     {"distances": ["wasserstien"]},
     {"n": -1},
-    {"level": 1.0},
     {"max_values": 0},
     {"units": [1]},
 ]

@@ -130,7 +130,7 @@ def stacks(n, seed, noise=0.1):
     return clean + noise * torch.randn(clean.shape, generator=generator)
 
 
-@pytest.mark.parametrize("extractor", [physical_features, RandomConvolutions(width=4)])
+@pytest.mark.parametrize("extractor", [physical_features, RandomConvolutions()])
 def test_another_style_stands_out_of_the_floor_and_the_same_one_does_not(extractor):
     target = stacks(40, 0)
     same = compare_images(stacks(30, 1), target, extractor)

@@ -23,9 +23,9 @@ def _means(images):
 def test_slices_and_whole_stacks(channels):
     stacks = np.random.default_rng(0).normal(size=(5, 2, 3, 8, 9))
     stacks = stacks if channels else stacks[:, 0]
-    found = image_features(stacks, _means, slices=True, batch_size=4)
+    found = image_features(stacks, _means, slices=True)
     np.testing.assert_allclose(found[:, 0], stacks.mean(axis=(-2, -1)).ravel(), atol=1e-6)
-    found = image_features(torch.from_numpy(stacks), _means, slices=False, batch_size=4)
+    found = image_features(torch.from_numpy(stacks), _means, slices=False)
     np.testing.assert_allclose(found, stacks.mean(axis=(-2, -1)).reshape(5, -1), atol=1e-6)
 
 
@@ -46,7 +46,7 @@ def test_the_encoder_of_a_model_takes_whole_stacks():
     def encoder(images):
         return model.reference_encoder.trunk(images[:, None])[-1].mean(dim=(2, 3))
 
-    one_by_one = image_features(stacks, encoder, slices=False, batch_size=1)
+    one_by_one = image_features(stacks, encoder, slices=False)
     np.testing.assert_allclose(image_features(stacks, encoder, slices=False), one_by_one, atol=1e-5)
     found = compare_images(stacks[:2], stacks, encoder, slices=False)
     assert (found["images"], found["target_images"]) == (2, 5)
@@ -123,12 +123,12 @@ def test_a_flat_image():
 
 
 def test_it_is_a_network_of_stock_layers():
-    module = RandomConvolutions(in_channels=2, width=4, layers=2, seed=3)
+    module = RandomConvolutions(in_channels=2, seed=3)
     images = torch.randn(3, 2, 16, 20, generator=torch.Generator().manual_seed(0))
     expected = []
     h = images
-    for i in range(2):
-        layer = nn.Conv2d(h.shape[1], 4, 3, padding=1)
+    for i in range(3):
+        layer = nn.Conv2d(h.shape[1], 16, 3, padding=1)
         layer.load_state_dict({key: module.get_buffer(f"{key}_{i}") for key in ("weight", "bias")})
         h = layer(h).relu()
         expected += [h.flatten(2).mean(2), h.flatten(2).var(2, correction=0).sqrt()]
@@ -155,7 +155,7 @@ def test_shifts_along_the_image_hardly_matter():
 
 
 def test_bad_sizes():
-    with pytest.raises(InputError, match="expected 1 or more, got 1, 0, 3"):
-        RandomConvolutions(width=0)
+    with pytest.raises(InputError, match="in_channels: expected 1 or more, got 0"):
+        RandomConvolutions(in_channels=0)
     with pytest.raises(InputError, match=r"expected \[N, 1, Y, X\] .* got \[1, 2, 8, 8\]"):
         RandomConvolutions()(torch.zeros(1, 2, 8, 8))

@@ -1,41 +1,67 @@
 import numpy as np
 import pytest
-import torch
 
-from torch_afm.data import AFMData
-from torch_afm.elements import AtomClasses
-from torch_afm.metrics.molecules import score_molecule
+from tests.metrics.molecules.graphs import on_a_line
+from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.molecules.summary import Columns, summarize
 
 
-def _line(*x):
-    pos = torch.tensor([[v, 0.0, 0.0] for v in x]).reshape(-1, 3)
-    return AFMData(z=torch.full((len(x),), 6), pos=pos, edge_index=torch.empty(2, 0, dtype=torch.long))
+def _summary(metrics):
+    return summarize(Columns(metrics.records), np.arange(len(metrics.records)))
 
 
 @pytest.fixture
-def columns() -> Columns:
-    pairs = [((0.0, 2.4), (0.1, 2.0, 4.0)), ((), (1.0,)), ((0.0, 1.0, 9.0), (0.0, 1.0, 2.0))]
-    return Columns([score_molecule(_line(*a), _line(*b), "stop", AtomClasses()) for a, b in pairs])
+def metrics():
+    made = MoleculeMetrics()
+    made.update(on_a_line(0.0, 2.4), on_a_line(0.1, 2.0, 4.0), "stop")  # 0.1 and 0.4 off, one missed
+    made.update(on_a_line(), on_a_line(1.0), "stop")
+    made.update(on_a_line(0.0, 1.0, 2.0, 9.0), on_a_line(0.0, 1.0, 2.0, 3.0), "repeat")  # three of four
+    return made
 
 
-def test_predictions_without_a_molecule_are_of_one_each(columns):
-    assert columns.molecule.tolist() == [0, 1, 2]
+def test_means_over_molecules(metrics):
+    macro = _summary(metrics)["macro"]
+    assert macro["f1"]["0.5"] == pytest.approx((4 / 5 + 0 + 6 / 8) / 3)
+    assert macro["precision"]["0.5"] == pytest.approx((1 + 0 + 3 / 4) / 3)
+    assert macro["recall"]["0.35"] == pytest.approx((1 / 3 + 0 + 3 / 4) / 3)
 
 
-def test_shares_are_of_the_atoms_of_all_predictions(columns):
-    table = summarize(columns, np.arange(3))
-    assert table["precision"]["0.5"] == pytest.approx(4 / 5)
-    assert table["recall"]["0.5"] == pytest.approx(4 / 7)
-    assert table["position_error"]["mean"]["x"] == pytest.approx(0.5 / 4)
+def test_errors_of_matched_atoms(metrics):
+    table = _summary(metrics)
+    error = table["position_error"]
+    expected = [0.1, 0.4, 0, 0, 0]
+    assert error["mean"]["r"] == pytest.approx(np.mean(expected))
+    assert error["median"]["x"] == 0 and error["mean"]["z"] == 0
+    assert error["p90"]["xy"] == pytest.approx(np.percentile(expected, 90))
+    assert error["std"]["r"] == pytest.approx(np.std(expected))
+    # The empty prediction has no distance; the others are 1.6 and 6 Å away at worst.
+    assert table["hausdorff"] == pytest.approx((1.6 + 6) / 2)
 
 
-def test_a_prediction_that_is_drawn_twice_counts_twice(columns):
-    table = summarize(columns, np.array([0, 0, 1]))
-    assert table["precision"]["0.5"] == 1.0
-    assert table["recall"]["0.5"] == pytest.approx(4 / 7)
+def test_matches_of_the_nearest_find_more():
+    metrics = MoleculeMetrics()
+    metrics.update(on_a_line(0.0), on_a_line(-0.2, 0.2), "stop")
+    table = _summary(metrics)
+    assert table["recall"]["0.35"] == 0.5 and table["nearest"]["recall"]["0.35"] == 1
+    assert table["nearest"]["precision"]["0.35"] == table["precision"]["0.35"] == 1
 
 
-def test_what_no_prediction_defines_is_none(columns):
-    table = summarize(columns, np.array([1]))
-    assert table["precision"]["0.5"] is None and table["position_error"]["mean"]["r"] is None
+def test_rows_may_be_drawn_again(metrics):
+    columns = Columns(metrics.records)
+    table = summarize(columns, np.array([0, 0, 2]))
+    # Two of two, two of two and three of four predicted; of three, three and four true atoms.
+    assert table["precision"]["0.5"] == pytest.approx(7 / 8)
+    assert table["recall"]["0.5"] == pytest.approx(7 / 10)
+    assert table["position_error"]["mean"]["r"] == pytest.approx(2 * 0.5 / 7)
+
+
+def test_predictions_without_a_molecule_are_one_of_their_own():
+    metrics = MoleculeMetrics()
+    for number in (None, 4, None, 4):
+        metrics.update(on_a_line(0.0), on_a_line(0.0), "stop", molecule=number)
+    assert Columns(metrics.records).molecule.tolist() == [5, 4, 7, 4]
+
+
+def test_a_summary_of_nothing():
+    table = summarize(Columns([]), np.arange(0))
+    assert table["atoms"] is None and table["f1"]["0.5"] is None and table["images"] == {}

@@ -198,7 +198,7 @@ def test_intervals_are_quantiles_over_resampled_molecules():
     metrics = _some(StepMetrics(CLASSES))
     rows = metrics.rows()
     assert np.unique(rows["molecule"]).tolist() == [0, 1, 2, 3]
-    got = metrics.intervals(n=200, level=0.8, seed=5)
+    got = metrics.intervals(n=200, seed=5)
     # The same molecules by hand: whole molecules put together, and the numbers of what they make.
     means, recalls = [], []
     rng = np.random.default_rng(5)
@@ -207,8 +207,8 @@ def test_intervals_are_quantiles_over_resampled_molecules():
         table = StepMetrics.from_rows({k: v[index] for k, v in rows.items()}, CLASSES).compute()
         means.append(table["position_error"]["mean"]["r"])
         recalls.append(table["bond"]["fraction"][1][1])
-    assert got["position_error"]["mean"]["r"] == pytest.approx(np.quantile(means, [0.1, 0.9]))
-    assert got["bond"]["fraction"][1][1] == pytest.approx(np.quantile(recalls, [0.1, 0.9]))
+    assert got["position_error"]["mean"]["r"] == pytest.approx(np.quantile(means, [0.025, 0.975]))
+    assert got["bond"]["fraction"][1][1] == pytest.approx(np.quantile(recalls, [0.025, 0.975]))
     assert "steps" not in got and "count" not in got["class"]
 
 

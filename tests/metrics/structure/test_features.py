@@ -374,30 +374,3 @@ def test_number_of_hydrogens():
         for n in (1, 2, 3, None)
     ]
     assert counts == [1, 0, 3, 4]
-
-
-def test_a_hydrogen_between_two_oxygens():
-    # Nearer to one than to the other; both lengths are exact in binary.
-    shared = ase.Atoms("OHO", positions=[[0, 0, 0], [1.125, 0, 0], [2.3125, 0, 0]])
-    (nearest,) = structure_features(shared)
-    np.testing.assert_allclose(nearest["d_OH"], [1.125])
-    np.testing.assert_allclose(nearest["hbond"], [[2.3125, 180]])
-    (every,) = structure_features(shared, StructureSettings(hydrogens="all"))
-    np.testing.assert_allclose(np.sort(every["d_OH"]), [1.125, 1.1875])
-    assert len(every["hbond"]) == 2
-    # A donor must hold its hydrogen closer than the cutoff, not at it.
-    (strict,) = structure_features(shared, StructureSettings(hydrogens="all", donor_cutoff=1.1875))
-    assert len(strict["hbond"]) == 1
-
-
-def test_acceptors():
-    # A forked bond: 1.9 and 2.2 Å from the hydrogen, 130° both.
-    turn = np.radians(50)
-    fork = [[0.97 + r * np.cos(turn), s * r * np.sin(turn), 0] for r, s in ((2.2, 1), (1.9, -1))]
-    atoms = ase.Atoms("OHON", positions=[[0, 0, 0], [0.97, 0, 0], *fork])
-    assert len(structure_features(atoms, StructureSettings(acceptor="all"))[0]["hbond"]) == 2
-    (got,) = structure_features(atoms)
-    np.testing.assert_allclose(got["hbond"], [[np.linalg.norm(fork[1]), 130]])
-    (oxygen,) = structure_features(atoms, StructureSettings(acceptors=("O",)))
-    np.testing.assert_allclose(oxygen["hbond"], [[np.linalg.norm(fork[0]), 130]])
-    assert len(structure_features(atoms, StructureSettings(donors=("N",)))[0]["hbond"]) == 0

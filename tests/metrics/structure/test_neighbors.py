@@ -44,7 +44,7 @@ def test_twos_join_and_keep():
     )
     pairs = neighbors(pos, np.arange(3), np.arange(3, 8), 4.0, np.eye(3), np.zeros(3, dtype=bool))
     assert pairs.count.tolist() == [3, 0, 2]
-    first, second = pairs.twos()
+    first, second = pairs.combinations()
     assert list(zip(pairs.other[first], pairs.other[second], strict=True)) == [(3, 4), (3, 5), (4, 5), (6, 7)]
     entry, row = pairs.join(np.array([2, 1, 0]))
     assert list(zip(entry, pairs.other[row], strict=True)) == [(0, 6), (0, 7), (2, 3), (2, 4), (2, 5)]

@@ -3,23 +3,23 @@
 import ase
 import ase.build
 import numpy as np
-import pytest
 
-from torch_afm.metrics.structure import StructureSettings, layers, structure_features, visible_mask
-from torch_afm.metrics.structure.prepared import Prepared, substrate_height
-from torch_afm.utils import InputError
+from torch_afm.metrics.structure import StructureSettings, structure_features, visible_mask
+from torch_afm.metrics.structure.prepared import PreparedStructure, substrate_height
 
 
 def test_wraps_periodic_directions_only():
     atoms = ase.Atoms("O", positions=[[11.0, -1.0, -7.0]], cell=[10, 10, 10], pbc=(True, True, False))
-    np.testing.assert_allclose(Prepared(atoms, StructureSettings()).pos, [[1.0, 9.0, -7.0]])
-    np.testing.assert_allclose(Prepared(atoms, StructureSettings(periodic=False)).pos, atoms.positions)
+    np.testing.assert_allclose(PreparedStructure(atoms, StructureSettings()).pos, [[1.0, 9.0, -7.0]])
+    np.testing.assert_allclose(
+        PreparedStructure(atoms, StructureSettings(periodic=False)).pos, atoms.positions
+    )
     np.testing.assert_allclose(atoms.positions, [[11.0, -1.0, -7.0]])  # the user's stay
 
 
 def test_atoms_at_one_place_are_no_neighbors():
     atoms = ase.Atoms("O3", positions=[[0, 0, 0], [0, 0, 0], [3, 0, 0]])
-    assert Prepared(atoms, StructureSettings()).around.count.tolist() == [1, 1, 2]
+    assert PreparedStructure(atoms, StructureSettings()).around.count.tolist() == [1, 1, 2]
 
 
 def test_hydrogen_belongs_to_the_nearest_even_outside_the_layer():
@@ -30,29 +30,45 @@ def test_hydrogen_belongs_to_the_nearest_even_outside_the_layer():
         (StructureSettings(layer=(5.0, 9.0), hydrogens="all"), [1]),
         (StructureSettings(), [1, 0]),
     ):
-        assert Prepared(atoms, settings).hydrogens.count.tolist() == bonded
+        assert PreparedStructure(atoms, settings).hydrogens.count.tolist() == bonded
 
 
 def test_donated_hydrogens():
     atoms = ase.Atoms("OHO", positions=[[0, 0, 0], [0, 0, 1.0], [1.5, 0, 1.0]])
-    donated = Prepared(atoms, StructureSettings()).donated
+    donated = PreparedStructure(atoms, StructureSettings()).donated
     assert donated.donor.tolist() == [0] and donated.hydrogen.tolist() == [1]
     np.testing.assert_allclose(donated.distance, np.hypot(1.5, 1.0))
     np.testing.assert_allclose(donated.angle, 90)
 
 
+def test_a_hydrogen_between_two_oxygens():
+    # Nearer to one than to the other; both lengths are exact in binary.
+    shared = ase.Atoms("OHO", positions=[[0, 0, 0], [1.125, 0, 0], [2.3125, 0, 0]])
+    (nearest,) = structure_features(shared)
+    np.testing.assert_allclose(nearest["d_OH"], [1.125])
+    np.testing.assert_allclose(nearest["hbond"], [[2.3125, 180]])
+    (every,) = structure_features(shared, StructureSettings(hydrogens="all"))
+    np.testing.assert_allclose(np.sort(every["d_OH"]), [1.125, 1.1875])
+    assert len(every["hbond"]) == 2
+    # A donor must hold its hydrogen closer than the cutoff, not at it.
+    (strict,) = structure_features(shared, StructureSettings(hydrogens="all", donor_cutoff=1.1875))
+    assert len(strict["hbond"]) == 1
+
+
+def test_acceptors():
+    # A forked bond: 1.9 and 2.2 Å from the hydrogen, 130° both.
+    turn = np.radians(50)
+    fork = [[0.97 + r * np.cos(turn), s * r * np.sin(turn), 0] for r, s in ((2.2, 1), (1.9, -1))]
+    atoms = ase.Atoms("OHON", positions=[[0, 0, 0], [0.97, 0, 0], *fork])
+    assert len(structure_features(atoms, StructureSettings(acceptor="all"))[0]["hbond"]) == 2
+    (got,) = structure_features(atoms)
+    np.testing.assert_allclose(got["hbond"], [[np.linalg.norm(fork[1]), 130]])
+    (oxygen,) = structure_features(atoms, StructureSettings(acceptors=("O",)))
+    np.testing.assert_allclose(oxygen["hbond"], [[np.linalg.norm(fork[0]), 130]])
+    assert len(structure_features(atoms, StructureSettings(donors=("N",)))[0]["hbond"]) == 0
+
+
 FREE = np.eye(3), np.zeros(3, dtype=bool)
-
-
-def test_layers():
-    atoms = ase.Atoms("O5", positions=[[0, 0, z] for z in (0.0, 3.0, 3.4, 5.0, 0.2)])
-    assert layers(atoms).tolist() == [2, 1, 1, 0, 2]
-    assert layers(atoms, gap=2.0).tolist() == [1, 0, 0, 0, 1]
-    assert layers(ase.Atoms()).tolist() == []
-    with pytest.raises(InputError, match="gap"):
-        layers(atoms, gap=0.0)
-    with pytest.raises(InputError, match="positions"):
-        layers(ase.Atoms("O", positions=[[0, 0, np.nan]]))
 
 
 def test_substrate_height():

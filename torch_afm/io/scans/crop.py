@@ -63,8 +63,8 @@ def crop_finished(stack: ScanStack) -> ScanStack:
     return crop_pixels(stack, slice(None), rows)
 
 
-def _longest_run(whole: np.ndarray) -> slice:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], whole.astype(int), [0]])))
+def _longest_run(complete: np.ndarray) -> slice:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], complete.astype(int), [0]])))
     if not len(edges):
         return slice(0, 0)
     begins, ends = edges[::2], edges[1::2]

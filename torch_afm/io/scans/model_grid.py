@@ -36,18 +36,18 @@ def choose_heights(
     """
     reach = model.dz * (model.n_slices - 1)
     first, last = float(stack.heights[0]), float(stack.heights[-1])
-    least = MIN_RANGE * reach
+    min_range = MIN_RANGE * reach
     start = min(last + reach, first) if top is None else top
     span = min(reach, start - last)
-    if top is not None and not last + least - 1e-3 <= start <= first + 1e-3:
+    if top is not None and not last + min_range - 1e-3 <= start <= first + 1e-3:
         raise InputError(
-            f"top: expected {last + least:.2f} to {first:.2f} Å, for at least {least:.2f} Å of heights below "
-            f"it, got {start:.2f} Å"
+            f"top: expected {last + min_range:.2f} to {first:.2f} Å, for at least {min_range:.2f} Å of "
+            f"heights below it, got {start:.2f} Å"
         )
-    if span < least - 1e-3 or (span <= 0 and model.n_slices > 1):
+    if span < min_range - 1e-3 or (span <= 0 and model.n_slices > 1):
         raise InputError(
-            f"heights: expected {reach:.2f} Å, or at least {least:.2f} Å, from the farthest to the nearest "
-            f"slice, got {first - last:.2f} Å ({first:.2f} to {last:.2f} Å)"
+            f"heights: expected {reach:.2f} Å, or at least {min_range:.2f} Å, from the farthest to the "
+            f"nearest slice, got {first - last:.2f} Å ({first:.2f} to {last:.2f} Å)"
         )
     dz = span / (model.n_slices - 1) if model.n_slices > 1 else model.dz
     if dz < model.dz * (1 - 1e-3):
@@ -83,7 +83,7 @@ def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, w
         )
 
 
-def onto_pixels(
+def resample_to_pixels(
     stack: ScanStack,
     scan: Scan,
     heights: np.ndarray,

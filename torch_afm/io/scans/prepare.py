@@ -13,7 +13,7 @@ from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.model_grid import MIN_RANGE, choose_heights, onto_pixels
+from torch_afm.io.scans.model_grid import MIN_RANGE, choose_heights, resample_to_pixels
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -88,7 +88,7 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     scan, oscillation, cautions = choose_oscillation(stack.meta, model, dz, settings.amplitude)
     steps.append(("oscillation", oscillation))
     warnings += cautions
-    found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
+    found = _near_origin(resample_to_pixels(flat, scan, heights, settings.center, warnings), steps)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
     used = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
     found = found.replace(meta=found.meta | used)
@@ -255,24 +255,24 @@ def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warning
         warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
         return stack
     drift = shifts[:, ::-1] * np.array(stack.pixel_size)
-    most = float(np.linalg.norm(drift, axis=1).max())
+    largest = float(np.linalg.norm(drift, axis=1).max())
     leap = float(np.linalg.norm(np.diff(drift, axis=0), axis=1).max())
     if leap > _APPARENT_DRIFT and not always:
         warnings.append(
             f"two neighboring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
             "looks so, and no drift was taken out; where it is drift, give align always"
         )
-    moved = always or leap <= _APPARENT_DRIFT < most
+    moved = always or leap <= _APPARENT_DRIFT < largest
     if moved and not always:
         warnings.append(
-            f"the slices were moved by up to {most:.1f} Å, as if they had drifted; a molecule that lies "
+            f"the slices were moved by up to {largest:.1f} Å, as if they had drifted; a molecule that lies "
             "tilted looks so, too: align never leaves them where they are"
         )
     steps.append(
         (
             "drift",
             f"the farthest slice seems to lie {drift[0, 0]:+.2f}, {drift[0, 1]:+.2f} Å (x, y) off the "
-            f"nearest, {most:.2f} Å at most: "
+            f"nearest, {largest:.2f} Å at most: "
             + (f"moved back, and cut to {_window(aligned)}" if moved else "left where it is"),
         )
     )

@@ -1,4 +1,4 @@
-"""What every reader of scan files returns, and how it fails."""
+"""The block of images that every reader of scan files returns, and the checks of headers that they share."""
 
 from __future__ import annotations
 
@@ -87,13 +87,15 @@ def reading(path: Path, file_type: str) -> Iterator[None]:
         ) from None
 
 
-def check_size(path: Path, values: int, held: int) -> None:
+def check_size(path: Path, values: int, available: int) -> None:
     """Raise :class:`InputError` unless a header that announces ``values`` numbers fits the limit and the
-    ``held`` ones that the file has room for, before any memory is taken."""
+    ``available`` ones that the file has room for, before any memory is taken."""
     if not 0 < values <= MAX_VALUES:
         raise InputError(f"{path}: expected 1 to {MAX_VALUES} values, got a header that announces {values}")
-    if held < values:
-        raise InputError(f"{path}: expected {values} values as its header says, got {held}: a truncated file")
+    if available < values:
+        raise InputError(
+            f"{path}: expected {values} values as its header says, got {available}: a truncated file"
+        )
 
 
 def check_common(images: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -102,18 +104,18 @@ def check_common(images: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     Args:
         images: where each comes from, and its ``meta``; what it does not tell is not compared.
     """
-    for key, called, unit, share, most in _COMMON:
+    for key, label, unit, share, tolerance in _COMMON:
         known = [(name, float(meta[key])) for name, meta in images if key in meta]
         for name, value in known[1:]:
             other, first = known[0]
-            if abs(value - first) > max(share * abs(first), most):
+            if abs(value - first) > max(share * abs(first), tolerance):
                 raise InputError(
-                    f"{name}: expected slices of one {called}, got {value:g} {unit} and {first:g} {unit} in "
+                    f"{name}: expected slices of one {label}, got {value:g} {unit} and {first:g} {unit} in "
                     f"{other}"
                 )
 
 
-def plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without blanks, units and punctuation, in small letters."""
     return re.sub(r"[\W_]+", "", name).lower()
 
@@ -126,18 +128,18 @@ def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> in
         InputError: where there is none or several of that name, listing those of the file.
     """
     if channel is None:
-        found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain(name))]
-        wanted = "the frequency shift"
+        found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain_name(name))]
+        expected = "the frequency shift"
         if len(found) > 1:  # the mean of several sweeps rather than one of them, and nothing filtered
             means = [i for i in found if "[avg]" in channels[i].lower()]
             found = means or [i for i in found if "[filt]" not in channels[i].lower()]
     else:
-        names = [{plain(name), plain(re.sub(r"\(.*?\)", "", name))} for name in channels]
-        found = [i for i, name in enumerate(names) if plain(channel) in name]
-        wanted = repr(channel)
+        names = [{plain_name(name), plain_name(re.sub(r"\(.*?\)", "", name))} for name in channels]
+        found = [i for i, name in enumerate(names) if plain_name(channel) in name]
+        expected = repr(channel)
     if len(found) != 1:
         raise InputError(
-            f"channel: expected exactly one to be {wanted} in {path}, got {len(found)} of "
+            f"channel: expected exactly one to be {expected} in {path}, got {len(found)} of "
             f"{', '.join(map(repr, channels)) or 'none'}; give channel"
         )
     return found[0]
@@ -155,7 +157,7 @@ def check_forward(path: Path, direction: str) -> None:
         raise InputError(f"direction: expected 'forward', the only one of {path}, got {direction!r}")
 
 
-def number(path: Path | str, name: str, text: Any) -> float:
+def parse_number(path: Path | str, name: str, text: Any) -> float:
     """A finite number of a header."""
     try:
         value = float(text)
@@ -176,14 +178,14 @@ def unit_factor(unit: str, base: str) -> float | None:
     return None if power is None else 10.0**power
 
 
-def bracketed(name: str) -> tuple[str, str]:
+def split_unit(name: str) -> tuple[str, str]:
     """A name and the unit in brackets at its end: ``"Z"`` and ``"m"`` of ``"Z (m)"``."""
     name = name.strip()
     bare, bracket, unit = name.rpartition("(")
     return (bare.strip(), unit[:-1]) if bracket and unit.endswith(")") else (name, "")
 
 
-def quantity(text: Any, unit: str, base: str) -> float | None:
+def parse_quantity(text: Any, unit: str, base: str) -> float | None:
     """A number in ``base`` out of ``"3 pm"`` or, where no unit follows it, in ``unit``; ``None`` for anything
     else."""
     found = re.fullmatch(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\D*)", str(text)[:80].strip())

@@ -113,8 +113,8 @@ def match_atoms(
         pred=rows,
         true=cols,
         distance=distance[rows, cols],
-        missing=_rest(cols, b.shape[0]),
-        extra=_rest(rows, a.shape[0]),
+        missing=_unmatched(cols, b.shape[0]),
+        extra=_unmatched(rows, a.shape[0]),
     )
 
 
@@ -150,8 +150,8 @@ def nearest_atoms(pos_pred: Tensor, pos_true: Tensor, cutoff: float = 0.5) -> Ma
         pred=pred[true],
         true=true,
         distance=nearest[true],
-        missing=_rest(true, len(distance)),
-        extra=_rest(pred[true], distance.size(1)),
+        missing=_unmatched(true, len(distance)),
+        extra=_unmatched(pred[true], distance.size(1)),
     )
 
 
@@ -163,9 +163,9 @@ def _check(pos_pred: Tensor, pos_true: Tensor, cutoff: float) -> None:
         raise InputError(f"cutoff: expected a positive number of Å, got {cutoff}")
 
 
-def _rest(taken: Tensor, n: int) -> Tensor:
+def _unmatched(matched: Tensor, n: int) -> Tensor:
     left = torch.ones(n, dtype=torch.bool)
-    left[taken] = False
+    left[matched] = False
     return left.nonzero().flatten()
 
 

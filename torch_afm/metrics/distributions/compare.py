@@ -12,6 +12,7 @@ import numpy as np
 from torch_afm.metrics.distributions.distances import AXIS_BINS, BINS, PROJECTIONS
 from torch_afm.metrics.distributions.registry import DISTANCES
 from torch_afm.metrics.distributions.samples import Sample
+from torch_afm.metrics.intervals import LEVEL
 from torch_afm.metrics.structure import FEATURES
 from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
@@ -66,7 +67,6 @@ def compare(
     reference: Features,
     distances: Sequence[str] | None = None,
     n: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
     max_values: int | None = None,
     units: Sequence[Hashable] | None = None,
@@ -92,7 +92,6 @@ def compare(
             ``"sinkhorn"``, the published divergence
             (:func:`torch_afm.metrics.distributions.sinkhorn_divergence`), which has no interval.
         n: resamples; 0 for no intervals.
-        level: share of the resamples inside the interval.
         seed: of resampling, halves, subsamples and directions.
         max_values: values of a feature taken at most on each side, drawn at random; ``None`` takes all.
         units: what each prediction belongs to (say, the image that four rotations were made of): those of one
@@ -105,7 +104,7 @@ def compare(
     """
     if distances is None:
         distances = [known.name for known in DISTANCES.values() if known.default]
-    _check(prediction, reference, distances, n, level, max_values, units)
+    _check(prediction, reference, distances, n, max_values, units)
     names = list(reference[0])
     owners = np.unique(np.arange(len(prediction)) if units is None else _numbers(units), return_inverse=True)[
         1
@@ -128,12 +127,12 @@ def compare(
             values = _scales(name, distance, (x, y), counts, seed)
             floors = _scales(name, distance, (parts[0], parts[1]), (once[0], once[1]), seed)
             entry["distances"][distance] = {
-                scale: _summary(values[scale], floors[scale], level) for scale in ("raw", "normalized")
+                scale: _summary(values[scale], floors[scale]) for scale in ("raw", "normalized")
             }
         found[name] = entry
     settings = {
         "n": n,
-        "level": level,
+        "level": LEVEL,
         "seed": seed,
         "max_values": max_values,
         "units": len(counts[0][0]),
@@ -167,10 +166,10 @@ def _scales(
     return {"raw": raw, "normalized": draws(x, y, *counts)}
 
 
-def _summary(values: np.ndarray | None, floor: np.ndarray | None, level: float) -> dict[str, Any]:
+def _summary(values: np.ndarray | None, floor: np.ndarray | None) -> dict[str, Any]:
     value, drawn = (None, np.empty(0)) if values is None else (float(values[0]), values[1:])
     drawn = drawn[~np.isnan(drawn)]  # resamples in which a side has no values
-    interval = np.percentile(drawn, (50 * (1 - level), 50 * (1 + level))).tolist() if len(drawn) else None
+    interval = np.percentile(drawn, (50 * (1 - LEVEL), 50 * (1 + LEVEL))).tolist() if len(drawn) else None
     return {"value": value, "interval": interval, "floor": None if floor is None else float(floor[0])}
 
 
@@ -196,7 +195,6 @@ def _check(
     reference: Features,
     distances: Sequence[str],
     n: int,
-    level: float,
     max_values: int | None,
     units: Sequence[Hashable] | None,
 ) -> None:
@@ -213,8 +211,8 @@ def _check(
     for distance in distances:
         if distance not in DISTANCES:
             raise InputError(f"distances: expected some of {', '.join(DISTANCES)}, got {distance!r}")
-    if n < 0 or not 0 < level < 1:
-        raise InputError(f"n, level: expected 0 or more and a share inside (0, 1), got {n} and {level}")
+    if n < 0:
+        raise InputError(f"n: expected 0 or more, got {n}")
     if max_values is not None and max_values < 1:
         raise InputError(f"max_values: expected 1 or more, got {max_values}")
     if units is not None and len(units) != len(prediction):

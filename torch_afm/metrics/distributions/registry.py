@@ -1,4 +1,4 @@
-"""The distances there are, one registration each."""
+"""Registry of the distances between distributions."""
 
 from __future__ import annotations
 

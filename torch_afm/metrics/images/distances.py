@@ -35,10 +35,8 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         InputError: for fewer than two images on a side, a NaN, or different ``F``.
     """
-    rows = [sample.values for sample in pair(x, y)]
+    rows = _two_sets(x, y)
     for name, features in zip("xy", rows, strict=True):
-        if len(features) < 2:
-            raise InputError(f"{name}: expected two images or more, got {len(features)}")
         rank = covariance_rank(features)
         if rank < features.shape[1]:
             warnings.warn(
@@ -79,15 +77,21 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         InputError: for fewer than two images on a side, a NaN, or different ``F``.
     """
-    rows = [sample.values for sample in pair(x, y)]
-    for name, features in zip("xy", rows, strict=True):
-        if len(features) < 2:
-            raise InputError(f"{name}: expected two images or more, got {len(features)}")
+    rows = _two_sets(x, y)
     inside = []
     for features in rows:
         kernel = _kernel(features, features)
         inside.append((kernel.sum() - np.trace(kernel)) / (len(features) * (len(features) - 1)))
     return float(sum(inside) - 2 * _kernel(*rows).mean())
+
+
+def _two_sets(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Features ``[N, F]`` and ``[M, F]`` in float64, checked."""
+    rows = [sample.values for sample in pair(x, y)]
+    for name, features in zip("xy", rows, strict=True):
+        if len(features) < 2:
+            raise InputError(f"{name}: expected two images or more, got {len(features)}")
+    return rows
 
 
 def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -103,7 +107,6 @@ def compare_images(
     extractor: Extractor = physical_features,
     slices: bool = True,
     seed: int = 0,
-    batch_size: int = 64,
 ) -> dict[str, Any]:
     r"""Fréchet distance, KID and MMD between the features of stacks and of a target, each beside its *floor*,
     the same between two random halves of the target (whole stacks on either side). Features are first shifted
@@ -117,7 +120,6 @@ def compare_images(
         extractor: what computes the features (:func:`torch_afm.metrics.images.image_features`).
         slices: compare slices; else whole stacks, with slices as channels.
         seed: of the halves.
-        batch_size: images given to the extractor at once.
 
     Returns:
         ``frechet``, ``kid``, ``mmd`` -> ``value`` and ``floor``; ``images``, ``target_images``: their
@@ -136,7 +138,7 @@ def compare_images(
     if total < 4 or len(torch.as_tensor(stacks)) < 2:
         got = f"{total} and {len(torch.as_tensor(stacks))}"
         raise InputError(f"target, stacks: expected at least 4 and 2 stacks, got {got}")
-    x, y = (image_features(s, extractor, slices, batch_size) for s in (stacks, target))
+    x, y = (image_features(s, extractor, slices) for s in (stacks, target))
     if x.shape[1] != y.shape[1]:
         raise InputError(f"stacks: expected {y.shape[1]} features as of the target, got {x.shape[1]}")
     mean, spread = y.mean(axis=0), y.std(axis=0)

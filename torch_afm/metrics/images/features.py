@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from torch_afm.utils import InputError, check_finite
 
+#: Images that an extractor is given at once.
+_BATCH = 64
+
 #: Images ``[N, C, Y, X]`` to features ``[N, F]``: a function, or a module, of ours or any other network.
 Extractor = Callable[[Tensor], Tensor]
 
@@ -42,9 +45,7 @@ def as_images(name: str, stacks: np.ndarray | Tensor, slices: bool) -> Tensor:
 
 
 @torch.no_grad()
-def image_features(
-    stacks: np.ndarray | Tensor, extractor: Extractor, slices: bool = True, batch_size: int = 64
-) -> np.ndarray:
+def image_features(stacks: np.ndarray | Tensor, extractor: Extractor, slices: bool = True) -> np.ndarray:
     """Features of every slice, or of every stack.
 
     Args:
@@ -55,7 +56,6 @@ def image_features(
             ``lambda x: model.reference_encoder.trunk(x[:, None])[-1].mean(dim=(2, 3))``. A module is put in
             evaluation mode for the while.
         slices: give it slices ``[N, 1, Y, X]``; else whole stacks ``[N, C Z, Y, X]``.
-        batch_size: images given to it at once.
 
     Shapes:
         stacks ``[N, Z, Y, X]`` or ``[N, C, Z, Y, X]``, returns ``[N C Z, F]`` or ``[N, F]``, float64.
@@ -63,18 +63,16 @@ def image_features(
     Raises:
         InputError: for stacks of other shapes, a NaN, or an extractor that does not give finite ``[N, F]``.
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size: expected 1 or more, got {batch_size}")
     images = as_images("stacks", stacks, slices)
     training = isinstance(extractor, nn.Module) and extractor.training
     if isinstance(extractor, nn.Module):
         extractor.eval()
     try:
-        found = [extractor(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
+        found = [extractor(part) for part in images.split(_BATCH)]
     finally:
         if isinstance(extractor, nn.Module):
             extractor.train(training)
-    for part, features in zip(images.split(batch_size), found, strict=True):
+    for part, features in zip(images.split(_BATCH), found, strict=True):
         if not torch.is_tensor(features) or features.dim() != 2 or len(features) != len(part):
             got = list(features.shape) if torch.is_tensor(features) else type(features).__name__
             raise InputError(f"extractor: expected features [{len(part)}, F] of as many images, got {got}")
@@ -86,7 +84,7 @@ def image_features(
 #: Bins of the spatial frequency.
 SPECTRUM_BINS = 16
 #: Added to powers before their logarithm, in units of the image squared.
-_LEAST = 1e-12
+_MIN_POWER = 1e-12
 
 
 def physical_features(images: Tensor) -> Tensor:
@@ -119,7 +117,7 @@ def physical_features(images: Tensor) -> Tensor:
     deviation = flat - mean
     std = deviation.square().mean(dim=(2, 3)).sqrt()
     # Rounding leaves a flat image a spread of about 1e-16 of its mean.
-    spread = torch.where(std > 1e-7 * mean[..., 0, 0].abs() + _LEAST, std, torch.inf)
+    spread = torch.where(std > 1e-7 * mean[..., 0, 0].abs() + _MIN_POWER, std, torch.inf)
     skewness = deviation.pow(3).mean(dim=(2, 3)) / spread**3
     kurtosis = torch.where(spread.isinf(), 0.0, deviation.pow(4).mean(dim=(2, 3)) / spread**4 - 3)
     offsets = flat.mean(dim=3).diff(dim=2).square().mean(dim=2).sqrt() / 2**0.5
@@ -138,55 +136,55 @@ def _spectrum(images: Tensor) -> Tensor:
     inside = (ring >= 0) & (ring < SPECTRUM_BINS)  # without the mean, and corners beyond half a cycle a pixel
     ring, power = ring[inside], power.flatten(1)[:, inside]
     sums = power.new_zeros(len(power), SPECTRUM_BINS).index_add_(1, ring, power)
-    return torch.log10(sums / ring.bincount(minlength=SPECTRUM_BINS) + _LEAST)
+    return torch.log10(sums / ring.bincount(minlength=SPECTRUM_BINS) + _MIN_POWER)
+
+
+#: Layers of the random convolutions, and maps of each.
+_LAYERS, _WIDTH = 3, 16
 
 
 class RandomConvolutions(nn.Module):
-    r"""Mean and standard deviation over each map of seeded random convolutions, layer by layer:
-    :math:`h_{l+1} = \mathrm{pool}_2\,\mathrm{ReLU}(W_l * h_l + b_l)` with Gaussian weights of He's variance.
+    r"""Mean and standard deviation over each map of three seeded random convolutions with 16 maps each,
+    :math:`h_{l+1} = \mathrm{pool}_2\,\mathrm{ReLU}(W_l * h_l + b_l)` with 3 x 3 Gaussian weights of He's
+    variance.
     Even without training, such features distinguish textures (Ulyanov et al., arXiv:1606.03073; Saxe et al.,
     ICML 2011), and nothing has to be downloaded.
 
     Args:
         in_channels: 1 for slices, the number of slices for whole stacks.
-        width: maps of each layer.
-        layers: convolutions, 3 x 3, each followed by 2 x 2 pooling.
         seed: of the weights.
 
     Shapes:
-        images ``[N, in_channels, Y, X]``, returns ``[N, 2 layers width]``; Y and X of at least
-        :math:`2^\mathrm{layers}` pixels.
+        images ``[N, in_channels, Y, X]``, returns ``[N, 96]``; Y and X of at least 8 pixels.
 
     Raises:
-        InputError: for sizes below 1, images of another shape or too small.
+        InputError: for no channels, images of another shape or too small.
     """
 
-    def __init__(self, in_channels: int = 1, width: int = 16, layers: int = 3, seed: int = 0) -> None:
+    def __init__(self, in_channels: int = 1, seed: int = 0) -> None:
         super().__init__()
-        if min(in_channels, width, layers) < 1:
-            raise InputError(
-                f"in_channels, width, layers: expected 1 or more, got {in_channels}, {width}, {layers}"
-            )
-        self.in_channels, self.layers = in_channels, layers
+        if in_channels < 1:
+            raise InputError(f"in_channels: expected 1 or more, got {in_channels}")
+        self.in_channels = in_channels
         generator = torch.Generator().manual_seed(seed)
         channels = in_channels
-        for i in range(layers):
+        for i in range(_LAYERS):
             spread = (2 / (9 * channels)) ** 0.5
-            weight = torch.randn(width, channels, 3, 3, generator=generator) * spread
+            weight = torch.randn(_WIDTH, channels, 3, 3, generator=generator) * spread
             self.register_buffer(f"weight_{i}", weight)
-            self.register_buffer(f"bias_{i}", torch.randn(width, generator=generator) * 0.1)
-            channels = width
+            self.register_buffer(f"bias_{i}", torch.randn(_WIDTH, generator=generator) * 0.1)
+            channels = _WIDTH
 
     def forward(self, images: Tensor) -> Tensor:
         """Features of images."""
-        side = 2**self.layers
+        side = 2**_LAYERS
         if images.dim() != 4 or images.shape[1] != self.in_channels or min(images.shape[2:]) < side:
             raise InputError(
                 f"images: expected [N, {self.in_channels}, Y, X] with Y and X of {side} or more, got "
                 f"{list(images.shape)}"
             )
         found = []
-        for i in range(self.layers):
+        for i in range(_LAYERS):
             weight, bias = self.get_buffer(f"weight_{i}"), self.get_buffer(f"bias_{i}")
             images = F.relu(F.conv2d(images, weight, bias, padding="same"))
             found += [images.mean(dim=(2, 3)), images.std(dim=(2, 3), correction=0)]

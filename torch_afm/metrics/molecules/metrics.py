@@ -41,16 +41,16 @@ class MoleculeMetrics:
         self.classes = classes or AtomClasses()
         self._records: list[MoleculeRecord] = []
 
-    def update(self, graph: AFMData, truth: AFMData, ended: str, **known: Any) -> None:
+    def update(self, graph: AFMData, truth: AFMData, ended: str, **details: Any) -> None:
         """Count one prediction.
 
         Args:
             graph: what was generated.
             truth: the visible atoms, in the same frame.
             ended: how the generation ended, see :class:`torch_afm.prediction.Prediction`.
-            **known: whatever else is known of it, see :func:`torch_afm.metrics.molecules.score_molecule`.
+            **details: whatever else is known of it, see :func:`torch_afm.metrics.molecules.score_molecule`.
         """
-        self.add(score_molecule(graph, truth, ended, self.classes, **known))
+        self.add(score_molecule(graph, truth, ended, self.classes, **details))
 
     def add(self, record: MoleculeRecord) -> None:
         """Count a prediction that :func:`torch_afm.metrics.molecules.score_molecule` scored."""
@@ -105,14 +105,14 @@ class MoleculeMetrics:
             for name, group in self._groups()
         }
 
-    def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
+    def intervals(self, n: int = 1000, seed: int = 0) -> dict[str, Any]:
         """Bootstrap intervals ``[low, high]`` of the numbers that
         :func:`torch_afm.metrics.molecules.summary.summarize` returns of each group, over molecules with all
         their predictions (:func:`torch_afm.metrics.intervals.bootstrap`)."""
         found = {}
         for name, group in self._groups():
             columns = Columns([self._records[i] for i in group])
-            found[name] = bootstrap(partial(summarize, columns), columns.molecule, n, level, seed)
+            found[name] = bootstrap(partial(summarize, columns), columns.molecule, n, seed=seed)
         return found
 
     def _groups(self) -> list[tuple[str, np.ndarray]]:

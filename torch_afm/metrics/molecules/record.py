@@ -1,4 +1,4 @@
-"""All that is kept of one scored prediction."""
+"""The record of one scored prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scores of a prediction there are, one registration each."""
+"""Registry of the scores of a prediction."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Case:
     @cached_property
     def labels(self) -> tuple[Tensor, Tensor]:
         """Class of each predicted and of each true atom."""
-        return self.classes.of(self.prediction.z), self.classes.of(self.truth.z)
+        return self.classes.index_of(self.prediction.z), self.classes.index_of(self.truth.z)
 
     @cached_property
     def matching(self) -> Matching:

@@ -66,7 +66,7 @@ def edits(prediction: AFMData, truth: AFMData, matching: Matching, labels: tuple
 
 
 @score("least_edits", f"edits, anywhere (up to {MAX_ATOMS} atoms)", better="lower", section=GRAPHS, digits=2)
-def least_edits(prediction: AFMData, truth: AFMData, labels: tuple[Tensor, Tensor]) -> float | None:
+def edits_anywhere(prediction: AFMData, truth: AFMData, labels: tuple[Tensor, Tensor]) -> float | None:
     """Edits to the truth wherever the atoms lie, of small graphs."""
     small = max(prediction.z.numel(), truth.z.numel()) <= MAX_ATOMS
     return graph_edit_distance(prediction, truth, labels) if small else None

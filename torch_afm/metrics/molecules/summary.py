@@ -27,8 +27,10 @@ class Columns:
 
     def __init__(self, records: Sequence[MoleculeRecord]) -> None:
         numbers = [record.molecule for record in records]
-        own = max((n for n in numbers if n is not None), default=-1) + 1
-        self.molecule = np.array([own + i if n is None else n for i, n in enumerate(numbers)], dtype=int)
+        first_free = max((n for n in numbers if n is not None), default=-1) + 1
+        self.molecule = np.array(
+            [first_free + i if n is None else n for i, n in enumerate(numbers)], dtype=int
+        )
         self.atoms = _table([r.atoms for r in records], 2)
         self.matched = {way: _table([r.matched[way] for r in records], len(CUTOFFS)) for way in WAYS}
         self.nearest = _table([np.ravel(r.nearest) for r in records], 2 * len(CUTOFFS))
@@ -75,7 +77,7 @@ def summarize(columns: Columns, index: np.ndarray) -> dict[str, Any]:
     atoms, blind = columns.atoms[index], columns.matched["blind"][index]
     predicted, true = atoms.sum(axis=0).tolist()
     middle = blind[:, CUTOFFS.index(0.5)]
-    hidden, seen = columns.shadowed[index].sum(axis=0).tolist()
+    hidden, found = columns.shadowed[index].sum(axis=0).tolist()
     near = columns.nearest[index].sum(axis=0).reshape(len(CUTOFFS), 2)
     context = columns.context[index]
     deep = context[~np.isnan(context[:, 0])].sum(axis=0).tolist()
@@ -90,12 +92,12 @@ def summarize(columns: Columns, index: np.ndarray) -> dict[str, Any]:
         "nearest": _nearest(near, predicted, true),
         "macro": _macro(blind, atoms),
         "position_error": _errors(columns, index),
-        "bonds": _of_counts(*columns.bonds[index].sum(axis=0).tolist()),
+        "bonds": _precision_recall(*columns.bonds[index].sum(axis=0).tolist()),
         "duplicate_share": _ratio(columns.scores["duplicates"][index].sum(), columns.placed[index].sum()),
-        "shadowed_recall": _ratio(seen, hidden),
-        "open_recall": _ratio(middle.sum() - seen, true - hidden),
+        "shadowed_recall": _ratio(found, hidden),
+        "open_recall": _ratio(middle.sum() - found, true - hidden),
         "failures": {name: _mean(values[index]) for name, values in columns.failures.items()},
-        "context": _of_counts(*deep),
+        "context": _precision_recall(*deep),
         "images": _images(columns, index),
         **{name: _mean(values[index]) for name, values in columns.scores.items()},
     }
@@ -159,7 +161,7 @@ def _macro(matched: np.ndarray, atoms: np.ndarray) -> dict[str, dict[str, float 
     }
 
 
-def _of_counts(predicted: float, true: float, matched: float) -> dict[str, float | None]:
+def _precision_recall(predicted: float, true: float, matched: float) -> dict[str, float | None]:
     return {
         "precision": _ratio(matched, predicted),
         "recall": _ratio(matched, true),

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch_afm.metrics.molecules.record import CUTOFFS
 from torch_afm.metrics.molecules.registry import GRAPHS, POSITIONS, SCORES, SEQUENCES
-from torch_afm.metrics.text import aligned, cell
+from torch_afm.metrics.text import align_columns, format_cell
 
 #: Rows of the table: heading, place in :meth:`torch_afm.metrics.MoleculeMetrics.compute`, digits.
 _Row = tuple[str, tuple[str | int, ...], int]
@@ -70,13 +70,13 @@ def format_molecules(table: dict[str, Any], intervals: dict[str, Any] | None = N
     """
     groups = list(table)
     head = ["visible atoms", *groups]
-    lines = aligned([head, ["predictions", *(str(table[g]["predictions"]) for g in groups)]])
+    lines = align_columns([head, ["predictions", *(str(table[g]["predictions"]) for g in groups)]])
     for title, rows in _sections().items():
         cells = [
             [
                 name,
                 *(
-                    cell(table[g], (intervals or {}).get(g, {}) if g == "all" else {}, path, digits)
+                    format_cell(table[g], (intervals or {}).get(g, {}) if g == "all" else {}, path, digits)
                     for g in groups
                 ),
             ]
@@ -84,7 +84,7 @@ def format_molecules(table: dict[str, Any], intervals: dict[str, Any] | None = N
         ]
         shown = [row for row in cells if any(c != "-" for c in row[1:])]
         if shown:
-            lines += ["", title, *aligned([head, *shown])]
+            lines += ["", title, *align_columns([head, *shown])]
     ended = ", ".join(f"{name} {n}" for name, n in table["all"]["ended"].items())
     lines += ["", f"ended: {ended}", "", "Classes, rows true, columns predicted", *_confusion(table["all"])]
     return "\n".join(lines)
@@ -105,4 +105,4 @@ def _confusion(table: dict[str, Any]) -> list[str]:
         [name, *(f"{'-' if f is None else f'{f:.3f}'} ({n})" for f, n in zip(fraction, count, strict=True))]
         for name, fraction, count in zip(found["names"], found["fraction"], found["count"], strict=True)
     ]
-    return aligned([["", *found["columns"]], *rows])
+    return align_columns([["", *found["columns"]], *rows])

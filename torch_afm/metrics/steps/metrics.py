@@ -79,7 +79,7 @@ class StepMetrics:
         true, pos = nan.clone(), out.pos.double()
         true[has_target] = batch.missing_pos[target].double()
         label = torch.zeros_like(has_target, dtype=torch.long)
-        label[has_target] = self.classes.of(batch.missing_z[target])
+        label[has_target] = self.classes.index_of(batch.missing_z[target])
 
         is_target = torch.zeros_like(batch.missing_z, dtype=torch.bool)
         is_target[target] = True
@@ -165,14 +165,13 @@ class StepMetrics:
         """
         return self._score(self.rows())
 
-    def intervals(self, n: int = 1000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
+    def intervals(self, n: int = 1000, seed: int = 0) -> dict[str, Any]:
         """Bootstrap intervals ``[low, high]`` of the numbers of :meth:`compute`, in its layout without
         counts, names and edges; molecules are resampled with all their steps
         (:func:`torch_afm.metrics.intervals.bootstrap`). ``None`` for what no step defines.
 
         Args:
             n: resamples.
-            level: share of the resamples inside.
             seed: of the resampling.
         """
         rows = self.rows()
@@ -180,7 +179,7 @@ class StepMetrics:
         def numbers(index: np.ndarray) -> dict[str, Any]:
             return _numbers(self._score({name: column[index] for name, column in rows.items()}))
 
-        return bootstrap(numbers, rows["molecule"], n, level, seed)
+        return bootstrap(numbers, rows["molecule"], n, seed=seed)
 
     def _score(self, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
         there = rows["label"] > 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from torch_afm.metrics.text import aligned, cell
+from torch_afm.metrics.text import align_columns, format_cell
 
 #: Test-set numbers of the thesis in the layout of :meth:`torch_afm.metrics.StepMetrics.compute`: table 5.1
 #: (column Testing), table 5.2 (Å), and section 5.1 for the bonds.
@@ -25,7 +25,7 @@ REFERENCE: dict[str, Any] = {
 
 
 #: One number as text, beside that of the thesis.
-_cell = partial(cell, reference=REFERENCE)
+_cell = partial(format_cell, reference=REFERENCE)
 
 
 def headline(table: dict[str, Any]) -> dict[str, float]:
@@ -77,7 +77,7 @@ def format_steps(table: dict[str, Any], intervals: dict[str, Any] | None = None)
     slopes = ", ".join(f"{axis} {_cell(table, between, ('parity', axis, 'slope'), 2)}" for axis in "xyz")
     stop = ", ".join(f"{name} {_cell(table, between, ('stop', name), 3)}" for name in ("precision", "recall"))
     lines += [
-        *aligned([["", "|r|", "|x|", "|y|", "|z|"], *rows]),
+        *align_columns([["", "|r|", "|x|", "|y|", "|z|"], *rows]),
         f"  slope of predicted on true: {slopes}",
         "",
         "Class of the atom, rows true, columns predicted (figure 5.4; thesis: each diagonal > 0.95)",
@@ -101,4 +101,4 @@ def _confusion(table: dict[str, Any], intervals: dict[str, Any], name: str) -> l
         ]
         for i, true in enumerate(names)
     ]
-    return aligned([["", *names], *rows])
+    return align_columns([["", *names], *rows])

@@ -9,7 +9,7 @@ import numpy as np
 
 from torch_afm.config.structure import StructureSettings
 from torch_afm.metrics.structure.neighbors import angle
-from torch_afm.metrics.structure.prepared import Prepared
+from torch_afm.metrics.structure.prepared import PreparedStructure
 from torch_afm.utils import InputError
 
 _DEFAULT = StructureSettings()
@@ -59,7 +59,7 @@ def radial_distribution(
     edges = np.linspace(0, r_max, bins + 1)
     found, expected = np.zeros(bins), np.zeros(bins)
     for one in [atoms] if isinstance(atoms, ase.Atoms) else atoms:
-        structure = Prepared(one, settings)
+        structure = PreparedStructure(one, settings)
         a, b = (structure.in_layer(structure.index_of(element)) for element in pair)
         found += np.histogram(structure.pairs(a, b, r_max).distance, edges)[0]
         n_pairs = len(a) * (len(b) - 1 if pair[0] == pair[1] else len(b))
@@ -69,7 +69,7 @@ def radial_distribution(
         return (edges[1:] + edges[:-1]) / 2, found / expected
 
 
-def _even(structure: Prepared, pos: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _even(structure: PreparedStructure, pos: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Chance that two atoms spread evenly lie at a distance of each bin."""
     repeated = structure.cell[structure.pbc]
     # An orthonormal basis whose first vectors span the periodic directions; x, y, z if there are none.
@@ -126,10 +126,10 @@ def angular_distribution(
     edges = np.linspace(0, 180, bins + 1)
     found = np.zeros(bins)
     for one in [atoms] if isinstance(atoms, ase.Atoms) else atoms:
-        structure = Prepared(one, settings)
+        structure = PreparedStructure(one, settings)
         apex = structure.in_layer(structure.index_of(pair[0]))
         pairs = structure.pairs(apex, structure.index_of(pair[1]), settings.pair_cutoff)
-        first, second = pairs.twos()
+        first, second = pairs.combinations()
         found += np.histogram(angle(pairs.vector[first], pairs.vector[second]), edges)[0]
     with np.errstate(invalid="ignore"):
         expected = found.sum() * -np.diff(np.cos(np.radians(edges))) / 2

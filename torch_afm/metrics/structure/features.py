@@ -10,7 +10,7 @@ import numpy as np
 
 from torch_afm.config.structure import StructureSettings
 from torch_afm.metrics.structure.neighbors import Pairs, angle
-from torch_afm.metrics.structure.prepared import Prepared
+from torch_afm.metrics.structure.prepared import PreparedStructure
 from torch_afm.metrics.structure.registry import FEATURES, feature
 from torch_afm.utils import InputError
 
@@ -50,47 +50,47 @@ def structure_features(
     if not isinstance(atoms, ase.Atoms) and not isinstance(atoms, Iterable):
         raise InputError(f"atoms: expected ase.Atoms or a sequence of them, got {type(atoms).__name__}")
     structures = [atoms] if isinstance(atoms, ase.Atoms) else atoms
-    prepared = (Prepared(one, settings) for one in structures)
+    prepared = (PreparedStructure(one, settings) for one in structures)
     return [{f.name: f.compute(structure) for f in chosen} for structure in prepared]
 
 
 @feature("d_OO", "O-O distance", units=("Å",), ranges=((0.0, 3.5),))
-def pair_distances(s: Prepared) -> np.ndarray:
+def pair_distances(s: PreparedStructure) -> np.ndarray:
     """Every two O within ``pair_cutoff``, once."""
     pairs = s.around.keep(s.around.distance <= s.settings.pair_cutoff)
-    return pairs.distance if s.settings.ordered_pairs else pairs.distance[once(pairs, s.centers)]
+    return pairs.distance if s.settings.ordered_pairs else pairs.distance[unique_pairs(pairs, s.centers)]
 
 
 @feature("d_OH", "O-H bond length", units=("Å",), ranges=((0.0, 1.25),))
-def hydrogen_distances(s: Prepared) -> np.ndarray:
+def hydrogen_distances(s: PreparedStructure) -> np.ndarray:
     """H within ``oh_cutoff``, bonded to the nearest O."""
     return s.hydrogens.distance
 
 
 @feature("HOH", "H-O-H angle", labels=("H-O-H",), **_DEGREES)
-def hydrogen_angles(s: Prepared) -> np.ndarray:
+def hydrogen_angles(s: PreparedStructure) -> np.ndarray:
     """Every two H of an O."""
-    first, second = s.hydrogens.twos()
+    first, second = s.hydrogens.combinations()
     return angle(s.hydrogens.vector[first], s.hydrogens.vector[second])
 
 
 @feature("OHO", "O-H-O angle to the next acceptor", labels=("O-H-O",), **_DEGREES)
-def donated_angles(s: Prepared) -> np.ndarray:
+def donated_angles(s: PreparedStructure) -> np.ndarray:
     """At each donated H, from its donor to the nearest acceptor, however bent: the direction of bonds before
     any is called one."""
     return s.donated.angle
 
 
 @feature("OOO", "O-O-O angle between neighbors", labels=("O-O-O",), **_DEGREES)
-def neighbor_angles(s: Prepared) -> np.ndarray:
+def neighbor_angles(s: PreparedStructure) -> np.ndarray:
     """Every two neighbors of an O within ``pair_cutoff``, the angular distribution."""
     pairs = s.around.keep(s.around.distance <= s.settings.pair_cutoff)
-    first, second = pairs.twos()
+    first, second = pairs.combinations()
     return angle(pairs.vector[first], pairs.vector[second])
 
 
 @feature("theta_ZOH", "angle of free O-H bonds with the surface normal", labels=("θ_ZOH",), **_DEGREES)
-def free_angles(s: Prepared) -> np.ndarray:
+def free_angles(s: PreparedStructure) -> np.ndarray:
     """Free O→H bonds, 0 is up; ``free`` of the settings says which are free: those without an acceptor, of O
     with two H."""
     settings, bonds = s.settings, s.hydrogens
@@ -118,7 +118,7 @@ def free_angles(s: Prepared) -> np.ndarray:
     units=("Å", "°"),
     ranges=((0.0, 3.5), (120.0, 180.0)),
 )
-def hydrogen_bonds(s: Prepared) -> np.ndarray:
+def hydrogen_bonds(s: PreparedStructure) -> np.ndarray:
     """Donor-acceptor distance with the angle at H: O-H < 1.25 Å, O-O ≤ 3.5 Å, angle ≥ 120°, one acceptor a
     hydrogen."""
     table = s.donated
@@ -127,14 +127,14 @@ def hydrogen_bonds(s: Prepared) -> np.ndarray:
 
 
 @feature("S_g", "orientational tetrahedral order")
-def orientational_orders(s: Prepared) -> np.ndarray:
+def orientational_orders(s: PreparedStructure) -> np.ndarray:
     """Angles of the four nearest O, all within ``order_cutoff``: 0 tetrahedral, mean 1 of random directions,
     4 at most."""
     return joint_orders(s)[:, 1]
 
 
 @feature("S_k", "translational tetrahedral order")
-def translational_orders(s: Prepared) -> np.ndarray:
+def translational_orders(s: PreparedStructure) -> np.ndarray:
     """Spread of the distances of the same four: 0 for equal ones."""
     return joint_orders(s)[:, 0]
 
@@ -146,20 +146,20 @@ def translational_orders(s: Prepared) -> np.ndarray:
     units=("", ""),
     ranges=((0.0, 1.0), (0.0, 1.0)),
 )
-def joint_orders(s: Prepared) -> np.ndarray:
+def joint_orders(s: PreparedStructure) -> np.ndarray:
     """The pair (S_k, S_g)."""
     orders = tetrahedral_orders(s.around, s.settings.order_cutoff)
     return 1 - orders if s.settings.order_form == "1-S" else orders
 
 
 @feature("d5", "distance of the fifth O neighbor", units=("Å",), ranges=((0.0, 3.5),))
-def fifth_distances(s: Prepared) -> np.ndarray:
+def fifth_distances(s: PreparedStructure) -> np.ndarray:
     """Fifth O neighbor within ``reach``: how empty the space between the shells is."""
     return fifth_distance(s.around)
 
 
 @feature("LSI", "local structure index", units=("Å²",))
-def structure_indices(s: Prepared) -> np.ndarray:
+def structure_indices(s: PreparedStructure) -> np.ndarray:
     """The same by the spread of gaps between neighbors within ``lsi_cutoff`` and the gap to the next."""
     return local_structure_index(s.around, s.settings.lsi_cutoff, s.settings.lsi_form == "usual")
 
@@ -171,33 +171,33 @@ def structure_indices(s: Prepared) -> np.ndarray:
     units=("Å",),
     ranges=((0.0, 1.5),),
 )
-def molecular_bonds(s: Prepared) -> np.ndarray:
+def molecular_bonds(s: PreparedStructure) -> np.ndarray:
     """Atoms nearer than their covalent radii and ``bond_tolerance``, each bond once; not of the substrate."""
     return bond_lengths(s.molecular, s.z)
 
 
 @feature("valence_angle", "angle between covalent bonds of an atom", labels=("valence angle",), **_DEGREES)
-def molecular_angles(s: Prepared) -> np.ndarray:
+def molecular_angles(s: PreparedStructure) -> np.ndarray:
     """Every two of these bonds of an atom."""
     return valence_angles(s.molecular, s.z)
 
 
 @feature("pair:A-B", "distance", labels=("d({})",), units=("Å",), ranges=((0.0, 3.5),))
-def element_pairs(s: Prepared, elements: Sequence[int]) -> np.ndarray:
+def element_pairs(s: PreparedStructure, elements: Sequence[int]) -> np.ndarray:
     """Every two atoms of these elements within ``pair_cutoff``, once."""
     first, second = (np.flatnonzero(s.z == z) for z in elements)
     pairs = s.pairs(first, second, s.settings.pair_cutoff)
-    return pairs.distance[once(pairs, first)]
+    return pairs.distance[unique_pairs(pairs, first)]
 
 
 @feature("bond:A-B", "bond length", labels=("d({})",), units=("Å",), ranges=((0.0, 1.5),))
-def element_bonds(s: Prepared, elements: Sequence[int]) -> np.ndarray:
+def element_bonds(s: PreparedStructure, elements: Sequence[int]) -> np.ndarray:
     """Covalent bonds of these elements, the substrate's, too."""
     return bond_lengths(s.covalent, s.z, elements)
 
 
 @feature("angle:A-B-C", "valence angle", labels=("{}",), **_DEGREES)
-def element_angles(s: Prepared, elements: Sequence[int]) -> np.ndarray:
+def element_angles(s: PreparedStructure, elements: Sequence[int]) -> np.ndarray:
     """Angles between two such bonds, B at the apex."""
     return valence_angles(s.covalent, s.z, elements)
 
@@ -219,7 +219,7 @@ def bond_lengths(bonds: Pairs, z: np.ndarray, elements: Sequence[int] | None = N
         if elements[0] != elements[1]:
             return bonds.distance[keep]
         bonds = bonds.keep(keep)
-    return bonds.distance[once(bonds)]
+    return bonds.distance[unique_pairs(bonds)]
 
 
 def valence_angles(bonds: Pairs, z: np.ndarray, elements: Sequence[int] | None = None) -> np.ndarray:
@@ -233,7 +233,7 @@ def valence_angles(bonds: Pairs, z: np.ndarray, elements: Sequence[int] | None =
     Shapes:
         z ``[N]`` -> ``[A]``.
     """
-    p, q = bonds.twos()
+    p, q = bonds.combinations()
     if elements is not None:
         low, apex, high = elements
         ends = z[bonds.other[p]], z[bonds.other[q]]
@@ -243,7 +243,7 @@ def valence_angles(bonds: Pairs, z: np.ndarray, elements: Sequence[int] | None =
     return angle(bonds.vector[p], bonds.vector[q])
 
 
-def once(pairs: Pairs, centers: np.ndarray | None = None) -> np.ndarray:
+def unique_pairs(pairs: Pairs, centers: np.ndarray | None = None) -> np.ndarray:
     """Rows that count each pair once, of pairs listed from both ends: of the two, the one with the lower
     index at its center. An atom and its own image are listed with opposite vectors; the one kept points up
     the first axis along which it points at all. Pairs whose other end is no center are listed once already.

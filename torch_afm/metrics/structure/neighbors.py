@@ -38,7 +38,7 @@ class Pairs:
         start = np.concatenate([[0], np.cumsum(mask)])[self.start]
         return Pairs(self.center[mask], self.other[mask], self.vector[mask], self.distance[mask], start)
 
-    def twos(self) -> tuple[np.ndarray, np.ndarray]:
+    def combinations(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of every two neighbors of one center, each two once, the nearer one first."""
         row = np.arange(len(self.center))
         first, within = _spread(self.start[self.center + 1] - row - 1)

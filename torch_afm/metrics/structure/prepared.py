@@ -28,30 +28,6 @@ def substrate_height(z: np.ndarray, pos: np.ndarray, element: str) -> float | No
     return float(heights.max()) if len(heights) else None
 
 
-def layers(atoms: ase.Atoms, gap: float = 1.0) -> np.ndarray:
-    """Layer of each atom, counted from the top: sorted by height, a new layer begins after every gap wider
-    than ``gap``.
-
-    Args:
-        atoms: the structure.
-        gap: in Å.
-
-    Shapes:
-        -> ``[N]``, 0 for the topmost layer.
-
-    Raises:
-        InputError: for non-finite positions or a gap that is not above 0.
-    """
-    heights = np.asarray(atoms.positions)[:, 2]
-    check_finite("atoms.positions", heights)
-    if not gap > 0:
-        raise InputError(f"gap: expected a length in Å above 0, got {gap}")
-    order = np.argsort(-heights, kind="stable")
-    index = np.empty(len(heights), dtype=int)
-    index[order] = np.cumsum(np.diff(-heights[order], prepend=-heights.max(initial=-np.inf)) > gap)
-    return index
-
-
 def visible_mask(
     z: np.ndarray,
     pos: np.ndarray,
@@ -121,7 +97,7 @@ class Donated(NamedTuple):
     angle: np.ndarray
 
 
-class Prepared:
+class PreparedStructure:
     """What every feature of one structure is computed from. Tables are made when first asked for.
 
     Args:

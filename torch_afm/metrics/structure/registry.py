@@ -1,4 +1,4 @@
-"""The structure features there are, one registration each."""
+"""Registry of the structure features."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Feature:
         labels: axis label of each number.
         units: unit of each number, empty for none.
         ranges: low and high value of each number that normalization maps to 0 and 1.
-        compute: of a :class:`torch_afm.metrics.structure.prepared.Prepared` structure all values, ``[N]`` or
+        compute: of a :class:`torch_afm.metrics.structure.prepared.PreparedStructure` all values, ``[N]`` or
             ``[N, 2]``.
     """
 

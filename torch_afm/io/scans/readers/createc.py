@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from torch_afm.io.scans.registry import scan_reader
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_size, number, pick_channel, reading
+from torch_afm.io.scans.scan_block import (
+    MAX_VALUES,
+    ScanBlock,
+    check_size,
+    parse_number,
+    pick_channel,
+    reading,
+)
 from torch_afm.utils import InputError
 
 #: Bytes of the header, which ends in "DATA"; where it was shortened, fewer.
@@ -64,16 +71,18 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     chosen = mine[pick_channel(path, [names[i] for i in mine], channel)]
     images = np.frombuffer(data, dtype, n * nx * ny, skip).reshape(n, ny, nx)
     image = np.where(_unmeasured(path, images), np.nan, images[chosen])
-    size = [number(path, key, header.get(key, "")) for key in ("length x[a]", "length y[a]")]
+    size = [parse_number(path, key, header.get(key, "")) for key in ("length x[a]", "length y[a]")]
     meta: dict[str, str | float] = {
         name: header[key] for name, key in (("ch_mode", "chmode"), ("ch_zoff", "chmodezoff")) if key in header
     }
     if "chmode" in header and header.get("fboff", "0") == "0":
         meta["feedback"] = "ON" if header["chmode"] == "0" else "OFF"
     if header.get("pllon") == "1" and "pllcenterfreq" in header:
-        meta["f0"] = number(path, "PLLCenterFreq", header["pllcenterfreq"])
-    step = number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
-    x, y = (0.0 - step * number(path, key, header.get(key, 0)) for key in ("scanrotoffx", "scanrotoffy"))
+        meta["f0"] = parse_number(path, "PLLCenterFreq", header["pllcenterfreq"])
+    step = parse_number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
+    x, y = (
+        0.0 - step * parse_number(path, key, header.get(key, 0)) for key in ("scanrotoffx", "scanrotoffy")
+    )
     return ScanBlock(
         values=image[None, ::-1],
         heights=None,
@@ -82,7 +91,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         unit="DAC",
         channel=names[chosen],
         direction=direction,
-        meta=meta | {"angle": number(path, "Rotation", header.get("rotation", 0))},
+        meta=meta | {"angle": parse_number(path, "Rotation", header.get("rotation", 0))},
     )
 
 

@@ -16,14 +16,14 @@ from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     MAX_VALUES,
     ScanBlock,
-    bracketed,
     check_common,
     check_size,
-    number,
+    parse_number,
+    parse_quantity,
     pick_channel,
-    plain,
-    quantity,
+    plain_name,
     reading,
+    split_unit,
     unit_factor,
 )
 from torch_afm.units import ANGSTROM_PER_M
@@ -137,7 +137,7 @@ def _frame(path: Path, field: dict[str, Any]) -> tuple[float, float, float, floa
     if factor is None:
         raise InputError(f"{path}: expected a frame in a unit of length, got {unit[:80]!r}; give pixel_size")
     width, height, x, y = (
-        number(path, key, field.get(key, 0)) * factor * ANGSTROM_PER_M
+        parse_number(path, key, field.get(key, 0)) * factor * ANGSTROM_PER_M
         for key in ("xreal", "yreal", "xoff", "yoff")
     )
     # y runs downwards in Gwyddion.
@@ -147,9 +147,9 @@ def _frame(path: Path, field: dict[str, Any]) -> tuple[float, float, float, floa
 def _height(meta: dict[str, Any]) -> list[float]:
     """The height of the tip in Å, in a list, or an empty one where it is not told."""
     for name, text in meta.items():
-        bare, unit = bracketed(name)
-        if plain(bare) == plain("Z-Controller>Z"):
-            z = quantity(text, unit, "m")
+        bare, unit = split_unit(name)
+        if plain_name(bare) == plain_name("Z-Controller>Z"):
+            z = parse_quantity(text, unit, "m")
             return [] if z is None else [z * ANGSTROM_PER_M]
     return []
 

@@ -12,13 +12,13 @@ from torch_afm.io.files import decode_bytes
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     ScanBlock,
-    bracketed,
     check_size,
-    number,
+    parse_number,
+    parse_quantity,
     pick_channel,
-    plain,
-    quantity,
+    plain_name,
     reading,
+    split_unit,
 )
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
@@ -77,18 +77,18 @@ def settings(path: Path, header: Mapping[str, Any]) -> dict[str, float | str]:
         InputError: where one of these is no number in a unit that is known.
     """
     found: dict[str, float | str] = {}
-    wanted = {plain(name): (key, unit, factor) for key, (name, unit, factor) in _SETTINGS.items()}
+    wanted = {plain_name(name): (key, unit, factor) for key, (name, unit, factor) in _SETTINGS.items()}
     for name, text in header.items():
-        bare, unit = bracketed(name)
-        if plain(bare) in wanted:
-            key, base, factor = wanted[plain(bare)]
-            value = quantity(text, unit, base)
+        bare, unit = split_unit(name)
+        if plain_name(bare) in wanted:
+            key, base, factor = wanted[plain_name(bare)]
+            value = parse_quantity(text, unit, base)
             if value is None:
                 raise InputError(
                     f"{path}: {name}: expected a finite number in {base}, got {str(text)[:80]!r}"
                 )
             found[key] = value * factor
-        elif plain(name) == plain("Z-Controller>Controller status"):
+        elif plain_name(name) == plain_name("Z-Controller>Controller status"):
             found["feedback"] = str(text).strip().upper()
     return found
 
@@ -147,7 +147,7 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
         first = n_params + points * names.index(name)
         values = np.full((points, ny * nx), np.nan)
         values[:, :done] = records[:, first : first + points].T
-        frame = [number(path, "Grid settings", v) for v in _list(entry(path, header, "Grid settings"))]
+        frame = [parse_number(path, "Grid settings", v) for v in _list(entry(path, header, "Grid settings"))]
         if len(frame) != 5:
             raise InputError(f"{path}: Grid settings: expected 5 numbers, got {len(frame)}")
         x, y, width, height = (v * ANGSTROM_PER_M for v in frame[:4])
@@ -168,7 +168,7 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
             heights=heights,
             size=(width, height),
             center=(x, y),
-            unit=bracketed(name)[1],
+            unit=split_unit(name)[1],
             channel=name,
             direction=direction,
             meta=meta,
@@ -211,14 +211,16 @@ def read_nanonis_dat(path: Path, channel: str | None, direction: str) -> ScanBlo
         names = [n for n in columns if ("[bwd]" in n) == (direction == "backward")]
         name = names[pick_channel(path, [n.replace("[bwd]", "") for n in names], channel)]
         if "Z rel (m)" in columns:
-            z = columns["Z rel (m)"] + number(path, "Z (m)", entry(path, header, "Z (m)"))
+            z = columns["Z rel (m)"] + parse_number(path, "Z (m)", entry(path, header, "Z (m)"))
         elif "Z (m)" in columns:
             z = columns["Z (m)"]
         else:
             raise InputError(
                 f"{path}: expected a column 'Z rel (m)' or 'Z (m)', got {', '.join(map(repr, columns))}"
             )
-        x, y = (number(path, key, entry(path, header, key)) * ANGSTROM_PER_M for key in ("X (m)", "Y (m)"))
+        x, y = (
+            parse_number(path, key, entry(path, header, key)) * ANGSTROM_PER_M for key in ("X (m)", "Y (m)")
+        )
         meta = settings(path, header)
         # A curve is taken with the controller off, whatever it does before and after.
         meta.pop("feedback", None)
@@ -227,7 +229,7 @@ def read_nanonis_dat(path: Path, channel: str | None, direction: str) -> ScanBlo
             heights=z * ANGSTROM_PER_M,
             size=(0.0, 0.0),
             center=(x, y),
-            unit=bracketed(name)[1],
+            unit=split_unit(name)[1],
             channel=name,
             direction=direction,
             meta=dict(meta),

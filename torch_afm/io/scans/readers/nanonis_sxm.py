@@ -11,13 +11,13 @@ from torch_afm.io.scans.readers.nanonis import header_lines, settings
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     ScanBlock,
-    bracketed,
     check_size,
-    number,
+    parse_number,
+    parse_quantity,
     pick_channel,
-    plain,
-    quantity,
+    plain_name,
     reading,
+    split_unit,
 )
 from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
@@ -68,7 +68,7 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         if direction == "backward":
             values = values[:, ::-1]
         size, center = (
-            tuple(number(path, key, v) * ANGSTROM_PER_M for v in _first(path, header, key).split())
+            tuple(parse_number(path, key, v) * ANGSTROM_PER_M for v in _first(path, header, key).split())
             for key in ("SCAN_RANGE", "SCAN_OFFSET")
         )
         flat = {
@@ -77,7 +77,7 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         meta = settings(path, flat)
         meta.setdefault("feedback", _controlled(header))
         if "SCAN_ANGLE" in flat:
-            meta["angle"] = number(path, "SCAN_ANGLE", flat["SCAN_ANGLE"])
+            meta["angle"] = parse_number(path, "SCAN_ANGLE", flat["SCAN_ANGLE"])
         return ScanBlock(
             values=values[None],
             heights=_height(path, flat),
@@ -125,9 +125,9 @@ def _table(path: Path, header: dict[str, list[str]]) -> tuple[list[str], list[st
 
 def _height(path: Path, header: dict[str, str]) -> np.ndarray | None:
     for name, text in header.items():
-        bare, unit = bracketed(name)
-        if plain(bare) == plain("Z-Controller>Z"):
-            z = quantity(text, unit, "m")
+        bare, unit = split_unit(name)
+        if plain_name(bare) == plain_name("Z-Controller>Z"):
+            z = parse_quantity(text, unit, "m")
             if z is None:
                 raise InputError(f"{path}: {name}: expected a finite number, got {text[:80]!r}")
             return np.array([z * ANGSTROM_PER_M])
