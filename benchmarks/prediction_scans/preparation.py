@@ -1,4 +1,4 @@
-"""What preparing a scan costs where there is nothing to repair, and what an off-centre molecule does.
+"""What preparing a scan costs where there is nothing to repair, and what an off-center molecule does.
 
     python -m benchmarks.prediction_scans.preparation [--molecules 40]
 

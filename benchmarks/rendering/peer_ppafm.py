@@ -97,7 +97,7 @@ class Peer:
 def _box(
     window: Sequence[Sequence[float]], tip: Sequence[float], size: Sequence[float] | None, density: float
 ) -> np.ndarray | None:
-    """Origin and edges of a grid of ``size`` Å centred on where the probes of the scan hang."""
+    """Origin and edges of a grid of ``size`` Å centered on where the probes of the scan hang."""
     if size is None:
         return None
     edges = np.round(np.array(size) * density) / density

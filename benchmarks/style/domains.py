@@ -33,7 +33,7 @@ _CANDIDATES = 100
 
 
 def stand_in(stacks: Tensor, seed: int) -> Tensor:
-    """Normalised stacks ``[B, C, Z, Y, X]`` as the stand-in experiment shows them: one tip, one scanner, and
+    """Normalized stacks ``[B, C, Z, Y, X]`` as the stand-in experiment shows them: one tip, one scanner, and
     noise of every stack's own."""
     count = len(stacks)
     rng = np.random.default_rng(seed)

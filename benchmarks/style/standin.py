@@ -44,7 +44,7 @@ EXTRACTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "random": RandomConvolutions(seed=0),
 }
 METRICS = tuple(f"{name} {distance}" for name in EXTRACTORS for distance in ("frechet", "kid", "mmd"))
-#: Every so many pixels give a grey level.
+#: Every so many pixels give a gray level.
 _STRIDE = 7
 _RESAMPLES = 100
 #: Stacks of a domain that distances are taken to.
@@ -54,7 +54,7 @@ _TARGETS = 100
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
-    parser.add_argument("--context", type=int, default=0, help="neighbouring slices that networks see")
+    parser.add_argument("--context", type=int, default=0, help="neighboring slices that networks see")
     parser.add_argument("--out", default="runs/standin", help="folder for stacks and training")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -140,7 +140,7 @@ def score(kinds: dict[str, Tensor], target: Tensor, source: Tensor, truth: Tenso
     others improve."""
     stacks = {name: to_scale(one) for name, one in kinds.items()}
     target, source, truth = (to_scale(one) for one in (target, source, truth))
-    grey = target.flatten()[::_STRIDE].numpy()
+    gray = target.flatten()[::_STRIDE].numpy()
     order = np.random.default_rng(0).permutation(len(target))
     halves = [target[order[i::2]].flatten()[::_STRIDE].numpy() for i in range(2)]
     before = list(stacks.values())[1]
@@ -152,7 +152,7 @@ def score(kinds: dict[str, Tensor], target: Tensor, source: Tensor, truth: Tenso
                 "name": name,
                 "stacks": len(one),
                 "distances": found.distances
-                | {"grey levels": wasserstein(one.flatten()[::_STRIDE].numpy(), grey)},
+                | {"grey levels": wasserstein(one.flatten()[::_STRIDE].numpy(), gray)},
                 "floors": found.floors | {"grey levels": wasserstein(*halves)},
                 "closed": {key: closed(key, one, before, target, found.floors) for key in EXTRACTORS},
                 "content": found.content,

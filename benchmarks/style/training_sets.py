@@ -1,6 +1,6 @@
 """What each of the four training sets is worth: the weights ``spatial``, trained on at equal budgets on pure,
 handcrafted, style and hybrid sets of the same rendered molecules (those of benchmarks/style/standin.py, which
-runs first), and scored on labelled stacks of test molecules in the stand-in's style: atoms found, position
+runs first), and scored on labeled stacks of test molecules in the stand-in's style: atoms found, position
 errors, and, as one would without labels, distances of bond lengths and angles from those of the training
 molecules. Two more rows need no training: the weights as they are, and the same on stacks translated back.
 

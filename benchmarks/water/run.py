@@ -107,13 +107,13 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
 
 
 def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, Any]]:
-    """What a normalised stack owes to the metal and to the surroundings."""
+    """What a normalized stack owes to the metal and to the surroundings."""
     renderer = ProbeParticleModel(scan)
     changes: dict[str, list[float]] = {}
     for number, slab in enumerate(surfaces):
         rng = np.random.default_rng((SEED, number))
-        centre, angle = rng.random(2) @ slab.cell[0, :2, :2].numpy(), rng.uniform(0, 2 * np.pi)
-        whole = cut_window(slab, centre, angle, scan, reach=25.0)
+        center, angle = rng.random(2) @ slab.cell[0, :2, :2].numpy(), rng.uniform(0, 2 * np.pi)
+        whole = cut_window(slab, center, angle, scan, reach=25.0)
         outside = (whole.pos[:, :2].abs() - torch.tensor(scan.window)[:, 1]).amax(dim=1)
         z_top = float(anchor_height(remove_atoms(whole, outside > 3.0), scan, renderer.tip))
 
