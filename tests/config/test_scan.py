@@ -11,7 +11,7 @@ def test_scan_geometry():
     assert scan.shape == (3, 3, 5) and scan.n_heights == 6
     heights = scan.heights(8.0)
     assert heights[0] == 8 and np.allclose(np.diff(heights), -0.2)
-    # A slice is labelled by the mean height of the force samples it is made of.
+    # A slice is labeled by the mean height of the force samples it is made of.
     means = [heights[s : s + 4].mean() for s in range(3)]
     assert np.allclose(scan.slice_heights(8.0), means) and scan.amplitude == pytest.approx(0.8)
 

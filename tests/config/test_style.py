@@ -84,7 +84,7 @@ def test_a_slice_scaling_knows_no_unit():
 
 #: What is refused.
 REFUSED = [
-    ({"kind": "image"}, "kind"),
+    ({"mode": "image"}, "mode"),
     ({"low": 1.0}, "low < high"),
     ({"fill": 0.0}, "fill"),
     ({"fill": 1.1}, "fill"),
