@@ -45,7 +45,7 @@ BAD = [
     (lambda: plot_graph(carbons([0.0, 0.0, 0.0], n=2)), "pos"),
     (lambda: plot_graphs_3d({}), "graphs"),
     (lambda: plot_graphs_3d({"a": NAN}), "pos"),
-    (lambda: plot_radar({}, "energy"), "comparisons"),
+    (lambda: plot_radar({}), "comparisons"),
     (lambda: plot_search([LEAF], 1), "tree, best"),
     (lambda: plot_search([LEAF, OTHER], 0), "tree, best"),
     (lambda: plot_stack(np.zeros((4, 5))), "stack"),

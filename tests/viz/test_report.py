@@ -40,7 +40,7 @@ def report() -> PredictionReport:
         headline=EVIL,
         reasons=(EVIL, "another"),
         summary=EVIL,
-        unit="grey value",
+        unit="gray value",
         warnings=[EVIL],
         log=[("read", EVIL), (EVIL, "drift")],
         settings={"stack": EVIL, "step": 0.1},
@@ -64,7 +64,7 @@ def test_the_page_holds_everything_and_no_text_is_code(report):
     told = data_of(page)
     assert told["reasons"] == [EVIL, "another"] and dict(told["words"])["support"]
     low, high = (f"{v:.2f}".replace("-", "−") for v in (stack_of(report).min(), stack_of(report).max()))
-    assert told["ranges"][0][0] == f"{low} to {high} grey value" and told["ranges"][0][1].endswith(" Hz")
+    assert told["ranges"][0][0] == f"{low} to {high} gray value" and told["ranges"][0][1].endswith(" Hz")
     assert told["headline"] == told["warnings"][0] == told["settings"][0][1] == EVIL
     assert len(told["atoms"]) == 13 and told["atoms"][12]["deep"] and told["atoms"][12]["element"] == "O"
     assert len(told["bonds"]) == 12 and told["bonds"][0][3] == pytest.approx(0.75)

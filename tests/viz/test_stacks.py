@@ -72,7 +72,7 @@ def test_pixels_lie_where_they_were_taken():
             assert pixels[row, column] == (255 if (x, y) == (X[0], Y[0]) else 0)
 
 
-def test_label_gives_the_ends_of_the_grey_scale():
+def test_label_gives_the_ends_of_the_gray_scale():
     stack = np.stack([np.linspace(-3.456, 2, 20).reshape(4, 5), np.full((4, 5), -0.001)])
     figure = plot_stack(AFMStack(stack[None], X, Y, np.array([4.25, 4.0])))
     titles = [ax.get_title() for ax in figure.axes]

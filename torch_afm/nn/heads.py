@@ -140,5 +140,5 @@ def class_planes(classes: AtomClasses) -> Tensor:
     Where atoms are is the same question for all elements, and rare ones teach it too little; the element is a
     second one. Hydrogen has its own plane, for a C-H bond that points up puts it over another atom.
     """
-    alone = torch.tensor([group == ("H",) for group in classes.groups])
-    return torch.where(alone, 0, int(alone.any()))
+    hydrogen = torch.tensor([group == ("H",) for group in classes.groups])
+    return torch.where(hydrogen, 0, int(hydrogen.any()))

@@ -44,7 +44,7 @@ WORDS = (
     ("support", "share of the other rotations of the scan in which the atom was found, too"),
 )
 
-#: Standard deviations of a slice that the ends of the residual's colours stand for.
+#: Standard deviations of a slice that the ends of the residual's colors stand for.
 _RESIDUAL = 2.0
 
 
@@ -59,7 +59,7 @@ class PredictionReport:
         context: atoms below the surface cut.
         reference: the stack that was looked at.
         simulated: stack of the structure.
-        unit: of the reference; in others than Hz, slices are compared normalised.
+        unit: of the reference; in others than Hz, slices are compared normalized.
         agrees: whether the structure explains the scan.
         headline: the verdict in a sentence.
         reasons: what speaks against it.
@@ -130,7 +130,7 @@ def _data(report: PredictionReport) -> dict[str, Any]:
     n = len(report.graph.z)
     atoms = _atoms(report.graph, False, report.support) + _atoms(report.context, True, None)
     difference = _residual(report)
-    colours = colormaps["RdBu_r"]
+    colors = colormaps["RdBu_r"]
     axes = report.reference.x, report.reference.y
     pairs, units = zip(stack, simulated, strict=True), (report.unit, "Hz")
     half = [(axis[1] - axis[0]) / 2 if len(axis) > 1 else 0.5 for axis in axes]
@@ -152,10 +152,10 @@ def _data(report: PredictionReport) -> dict[str, Any]:
         "pearson": scores["pearson"],
         "ssim": scores["ssim"],
         "ranges": [[scale_label(s, unit) for s, unit in zip(pair, units, strict=True)] for pair in pairs],
-        "scan": [_png(_grey(s)) for s in stack],
-        "simulated": [_png(_grey(s)) for s in simulated],
+        "scan": [_png(_gray(s)) for s in stack],
+        "simulated": [_png(_gray(s)) for s in simulated],
         "residual": [
-            _png((255 * colours(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
+            _png((255 * colors(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
             for s in difference
         ],
         "picture": None if report.picture is None else _figure(report.picture),
@@ -174,7 +174,7 @@ def _atoms(graph: AFMData, deep: bool, support: Tensor | None) -> list[dict[str,
                 "y": y,
                 "z": height,
                 "r": covalent_radius(z),
-                "colour": COLORS.get(element, OTHER),
+                "color": COLORS.get(element, OTHER),
                 "confidence": float(graph.confidence[i]) if "confidence" in graph else 1.0,
                 "element_probability": None if classes is None else float(classes.max()),
                 "sigma": graph.sigma[i].tolist() if "sigma" in graph else None,
@@ -205,13 +205,13 @@ def _normalized(stack: np.ndarray) -> np.ndarray:
 
 
 def _residual(report: PredictionReport) -> np.ndarray:
-    """Simulated less measured, slices normalised."""
+    """Simulated less measured, slices normalized."""
     parts = (_normalized(s) for s in (report.simulated, report.reference.stack[0]))
     simulated, measured = parts
     return simulated - measured
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
+def _gray(image: np.ndarray) -> np.ndarray:
     low, span = image.min(), np.ptp(image)
     return np.round(255 * (image - low) / span if span else np.full_like(image, 127.0)).astype(np.uint8)
 
@@ -261,7 +261,7 @@ def plot_report(report: PredictionReport) -> Figure:
         frame(axes[1, column], "simulated", f"Pearson r {signed(r)}, {scale_label(simulated[s])}")
         ends = _RESIDUAL
         axes[2, column].imshow(difference[s], cmap="RdBu_r", vmin=-ends, vmax=ends, origin="lower")
-        frame(axes[2, column], "simulated − scan", "of normalised slices, ± 2")
+        frame(axes[2, column], "simulated − scan", "of normalized slices, ± 2")
     window = (
         (float(reference.x[0]), float(reference.x[-1])),
         (float(reference.y[0]), float(reference.y[-1])),

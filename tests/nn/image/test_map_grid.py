@@ -19,7 +19,7 @@ def test_pixels_lie_amid_those_they_stand_for(stride):
     assert grid.shape == (8 // stride, 16 // stride)
 
 
-def test_the_frame_is_the_windows_centre():
+def test_the_frame_is_the_windows_center():
     moved = Scan(window=((10.0, 18.0), (-13.0, -7.0)), pixels=(16, 8), n_slices=2)
     assert MapGrid.from_scan(moved, 2) == MapGrid.from_scan(SCAN, 2)
 
