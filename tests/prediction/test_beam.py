@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.generation.networks import GRID, SCAN, THIN, Z_TOP, Oracle, Script, by_place
 
+from tests.prediction.networks import GRID, SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.prediction import generate, image_distance
+from torch_afm.prediction import beam, generate, image_distance
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -65,11 +65,13 @@ class Mistaken(Oracle):
         return super().of_graph(data)._replace(real=torch.where(there, 1.4, 1.5))
 
 
-def test_the_image_decides_against_the_network(reference, renderer):
+def test_the_image_decides_against_the_network(reference, renderer, monkeypatch):
     truth, false = benzene(), torch.tensor([3.2, 3.2, -0.2])
-    blind, seeing = (
-        run(Mistaken(truth, false), reference, renderer, image_weight=weight) for weight in (0.0, 4000.0)
-    )
+    found = []
+    for weight in (0.0, 4000.0):
+        monkeypatch.setattr(beam, "IMAGE_WEIGHT", weight)
+        found.append(run(Mistaken(truth, false), reference, renderer))
+    blind, seeing = found
     assert len(blind.graph.z) == 13
     assert by_place(seeing.graph.z, seeing.graph.pos) == by_place(truth.z, truth.pos)
 
@@ -138,6 +140,5 @@ def test_distance_of_images(reference):
 
 
 def test_bad_settings(reference, renderer):
-    for wrong in ({"width": 0}, {"image_weight": -1.0}):
-        with pytest.raises(InputError, match="width, image_weight: expected"):
-            run(Oracle(benzene()), reference, renderer, **wrong)
+    with pytest.raises(InputError, match="width: expected 1 or more, got 0"):
+        run(Oracle(benzene()), reference, renderer, width=0)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from rdkit import Chem
-from tests.generation.networks import SCAN, Oracle
 
+from tests.prediction.networks import SCAN, Oracle
 from torch_afm.config import PredictOptions, Scan, SearchOptions, Tip, from_dict, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.elements import AtomClasses

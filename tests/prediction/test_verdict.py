@@ -102,17 +102,17 @@ def test_a_shapeless_cloud_is_not_the_molecule_under_it(molecule, image, rendere
     ("moved", "word"),
     [
         ([[6.8, 0.0, 0.0]], "outside the scan"),
-        ([[0.0, 4.0, 0.0], [0.0, -4.0, 0.0], [4.5, 4.0, 0.0]] * 3, "no neighbour"),
+        ([[0.0, 4.0, 0.0], [0.0, -4.0, 0.0], [4.5, 4.0, 0.0]] * 3, "no neighbor"),
         ([[0.0, 4.0, 0.0], [0.9, 4.0, 0.0]], "than atoms can be"),
     ],
 )
 def test_atoms_where_none_can_be(molecule, image, moved, word):
     pos = torch.tensor(moved) + 0.001 * torch.arange(len(moved))[:, None]
-    if word == "no neighbour":
+    if word == "no neighbor":
         pos = pos + 1.4 * torch.arange(len(moved))[:, None] * torch.tensor([0.0, 0.0, -1.0])
     more = AFMData(z=torch.ones(len(moved), dtype=torch.long), pos=pos, charge=torch.zeros(len(moved)))
     whole = AFMData(**{k: torch.cat([molecule[k], more[k]]) for k in ("z", "pos", "charge")})
-    if word == "no neighbour":  # nine of them, alone
+    if word == "no neighbor":  # nine of them, alone
         whole = more
     assert any(word in r for r in verdict(whole, image, scan_of(image)).reasons)
 

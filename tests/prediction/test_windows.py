@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.generation.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 
+from tests.prediction.networks import SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.data import AFMData
 from torch_afm.metrics import Calibration
 from torch_afm.ppm import ProbeParticleModel
@@ -60,7 +60,7 @@ def predict_with(truth, reference, **how):
     return predict_scan(Oracle(truth), reference, WIDE, Z_TOP, views=1, **how)
 
 
-def test_an_island_is_centred_and_found_where_it_is(moved, reference):
+def test_an_island_is_centered_and_found_where_it_is(moved, reference):
     found = predict(reference)
     (window,) = found.windows
     shift = torch.tensor([*window.tile.center, 0.0])

@@ -14,7 +14,7 @@ _WIDTH, _EDGE = 0.5, 1.0
 #: of the strongest (what 1.5 Å² exceed) on: halogens curve images six times as much as carbon does.
 _NOISE, _SHARE, _STRONG = 2.0, 0.1, 1.5
 
-#: Least size of an island in Å and Å²; islands nearer than this many Å are one.
+#: Smallest size of an island in Å and Å²; islands nearer than this many Å are one.
 _MIN_SIDE, _MIN_AREA, _NEAR = 1.5, 4.0, 2.0
 
 #: Å around an island that are kept; over which the image then fades; and between two islands.
@@ -25,7 +25,7 @@ def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
     """Regions in which the nearer half of the slices is curved: what atoms do to images, and the broad
     attraction around a molecule, tilt and offset do not.
 
-    The absolute Laplacian of each slice, blurred by 0.5 Å and normalised by the slice's standard deviation,
+    The absolute Laplacian of each slice, blurred by 0.5 Å and normalized by the slice's standard deviation,
     is averaged over the slices and smoothed by 0.5 Å. Regions of more than twice its 5th percentile, plus
     10 % of what the strongest 1.5 Å² exceed that, holes filled, are islands, unless they are smaller than
     4 Å² or narrower than 1.5 Å; those nearer to each other than 2 Å are one.

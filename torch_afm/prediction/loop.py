@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from torch_afm.config import Tip
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData, pack_atoms
 from torch_afm.functional import normalize_slices
@@ -35,9 +34,8 @@ class Job:
     Args:
         model: the generator.
         reference: measured or simulated Δf stack in Hz, not normalized.
-        renderer: simulator with the scan of the reference.
+        renderer: simulator with the scan of the reference, and with the tip that graphs are imaged with.
         z_top: first anchor height of the reference in Å, with the top atom at z = 0.
-        tip: tip that graphs are imaged with; default the renderer's.
         views: as in :meth:`torch_afm.models.Generator.propose`; default the network's.
 
     Shapes:
@@ -52,7 +50,6 @@ class Job:
     reference: Tensor
     renderer: ProbeParticleModel
     z_top: float
-    tip: Tip | None = None
     views: int | None = None
 
     def __post_init__(self) -> None:
@@ -64,7 +61,7 @@ class Job:
                 f"renderer: expected stacks of shape {shape} (slices, y, x), as the model was made for, got "
                 f"{self.renderer.scan.shape}"
             )
-        below = -(self.tip or self.renderer.tip).equilibrium[2]
+        below = -self.renderer.tip.equilibrium[2]
         if not below < self.z_top < math.inf:
             raise InputError(
                 f"z_top: expected more than {below:.2f} Å, where the probe is at the height of the top atom, "
@@ -76,7 +73,7 @@ class Job:
         """Image graphs, all in one launch: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the network
         proposes for each. The network is in evaluation mode."""
         renderer = self.renderer.quiet()
-        simulated = renderer(pack_atoms(graphs), tip=self.tip, z_top=self.z_top).cpu()
+        simulated = renderer(pack_atoms(graphs), z_top=self.z_top).cpu()
         reference = normalize_slices(self.reference.float())
         queries = [
             AFMData(
@@ -104,15 +101,13 @@ class Job:
             ended,
             self.model.classes,
             self.renderer.scan,
-            self.tip or self.renderer.tip,
+            self.renderer.tip,
             self.z_top,
             search=search,
         )
 
 
-def run_greedy(
-    job: Job, max_atoms: int, confidence: float, revisions: int, atoms_per_step: int | None
-) -> Prediction:
+def run_greedy(job: Job, max_atoms: int, revisions: int) -> Prediction:
     """The loop of :func:`torch_afm.prediction.generate` with ``search="greedy"``; the network is in
     evaluation mode."""
     graph = no_atoms(job.model.classes)
@@ -121,14 +116,14 @@ def run_greedy(
     while True:
         (simulated,), (proposal,) = job.propose([graph])
         revised = revise(graph, proposal.revised if revisions else None)
-        seen = proposal.atoms.confidence >= confidence
+        seen = proposal.atoms.confidence >= job.model.confidence
         new = seen & far_from(proposal.atoms.pos, revised.pos)
         # A network that revises may add and remove for ever.
         full = len(revised.z) >= max_atoms or len(steps) + 1 >= 2 * max(max_atoms, MAX_ATOMS)
         ended = _end(proposal, seen, new, full)
         left = revisions if ended is None else left - 1
         last = left < 0 or (ended is not None and (proposal.revised is None or not len(graph.z)))
-        room = 0 if ended else min(max_atoms - len(revised.z), atoms_per_step or max_atoms)
+        room = 0 if ended else max_atoms - len(revised.z)
         accepted = select_proposed(proposal, new.nonzero().flatten()[:room])
         if last:
             graph = with_bonds(graph, proposal)

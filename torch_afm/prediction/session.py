@@ -13,7 +13,7 @@ from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
 from torch_afm.prediction.outcome import ScanPrediction
-from torch_afm.prediction.preparation import choose_preparation, measured_slices
+from torch_afm.prediction.preparation import choose_preparation, count_measured_slices
 from torch_afm.prediction.result import Prediction, load_calibration
 from torch_afm.prediction.rotations import Rotations, predict_rotations
 from torch_afm.prediction.verdict import judge
@@ -62,7 +62,7 @@ def predict(
     found = rotations.predictions[rotations.best]
     reference = chosen.prepared.stack.afm_stack()
     reference = dataclasses.replace(
-        reference, meta=reference.meta | {"measured": measured_slices(chosen.prepared)}
+        reference, meta=reference.meta | {"measured": count_measured_slices(chosen.prepared)}
     )
     graph = found.calibrated(calibration)
     if "bond_order" not in graph:  # without chemistry: once, for all files alike
@@ -82,7 +82,7 @@ def predict(
         warnings=(
             *chosen.prepared.warnings,
             *_warnings(found, rotations, options),
-            *cautions(graph, reference, chosen.prepared.scan, model.config.scan),
+            *list_cautions(graph, reference, chosen.prepared.scan, model.config.scan),
         ),
     )
 
@@ -128,8 +128,8 @@ def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) 
     return warnings
 
 
-def cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
-    """What makes a prediction less sure, beside what was done to the scan.
+def list_cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
+    """List what makes a prediction less sure, beside what was done to the scan.
 
     Args:
         graph: the structure, with calibrated probabilities.

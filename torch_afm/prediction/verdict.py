@@ -17,7 +17,7 @@ from torch_afm.metrics import agreement
 from torch_afm.metrics.images import noise_share
 from torch_afm.utils import InputError, check_shape
 
-#: Least number of measured slices, and most of them that may be noise, for one structure to be told from
+#: Smallest number of measured slices, and most of them that may be noise, for one structure to be told from
 #: another.
 _SLICES, _NOISE = 4, 0.8
 
@@ -34,7 +34,7 @@ _AWAY = 1.8
 #: Å that an atom may lie outside the outermost pixels.
 _OUTSIDE = 0.5
 
-#: Atoms, and share of all, that may be without a neighbour (theirs may lie too deep to be seen), and Å that
+#: Atoms, and share of all, that may be without a neighbor (theirs may lie too deep to be seen), and Å that
 #: atoms without a bond keep.
 _LONE, _LONE_SHARE, _CLOSE = 2, 1 / 3, 1.3
 
@@ -134,7 +134,7 @@ def judge(
 
     of which ``min_pearson`` is asked; and 0.95 of that of the curvature (the Laplacian of Gaussians of
     0.7 Å), for in a scan from far away a shapeless cloud has almost the image of a molecule. What is left of
-    the normalised slices, :math:`d = n - r\, n_\mathrm{simulated}`, is smoothed by a Gaussian of 0.5 Å;
+    the normalized slices, :math:`d = n - r\, n_\mathrm{simulated}`, is smoothed by a Gaussian of 0.5 Å;
     where its root mean square over the slices, less that of the noise, is more than 0.4 of the contrast
     :math:`\sqrt{\langle n^4 \rangle / \langle n^2 \rangle}`, and that over more than 2 Å², something is
     missing, too much or wrong. The contrast weighs each pixel by its signal: an empty margin changes nothing.
@@ -206,8 +206,8 @@ def judge(
 
 def _attenuated(scores: np.ndarray, noise: np.ndarray) -> float:
     """r of each slice, put right for noise, as one."""
-    most = np.sqrt(1 - noise)
-    return min(1.0, float((most * scores).sum() / max((most**2).sum(), 1e-12)))
+    limit = np.sqrt(1 - noise)
+    return min(1.0, float((limit * scores).sum() / max((limit**2).sum(), 1e-12)))
 
 
 def _pixel(stack: AFMStack) -> list[float]:
@@ -218,7 +218,7 @@ def _pixel(stack: AFMStack) -> list[float]:
 def _patches(
     left: np.ndarray, normal: np.ndarray, noise: np.ndarray, stack: AFMStack, pos: Tensor
 ) -> list[str]:
-    """The largest place of a scan, normalised, that is not explained; ``left``: what is left of it."""
+    """The largest place of a scan, normalized, that is not explained; ``left``: what is left of it."""
     pixel = _pixel(stack)
     wide = [0, *(_WIDTH / p for p in pixel)]
     # White noise of unit variance has this variance after smoothing.
@@ -257,7 +257,7 @@ def _atoms(whole: AFMData, n: int, stack: AFMStack) -> list[str]:
     bonded &= (whole.z[:, None] > 1) | (whole.z > 1)  # no scan shows a molecule of hydrogen
     lone = int((~bonded[:n].any(dim=1)).sum())
     if lone > max(_LONE, _LONE_SHARE * n):
-        reasons.append(f"{lone} of {n} atoms have no neighbour")
+        reasons.append(f"{lone} of {n} atoms have no neighbor")
     close = int(((gap < _CLOSE) & ~bonded)[:n].any(dim=1).sum())
     if close:
         reasons.append(f"{close} of {n} atoms are nearer to another, without a bond, than atoms can be")
