@@ -24,7 +24,7 @@ def water() -> AFMData:
 
 
 def benzene() -> AFMData:
-    """Benzene flat in z = 0, centred at the origin: C-C 1.397 Å, C-H 1.084 Å, charges ∓0.06 e."""
+    """Benzene flat in z = 0, centered at the origin: C-C 1.397 Å, C-H 1.084 Å, charges ∓0.06 e."""
     angle = torch.arange(6) * math.pi / 3
     ring = torch.stack([angle.cos(), angle.sin(), torch.zeros(6)], dim=1)
     pos = torch.cat([1.397 * ring, (1.397 + 1.084) * ring])

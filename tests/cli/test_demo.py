@@ -20,7 +20,7 @@ def test_the_default_molecule_was_never_seen():
     assert not in_embedded_list(from_smiles(MOLECULE))
 
 
-def test_listed_molecules_are_recognised_from_their_atoms_alone():
+def test_listed_molecules_are_recognized_from_their_atoms_alone():
     listed = embedded_smiles()
     for smiles in listed[:: len(listed) // 5]:
         assert in_embedded_list(from_smiles(smiles)), smiles

@@ -19,7 +19,7 @@ def test_learning_rates_as_the_framework_has_them():
     assert optimizers[0].defaults["betas"] == (0.5, 0.999)
 
 
-def test_the_optimisers_share_all_parameters_between_them():
+def test_the_optimizers_share_all_parameters_between_them():
     module = StyleModule(StyleConfig(width=2, blocks=1, critic_width=2))
     optimizers, _ = module.configure_optimizers()
     held = [id(p) for one in optimizers for group in one.param_groups for p in group["params"]]

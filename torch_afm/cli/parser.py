@@ -95,11 +95,11 @@ class Parser(jsonargparse.ArgumentParser):
             help="seed of the conformer of a SMILES and of random orientations",
         )
 
-    def add_weights(self, default: str = "spatial") -> None:
+    def add_weights(self) -> None:
         """Add ``--weights``."""
         self.add_argument(
             "--weights",
-            default=default,
+            default="spatial",
             metavar="NAME|FOLDER",
             help="weights in the package, or a folder with model.safetensors and config.json",
         )
@@ -116,8 +116,8 @@ class Parser(jsonargparse.ArgumentParser):
         helps = _option_docs(cls, prefix)
         for action in self._actions:
             action.help = helps.get(action.dest, action.help)
-        for field, kind in get_type_hints(cls).items():
-            if self.groups and dataclasses.is_dataclass(kind) and f"{prefix}{field}" in self.groups:
+        for field, hint in get_type_hints(cls).items():
+            if self.groups and dataclasses.is_dataclass(hint) and f"{prefix}{field}" in self.groups:
                 self.groups[f"{prefix}{field}"].title = f"{field} of the {title}"
 
     def add_options(self, cls: type) -> None:
@@ -134,11 +134,11 @@ class Parser(jsonargparse.ArgumentParser):
             else:
                 _add_field(self, field, types, helps)
 
-    def build(self, cls: type[T], found: jsonargparse.Namespace) -> T:
-        """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`; where it
+    def build(self, cls: type[T], args: jsonargparse.Namespace) -> T:
+        """The dataclass ``cls`` of the parsed options of :meth:`add_options`; where it
         refuses a value, the error names the option."""
         values = {
-            name: self.build(hint, found) if _is_group(hint) else found[name]
+            name: self.build(hint, args) if _is_group(hint) else args[name]
             for name, hint in get_type_hints(cls).items()
         }
         try:
@@ -151,9 +151,9 @@ class Parser(jsonargparse.ArgumentParser):
 def _option_docs(cls: type, prefix: str) -> dict[str, str]:
     """What docstrings say about each option of ``cls`` and of the dataclasses in it."""
     docs = {prefix + field: text for field, text in _field_docs(cls).items()}
-    for field, kind in get_type_hints(cls).items():
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            docs |= _option_docs(kind, f"{prefix}{field}.")
+    for field, hint in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            docs |= _option_docs(hint, f"{prefix}{field}.")
     return docs
 
 
