@@ -184,11 +184,6 @@ def test_refuses_a_height_at_which_the_probe_is_below_the_top_atom(thin_renderer
         generate(Script(), thin_reference, thin_renderer, z_top)
 
 
-def test_refuses_a_negative_limit(thin_renderer, thin_reference):
-    with pytest.raises(InputError, match="max_atoms"):
-        run(Script(), thin_reference, thin_renderer, max_atoms=-1)
-
-
 @pytest.fixture(scope="module")
 def untrained() -> SequentialGenerator:
     torch.manual_seed(0)
@@ -300,10 +295,7 @@ def test_how_maps_end(reference, renderer):
     assert unsure.ended == "stop" and unsure.graph.z.numel() == 0
 
 
-def test_bad_settings(reference, renderer):
-    model = Oracle(benzene())
-    with pytest.raises(InputError, match="search: expected 'greedy' or 'beam', got 'depth'"):
-        run_maps(model, reference, renderer, search="depth")
+def test_a_network_without_finite_numbers(reference, renderer):
     with pytest.raises(InputError, match="model: heatmap"):
         run_maps(Oracle(benzene(), logit=math.nan), reference, renderer)
 
