@@ -153,14 +153,14 @@ def _structures(args: Namespace, seed: int) -> tuple[list[AFMData], str]:
 
 
 def _part(
-    source: MoleculeDataset | Sequence[AFMData], split: Sequence[np.ndarray], part: str, what: str, name: str
+    source: MoleculeDataset | Sequence[AFMData], split: Sequence[np.ndarray], part: str, noun: str, name: str
 ) -> tuple[list[AFMData], str]:
     chosen = range(len(source)) if part == "all" else split[PARTS.index(part)]
     if len(chosen) == 0:
-        raise InputError(f"--part: expected enough {what} for a {part} part, got {len(source)}")
+        raise InputError(f"--part: expected enough {noun} for a {part} part, got {len(source)}")
     share = "" if part == "all" else f" ({part}) of {len(source):,}"
-    made = ProgressBar(chosen, desc=what, unit="item", leave=False)
-    return [source[int(i)] for i in made], f"{len(chosen):,}{share} {what} of {name}"
+    made = ProgressBar(chosen, desc=noun, unit="item", leave=False)
+    return [source[int(i)] for i in made], f"{len(chosen):,}{share} {noun} of {name}"
 
 
 def _shard(text: str) -> Shard:

@@ -49,22 +49,22 @@ class Parser(jsonargparse.ArgumentParser):
     def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:  # type: ignore[override]
         """Likewise for a ``--config`` that is no text, holds itself, or has something else for a group."""
         try:
-            found = super().parse_args(*args, **kwargs)
+            options = super().parse_args(*args, **kwargs)
         except UnicodeDecodeError as error:
             byte = f"{error.object[error.start]:#04x} at position {error.start}"
             raise InputError(f"--config: expected text in UTF-8, got the byte {byte}") from error
         except RecursionError:
             raise InputError("--config: expected settings, got a list or mapping that holds itself") from None
         for name in self.groups or ():
-            if name in found and not isinstance(found[name], jsonargparse.Namespace):
-                self.error(f"--{name}: expected settings by name, got {found[name]!r}")
+            if name in options and not isinstance(options[name], jsonargparse.Namespace):
+                self.error(f"--{name}: expected settings by name, got {options[name]!r}")
         # Options without a type are text on the command line, and what YAML makes of them in a file.
         for action in self._actions:
-            value = found.get(action.dest)
+            value = options.get(action.dest)
             untyped = type(action) is argparse._StoreAction and action.type is None
             if untyped and action.nargs in (None, "?") and not isinstance(value, str | None):
                 self.error(f"--{action.dest}: expected text, got {value!r}; put it in quotation marks")
-        return found
+        return options
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         message = re.sub(r'Parser key "(\S+)":', lambda match: f"{self._option(match[1])}:", message)

@@ -66,7 +66,7 @@ def predict_structure(
         InputError: as the functions named above.
     """
     job = Job(model, reference, renderer.quiet(), z_top, views)
-    found = generate(
+    prediction = generate(
         model,
         reference,
         job.renderer,
@@ -76,11 +76,11 @@ def predict_structure(
         views=views,
         allowed=can_join if physics else None,
     )
-    if refinement is not None and len(found.graph.z):
-        found = _refined(job, found, refinement, seed)
-    if physics and len(found.graph.z):
-        found = dataclasses.replace(found, graph=sanitize(found.graph))
-    return found
+    if refinement is not None and len(prediction.graph.z):
+        prediction = _refined(job, prediction, refinement, seed)
+    if physics and len(prediction.graph.z):
+        prediction = dataclasses.replace(prediction, graph=sanitize(prediction.graph))
+    return prediction
 
 
 def _refined(job: Job, start: Prediction, settings: RefinementSettings, seed: int) -> Prediction:

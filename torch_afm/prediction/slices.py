@@ -100,8 +100,8 @@ def choose_slices(
         if progress is not None:
             progress(f"looking for the slices and the height of the tip, {len(guesses) + 1}")
         slices = strongest[:, :, first : first + n]
-        found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
-        atoms = found.steps[-1].graph
+        prediction = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
+        atoms = prediction.steps[-1].graph
         shown = AFMData(z=atoms.z, pos=atoms.pos, charge=torch.zeros(len(atoms.z)))
         image = whole(shown, z_top=z_top + first * scan.dz).cpu()
         guesses.append(HeightGuess(first, z_top, mean_pearson(image, strongest)))

@@ -280,15 +280,15 @@ def _bond(graph: AFMData, tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> N
     probability = torch.zeros(n, n)
     for a, b in covalent_bonds(graph.z, graph.pos).T.tolist():
         probability[a, b] = graph.confidence[a] * graph.confidence[b]
-    for tile, found in zip(tiles, graphs, strict=True):
-        if not len(found.z) or not n:
+    for tile, part in zip(tiles, graphs, strict=True):
+        if not len(part.z) or not n:
             continue
-        gap = torch.cdist(graph.pos, found.pos)
-        reach = _reach(torch.cat([graph.z, found.z]))[:n, n:]
+        gap = torch.cdist(graph.pos, part.pos)
+        reach = _reach(torch.cat([graph.z, part.z]))[:n, n:]
         distance, stand_in = torch.where(gap < reach, gap, math.inf).min(dim=1)
         here = distance.isfinite()
-        bonds = torch.zeros(len(found.z), len(found.z))
-        bonds[tuple(found.edge_index)] = found.bond_probability.to(bonds)
+        bonds = torch.zeros(len(part.z), len(part.z))
+        bonds[tuple(part.edge_index)] = part.bond_probability.to(bonds)
         both = here[:, None] & here & (stand_in[:, None] != stand_in)
         deeper = tile.depth(middle).reshape(n, n)
         better = both & (deeper > best)

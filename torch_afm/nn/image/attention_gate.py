@@ -9,8 +9,8 @@ from torch.nn import Conv2d, Module
 
 
 class QueryAttentionGate(Module):
-    r"""One attention gate of the thesis' Fig. 4.3: a global map and a query choose the pixels of a feature
-    map that are worth reading.
+    r"""One attention gate of Fig. 4.3 of the graph-AFM thesis, Aalto University (see CITATION.cff): a global
+    map and a query choose the pixels of a feature map that are worth reading.
 
     .. math::
         \mathbf{s} &= \mathbf{x} + \mathrm{ReLU}\left(\mathbf{W}_g \ast \mathrm{up}(\mathbf{g})\right)

@@ -109,13 +109,13 @@ class RefinementObjective:
         u = self.unknowns
         data, tip, z_top = u.state(x)
         top = torch.tensor([z_top], dtype=torch.float64)
-        found = self.renderer.jacobian(data, tip, top, self.images.pixels)
-        parts = [found.pos.flatten(2), found.charge, found.tilt, found.z_top.unsqueeze(2)]
+        linear = self.renderer.jacobian(data, tip, top, self.images.pixels)
+        parts = [linear.pos.flatten(2), linear.charge, linear.tilt, linear.z_top.unsqueeze(2)]
         columns = torch.cat(parts, dim=2) * u.scale[: sum(u.sizes[:4])].float()
         if self.nuisance is not None:
             columns = torch.cat([columns, self.nuisance.images], dim=2)
-        image, slope = self.images.linearize(found.stack + self._missing(x), columns[..., u.free])
-        return found.stack, image, slope
+        image, slope = self.images.linearize(linear.stack + self._missing(x), columns[..., u.free])
+        return linear.stack, image, slope
 
     def _missing(self, x: Tensor) -> Tensor | float:
         return 0.0 if self.nuisance is None else self.nuisance.stack(self.unknowns.weights(x))
