@@ -82,7 +82,7 @@ BAD = [
     (["apply", "{}/none.npz", "--weights", "{}", "--out", "{}/o.npz"], "none.npz: no such file"),
     (
         ["apply", "{}/stack.npz", "--weights", "{}", "--out", "{}/o.npz"],
-        "expected a saved StyleTranslator",
+        "expected a saved network",
     ),
     (["apply", "{}/stack.npz", "--weights", "{}", "--out", "{}/o.png"], "--out: expected the name"),
 ]

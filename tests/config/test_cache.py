@@ -26,3 +26,9 @@ def test_bad_settings_name_the_argument():
         with pytest.raises(InputError) as error:
             CacheConfig(**values)
         assert str(error.value).startswith(name) and "\n" not in str(error.value), values
+
+
+def test_as_many_orientations_as_are_chosen_from_will_do():
+    assert CacheConfig(rotations=5, candidates=5).candidates == 5
+    with pytest.raises(InputError, match="candidates: expected at least 6"):
+        CacheConfig(rotations=6, candidates=5)

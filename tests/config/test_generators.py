@@ -1,7 +1,3 @@
-"""Settings of generators and their losses, and their presets."""
-
-import dataclasses
-
 import pytest
 
 from torch_afm.config import (
@@ -11,7 +7,9 @@ from torch_afm.config import (
     SequentialLossConfig,
     SpatialGeneratorConfig,
     SpatialLossConfig,
+    from_dict,
     generator_config,
+    to_dict,
 )
 from torch_afm.utils import InputError
 
@@ -25,13 +23,34 @@ def test_presets_name_settings_of_their_network():
         generator_config("huge")
 
 
-def test_targets_go_down_to_the_context():
-    assert SequentialGeneratorConfig(z_min=-0.6).z_targets == -0.6
-    assert SpatialGeneratorConfig(z_min=-0.6, z_context=-2.0).z_targets == -2.0
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_come_back_from_json(name):
+    config = PRESETS[name]
+    assert from_dict(type(config), to_dict(config)) == config
 
 
-def test_presets_differ():
-    assert len(set(PRESETS.values())) == len(PRESETS)
+def test_targets_reach_down_to_the_context():
+    assert SequentialGeneratorConfig(z_min=-0.5).z_targets == -0.5
+    assert SpatialGeneratorConfig(z_context=-2.0).z_targets == -2.0
+
+
+@pytest.mark.parametrize("cls", [SequentialGeneratorConfig, SpatialGeneratorConfig])
+def test_the_surface_cut_is_below_the_top_atom(cls):
+    with pytest.raises(InputError, match="z_min"):
+        cls(z_min=0.1)
+
+
+def test_pixels_halve_from_level_to_level():
+    with pytest.raises(InputError, match="scan: expected pixels that halve 3 times"):
+        SequentialGeneratorConfig(scan=Scan(pixels=(4, 64)))
+
+
+@pytest.mark.parametrize("cls", [SequentialLossConfig, SpatialLossConfig])
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_weights_of_a_loss_are_finite_and_not_negative(cls, weight):
+    for name in to_dict(cls()):
+        with pytest.raises(InputError, match=f"{name}: expected a finite weight"):
+            cls(**{name: weight})
 
 
 #: What is refused.
@@ -65,11 +84,3 @@ def test_bad_settings():
     for cls, changes in REFUSED:
         with pytest.raises(InputError, match=next(iter(changes))):
             cls(**changes)
-
-
-@pytest.mark.parametrize("cls", [SequentialLossConfig, SpatialLossConfig])
-def test_weights_of_a_loss_are_finite_and_not_negative(cls):
-    for field in dataclasses.fields(cls):
-        for value in (-1.0, float("nan"), float("inf")):
-            with pytest.raises(InputError, match=f"^{field.name}: expected a finite weight"):
-                cls(**{field.name: value})

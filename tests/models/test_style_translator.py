@@ -98,7 +98,7 @@ def test_saved_and_loaded(tmp_path):
     (tmp_path / "forward" / "config.json").write_text(json.dumps(settings | {"width": 8}))
     with pytest.raises(InputError, match="expected a saved StyleTranslator"):
         StyleTranslator.from_pretrained(tmp_path / "forward")
-    with pytest.raises(InputError, match="expected a saved StyleTranslator"):
+    with pytest.raises(InputError, match="expected a saved network"):
         StyleTranslator.from_pretrained(tmp_path)
 
 

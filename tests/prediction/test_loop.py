@@ -295,11 +295,6 @@ def test_how_maps_end(reference, renderer):
     assert unsure.ended == "stop" and unsure.graph.z.numel() == 0
 
 
-def test_a_network_without_finite_numbers(reference, renderer):
-    with pytest.raises(InputError, match="model: heatmap"):
-        run_maps(Oracle(benzene(), logit=math.nan), reference, renderer)
-
-
 def test_revisions_move_and_remove(reference, renderer):
     truth = benzene()
     truth.pos[:, 2] = -0.01 * torch.arange(12)

@@ -47,7 +47,7 @@ class MoleculeMetrics:
         Args:
             graph: what was generated.
             truth: the visible atoms, in the same frame.
-            ended: how the generation ended, see :class:`torch_afm.prediction.Generation`.
+            ended: how the generation ended, see :class:`torch_afm.prediction.Prediction`.
             **known: whatever else is known of it, see :func:`torch_afm.metrics.molecules.score_molecule`.
         """
         self.add(score_molecule(graph, truth, ended, self.classes, **known))

@@ -115,7 +115,7 @@ def score_molecule(
             ``confidence`` ``[N]``, ``class_probabilities`` ``[N, K]`` (classes without *stop*), ``sigma``
             ``[N, 3]`` Å, ``bond_probability`` ``[E]``, one an entry of ``edge_index``.
         truth: the visible atoms, in the same frame.
-        ended: how the generation ended, see :class:`torch_afm.prediction.Generation`.
+        ended: how the generation ended, see :class:`torch_afm.prediction.Prediction`.
         classes: the classes to distinguish.
         sequence: positions ``[S, 3]`` in Å of all atoms in the order of placing, with those that are not in
             ``graph``: context, and one that was refused.
