@@ -103,7 +103,7 @@ COVALENT_RADII: np.ndarray = _RADII
 #: How much longer than the sum of two covalent radii a bond may be, in Å.
 BOND_TOLERANCE = 0.4
 
-#: Largest sum of bond orders (and so of bonded neighbours) of an element in a molecule: of its neutral forms
+#: Largest sum of bond orders (and so of bonded neighbors) of an element in a molecule: of its neutral forms
 #: and, for B and N, of borates and ammonium. An element that is not listed takes any number.
 MAX_VALENCE: dict[str, int] = {
     "H": 1,

@@ -63,6 +63,7 @@ def test_as_a_user_runs_it(stack, start, tmp_path, capsys):
     assert (found - truth).norm(dim=1).mean() < 0.05
     for name in ("refined.xyz", "refined.sdf"):
         torch.testing.assert_close(read_molecule(out / name).pos, found, atol=2e-4, rtol=0)
+    assert told["bonds"] == [[0, 1], [0, 2]] and told["bond_orders"] == [1.0, 1.0]
     assert (out / "refined.png").read_bytes().startswith(b"\x89PNG")
     assert "agrees with the scan" in (out / "report.html").read_text("utf-8")
 

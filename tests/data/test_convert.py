@@ -73,9 +73,9 @@ def test_methane_has_the_geometry_of_a_tetrahedron():
 
 def test_benzene_is_flat_and_regular():
     data = from_smiles("c1ccccc1")
-    centred = data.pos - data.pos.mean(0)
-    assert float(torch.linalg.svdvals(centred)[-1]) < 1e-2
-    radius = centred.norm(dim=1)
+    centered = data.pos - data.pos.mean(0)
+    assert float(torch.linalg.svdvals(centered)[-1]) < 1e-2
+    radius = centered.norm(dim=1)
     assert radius[:6].tolist() == pytest.approx([1.39] * 6, abs=0.02)
     assert radius[6:].tolist() == pytest.approx([2.48] * 6, abs=0.02)
 

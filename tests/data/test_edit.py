@@ -38,9 +38,9 @@ def test_removed_hydrogens_of_benzene_leave_the_ring():
     ring = remove_atoms(data, data.z == 1)
     assert ring.z.tolist() == [6] * 6
     assert torch.equal(ring.pos, data.pos[:6])
-    neighbours = [[(i - 1) % 6, (i + 1) % 6] for i in range(6)]
+    neighbors = [[(i - 1) % 6, (i + 1) % 6] for i in range(6)]
     assert [sorted(ring.edge_index[1, ring.edge_index[0] == i].tolist()) for i in range(6)] == [
-        sorted(n) for n in neighbours
+        sorted(n) for n in neighbors
     ]
 
 

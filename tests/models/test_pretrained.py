@@ -15,7 +15,7 @@ pytestmark = pytest.mark.learnt
 )
 def test_weights_of_the_other_network_are_refused(cls, other):
     with pytest.raises(
-        InputError, match=f"name: expected a saved {cls.__name__} in .*{other}, got: weights of a"
+        InputError, match=f"weights: expected a saved {cls.__name__} in .*{other}, got: weights of a"
     ):
         cls.from_pretrained(other)
 

@@ -22,5 +22,5 @@ def test_folders_load_as_what_they_say_they_are(tmp_path):
 def test_damaged_settings_are_one_clear_error(text, tmp_path):
     load_generator("small").save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(InputError, match="name: expected a saved"):
+    with pytest.raises(InputError, match="weights: expected a saved"):
         load_generator(tmp_path)

@@ -247,7 +247,7 @@ def test_save_and_load(preset, tmp_path):
 def test_unknown_name(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()
     monkeypatch.setattr("torch_afm.models.pretrained._WEIGHTS", tmp_path)
-    with pytest.raises(InputError, match="name: expected a folder or one of demo, got 'nonsense'"):
+    with pytest.raises(InputError, match="weights: expected a folder or one of demo, got 'nonsense'"):
         SequentialGenerator.from_pretrained("nonsense")
 
 
@@ -259,7 +259,7 @@ def test_shipped_name(tmp_path, monkeypatch):
     (tmp_path / "demo").mkdir()  # what a command may have written here does not stand in the way
     loaded = SequentialGenerator.from_pretrained("demo")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
-    with pytest.raises(InputError, match="name: expected a saved network"):
+    with pytest.raises(InputError, match="weights: expected a saved network"):
         SequentialGenerator.from_pretrained(Path("demo"))
 
 
@@ -313,7 +313,7 @@ def test_damaged_files(tmp_path):
         tiny("small").save_pretrained(folder)
         damage(folder)
         with pytest.raises(
-            InputError, match=r"^name: expected a saved (network|SequentialGenerator) in .*, got: "
+            InputError, match=r"^weights: expected a saved (network|SequentialGenerator) in .*, got: "
         ) as error:
             SequentialGenerator.from_pretrained(folder)
         assert "\n" not in str(error.value)

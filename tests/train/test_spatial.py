@@ -47,7 +47,7 @@ def test_trained_saved_and_continued(tmp_path, molecules):
         rows = list(csv.DictReader(file))
     for name in ("total", "heatmap", "label", "position", "stop", "bond", "move", "real"):
         assert len([r for r in rows if r[f"val/{name}"]]) == len([r for r in rows if r[f"train/{name}"]]) == 2
-    with pytest.raises(InputError, match="name: expected a saved SpatialGenerator"):
+    with pytest.raises(InputError, match="weights: expected a saved SpatialGenerator"):
         train(TrainConfig(**SETTINGS, init="small", out=str(tmp_path / "other")), molecules)
 
 

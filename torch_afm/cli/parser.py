@@ -70,6 +70,9 @@ class Parser(jsonargparse.ArgumentParser):
         message = re.sub(r'Parser key "(\S+)":', lambda match: f"{self._option(match[1])}:", message)
         message = re.sub(r"^Unexpected config:", "--config: expected options by name, got", message)
         message = re.sub(r"<class '(\w+)'>", r"\1", message)
+        message = re.sub(
+            r"Expected a typing\.Literal\[(.*)\]\. Got value:", r"expected one of \1, got", message
+        )
         raise InputError(f"{message}; see {self.prog} --help") from ex
 
     def _option(self, dest: str) -> str:
@@ -86,14 +89,9 @@ class Parser(jsonargparse.ArgumentParser):
             help="renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch",
         )
 
-    def add_seed(self) -> None:
+    def add_seed(self, text: str = "seed of the conformer of a SMILES and of random orientations") -> None:
         """Add ``--seed``."""
-        self.add_argument(
-            "--seed",
-            type=Seed,
-            default=0,
-            help="seed of the conformer of a SMILES and of random orientations",
-        )
+        self.add_argument("--seed", type=Seed, default=0, help=text)
 
     def add_weights(self) -> None:
         """Add ``--weights``."""

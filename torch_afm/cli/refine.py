@@ -27,6 +27,7 @@ from torch_afm.prediction import (
     read_prediction,
     refine,
 )
+from torch_afm.prediction.result import bonds_to_dict
 from torch_afm.utils import InputError
 from torch_afm.viz import PredictionReport, plot_refinement, write_report
 
@@ -160,7 +161,8 @@ def _write(
     (folder / "added.xyz").unlink(missing_ok=True)  # of an earlier refinement
     if len(result.added.z):
         write_xyz(folder / "added.xyz", result.added)
-    record = {"version": __version__, **files, **result.to_dict(), "agreement": verdict.to_dict()}
+    record = {"version": __version__, **files, **result.to_dict(), **bonds_to_dict(graph)}
+    record["agreement"] = verdict.to_dict()
     write_json(folder / "refined.json", record)
     plot_refinement(result, stack).savefig(folder / "refined.png", dpi=120)
     report = PredictionReport(

@@ -168,7 +168,7 @@ class SpatialGeneratorConfig(GeneratorConfig):
         stride: pixels of the stacks for one of the maps, along x and y.
         channels: channels of the levels of the U-Net, finest first.
         query_channels: size of the graph encoding that steers the gates.
-        sigma: width in Å of the Gaussians that atoms are painted with, and are learnt as.
+        sigma: width in Å of the Gaussians that atoms are painted with, and are learned as.
         difference: give the network the difference of the two stacks, besides both.
         painting: paint the graph so far into the image plane.
     """

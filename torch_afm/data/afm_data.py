@@ -47,7 +47,7 @@ class AFMData(Data):
     r"""A molecule graph with its AFM stacks; every argument is optional.
 
     Axis order, everywhere: a stack is ``(C, Z, Y, X)``, Z from far to near. The graph's frame has the scan
-    window's centre at x = y = 0 and, in training samples and predictions, the top atom of the full molecule
+    window's center at x = y = 0 and, in training samples and predictions, the top atom of the full molecule
     at z = 0.
 
     Args:

@@ -218,7 +218,7 @@ def _partial_charges(mol: Chem.Mol, model: str) -> list[float]:
 def _gasteiger(mol: Chem.Mol) -> list[float] | None:
     try:
         rdPartialCharges.ComputeGasteigerCharges(mol)
-    except (ValueError, RuntimeError):  # e.g. a molecule that was not sanitised
+    except (ValueError, RuntimeError):  # e.g. a molecule that was not sanitized
         return None
     return [a.GetDoubleProp("_GasteigerCharge") for a in mol.GetAtoms()]
 

@@ -71,7 +71,9 @@ class Pretrained(Module):
             model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
         except (OSError, ValueError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"name: expected a saved {cls.__name__} in {folder}, got: {reason}") from error
+            raise InputError(
+                f"weights: expected a saved {cls.__name__} in {folder}, got: {reason}"
+            ) from error
         return model
 
 
@@ -91,7 +93,7 @@ def read_settings(name: str | Path) -> SavedModel:
             raise ValueError("settings that are no object")
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"name: expected a saved network in {folder}, got: {reason}") from error
+        raise InputError(f"weights: expected a saved network in {folder}, got: {reason}") from error
     model = settings.pop("model", None)
     return SavedModel(folder, _OLD_NAMES.get(model, str(model)), settings)
 
@@ -106,6 +108,6 @@ def weights_folder(name: str | Path) -> Path:
     folder = _WEIGHTS / name if name in known else Path(name)
     if not folder.is_dir():
         raise InputError(
-            f"name: expected a folder or one of {', '.join(known) or '(none)'}, got {str(name)!r}"
+            f"weights: expected a folder or one of {', '.join(known) or '(none)'}, got {str(name)!r}"
         )
     return folder

@@ -41,5 +41,5 @@ def load_generator(name: str | Path) -> Generator:
             load_entry_point(entry)
     if model not in Generator.registry:
         known = ", ".join(Generator.registry)
-        raise InputError(f"name: expected weights of one of {known}, got those of a {model} in {name}")
+        raise InputError(f"weights: expected weights of one of {known}, got those of a {model} in {name}")
     return Generator.registry[model].from_saved(saved)

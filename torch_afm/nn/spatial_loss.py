@@ -59,7 +59,7 @@ class SpatialLoss(torch.nn.Module):
     One pixel in a hundred is an atom's: a plain cross-entropy would be made up of easy background, and a
     squared distance to Gaussians would lose peaks among tails. Visible atoms have :math:`v_a = 1`; those
     below the surface cut, which the image shows less of, :obj:`context_weight`: they are the more numerous,
-    and would otherwise be what is learnt. Their confidence comes out lower for it.
+    and would otherwise be what is learned. Their confidence comes out lower for it.
 
     **Label**: the cross-entropy of the atom's class among those of its plane, at the atom's pixel and the
     eight around it. Classes have no weights: a rare element is a rare answer, and the shares given stay

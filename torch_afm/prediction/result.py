@@ -183,24 +183,34 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, without stacks and maps; bonds are listed once, lower index first, with
         their orders where these are known."""
-        graph = self.graph
-        ends = graph.edge_index.T.tolist()
-        once = sorted((i, j, k) for k, (i, j) in enumerate(ends) if i < j)
-        index = [k for *_, k in once]
         record = {
             "classes": list(self.classes.names),
-            "atoms": _listed(graph, self.classes),
+            "atoms": _listed(self.graph, self.classes),
             "context": _listed(self.context, self.classes),
-            "bonds": [[i, j] for i, j, _ in once],
-            "bond_probabilities": graph.bond_probability[index].tolist(),
+            **bonds_to_dict(self.graph),
         }
-        if "bond_order" in graph:
-            record["bond_orders"] = graph.bond_order[index].tolist()
         steps = [
             {"atoms_before": len(s.graph.z), "added": len(s.added.z), "stop": s.proposal.stop}
             for s in self.steps
         ]
         return record | {"ended": self.ended, "steps": steps}
+
+
+def bonds_to_dict(graph: AFMData) -> dict[str, Any]:
+    """The bonds of a graph, each once and the lower index first, with their probabilities and orders where
+    these are known, as plain numbers for JSON.
+
+    Args:
+        graph: a graph with ``edge_index`` ``[2, E]``, both directions of each bond.
+    """
+    ends = graph.edge_index.T.tolist()
+    once = sorted((i, j, k) for k, (i, j) in enumerate(ends) if i < j)
+    index = [k for *_, k in once]
+    record: dict[str, Any] = {"bonds": [[i, j] for i, j, _ in once]}
+    for key, name in (("bond_probability", "bond_probabilities"), ("bond_order", "bond_orders")):
+        if key in graph:
+            record[name] = graph[key][index].tolist()
+    return record
 
 
 def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:

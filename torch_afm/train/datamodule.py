@@ -63,7 +63,8 @@ class AFMDataModule(L.LightningDataModule):
         train, validation = ([source[int(i)] for i in part] for part in split[:2])
         if not train or not validation:
             raise InputError(
-                f"molecules: expected enough for a training and a validation part, got {len(source)} in all"
+                "molecules: expected enough for a training and a validation part, got "
+                f"{len(train)} and {len(validation)} of {len(source)} in all"
             )
         if self.config.cache is None:
             self.parts.append(self._rendered(train, self.config.mutants))

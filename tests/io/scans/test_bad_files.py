@@ -127,6 +127,7 @@ BAD = [
     (GREY, "png", "pixel_size", {"heights": [1.0], "pixel_size": -1.0}),
     (GREY, "png", "heights", {"heights": [1.0, 2.0], "pixel_size": 1.0}),
     (GREY, "png", "step", {"step": -0.1, "pixel_size": 1.0}),
+    (GREY, "png", "scale", {"step": 0.1, "pixel_size": 1.0, "scale": 0.0}),
     (GREY, "png", "direction", {"direction": "backward", **SIZED}),
     (GREY[:45], "png", "damaged", SIZED),
     (_huge_png(), "png", "announces", SIZED),
@@ -156,6 +157,6 @@ def test_each_is_one_clear_error(tmp_path, capsys):
             read_scan(path, **options)
             pytest.fail(f"case {i} ({ending}, {word}) was read")
         text = str(error.value)
-        named = path.name in text or word in ("direction", "step")
+        named = path.name in text or word in ("direction", "step", "scale")
         assert word in text and named and "\n" not in text, f"case {i}: {text}"
     assert capsys.readouterr().out == ""

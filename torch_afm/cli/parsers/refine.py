@@ -53,6 +53,6 @@ def _parser() -> Parser:
     parser.add_argument(
         "--starts", type=PositiveInt, default=1, help="starts tried where the probe is bistable"
     )
-    parser.add_seed()
+    parser.add_seed("seed of the starts")
     parser.add_backend()
     return parser

@@ -62,6 +62,8 @@ def read_scan(
     check_direction(direction)
     if step is not None and (heights is not None or not 0 < step < math.inf):
         raise InputError(f"step: expected a positive number of Å, and no heights beside it, got {step}")
+    if scale is not None and (scale == 0 or not math.isfinite(scale)):
+        raise InputError(f"scale: expected a finite number other than 0, in Hz, got {scale}")
     blocks: list[tuple[Path, ScanBlock]] = []
     if isinstance(path, AFMStack):
         stack, path = path, Path("stack")

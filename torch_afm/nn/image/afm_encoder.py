@@ -45,7 +45,7 @@ class AFMEncoder(Module):
         residual (bool, optional): Residual blocks in place of single convolutions. (default: :obj:`False`)
         coordinates (bool, optional): Every gate also gives the mean pixel coordinates (x, y) under its
             attention, :math:`[-1, 1]` over the scan window (a soft-argmax). What a gate gives is otherwise
-            the same wherever in the image it looks, so that a position can only be learnt by way of
+            the same wherever in the image it looks, so that a position can only be learned by way of
             features that differ with the distance to the image's edge. (default: :obj:`False`)
 
     Shapes:

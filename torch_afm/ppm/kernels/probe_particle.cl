@@ -26,7 +26,7 @@
 #define WALL 1e3f            /* eV/Å²: a surface energy of larger Laplacian means inside an atom */
 
 #ifdef TILED
-/* Record of a tile and graph: centre, reciprocal half edges, Hessian (xx, yy, zz, xy, xz, yz), then the
+/* Record of a tile and graph: center, reciprocal half edges, Hessian (xx, yy, zz, xy, xz, yz), then the
    coefficients of x^a y^b z^c (a slowest, a + b + c <= DEGREE) in the gradient (x, y, z), in half edges. */
 #define TILE_HESSIAN 6
 #define TILE_GRADIENT 12
@@ -209,7 +209,7 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
    [graphs, 6] and field_sizes [graphs, 4] as add_field takes them, not read without FIELD.
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
    evaluations of force and Hessian over all heights; or, for each height, F_z, the displacement of the probe from
-   its free position (x, y, z), and whether it converged. With TILED, last, how far from the centre of its tile the probe came,
+   its free position (x, y, z), and whether it converged. With TILED, last, how far from the center of its tile the probe came,
    in half edges, squared; without, there is one tile a graph, and index, tile_of and far are not read. */
 __kernel void frequency_shift(__global const float4 *restrict place, __global const float2 *restrict lj,
                               __global const int *restrict index, __global const int *restrict ptr,
