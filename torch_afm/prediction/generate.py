@@ -26,6 +26,7 @@ def generate(
     search: str = "greedy",
     views: int | None = None,
     revisions: int = 2,
+    atoms_per_step: int | None = None,
     width: int = 4,
     allowed: Filter | None = None,
 ) -> Prediction:
@@ -65,6 +66,7 @@ def generate(
         views: symmetric views that each proposal is the mean of, see
             :meth:`torch_afm.models.Generator.propose`; default the most that the network can do.
         revisions: greedy: passes that revise atoms after the last addition; with 0 no atom is ever revised.
+        atoms_per_step: greedy: most atoms added between two images, the most confident; all by default.
         width: beam: graphs of a beam.
         allowed: beam: which atoms of a graph may join another, such as
             :func:`torch_afm.prediction.chemistry.can_join`; all by default.
@@ -80,9 +82,11 @@ def generate(
     job = Job(model, reference, renderer, z_top, views)
     if search not in SEARCHES:
         raise InputError(f"search: expected 'greedy' or 'beam', got {search!r}")
+    if atoms_per_step is not None and atoms_per_step < 1:
+        raise InputError(f"atoms_per_step: expected 1 or more, got {atoms_per_step}")
     if max_atoms < 0 or revisions < 0:
         raise InputError(f"max_atoms, revisions: expected 0 or more, got {max_atoms} and {revisions}")
     with model.evaluating():
         if search == "greedy":
-            return run_greedy(job, max_atoms, revisions)
+            return run_greedy(job, max_atoms, revisions, atoms_per_step)
         return run_beam(job, max_atoms, width, allowed)

@@ -107,7 +107,7 @@ class Job:
         )
 
 
-def run_greedy(job: Job, max_atoms: int, revisions: int) -> Prediction:
+def run_greedy(job: Job, max_atoms: int, revisions: int, atoms_per_step: int | None) -> Prediction:
     """The loop of :func:`torch_afm.prediction.generate` with ``search="greedy"``; the network is in
     evaluation mode."""
     graph = no_atoms(job.model.classes)
@@ -123,7 +123,7 @@ def run_greedy(job: Job, max_atoms: int, revisions: int) -> Prediction:
         ended = _end(proposal, seen, new, full)
         left = revisions if ended is None else left - 1
         last = left < 0 or (ended is not None and (proposal.revised is None or not len(graph.z)))
-        room = 0 if ended else max_atoms - len(revised.z)
+        room = 0 if ended else min(max_atoms - len(revised.z), atoms_per_step or max_atoms)
         accepted = select_proposed(proposal, new.nonzero().flatten()[:room])
         if last:
             graph = with_bonds(graph, proposal)
