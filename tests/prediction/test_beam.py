@@ -6,7 +6,7 @@ import torch
 from tests.prediction.networks import GRID, SCAN, THIN, Z_TOP, Oracle, Script, by_place
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.prediction import beam, generate, image_distance
+from torch_afm.prediction import generate, image_distance
 from torch_afm.testing import benzene
 
 
@@ -64,13 +64,11 @@ class Mistaken(Oracle):
         return super().of_graph(data)._replace(real=torch.where(there, 1.4, 1.5))
 
 
-def test_the_image_decides_against_the_network(reference, renderer, monkeypatch):
+def test_the_image_decides_against_the_network(reference, renderer):
     truth, false = benzene(), torch.tensor([3.2, 3.2, -0.2])
-    found = []
-    for weight in (0.0, 4000.0):
-        monkeypatch.setattr(beam, "IMAGE_WEIGHT", weight)
-        found.append(run(Mistaken(truth, false), reference, renderer))
-    blind, seeing = found
+    blind, seeing = (
+        run(Mistaken(truth, false), reference, renderer, image_weight=weight) for weight in (0.0, 4000.0)
+    )
     assert len(blind.graph.z) == 13
     assert by_place(seeing.graph.z, seeing.graph.pos) == by_place(truth.z, truth.pos)
 

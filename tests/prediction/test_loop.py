@@ -290,9 +290,7 @@ def test_how_maps_end(reference, renderer):
     assert run_maps(Oracle(benzene(), stop=False), reference, renderer).ended == "stop"  # nothing more to see
     full = run_maps(Oracle(benzene()), reference, renderer, max_atoms=5)
     assert full.ended == "max_atoms" and full.graph.z.numel() == 5
-    doubtful = Oracle(benzene(), logit=0.0)
-    doubtful.confidence = 0.6
-    unsure = run_maps(doubtful, reference, renderer)
+    unsure = run_maps(Oracle(benzene(), logit=0.0), reference, renderer, confidence=0.6)
     assert unsure.ended == "stop" and unsure.graph.z.numel() == 0
 
 

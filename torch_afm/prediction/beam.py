@@ -28,9 +28,6 @@ from torch_afm.utils import InputError
 #: Passes without a better graph after which a search ends.
 PATIENCE = 2
 
-#: Weight of the distance of the images in the score of a graph.
-IMAGE_WEIGHT = 4.0
-
 #: Å by which an atom of a new graph must lie elsewhere.
 _NEW = 0.05
 
@@ -50,14 +47,18 @@ class _Move(NamedTuple):
 def run_beam(
     job: Job,
     max_atoms: int,
+    confidence: float,
     width: int,
+    image_weight: float,
     allowed: Filter | None,
 ) -> Prediction:
     """The search of :func:`torch_afm.prediction.generate` with ``search="beam"``; the network is in
     evaluation mode."""
-    if width < 1:
-        raise InputError(f"width: expected 1 or more, got {width}")
-    search = _Search(job, allowed)
+    if width < 1 or image_weight < 0:
+        raise InputError(
+            f"width, image_weight: expected 1 or more and 0 or more, got {width} and {image_weight}"
+        )
+    search = _Search(job, confidence, image_weight, allowed)
     search.add([_Move(-1, "start", no_atoms(job.model.classes))])
     beam, best, waited = [0], 0, 0
     while waited < PATIENCE:
@@ -86,8 +87,9 @@ def image_distance(simulated: Tensor, reference: Tensor) -> Tensor:
 class _Search:
     """All graphs tried, with their images, proposals and scores."""
 
-    def __init__(self, job: Job, allowed: Filter | None) -> None:
-        self.job, self.allowed = job, allowed
+    def __init__(self, job: Job, confidence: float, image_weight: float, allowed: Filter | None) -> None:
+        self.job, self.confidence = job, confidence
+        self.image_weight, self.allowed = image_weight, allowed
         self.graphs: list[AFMData] = []
         self.stacks: list[Tensor] = []
         self.proposals: list[Proposal] = []
@@ -100,7 +102,7 @@ class _Search:
         first = len(self.tree)
         for move, stack, proposal, distance in zip(moves, stacks, proposals, distances, strict=True):
             likelihood = self.likelihood(move.graph, proposal)
-            score = likelihood - IMAGE_WEIGHT * distance
+            score = likelihood - self.image_weight * distance
             node = SearchNode(move.parent, move.name, len(move.graph.z), likelihood, distance, score)
             self.tree.append(node)
             self.graphs.append(move.graph)
@@ -134,7 +136,7 @@ class _Search:
             keep &= self.allowed(proposal.atoms, revised)
         proposal = select_proposed(proposal, keep)
         bonded = proposal.revised is None and proposal.bonds is not None
-        n, sure = len(proposal.atoms.z), int((proposal.atoms.confidence >= self.job.model.confidence).sum())
+        n, sure = len(proposal.atoms.z), int((proposal.atoms.confidence >= self.confidence).sum())
         counts = [sure]
         counts += [sure + 1] if sure < n else []
         counts += [n] if sure + 1 < n else []

@@ -25,9 +25,11 @@ def generate(
     *,
     search: str = "greedy",
     views: int | None = None,
+    confidence: float | None = None,
     revisions: int = 2,
     atoms_per_step: int | None = None,
     width: int = 4,
+    image_weight: float = 4.0,
     allowed: Filter | None = None,
 ) -> Prediction:
     r"""Generate a molecule graph with the simulator in the loop.
@@ -47,7 +49,7 @@ def generate(
     .. math::
         S = \sum_v \log p_v + \sum_u \log(1 - q_u) + \log p_\mathrm{stop} - w D
 
-    with :math:`w = 4`, the network's probabilities :math:`p_v` of its atoms to be real, :math:`q_u` of
+    with the network's probabilities :math:`p_v` of its atoms to be real, :math:`q_u` of
     visible atoms that it still sees missing, :math:`p_\mathrm{stop}` that none is, and the distance :math:`D`
     of its image from the reference (:func:`image_distance`). Its children are: all confident atoms added at
     once; that without the least certain of them; that with the best of those below the threshold, and with
@@ -65,9 +67,11 @@ def generate(
         search: ``"greedy"`` or ``"beam"``.
         views: symmetric views that each proposal is the mean of, see
             :meth:`torch_afm.models.Generator.propose`; default the most that the network can do.
+        confidence: confidence from which an atom is added at once; default the network's.
         revisions: greedy: passes that revise atoms after the last addition; with 0 no atom is ever revised.
         atoms_per_step: greedy: most atoms added between two images, the most confident; all by default.
         width: beam: graphs of a beam.
+        image_weight: beam: :math:`w`; 0 leaves the decision to the network.
         allowed: beam: which atoms of a graph may join another, such as
             :func:`torch_afm.prediction.chemistry.can_join`; all by default.
 
@@ -82,11 +86,14 @@ def generate(
     job = Job(model, reference, renderer, z_top, views)
     if search not in SEARCHES:
         raise InputError(f"search: expected 'greedy' or 'beam', got {search!r}")
+    threshold = model.confidence if confidence is None else confidence
+    if not 0 <= threshold <= 1:
+        raise InputError(f"confidence: expected a share, got {threshold}")
     if atoms_per_step is not None and atoms_per_step < 1:
         raise InputError(f"atoms_per_step: expected 1 or more, got {atoms_per_step}")
     if max_atoms < 0 or revisions < 0:
         raise InputError(f"max_atoms, revisions: expected 0 or more, got {max_atoms} and {revisions}")
     with model.evaluating():
         if search == "greedy":
-            return run_greedy(job, max_atoms, revisions, atoms_per_step)
-        return run_beam(job, max_atoms, width, allowed)
+            return run_greedy(job, max_atoms, threshold, revisions, atoms_per_step)
+        return run_beam(job, max_atoms, threshold, width, image_weight, allowed)

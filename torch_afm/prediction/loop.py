@@ -107,7 +107,9 @@ class Job:
         )
 
 
-def run_greedy(job: Job, max_atoms: int, revisions: int, atoms_per_step: int | None) -> Prediction:
+def run_greedy(
+    job: Job, max_atoms: int, confidence: float, revisions: int, atoms_per_step: int | None
+) -> Prediction:
     """The loop of :func:`torch_afm.prediction.generate` with ``search="greedy"``; the network is in
     evaluation mode."""
     graph = no_atoms(job.model.classes)
@@ -116,7 +118,7 @@ def run_greedy(job: Job, max_atoms: int, revisions: int, atoms_per_step: int | N
     while True:
         (simulated,), (proposal,) = job.propose([graph])
         revised = revise(graph, proposal.revised if revisions else None)
-        seen = proposal.atoms.confidence >= job.model.confidence
+        seen = proposal.atoms.confidence >= confidence
         new = seen & far_from(proposal.atoms.pos, revised.pos)
         # A network that revises may add and remove for ever.
         full = len(revised.z) >= max_atoms or len(steps) + 1 >= 2 * max(max_atoms, MAX_ATOMS)
