@@ -4,14 +4,14 @@ import sys
 import pytest
 
 from torch_afm import progress
-from torch_afm.progress import ProgressBar, StatusLine, duration, size, working
+from torch_afm.progress import ProgressBar, StatusLine, format_duration, format_size, working
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "0 s"), (89, "89 s"), (90, "2 min"), (3000, "50 min"), (9000, "2.5 h")]
 )
 def test_durations(seconds, text):
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_durations(seconds, text):
     [(0, "0 kB"), (3210, "3.21 kB"), (44e6, "44 MB"), (25.1e9, "25.1 GB")],
 )
 def test_sizes(count, text):
-    assert size(count) == text
+    assert format_size(count) == text
 
 
 def test_lines_where_there_is_no_terminal(capsys, monkeypatch):

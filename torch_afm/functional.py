@@ -5,14 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+#: A standard deviation at or below this counts as no contrast.
+_FLAT = 1e-6
 
-def normalize_slices(stack: Tensor, eps: float = 1e-6) -> Tensor:
+
+def normalize_slices(stack: Tensor) -> Tensor:
     """Zero mean and unit variance for each slice; a slice without contrast, as over an empty graph, becomes
     zero.
 
     Args:
         stack: in Hz or any other unit.
-        eps: a standard deviation at or below this counts as no contrast.
 
     Shapes:
         stack ``[..., Y, X]``, result the same.
@@ -21,7 +23,7 @@ def normalize_slices(stack: Tensor, eps: float = 1e-6) -> Tensor:
     centered = stack - stack.mean(-1, keepdim=True).mean(-2, keepdim=True)
     norms = torch.linalg.vector_norm(centered, dim=-1, keepdim=True)
     variance = norms.square().mean(-2, keepdim=True) / stack.size(-1)
-    flat = variance <= eps**2
+    flat = variance <= _FLAT**2
     return centered * torch.where(flat, 0.0, 1 / torch.where(flat, 1.0, variance).sqrt())
 
 

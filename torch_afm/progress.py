@@ -91,14 +91,14 @@ def _written(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*")}
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time in words: ``40 s``, ``12 min``, ``3.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def size(count: float) -> str:
+def format_size(count: float) -> str:
     """Bytes in words: ``3.2 MB``, ``25 GB``."""
     power = min(3, max(1, int(math.log10(max(count, 1)) // 3)))
     return f"{count / 1000**power:.3g} {('kB', 'MB', 'GB')[power - 1]}"

@@ -49,7 +49,7 @@ def test_apply_writes_the_translated_stack(tmp_path, stack, capsys):
 
 
 def test_train_gets_the_settings_of_file_and_flags(tmp_path, runs, capsys):
-    document = {"epochs": 3, "target": {"kind": "fixed", "low": -30.0, "high": 5.0}}
+    document = {"epochs": 3, "target": {"mode": "fixed", "low": -30.0, "high": 5.0}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(document))
     assert (
         main(["translate", "train", "--config", str(tmp_path / "run.yaml"), "--lr", "1e-3", "--out", "x"])

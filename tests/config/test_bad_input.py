@@ -3,7 +3,6 @@
 import pytest
 
 from torch_afm.config import ForceField, Scan, Tip
-from torch_afm.config.cache import CacheConfig
 from torch_afm.utils import InputError
 
 NAN, INF = float("nan"), float("inf")
@@ -42,9 +41,6 @@ BAD = [
             (("Au", 1.0, INF),),
         )
     ),
-    *((CacheConfig, {name: 0}, name) for name in ("rotations", "draws", "file_samples")),
-    (CacheConfig, {"rotations": 3, "candidates": 2}, "candidates"),
-    *((CacheConfig, {name: "other"}, name) for name in ("storage", "compression")),
 ]
 
 

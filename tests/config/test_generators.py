@@ -8,9 +8,19 @@ from torch_afm.config import (
     SpatialGeneratorConfig,
     SpatialLossConfig,
     from_dict,
+    generator_config,
     to_dict,
 )
 from torch_afm.utils import InputError
+
+
+def test_presets_name_settings_of_their_network():
+    assert generator_config("spatial") == SpatialGeneratorConfig()
+    assert type(generator_config("small")) is SequentialGeneratorConfig
+    with pytest.raises(
+        InputError, match="preset: expected one of spatial, thesis, literal, small, got 'huge'"
+    ):
+        generator_config("huge")
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -41,3 +51,36 @@ def test_weights_of_a_loss_are_finite_and_not_negative(cls, weight):
     for name in to_dict(cls()):
         with pytest.raises(InputError, match=f"{name}: expected a finite weight"):
             cls(**{name: weight})
+
+
+#: What is refused.
+REFUSED = [
+    *(
+        (SequentialGeneratorConfig, changes)
+        for changes in (
+            {"z_min": 0.7},
+            {"map_channels": (32, 48)},
+            {"scan": Scan(pixels=(7, 7))},
+            {"attention_kernel": 2},
+            {"groups": (("H",), ("H", "C"))},
+        )
+    ),
+    *(
+        (SpatialGeneratorConfig, changes)
+        for changes in (
+            {"z_min": 0.1},
+            {"z_context": -0.5},
+            {"stride": 3},
+            {"channels": ()},
+            {"sigma": 0.0},
+            {"scan": Scan(pixels=(36, 36))},
+            {"groups": ((),)},
+        )
+    ),
+]
+
+
+def test_bad_settings():
+    for cls, changes in REFUSED:
+        with pytest.raises(InputError, match=next(iter(changes))):
+            cls(**changes)

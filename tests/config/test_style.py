@@ -48,6 +48,11 @@ def test_round_trip_through_json():
     assert from_dict(StyleConfig, json.loads(json.dumps(to_dict(config)))) == config
 
 
+def test_stored_scalings_have_the_former_name_of_their_mode():
+    values = {"target": {"kind": "fixed", "low": -20.0, "high": 3.0}}
+    assert from_dict(StyleConfig, values).target == Scaling("fixed", -20.0, 3.0)
+
+
 def stacks():
     stack = torch.randn(2, 3, 5, 7, generator=torch.manual_seed(0)) * 4 - 11
     stack[0, 1] = 2.5
@@ -82,9 +87,9 @@ def test_a_slice_scaling_knows_no_unit():
     torch.testing.assert_close(scaled[0], scaled[1])
 
 
-#: What is refused.
-REFUSED_SCALING = [
-    ({"kind": "image"}, "kind"),
+#: Scalings that are refused.
+REFUSED_SCALINGS = [
+    ({"mode": "image"}, "mode"),
     ({"low": 1.0}, "low < high"),
     ({"fill": 0.0}, "fill"),
     ({"fill": 1.1}, "fill"),
@@ -92,6 +97,6 @@ REFUSED_SCALING = [
 
 
 def test_wrong_settings():
-    for settings, match in REFUSED_SCALING:
+    for settings, match in REFUSED_SCALINGS:
         with pytest.raises(InputError, match=match):
             Scaling(**settings)

@@ -45,7 +45,7 @@ def test_a_trial_is_drawn_once_and_for_all(trial, renderer):
     assert float(trial.truth.pos[:, 2].max()) == pytest.approx(0, abs=1e-6)
     assert trial.tip != renderer.tip and trial.height != trial.z_top
     direct = renderer(trial.truth, tip=trial.tip, z_top=trial.height)
-    assert torch.equal(direct, trial.reference) and not torch.equal(trial.again, trial.reference)
+    assert torch.equal(direct, trial.reference) and not torch.equal(trial.repeat, trial.reference)
     assert not torch.equal(draw_trial(from_smiles("CCO"), 4, renderer, seed=1).reference, trial.reference)
     with pytest.raises(InputError, match="orientation"):
         draw_trial(from_smiles("CCO"), 4, renderer, "worst")

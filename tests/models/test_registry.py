@@ -2,18 +2,8 @@ import json
 
 import pytest
 
-from torch_afm.config import SequentialGeneratorConfig, SpatialGeneratorConfig, generator_config
 from torch_afm.models import SequentialGenerator, SpatialGenerator, load_generator, make_generator
 from torch_afm.utils import InputError
-
-
-def test_presets_name_settings_of_their_network():
-    assert generator_config("spatial") == SpatialGeneratorConfig()
-    assert type(generator_config("small")) is SequentialGeneratorConfig
-    with pytest.raises(
-        InputError, match="preset: expected one of spatial, thesis, literal, small, got 'huge'"
-    ):
-        generator_config("huge")
 
 
 @pytest.mark.parametrize(("name", "cls"), [("small", SequentialGenerator), ("spatial", SpatialGenerator)])

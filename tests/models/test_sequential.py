@@ -323,19 +323,3 @@ def test_damaged_files(tmp_path):
 def test_config_round_trip(preset):
     config = generator_config(preset)
     assert from_dict(SequentialGeneratorConfig, json.loads(json.dumps(to_dict(config)))) == config
-
-
-#: What is refused.
-REFUSED = [
-    {"z_min": 0.7},
-    {"map_channels": (32, 48)},
-    {"scan": Scan(pixels=(7, 7))},
-    {"attention_kernel": 2},
-    {"groups": (("H",), ("H", "C"))},
-]
-
-
-def test_bad_config():
-    for changes in REFUSED:
-        with pytest.raises(InputError, match=next(iter(changes))):
-            SequentialGeneratorConfig(**changes)

@@ -138,24 +138,6 @@ def test_networks_are_not_mistaken_for_each_other(tmp_path):
         load_generator(tmp_path / "spatial")
 
 
-#: What is refused.
-REFUSED = [
-    {"z_min": 0.1},
-    {"z_context": -0.5},
-    {"stride": 3},
-    {"channels": ()},
-    {"sigma": 0.0},
-    {"scan": Scan(pixels=(36, 36))},
-    {"groups": ((),)},
-]
-
-
-def test_bad_settings():
-    for changes in REFUSED:
-        with pytest.raises(InputError, match=next(iter(changes))):
-            SpatialGeneratorConfig(**changes)
-
-
 def test_wrong_scan():
     data = graph(2)
     data.reference = data.reference[..., 1:]

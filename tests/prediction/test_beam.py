@@ -8,7 +8,6 @@ from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction import generate, image_distance
 from torch_afm.testing import benzene
-from torch_afm.utils import InputError
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +134,3 @@ def test_distance_of_images(reference):
     noise = torch.randn(200, *reference.shape[1:], generator=torch.manual_seed(0))
     assert float(image_distance(noise, reference).mean()) == pytest.approx(1, abs=0.02)
     assert float(image_distance(torch.zeros_like(reference), reference)) == pytest.approx(1)
-
-
-def test_bad_settings(reference, renderer):
-    for wrong in ({"width": 0}, {"image_weight": -1.0}):
-        with pytest.raises(InputError, match="width, image_weight: expected"):
-            run(Oracle(benzene()), reference, renderer, **wrong)

@@ -32,6 +32,7 @@ def test_both_searches_find_what_a_network_is_sure_of(search, reference, rendere
 BAD = [
     ({"search": "depth"}, "search: expected 'greedy' or 'beam', got 'depth'"),
     ({"confidence": -0.1}, "confidence"),
+    ({"search": "beam", "image_weight": -1.0}, "width, image_weight"),
     ({"atoms_per_step": 0}, "atoms_per_step"),
     ({"revisions": -1}, "revisions"),
     ({"max_atoms": -1}, "max_atoms"),

@@ -71,7 +71,7 @@ def test_what_the_network_is_sure_of_stays_with_the_graph(thin_renderer, thin_re
 def test_each_step_sees_the_render_of_the_graph_so_far(thin_renderer, thin_reference):
     model = Script((2, (0.5, 0.0, 0.0), ()), (2, (-0.9, 0.0, 0.0), (0,)))
     tip = Tip(tilt=(0.3, -0.2))
-    generation = run(model, thin_reference, thin_renderer, tip=tip)
+    generation = run(model, thin_reference, ProbeParticleModel(thin_renderer.scan, tip))
     atoms = torch.tensor([[0.5, 0.0, 0.0], [-0.9, 0.0, 0.0]])
     assert torch.count_nonzero(generation.steps[0].simulated - generation.steps[0].simulated.mean()) == 0
     assert torch.count_nonzero(model.seen[0].simulated) == 0

@@ -11,7 +11,7 @@ from torch_afm.data import AFMData
 from torch_afm.metrics import Calibration
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction import RefinementSettings, pipeline, predict_structure
-from torch_afm.prediction.pipeline import ADDED, may_join
+from torch_afm.prediction.pipeline import ADDED
 from torch_afm.prediction.result import mean_pearson
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
@@ -62,7 +62,7 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
         assert torch.equal(stack, reference) and z_top == Z_TOP and context is None and top == 0.0
         moved = data.clone()
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
-        helped = settings.looks > 1
+        helped = settings.observations > 1
         return SimpleNamespace(
             data=moved, context=AFMData.empty(), added=nothing(), accepted=helped, **FITTED
         )
@@ -78,7 +78,7 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
     fitted = Calibration(sigma=(0.5, 0.5, 0.4))
     refined_one = predict_structure(*job, refinement=RefinementSettings(), views=1)
     assert torch.equal(refined_one.calibrated(fitted).sigma, refined_one.graph.sigma)
-    kept_one = predict_structure(*job, refinement=RefinementSettings(looks=0.5), views=1)
+    kept_one = predict_structure(*job, refinement=RefinementSettings(observations=0.5), views=1)
     torch.testing.assert_close(
         kept_one.calibrated(fitted).sigma, kept_one.graph.sigma * torch.tensor([0.5, 0.5, 0.4])
     )
@@ -130,13 +130,6 @@ def test_an_empty_answer_stays_empty(reference, renderer):
         Oracle(nothing), reference, renderer, Z_TOP, refinement=RefinementSettings(), views=1
     )
     assert found.graph.z.numel() == 0 and found.refinement is None
-
-
-def test_atoms_join_where_there_is_room():
-    graph = benzene()
-    new = AFMData(z=torch.tensor([6, 6]), pos=torch.stack([graph.pos[0] + 0.3, torch.tensor([9.0, 9, 0])]))
-    assert may_join(new, graph).tolist() == [False, True]
-    assert may_join(new, AFMData.empty()).tolist() == [True, True]
 
 
 def test_bad_settings(reference, renderer):

@@ -11,7 +11,7 @@ from torch_afm.config import PredictOptions, ScanPreparation, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.io.scans import ScanStack
 from torch_afm.ppm import ProbeParticleModel, anchor_height
-from torch_afm.prediction.preparation import choose_preparation, measured_slices, prepare_candidates
+from torch_afm.prediction.preparation import choose_preparation, count_measured_slices, prepare_candidates
 from torch_afm.testing import benzene
 
 Z_TOP = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
@@ -79,9 +79,9 @@ def test_measured_slices_are_counted_and_never_grow():
     coarse = stack.replace(values=stack.values[::2], heights=stack.heights[::2])
     for read, expected in ((stack, 2), (coarse, 2)):
         chosen = choose_preparation(Oracle(benzene()), read, LEVEL)
-        assert measured_slices(chosen.prepared) in (expected, expected + 1)
+        assert count_measured_slices(chosen.prepared) in (expected, expected + 1)
     once = stack.replace(meta=stack.meta | {"measured": 1})
-    assert measured_slices(choose_preparation(Oracle(benzene()), once, LEVEL).prepared) == 1
+    assert count_measured_slices(choose_preparation(Oracle(benzene()), once, LEVEL).prepared) == 1
 
 
 def test_unfinished_stacks_are_prepared():

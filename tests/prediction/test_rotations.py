@@ -10,7 +10,7 @@ from tests.prediction.networks import SCAN, Z_TOP, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.prediction import Consistency, consistency, predict_structure
+from torch_afm.prediction import Consistency, compare_predictions, predict_structure
 from torch_afm.prediction.rotations import Rotations, turn_prediction
 from torch_afm.symmetry import Symmetry
 from torch_afm.testing import benzene
@@ -60,7 +60,7 @@ def test_turning_back_undoes_a_turn(predicted, turns):
 
 def test_the_one_whose_image_agrees_best_is_taken(predicted):
     support = [torch.full((12,), 0.25), torch.full((12,), 0.75)]
-    agreement = Consistency(torch.eye(2), torch.zeros(2, 2), support, 0.5)
+    agreement = Consistency(torch.eye(2), torch.zeros(2, 2), support)
     both = Rotations((0, 2), (predicted, predicted), (0.5, 0.75), agreement)
     assert both.best == 1 and both.support.tolist() == [0.75] * 12
     record = both.to_dict()
@@ -84,7 +84,7 @@ A, B, C = (6, 0.0, 0.0, 0.0), (8, 2.0, 0.0, 0.0), (1, 5.0, 5.0, 0.0)
 def test_by_hand():
     shifted = (6, 0.3, 0.0, 0.0)
     other = (7, 2.0, 0.4, 0.0)
-    found = consistency([graph(A, B), graph(shifted, other, C), graph(A)])
+    found = compare_predictions([graph(A, B), graph(shifted, other, C), graph(A)])
     assert found.f1.tolist() == [
         pytest.approx([1.0, 0.8, 2 / 3]),
         pytest.approx([0.8, 1.0, 0.5]),
@@ -97,16 +97,16 @@ def test_by_hand():
 
 def test_the_height_of_the_tip_counts_for_nothing():
     lifted = [graph((6, 0.0, 0.0, h), (8, 2.0, 0.0, h - 0.1), (1, 5.0, 5.0, h)) for h in (0.0, 0.8)]
-    found = consistency(lifted)
+    found = compare_predictions(lifted)
     assert found.mean_f1 == pytest.approx(1.0) and found.distance[0, 1] == pytest.approx(0.0, abs=1e-5)
 
 
 def test_nothing_in_common_has_no_distance():
-    found = consistency([graph(A), graph(C)])
+    found = compare_predictions([graph(A), graph(C)])
     assert math.isnan(found.distance[0, 1]) and found.to_dict()["distance"][0][1] is None
     assert found.mean_f1 == 0.0
 
 
 def test_one_has_nothing_to_agree_with():
     with pytest.raises(InputError, match="two or more"):
-        consistency([graph(A)])
+        compare_predictions([graph(A)])

@@ -179,12 +179,12 @@ def test_what_a_stack_states_of_its_simulation_is_used(wide):
 def test_what_makes_a_prediction_less_sure_is_a_warning(wide):
     """Atoms at the edge, an oscillation that the network does not know."""
     graph = AFMData(z=torch.tensor([1, 6]), pos=torch.tensor([[0.9, 8.0, 0.0], [8.0, 8.0, 0.0]]))
-    first, second = session.cautions(graph, wide, dataclasses.replace(SCAN, n_oscillation=16), SCAN)
+    first, second = session.list_cautions(graph, wide, dataclasses.replace(SCAN, n_oscillation=16), SCAN)
     assert f"{SCAN.amplitude:.2f} Å peak to peak" in first and f"{16 * SCAN.dz:.2f} Å" in second + first
     assert "1 of 2 atoms" in second
     graph.confidence = torch.tensor([0.9, 0.4])
-    assert "1 of 2 atoms are less likely" in session.cautions(graph, wide, SCAN, SCAN)[1]
-    assert session.cautions(AFMData.empty(), wide, SCAN, SCAN) == []
+    assert "1 of 2 atoms are less likely" in session.list_cautions(graph, wide, SCAN, SCAN)[1]
+    assert session.list_cautions(AFMData.empty(), wide, SCAN, SCAN) == []
 
 
 def test_a_stack_that_states_its_height_and_two_rotations(wide, tmp_path):

@@ -9,7 +9,7 @@ from tests.prediction.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel, anchor_height
-from torch_afm.prediction import choose_slices, known_slices
+from torch_afm.prediction import choose_slices, locate_slices
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -39,16 +39,16 @@ def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
 def test_known_heights_need_no_guess():
     reference, scan = stack(TRAINED + 0.52, 14)
     (guess,) = choose_slices(Oracle(benzene()), reference, scan, TRAINED + 0.52)
-    assert (guess.first, guess.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
+    assert (guess.first, guess.z_top) == locate_slices(scan, SCAN, TRAINED + 0.52)
     assert guess.first == 5 and guess.z_top == pytest.approx(TRAINED + 0.02) and guess.pearson > 0.9
-    assert known_slices(scan, SCAN, TRAINED - 1)[0] == 0 and known_slices(scan, SCAN, TRAINED + 9)[0] == 12
+    assert locate_slices(scan, SCAN, TRAINED - 1)[0] == 0 and locate_slices(scan, SCAN, TRAINED + 9)[0] == 12
 
 
 def test_larger_oscillations_start_as_much_higher():
     """The lower turning points are those of training."""
     scan = dataclasses.replace(SCAN, n_slices=14, n_oscillation=SCAN.n_oscillation + 6)
     reference = ProbeParticleModel(scan)(benzene(), z_top=TRAINED + 1.0)
-    first, z_top = known_slices(scan, SCAN, TRAINED + 1.0)
+    first, z_top = locate_slices(scan, SCAN, TRAINED + 1.0)
     assert (first, z_top) == (4, pytest.approx(TRAINED + 0.6))
     guesses = choose_slices(Oracle(benzene()), reference, scan)
     best = max(guesses, key=lambda one: one.pearson)

@@ -14,7 +14,7 @@ from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.prediction import island_tiles, predict_scan, predict_structure, scan_tiles, stitch
-from torch_afm.prediction.tiles import Tile, move_tile, window_image
+from torch_afm.prediction.tiles import OVERLAP, Tile, move_tile, window_image
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
@@ -28,10 +28,9 @@ def wide(nx, ny):
 
 
 @pytest.mark.parametrize(("nx", "ny"), [(33, 33), (34, 33), (70, 50), (100, 33)])
-@pytest.mark.parametrize("overlap", [0.0, 0.5])
-def test_windows_cover_the_scan(nx, ny, overlap):
+def test_windows_cover_the_scan(nx, ny):
     scan = wide(nx, ny)
-    tiles = scan_tiles(scan, MODEL, overlap)
+    tiles = scan_tiles(scan, MODEL)
     seen = np.zeros((ny, nx), int)
     for tile in tiles:
         seen[tile.row : tile.row + 33, tile.column : tile.column + 33] += 1
@@ -40,20 +39,13 @@ def test_windows_cover_the_scan(nx, ny, overlap):
     assert seen.min() >= 1
     columns = sorted({t.column for t in tiles})
     assert columns[0] == 0 and columns[-1] == nx - 33
-    assert all(b - a <= 33 * (1 - overlap) for a, b in itertools.pairwise(columns))
+    assert all(b - a <= 33 * (1 - OVERLAP) for a, b in itertools.pairwise(columns))
     assert len(tiles) == 1 or any(math.isfinite(s) for s in tiles[0].inner[0] + tiles[0].inner[1])
 
 
-@pytest.mark.parametrize(
-    ("scan", "overlap", "message"),
-    [
-        (dataclasses.replace(wide(50, 50), window=((0, 10), (0, 10))), 0.5, "pixels of 0.2500"),
-        (wide(50, 50), 1.0, "overlap"),
-    ],
-)
-def test_scans_that_cannot_be_covered(scan, overlap, message):
-    with pytest.raises(InputError, match=message):
-        scan_tiles(scan, MODEL, overlap)
+def test_scans_that_cannot_be_covered():
+    with pytest.raises(InputError, match=r"pixels of 0\.2500"):
+        scan_tiles(dataclasses.replace(wide(50, 50), window=((0, 10), (0, 10))), MODEL)
 
 
 def test_a_part_outside_of_the_scan_fades_from_its_edge_into_the_background():

@@ -60,7 +60,7 @@ def predict_with(truth, reference, **how):
     return predict_scan(Oracle(truth), reference, WIDE, Z_TOP, views=1, **how)
 
 
-def test_an_island_is_centred_and_found_where_it_is(moved, reference):
+def test_an_island_is_centered_and_found_where_it_is(moved, reference):
     found = predict(reference)
     (window,) = found.windows
     shift = torch.tensor([*window.tile.center, 0.0])

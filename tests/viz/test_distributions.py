@@ -39,10 +39,10 @@ def comparisons():
 
 
 def test_polygons_are_the_distances_and_the_floor(comparisons):
-    (ax,) = plot_radar(comparisons, "energy").axes
+    (ax,) = plot_radar(comparisons).axes
     lines = {line.get_label(): line.get_ydata() for line in ax.lines}
     for label, comparison in comparisons.items():
-        found = [comparison.features[n]["distances"]["energy"]["normalized"] for n in ("d_OO", "HOH")]
+        found = [comparison.features[n]["distances"]["wasserstein"]["normalized"] for n in ("d_OO", "HOH")]
         values = [f["value"] for f in found]
         np.testing.assert_allclose(lines[label], [*values, values[0]])
         floors = [f["floor"] for f in found]
@@ -51,7 +51,6 @@ def test_polygons_are_the_distances_and_the_floor(comparisons):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["d_OO", "HOH"]
 
 
-def test_nothing_to_draw(comparisons):
-    for given, distance in (({}, "energy"), (comparisons, "sliced")):
-        with pytest.raises(InputError, match=f"expected features with a {distance} distance"):
-            plot_radar(given, distance)
+def test_nothing_to_draw():
+    with pytest.raises(InputError, match="expected features with a wasserstein distance"):
+        plot_radar({})

@@ -7,9 +7,10 @@ import pytest
 import torch
 from matplotlib.collections import EllipseCollection, PatchCollection, PolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.viz import plot_graph, plot_graphs_3d
+from torch_afm.viz import draw_graph, graphs, plot_graph, plot_graphs_3d
 from torch_afm.viz.graphs import COLORS
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -87,15 +88,17 @@ def test_each_bond_is_one_bar_between_its_atoms():
 
 def test_new_atom_is_ringed():
     data = _graph([6, 1], [[0, 0, 0], [1, 0.5, -0.3]], [(0, 1)])
-    atoms, ring = _drawn(plot_graph(data, new_atoms=[1]), EllipseCollection)
+    figure = Figure()
+    draw_graph(figure.subplots(), data, ((-8, 8), (-8, 8)), new_atoms=[1])
+    atoms, ring = _drawn(figure, EllipseCollection)
     assert np.allclose(ring.get_offsets(), [[1, 0.5]])
     assert ring.get_widths()[0] > atoms.get_widths()[0]
     assert len(ring.get_facecolor()) == 0
 
 
 def test_window():
-    ax = plot_graph(_graph([6], [[0, 0, 0]]), window=((-8, 8), (-4, 4)), title="one").axes[0]
-    assert ax.get_xlim() == (-8, 8) and ax.get_ylim() == (-4, 4) and ax.get_title() == "one"
+    ax = plot_graph(_graph([6], [[0, 0, 0]]), window=((-8, 8), (-4, 4))).axes[0]
+    assert ax.get_xlim() == (-8, 8) and ax.get_ylim() == (-4, 4)
     ax = plot_graph(_graph([6, 6], [[0, 0, 0], [10, 4, 0]])).axes[0]
     for limits, values in ((ax.get_xlim(), (0, 10)), (ax.get_ylim(), (0, 4))):
         assert limits[0] < values[0] - 1 and limits[1] > values[1] + 1
@@ -133,6 +136,7 @@ def test_atoms_bonds_and_one_frame_for_all():
     assert full.get_xlim() == pytest.approx((-1.5, 4.5))
 
 
-def test_nearer_to_the_eye_is_drawn_over():
-    low, high = plot_graphs_3d({"": _pair()}, elevation=90.0).axes[0].lines[1:]
+def test_nearer_to_the_eye_is_drawn_over(monkeypatch):
+    monkeypatch.setattr(graphs, "ELEVATION", 90.0)
+    low, high = plot_graphs_3d({"": _pair()}).axes[0].lines[1:]
     assert low.get_zorder() < high.get_zorder()

@@ -173,7 +173,6 @@ def test_scores_count_matches_by_hand():
 
 def test_title():
     assert _plot(_generation(1), _reference()).get_suptitle() == "Prediction for a $ molecule"
-    assert _plot(_generation(1), _reference(), title="mine").get_suptitle() == "mine"
 
 
 def test_context_is_ringed_apart_and_all_newest_atoms_are():

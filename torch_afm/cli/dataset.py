@@ -33,7 +33,7 @@ from torch_afm.datasets.shards import finished_digests, integrity_error
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
 from torch_afm.datasets.writer import Forecast
 from torch_afm.io.files import write_json
-from torch_afm.progress import ProgressBar, duration, size
+from torch_afm.progress import ProgressBar, format_duration, format_size
 from torch_afm.transforms import (
     Augment,
     CropSlices,
@@ -84,14 +84,14 @@ def _render(args: Namespace, molecules: list[AFMData], source: str, config: Cach
     ]
     written = sum((folder / name).stat().st_size for name in there)
     print(f"rendered   {rendered} of {mine} files now, {mine - rendered} were there and intact")
-    print(f"folder     {folder}: {len(there)} of {len(manifest.files)} files, {size(written)}")
+    print(f"folder     {folder}: {len(there)} of {len(manifest.files)} files, {format_size(written)}")
     return 0
 
 
 def _announce(work: Forecast) -> None:
     print(
-        f"to render  {work.stacks:,} stacks into {work.files} files: about {size(work.size)} and "
-        f"{duration(work.seconds)}, by a few of them",
+        f"to render  {work.stacks:,} stacks into {work.files} files: about {format_size(work.size)} and "
+        f"{format_duration(work.seconds)}, by a few of them",
         flush=True,
     )
 
@@ -153,14 +153,14 @@ def _structures(args: Namespace, seed: int) -> tuple[list[AFMData], str]:
 
 
 def _part(
-    source: MoleculeDataset | Sequence[AFMData], split: Sequence[np.ndarray], part: str, what: str, name: str
+    source: MoleculeDataset | Sequence[AFMData], split: Sequence[np.ndarray], part: str, noun: str, name: str
 ) -> tuple[list[AFMData], str]:
     chosen = range(len(source)) if part == "all" else split[PARTS.index(part)]
     if len(chosen) == 0:
-        raise InputError(f"--part: expected enough {what} for a {part} part, got {len(source)}")
-    of = "" if part == "all" else f" ({part}) of {len(source):,}"
-    made = ProgressBar(chosen, desc=what, unit="item", leave=False)
-    return [source[int(i)] for i in made], f"{len(chosen):,}{of} {what} of {name}"
+        raise InputError(f"--part: expected enough {noun} for a {part} part, got {len(source)}")
+    share = "" if part == "all" else f" ({part}) of {len(source):,}"
+    made = ProgressBar(chosen, desc=noun, unit="item", leave=False)
+    return [source[int(i)] for i in made], f"{len(chosen):,}{share} {noun} of {name}"
 
 
 def _shard(text: str) -> Shard:

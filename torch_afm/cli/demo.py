@@ -40,21 +40,23 @@ def main(args: Namespace) -> int:
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
     _check_classes(visible, model.classes, args.weights)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
-    found = predict(stack, args.weights, PredictOptions(backend=args.backend))
+    prediction = predict(stack, args.weights, PredictOptions(backend=args.backend))
 
     folder = Path(args.out)
-    found.write(folder)
-    scores = {str(cutoff): _scores(found.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS}
+    prediction.write(folder)
+    scores = {str(cutoff): _scores(prediction.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS}
     record = {
         "molecule": name,
         "in_embedded_list": known,
         "visible_atoms": visible.z.numel(),
         "scores": scores,
     }
-    write_json(folder / "prediction.json", found.to_dict() | record)
+    write_json(folder / "prediction.json", prediction.to_dict() | record)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
-    picture = plot_generation(found.graph, found.steps, stack, found.ended, found.context, truth=visible)
+    picture = plot_generation(
+        prediction.graph, prediction.steps, stack, prediction.ended, prediction.context, truth=visible
+    )
     picture.savefig(folder / "prediction.png", dpi=120)
 
     print(f"molecule   {name}, {'' if known else 'not '}in the list of molecules that the package trains on")
@@ -62,7 +64,7 @@ def main(args: Namespace) -> int:
         f"           {truth.z.numel()} atoms, {visible.z.numel()} of them visible (less than "
         f"{-model.config.z_min:g} Å below the top atom)"
     )
-    print(found.describe())
+    print(prediction.describe())
     for cutoff, row in scores.items():
         print(
             f"atoms      {row['matched']} within {cutoff} Å of a visible atom ({row['right_class']} of its "

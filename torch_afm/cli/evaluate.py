@@ -28,7 +28,7 @@ from torch_afm.models.pretrained import weights_folder
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction import generate, load_calibration
 from torch_afm.prediction.result import FILE
-from torch_afm.progress import duration
+from torch_afm.progress import format_duration
 from torch_afm.utils import InputError
 from torch_afm.viz import (
     plot_classes,
@@ -96,7 +96,7 @@ def _timed(run: Callable[[int], T], known: int, count: int) -> T:
         start = time.perf_counter()
         run(known + 3)
         left = (time.perf_counter() - start) / 2 * (count - known - 3)
-        print(f"about {duration(left)}; interrupted, the same command goes on from there", flush=True)
+        print(f"about {format_duration(left)}; interrupted, the same command goes on from there", flush=True)
     return run(count)
 
 
@@ -175,11 +175,11 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
     corrected = confidence_tables(metrics.records, calibration)
     plot_reliability(plain, corrected).savefig(out / "reliability.png", dpi=120)
     print("\nExpected calibration error, as predicted and calibrated")
-    for kind in ("atom", "bond", "label"):
+    for name in ("atom", "bond", "label"):
         errors = " -> ".join(
-            "-" if table[kind]["ece"] is None else f"{table[kind]['ece']:.3f}" for table in (plain, corrected)
+            "-" if table[name]["ece"] is None else f"{table[name]['ece']:.3f}" for table in (plain, corrected)
         )
-        print(f"  {kind:6} {errors}")
+        print(f"  {name:6} {errors}")
     image = corrected["image"]
     print("Pearson's r of the images, by the nominal tip and before any refinement")
     for name, side in (("agree", "at least"), ("disagree", "below")):

@@ -111,9 +111,9 @@ def _features(
     return found
 
 
-def _some_values(found: list[dict[str, np.ndarray]], label: str) -> None:
-    if not any(len(values) for part in found for values in part.values()):
-        names = ", ".join(found[0])
+def _some_values(features: list[dict[str, np.ndarray]], label: str) -> None:
+    if not any(len(values) for part in features for values in part.values()):
+        names = ", ".join(features[0])
         raise InputError(f"{label}: expected values of {names}, got none; see --features, --center")
 
 

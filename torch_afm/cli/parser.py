@@ -49,22 +49,22 @@ class Parser(jsonargparse.ArgumentParser):
     def parse_args(self, *args: Any, **kwargs: Any) -> jsonargparse.Namespace:  # type: ignore[override]
         """Likewise for a ``--config`` that is no text, holds itself, or has something else for a group."""
         try:
-            found = super().parse_args(*args, **kwargs)
+            options = super().parse_args(*args, **kwargs)
         except UnicodeDecodeError as error:
             byte = f"{error.object[error.start]:#04x} at position {error.start}"
             raise InputError(f"--config: expected text in UTF-8, got the byte {byte}") from error
         except RecursionError:
             raise InputError("--config: expected settings, got a list or mapping that holds itself") from None
         for name in self.groups or ():
-            if name in found and not isinstance(found[name], jsonargparse.Namespace):
-                self.error(f"--{name}: expected settings by name, got {found[name]!r}")
+            if name in options and not isinstance(options[name], jsonargparse.Namespace):
+                self.error(f"--{name}: expected settings by name, got {options[name]!r}")
         # Options without a type are text on the command line, and what YAML makes of them in a file.
         for action in self._actions:
-            value = found.get(action.dest)
+            value = options.get(action.dest)
             untyped = type(action) is argparse._StoreAction and action.type is None
             if untyped and action.nargs in (None, "?") and not isinstance(value, str | None):
                 self.error(f"--{action.dest}: expected text, got {value!r}; put it in quotation marks")
-        return found
+        return options
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         message = re.sub(r'Parser key "(\S+)":', lambda match: f"{self._option(match[1])}:", message)
@@ -93,11 +93,11 @@ class Parser(jsonargparse.ArgumentParser):
         """Add ``--seed``."""
         self.add_argument("--seed", type=Seed, default=0, help=text)
 
-    def add_weights(self, default: str = "spatial") -> None:
+    def add_weights(self) -> None:
         """Add ``--weights``."""
         self.add_argument(
             "--weights",
-            default=default,
+            default="spatial",
             metavar="NAME|FOLDER",
             help="weights in the package, or a folder with model.safetensors and config.json",
         )
@@ -114,8 +114,8 @@ class Parser(jsonargparse.ArgumentParser):
         helps = _option_docs(cls, prefix)
         for action in self._actions:
             action.help = helps.get(action.dest, action.help)
-        for field, kind in get_type_hints(cls).items():
-            if self.groups and dataclasses.is_dataclass(kind) and f"{prefix}{field}" in self.groups:
+        for field, hint in get_type_hints(cls).items():
+            if self.groups and dataclasses.is_dataclass(hint) and f"{prefix}{field}" in self.groups:
                 self.groups[f"{prefix}{field}"].title = f"{field} of the {title}"
 
     def add_options(self, cls: type) -> None:
@@ -132,11 +132,11 @@ class Parser(jsonargparse.ArgumentParser):
             else:
                 _add_field(self, field, types, helps)
 
-    def build(self, cls: type[T], found: jsonargparse.Namespace) -> T:
-        """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`; where it
+    def build(self, cls: type[T], args: jsonargparse.Namespace) -> T:
+        """The dataclass ``cls`` of the parsed options of :meth:`add_options`; where it
         refuses a value, the error names the option."""
         values = {
-            name: self.build(hint, found) if _is_group(hint) else found[name]
+            name: self.build(hint, args) if _is_group(hint) else args[name]
             for name, hint in get_type_hints(cls).items()
         }
         try:
@@ -149,9 +149,9 @@ class Parser(jsonargparse.ArgumentParser):
 def _option_docs(cls: type, prefix: str) -> dict[str, str]:
     """What docstrings say about each option of ``cls`` and of the dataclasses in it."""
     docs = {prefix + field: text for field, text in _field_docs(cls).items()}
-    for field, kind in get_type_hints(cls).items():
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            docs |= _option_docs(kind, f"{prefix}{field}.")
+    for field, hint in get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            docs |= _option_docs(hint, f"{prefix}{field}.")
     return docs
 
 

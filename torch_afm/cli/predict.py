@@ -16,8 +16,8 @@ def main(args: Namespace) -> int:
     folder = Path(args.out)
     check_folder(args.stack, folder)
     with working("predict", folder) as progress:
-        found = predict(args.stack, args.weights, args.options, progress)
-        files = found.write(folder)
-    print(found.describe())
+        prediction = predict(args.stack, args.weights, args.options, progress)
+        files = prediction.write(folder)
+    print(prediction.describe())
     print(f"{'wrote':<10} {', '.join(file.name for file in files)} to {folder}")
     return 0

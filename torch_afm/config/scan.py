@@ -11,7 +11,7 @@ from torch_afm.utils import InputError
 
 #: Heights in one scan, for the kernels keep the forces of all; edges of a window, farther ones are not in Å.
 _MAX_HEIGHTS, _MAX_EDGE = 4096, 5000.0
-#: Least and greatest value of the numbers of a scan, and their unit.
+#: Smallest and largest value of the numbers of a scan, and their unit.
 _SCAN_LIMITS: dict[str, tuple[float, float, str]] = {
     "n_slices": (1, _MAX_HEIGHTS, "slices"),
     "n_oscillation": (2, _MAX_HEIGHTS, "steps"),

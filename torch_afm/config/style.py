@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch_afm.utils import InputError
 
@@ -28,7 +28,7 @@ class Scaling:
     width :math:`w` of a range, :math:`x \mapsto f (x - m) / w`; nothing is clipped or rounded to gray levels.
 
     Args:
-        kind: what the range is of: every ``slice`` by itself (as 8-bit images of slices have it), the whole
+        mode: what the range is of: every ``slice`` by itself (as 8-bit images of slices have it), the whole
             ``stack``, or ``fixed``, from ``low`` to ``high``.
         low: lower end of a fixed range, in the unit of the stacks (Hz).
         high: upper end of it.
@@ -36,14 +36,17 @@ class Scaling:
             beyond the source's, such as added noise.
     """
 
-    kind: str = "slice"
+    mode: str = "slice"
     low: float = -1.0
     high: float = 1.0
     fill: float = 0.8
 
+    #: Fields that stored networks and settings have under another name.
+    RENAMED: ClassVar[dict[str, str]] = {"kind": "mode"}
+
     def __post_init__(self) -> None:
-        if self.kind not in ("slice", "stack", "fixed"):
-            raise InputError(f"kind: expected 'slice', 'stack' or 'fixed', got {self.kind!r}")
+        if self.mode not in ("slice", "stack", "fixed"):
+            raise InputError(f"mode: expected 'slice', 'stack' or 'fixed', got {self.mode!r}")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise InputError(f"low, high: expected finite numbers, low < high, got {self.low}, {self.high}")
         if not 0 < self.fill <= 1:
@@ -55,10 +58,10 @@ class Scaling:
         Shapes:
             stack ``[..., Z, Y, X]``, returns ``[..., Z, 1, 1]`` twice (Z is 1 where it is the stack's).
         """
-        if self.kind == "fixed":
+        if self.mode == "fixed":
             low, high = (stack.new_full((1,) * stack.ndim, end) for end in (self.low, self.high))
         else:
-            over = (-2, -1) if self.kind == "slice" else (-3, -2, -1)
+            over = (-2, -1) if self.mode == "slice" else (-3, -2, -1)
             low, high = stack.amin(over, keepdim=True), stack.amax(over, keepdim=True)
         half = (high - low) / 2
         return Range(low + half, half.where(half > 0, half.new_ones(())))
@@ -196,8 +199,8 @@ class StyleConfig:
         if self.validation < 4:
             raise InputError(f"validation: expected at least 4 stacks, got {self.validation}")
         if self.crop % 4 or self.crop < 3 * 2**self.critic_layers:
-            least = 3 * 2**self.critic_layers
-            raise InputError(f"crop: expected a multiple of 4, at least {least}, got {self.crop}")
+            smallest = 3 * 2**self.critic_layers
+            raise InputError(f"crop: expected a multiple of 4, at least {smallest}, got {self.crop}")
         if self.slices < 2 * self.context + 1:
             raise InputError(
                 f"slices: expected at least {2 * self.context + 1} for a context of {self.context}, got "

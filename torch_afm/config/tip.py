@@ -150,8 +150,8 @@ class ForceField:
                     f"probe: no Lennard-Jones parameters for {element}; give the tip's radius and depth, or "
                     f"one of {', '.join(table)}"
                 )
-        of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
-        values[lacking] = np.where(np.isnan(values[lacking]), np.stack(of_element, axis=1), values[lacking])
+        tabulated = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
+        values[lacking] = np.where(np.isnan(values[lacking]), np.stack(tabulated, axis=1), values[lacking])
         return values[:, 0], values[:, 1]
 
 

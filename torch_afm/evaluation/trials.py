@@ -41,19 +41,19 @@ class Trial:
         molecule: its number.
         truth: all its atoms, the top one at z = 0.
         reference: its stack in Hz.
-        again: another stack of it, by a tip moved otherwise: as alike as two images of one molecule are.
+        repeat: another stack of it, by a tip moved otherwise: as alike as two images of one molecule are.
         tip: the tip of ``reference``.
         z_top: first anchor height in Å that the generator gets.
         height: the one of ``reference``.
 
     Shapes:
-        reference, again ``[1, 1, Z, Y, X]``.
+        reference, repeat ``[1, 1, Z, Y, X]``.
     """
 
     molecule: int
     truth: AFMData
     reference: Tensor
-    again: Tensor
+    repeat: Tensor
     tip: Tip
     z_top: float
     height: float
@@ -119,7 +119,7 @@ def score_trial(
         placed = torch.cat([last.graph.pos, last.refused])
     image = renderer.quiet()(_whole(prediction), tip=trial.tip, z_top=trial.height).cpu()
     reference = trial.reference[0, 0].numpy()
-    stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.again}
+    stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.repeat}
     return score_molecule(
         prediction.graph,
         visible,

@@ -1,4 +1,4 @@
-"""What every generator has in common: its settings, its loss, and what it proposes."""
+"""The base class of generators, and the proposals and steps that they make."""
 
 from __future__ import annotations
 

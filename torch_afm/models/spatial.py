@@ -125,10 +125,8 @@ class SpatialGenerator(Generator):
     def _proposal(self, graph: AFMData, out: SpatialPrediction) -> Proposal:
         atoms = find_atoms(out, self.grid, self.classes, MIN_CONFIDENCE)
         stop = float(out.stop.sigmoid())
-        of_graph = out.graph
-        revised = Revision(
-            graph.pos + of_graph.move, of_graph.real.sigmoid(), of_graph.pairs, of_graph.bond.sigmoid()
-        )
+        head = out.graph
+        revised = Revision(graph.pos + head.move, head.real.sigmoid(), head.pairs, head.bond.sigmoid())
         return Proposal(atoms, stop, stop > 0.5, revised=revised, maps=out.heatmap[0].sigmoid())
 
     def forward(self, data: AFMData | Batch) -> SpatialPrediction:

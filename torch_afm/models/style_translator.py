@@ -88,7 +88,7 @@ class StyleTranslator(Pretrained):
             translate_tiled(self.network, part, config.tile, config.overlap) for part in images.split(_BATCH)
         ]
         scaled = torch.cat(done).view_as(stacks)
-        if config.target.kind == "fixed":
+        if config.target.mode == "fixed":
             span = config.target.measure(stacks)
         return config.target.invert(scaled, span).view_as(stack).to(stack)
 

@@ -67,14 +67,14 @@ def _restored(out: SpatialPrediction, inverse: Symmetry) -> SpatialPrediction:
     return SpatialPrediction(
         heatmap,
         class_logits,
-        _of_maps(inverse.vectors, position),
-        _of_maps(inverse.variances, log_var),
+        _map_vectors(inverse.vectors, position),
+        _map_vectors(inverse.variances, log_var),
         out.stop,
         graph,
     )
 
 
-def _of_maps(change: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
+def _map_vectors(change: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
     """``change`` of the vectors in maps ``[1, P, 3, Y, X]``."""
     return change(maps.movedim(2, -1)).movedim(-1, 2)
 

@@ -28,7 +28,8 @@ class StepPrediction(NamedTuple):
 
 
 class ClassHead(Module):
-    r"""Class of the next atom, or *stop* (thesis, section 4.2.2): an MLP that gives logits.
+    r"""Class of the next atom, or *stop* (graph-AFM thesis, Aalto University (see CITATION.cff), section
+    4.2.2): an MLP that gives logits.
 
     Args:
         in_channels (int): Size of the encoding.
@@ -52,7 +53,7 @@ class ClassHead(Module):
 
 
 class PositionHead(Module):
-    r"""Position of the next atom in Å (thesis, section 4.2.2): an MLP whose outputs are scaled, so that
+    r"""Position of the next atom in Å (the thesis, section 4.2.2): an MLP whose outputs are scaled, so that
     :math:`[-1, 1]` spans what there is to predict.
 
     .. math::
@@ -86,8 +87,8 @@ class PositionHead(Module):
 
 
 class BondHead(Module):
-    r"""Bonds of the next atom (thesis, section 4.2.2, Eq. 4.8): an MLP of the states of an old atom and of
-    the new one gives the logit of a bond between them.
+    r"""Bonds of the next atom (the thesis, section 4.2.2, Eq. 4.8): an MLP of the states of an old atom and
+    of the new one gives the logit of a bond between them.
 
     .. math::
         e_v = \mathrm{MLP}\left([\mathbf{h}_v \,\Vert\, \mathbf{h}_\mathrm{new}]\right)
@@ -140,5 +141,5 @@ def class_planes(classes: AtomClasses) -> Tensor:
     Where atoms are is the same question for all elements, and rare ones teach it too little; the element is a
     second one. Hydrogen has its own plane, for a C-H bond that points up puts it over another atom.
     """
-    alone = torch.tensor([group == ("H",) for group in classes.groups])
-    return torch.where(alone, 0, int(alone.any()))
+    hydrogen = torch.tensor([group == ("H",) for group in classes.groups])
+    return torch.where(hydrogen, 0, int(hydrogen.any()))

@@ -17,8 +17,8 @@ from torch_afm.nn.heads import StepPrediction
 
 
 class SequentialLossTerms(NamedTuple):
-    """The loss and its parts before their weights, as the thesis' table 5.1 lists them (the position part
-    contains the depth discount)."""
+    """The loss and its parts before their weights, as table 5.1 of the graph-AFM thesis, Aalto University
+    (see CITATION.cff), lists them (the position part contains the depth discount)."""
 
     total: Tensor
     position: Tensor
@@ -27,8 +27,7 @@ class SequentialLossTerms(NamedTuple):
 
 
 class SequentialLoss(torch.nn.Module):
-    r"""The loss of the graph-AFM thesis, Aalto University (see CITATION.cff), section 4.3, Eqs. 4.9 to 4.12.
-    The missing atom **nearest** to the predicted
+    r"""The loss of the thesis, section 4.3, Eqs. 4.9 to 4.12. The missing atom **nearest** to the predicted
     position is the target, with its class and its bonds; where nothing is missing the class is *stop* and
     there is neither position nor bond to learn.
 

@@ -15,8 +15,8 @@ from torch_afm.elements import AtomClasses
 from torch_afm.models import Generator, Proposal, Revision
 from torch_afm.models.base import MIN_DISTANCE
 
-#: A bond is drawn where its predicted probability exceeds this (graph-AFM thesis, Aalto University, see
-#: CITATION.cff, section 4.2).
+#: A bond is drawn where its predicted probability exceeds this (graph-AFM thesis, Aalto University (see
+#: CITATION.cff), section 4.2).
 BOND_THRESHOLD = 0.5
 
 #: Probability below which an atom of the graph is removed again.
@@ -127,6 +127,6 @@ def split_context(graph: AFMData, model: Generator) -> tuple[AFMData, AFMData]:
     return select_atoms(graph, ~deep), select_atoms(graph, deep)
 
 
-def far_from(a: Tensor, b: Tensor, distance: float = MIN_DISTANCE) -> Tensor:
-    """Which of the points ``a`` are at least ``distance`` from all of ``b``."""
-    return (torch.linalg.vector_norm(a[:, None] - b, dim=-1) >= distance).all(dim=1)
+def far_from(a: Tensor, b: Tensor) -> Tensor:
+    """Which of the points ``a`` are at least 0.5 Å from all of ``b``."""
+    return (torch.linalg.vector_norm(a[:, None] - b, dim=-1) >= MIN_DISTANCE).all(dim=1)

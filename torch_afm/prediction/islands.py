@@ -14,7 +14,7 @@ _WIDTH, _EDGE = 0.5, 1.0
 #: of the strongest (what 1.5 Å² exceed) on: halogens curve images six times as much as carbon does.
 _NOISE, _SHARE, _STRONG = 2.0, 0.1, 1.5
 
-#: Least size of an island in Å and Å²; islands nearer than this many Å are one.
+#: Smallest size of an island in Å and Å²; islands nearer than this many Å are one.
 _MIN_SIDE, _MIN_AREA, _NEAR = 1.5, 4.0, 2.0
 
 #: Å around an island that are kept; over which the image then fades; and between two islands.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from torch_afm.config import Tip
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData, pack_atoms
 from torch_afm.functional import normalize_slices
@@ -35,9 +34,8 @@ class Job:
     Args:
         model: the generator.
         reference: measured or simulated Δf stack in Hz, not normalized.
-        renderer: simulator with the scan of the reference.
+        renderer: simulator with the scan of the reference, and with the tip that graphs are imaged with.
         z_top: first anchor height of the reference in Å, with the top atom at z = 0.
-        tip: tip that graphs are imaged with; default the renderer's.
         views: as in :meth:`torch_afm.models.Generator.propose`; default the network's.
 
     Shapes:
@@ -52,7 +50,6 @@ class Job:
     reference: Tensor
     renderer: ProbeParticleModel
     z_top: float
-    tip: Tip | None = None
     views: int | None = None
 
     def __post_init__(self) -> None:
@@ -64,7 +61,7 @@ class Job:
                 f"renderer: expected stacks of shape {shape} (slices, y, x), as the model was made for, got "
                 f"{self.renderer.scan.shape}"
             )
-        below = -(self.tip or self.renderer.tip).equilibrium[2]
+        below = -self.renderer.tip.equilibrium[2]
         if not below < self.z_top < math.inf:
             raise InputError(
                 f"z_top: expected more than {below:.2f} Å, where the probe is at the height of the top atom, "
@@ -76,7 +73,7 @@ class Job:
         """Image graphs, all in one launch: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the network
         proposes for each. The network is in evaluation mode."""
         renderer = self.renderer.quiet()
-        simulated = renderer(pack_atoms(graphs), tip=self.tip, z_top=self.z_top).cpu()
+        simulated = renderer(pack_atoms(graphs), z_top=self.z_top).cpu()
         reference = normalize_slices(self.reference.float())
         queries = [
             AFMData(
@@ -104,7 +101,7 @@ class Job:
             ended,
             self.model.classes,
             self.renderer.scan,
-            self.tip or self.renderer.tip,
+            self.renderer.tip,
             self.z_top,
             search=search,
         )

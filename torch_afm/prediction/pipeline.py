@@ -8,14 +8,13 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from torch_afm.config import Tip
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.models import Generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.atoms import append_atoms, is_context, split_context, with_bonds
-from torch_afm.prediction.chemistry import allowed, sanitize
+from torch_afm.prediction.chemistry import can_join, sanitize
 from torch_afm.prediction.generate import generate
 from torch_afm.prediction.loop import Job
 from torch_afm.prediction.refinement import RefinementResult, RefinementSettings, refine
@@ -30,7 +29,6 @@ def predict_structure(
     reference: Tensor,
     renderer: ProbeParticleModel,
     z_top: float,
-    tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
     search: str = "greedy",
     physics: bool = True,
@@ -42,7 +40,7 @@ def predict_structure(
     and refined by gradient through the simulator.
 
     With ``physics`` a beam search adds no atom where none can be
-    (:func:`torch_afm.prediction.chemistry.allowed`), and bonds that break a valence are dropped
+    (:func:`torch_afm.prediction.chemistry.can_join`), and bonds that break a valence are dropped
     (:func:`torch_afm.prediction.chemistry.sanitize`), the least probable first. With settings of a
     ``refinement`` positions follow from the stack (:func:`refine`): tip, height, charges, elements and hidden
     atoms are fitted beside them, held by their priors; the context takes part, and atoms that the images ask
@@ -51,10 +49,9 @@ def predict_structure(
     Args:
         model: the generator.
         reference: measured or simulated Δf stack in Hz, not normalized.
-        renderer: simulator with the model's scan.
-        z_top: first anchor height of the reference in Å, with the top atom at z = 0; a guess will do where it
-            is refined.
-        tip: the tip, or a guess of it; default the renderer's.
+        renderer: simulator with the model's scan and with the tip; a guess of the tip will do where it is
+            refined.
+        z_top: first anchor height of the reference in Å, with the top atom at z = 0; likewise.
         max_atoms: most atoms in the graph.
         search: ``"greedy"`` or ``"beam"``, see :func:`generate`.
         physics: check what is found.
@@ -68,53 +65,45 @@ def predict_structure(
     Raises:
         InputError: as the functions named above.
     """
-    job = Job(model, reference, renderer.quiet(), z_top, tip or renderer.tip, views)
-    found = generate(
+    job = Job(model, reference, renderer.quiet(), z_top, views)
+    prediction = generate(
         model,
         reference,
         job.renderer,
         z_top,
-        job.tip,
         max_atoms,
         search=search,
         views=views,
-        allowed=may_join if physics else None,
+        allowed=can_join if physics else None,
     )
-    if refinement is not None and len(found.graph.z):
-        found = _refined(job, found, refinement, seed)
-    if physics and len(found.graph.z):
-        found = dataclasses.replace(found, graph=sanitize(found.graph))
-    return found
+    if refinement is not None and len(prediction.graph.z):
+        prediction = _refined(job, prediction, refinement, seed)
+    if physics and len(prediction.graph.z):
+        prediction = dataclasses.replace(prediction, graph=sanitize(prediction.graph))
+    return prediction
 
 
-def may_join(new: AFMData, graph: AFMData) -> Tensor:
-    """Which atoms of ``new`` may join ``graph``, by :func:`torch_afm.prediction.chemistry.allowed`."""
-    if not len(graph.z):
-        return torch.ones(len(new.z), dtype=torch.bool)
-    return allowed(new.z, new.pos, graph.z, graph.pos)
-
-
-def _refined(job: Job, found: Prediction, settings: RefinementSettings, seed: int) -> Prediction:
+def _refined(job: Job, start: Prediction, settings: RefinementSettings, seed: int) -> Prediction:
     """The prediction with the refinement of its graph and, where that was accepted, a last step that shows
     it."""
-    context = found.context if len(found.context.z) else None
+    context = start.context if len(start.context.z) else None
     result = refine(
-        found.graph,
+        start.graph,
         job.reference,
         job.renderer,
         job.z_top,
-        job.tip,
+        job.renderer.tip,
         context,
         settings=settings,
         seed=seed,
         top=0.0,
     )
     if not result.accepted:
-        return dataclasses.replace(found, refinement=result)
-    whole = _moved(found.steps[-1].graph, result, is_context(found.steps[-1].graph, job.model))
+        return dataclasses.replace(start, refinement=result)
+    whole = _moved(start.steps[-1].graph, result, is_context(start.steps[-1].graph, job.model))
     if job.model.has_context:
         whole = append_atoms(whole, _added(result.added, job.model.classes))
-    proposal = found.steps[-1].proposal
+    proposal = start.steps[-1].proposal
     if proposal.revised is not None:
         # With the tip of all steps, not the fitted one: the network was trained with a tip that it does not
         # know.
@@ -123,13 +112,13 @@ def _refined(job: Job, found: Prediction, settings: RefinementSettings, seed: in
     whole = with_bonds(whole, proposal)
     shown = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
     simulated = job.renderer(shown, tip=result.tip, z_top=result.z_top).cpu()
-    last = dataclasses.replace(found.steps[-1], graph=whole, simulated=simulated)
+    last = dataclasses.replace(start.steps[-1], graph=whole, simulated=simulated)
     graph, context = split_context(whole, job.model)
     return dataclasses.replace(
-        found,
+        start,
         graph=graph,
         context=context,
-        steps=[*found.steps, last],
+        steps=[*start.steps, last],
         tip=result.tip,
         z_top=result.z_top,
         refinement=result,

@@ -1,4 +1,4 @@
-"""Which preparation of a scan, and which of its slices, a network is shown."""
+"""Choose the preparation of a scan, and the slices of it that a network is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch_afm.config.prediction import PredictOptions, ScanPreparation
 from torch_afm.io.scans import PreparedScan, ScanStack, prepare_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
 from torch_afm.models import Generator
-from torch_afm.prediction.slices import HeightGuess, choose_slices, known_slices
+from torch_afm.prediction.slices import HeightGuess, choose_slices, locate_slices
 
 #: Å of a scan, beside those that the network is shown, that its slices are searched in: the nearest.
 _SEARCHED = 1.5
@@ -51,8 +51,8 @@ class Attempt:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON."""
-        way = {"reverse": self.candidate.reverse, "aligned": self.candidate.aligned}
-        return way | dataclasses.asdict(self.guess)
+        variant = {"reverse": self.candidate.reverse, "aligned": self.candidate.aligned}
+        return variant | dataclasses.asdict(self.guess)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def choose_preparation(
     candidates = [c for reverse in orders for c in prepare_candidates(stack, wanted, options, reverse)]
     cover = "grid" if options.preparation.center else options.cover
     if len(candidates) == 1 and candidates[0].z_top is not None:
-        first, z_top = known_slices(candidates[0].prepared.scan, wanted, candidates[0].z_top)
+        first, z_top = locate_slices(candidates[0].prepared.scan, wanted, candidates[0].z_top)
         attempts, best = [], Attempt(candidates[0], HeightGuess(first, z_top, 1.0))
     else:
         attempts = [
@@ -153,16 +153,16 @@ def prepare_candidates(
         if settings == ScanPreparation(flatten="none", align="never"):
             return [Candidate(_as_it_is(stack, model), known, reverse)]
     model = _with_heights(stack, model, settings, known)
-    ways = [prepare_scan(stack, model, settings)]
-    if settings.align == "auto" and Candidate(ways[0], None, reverse).aligned:
-        ways.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never")))
+    variants = [prepare_scan(stack, model, settings)]
+    if settings.align == "auto" and Candidate(variants[0], None, reverse).aligned:
+        variants.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never")))
     return [
         Candidate(
-            way,
-            None if known is None else float(known - stack.heights[0] + way.stack.heights[0]),
+            variant,
+            None if known is None else float(known - stack.heights[0] + variant.stack.heights[0]),
             reverse,
         )
-        for way in ways
+        for variant in variants
     ]
 
 
@@ -233,14 +233,14 @@ def _describe(attempts: Sequence[Attempt], orders: bool) -> str:
     parts = []
     for attempt in attempts:
         candidate, guess = attempt.candidate, attempt.guess
-        way = (" reversed" if candidate.reverse else " as given") if orders else ""
-        way += " without drift" if candidate.aligned else ""
+        order = (" reversed" if candidate.reverse else " as given") if orders else ""
+        order += " without drift" if candidate.aligned else ""
         height = candidate.prepared.stack.heights[guess.first]
-        parts.append(f"{guess.z_top:.2f} Å at {height:.2f} Å{way}: r {guess.pearson:.2f}")
+        parts.append(f"{guess.z_top:.2f} Å at {height:.2f} Å{order}: r {guess.pearson:.2f}")
     return f"agreement of the strongest window by height of the tip at the first slice: {', '.join(parts)}"
 
 
-def measured_slices(prepared: PreparedScan) -> int:
+def count_measured_slices(prepared: PreparedScan) -> int:
     """Slices of a scan that those of the network were interpolated from; fewer where an earlier preparation
     had done that before."""
     heights, used = prepared.measured, prepared.stack.heights

@@ -103,14 +103,16 @@ class Window:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, without the structure."""
-        found = self.prediction
+        prediction = self.prediction
         return {
             "center": list(self.tile.center),
-            "empty": found is None,
+            "empty": prediction is None,
             "pearson": self.pearson,
-            "atoms": 0 if found is None else len(found.graph.z),
+            "atoms": 0 if prediction is None else len(prediction.graph.z),
             "refined": self.refined,
-            "reason": None if found is None or found.refinement is None else found.refinement.reason,
+            "reason": None
+            if prediction is None or prediction.refinement is None
+            else prediction.refinement.reason,
         }
 
 

@@ -24,6 +24,9 @@ from torch_afm.prediction.windows import predict_scan
 from torch_afm.symmetry import Symmetry
 from torch_afm.utils import InputError
 
+#: Å within which atoms of two predictions match.
+CUTOFF = 0.5
+
 
 @dataclass(frozen=True)
 class Consistency:
@@ -33,7 +36,6 @@ class Consistency:
         f1: F1 of each two, one taken for the truth of the other.
         distance: root mean square distance of their matched atoms in Å; NaN where none match.
         support: share of the other predictions that have each atom, one tensor a prediction.
-        cutoff: Å within which two atoms match.
 
     Shapes:
         f1 and distance ``[R, R]``, support R times ``[N]``.
@@ -42,7 +44,6 @@ class Consistency:
     f1: Tensor
     distance: Tensor
     support: list[Tensor]
-    cutoff: float
 
     @property
     def mean_f1(self) -> float:
@@ -53,18 +54,18 @@ class Consistency:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, ``None`` for what is not defined."""
         distance = [[None if math.isnan(d) else d for d in row] for row in self.distance.tolist()]
-        return {"cutoff": self.cutoff, "f1": self.f1.tolist(), "distance": distance, "mean_f1": self.mean_f1}
+        return {"cutoff": CUTOFF, "f1": self.f1.tolist(), "distance": distance, "mean_f1": self.mean_f1}
 
 
-def consistency(graphs: Sequence[AFMData], cutoff: float = 0.5) -> Consistency:
-    """Compare predictions, all in one frame, each with each (:func:`torch_afm.metrics.match_atoms`).
+def compare_predictions(graphs: Sequence[AFMData]) -> Consistency:
+    """Compare predictions, all in one frame, each with each (:func:`torch_afm.metrics.match_atoms`): atoms
+    within 0.5 Å of each other match.
 
     How high the tip was is unknown, and shifts all atoms of a prediction alike: of two, the median difference
     in height of the atoms that match laterally counts for nothing.
 
     Args:
         graphs: two or more.
-        cutoff: Å within which two atoms match.
 
     Raises:
         InputError: for fewer than two graphs.
@@ -76,19 +77,19 @@ def consistency(graphs: Sequence[AFMData], cutoff: float = 0.5) -> Consistency:
     support = [torch.zeros(len(g.z)) for g in graphs]
     for i, j in itertools.combinations(range(n), 2):
         a, b = graphs[i].pos, graphs[j].pos
-        matched = match_atoms(a, b + _lift(a, b, cutoff), cutoff)
+        matched = match_atoms(a, b + _lift(a, b), CUTOFF)
         f1[i, j] = f1[j, i] = matched.f1
         d = matched.distance
         distance[i, j] = distance[j, i] = d.square().mean().sqrt() if len(d) else math.nan
         support[i][matched.pred] += 1 / (n - 1)
         support[j][matched.true] += 1 / (n - 1)
-    return Consistency(f1, distance, support, cutoff)
+    return Consistency(f1, distance, support)
 
 
-def _lift(a: Tensor, b: Tensor, cutoff: float) -> Tensor:
+def _lift(a: Tensor, b: Tensor) -> Tensor:
     """What brings ``b`` to the height of ``a``, ``[3]``."""
     flat = a.new_tensor([1.0, 1.0, 0.0])
-    matched = match_atoms(a * flat, b * flat, cutoff)
+    matched = match_atoms(a * flat, b * flat, CUTOFF)
     lift = torch.zeros_like(flat)
     if len(matched.pred):
         lift[2] = (a[matched.pred, 2] - b[matched.true, 2]).median()
@@ -127,15 +128,15 @@ class Rotations:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, without the structures."""
-        found = {
+        record = {
             "degrees": [90 * turns for turns in self.turns],
             "pearson": list(self.pearson),
             "taken": 90 * self.turns[self.best],
             "atoms": [len(p.graph.z) for p in self.predictions],
         }
         if self.consistency is not None:
-            found |= {"support": self.consistency.support[self.best].tolist(), **self.consistency.to_dict()}
-        return found
+            record |= {"support": self.consistency.support[self.best].tolist(), **self.consistency.to_dict()}
+        return record
 
     def describe(self) -> str:
         """The same in a line."""
@@ -145,8 +146,8 @@ class Rotations:
         )
         if self.consistency is None:
             return parts
-        f1, cutoff = self.consistency.mean_f1, self.consistency.cutoff
-        return f"{parts}; F1 between them {f1:.2f} at {cutoff} Å; taken: {90 * self.turns[self.best]}°"
+        f1 = self.consistency.mean_f1
+        return f"{parts}; F1 between them {f1:.2f} at {CUTOFF} Å; taken: {90 * self.turns[self.best]}°"
 
 
 def predict_rotations(
@@ -172,13 +173,13 @@ def predict_rotations(
     turns = tuple(range(0, 4, 4 // options.rotations))
     predictions, pearson = [], []
     for n in turns:
-        way = Symmetry(n)
-        found = predict_scan(
+        symmetry = Symmetry(n)
+        prediction = predict_scan(
             model,
-            stack.turned(way).tensor(),
-            way.scan(scan),
+            stack.turned(symmetry).tensor(),
+            symmetry.scan(scan),
             chosen.z_top,
-            way.tip(chosen.tip),
+            symmetry.tip(chosen.tip),
             backend=options.backend,
             cover=chosen.cover,
             max_atoms=search.max_atoms,
@@ -189,38 +190,38 @@ def predict_rotations(
             seed=search.seed,
             progress=_with_turn(progress, n) if several else progress,
         )
-        found = turn_prediction(found, way.inverse)
-        predictions.append(found)
-        pearson.append(mean_pearson(found.simulated, stack.tensor()))
-    agreement = consistency([found.graph for found in predictions]) if several else None
+        prediction = turn_prediction(prediction, symmetry.inverse)
+        predictions.append(prediction)
+        pearson.append(mean_pearson(prediction.simulated, stack.tensor()))
+    agreement = compare_predictions([p.graph for p in predictions]) if several else None
     return Rotations(turns, tuple(predictions), tuple(pearson), agreement)
 
 
-def turn_prediction(prediction: Prediction, way: Symmetry) -> Prediction:
+def turn_prediction(prediction: Prediction, symmetry: Symmetry) -> Prediction:
     """A prediction of a scan as one of the scan turned about its center; of its steps the last alone. Its
     windows stay as they are."""
-    if way == Symmetry():
+    if symmetry == Symmetry():
         return prediction
     center, step = prediction.scan.center, prediction.steps[-1]
     revised = step.proposal.revised
     if revised is not None:
-        revised = dataclasses.replace(revised, pos=way.points(revised.pos, center))
+        revised = dataclasses.replace(revised, pos=symmetry.points(revised.pos, center))
     step = dataclasses.replace(
         step,
-        graph=way.graph(step.graph, center),
-        simulated=way.image(step.simulated).contiguous(),
+        graph=symmetry.graph(step.graph, center),
+        simulated=symmetry.image(step.simulated).contiguous(),
         proposal=dataclasses.replace(
-            step.proposal, atoms=way.graph(step.proposal.atoms, center), revised=revised, maps=None
+            step.proposal, atoms=symmetry.graph(step.proposal.atoms, center), revised=revised, maps=None
         ),
-        added=way.graph(step.added, center),
+        added=symmetry.graph(step.added, center),
     )
     return dataclasses.replace(
         prediction,
-        graph=way.graph(prediction.graph, center),
-        context=way.graph(prediction.context, center),
+        graph=symmetry.graph(prediction.graph, center),
+        context=symmetry.graph(prediction.context, center),
         steps=[step],
-        scan=way.scan(prediction.scan),
-        tip=way.tip(prediction.tip),
+        scan=symmetry.scan(prediction.scan),
+        tip=symmetry.tip(prediction.tip),
     )
 
 

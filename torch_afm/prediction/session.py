@@ -13,7 +13,7 @@ from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
 from torch_afm.prediction.outcome import ScanPrediction
-from torch_afm.prediction.preparation import choose_preparation, measured_slices
+from torch_afm.prediction.preparation import choose_preparation, count_measured_slices
 from torch_afm.prediction.result import Prediction, load_calibration
 from torch_afm.prediction.rotations import Rotations, predict_rotations
 from torch_afm.prediction.verdict import judge
@@ -59,16 +59,18 @@ def predict(
     stack = scan if isinstance(scan, ScanStack) else read_scan(scan, **vars(options.reading))
     chosen = choose_preparation(model, stack, options, progress)
     rotations = predict_rotations(model, chosen, options, progress)
-    found = rotations.predictions[rotations.best]
+    prediction = rotations.predictions[rotations.best]
     reference = chosen.prepared.stack.afm_stack()
     reference = dataclasses.replace(
-        reference, meta=reference.meta | {"measured": measured_slices(chosen.prepared)}
+        reference, meta=reference.meta | {"measured": count_measured_slices(chosen.prepared)}
     )
-    graph = found.calibrated(calibration)
+    graph = prediction.calibrated(calibration)
     if "bond_order" not in graph:  # without chemistry: once, for all files alike
         graph.bond_order, graph.formal_charge = bond_orders(graph, graph.get("sigma"))
-    verdict = judge(found.graph, found.context, found.simulated, reference, calibration.min_pearson)
-    parts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    verdict = judge(
+        prediction.graph, prediction.context, prediction.simulated, reference, calibration.min_pearson
+    )
+    parts = {field.name: getattr(prediction, field.name) for field in dataclasses.fields(prediction)}
     return ScanPrediction(
         **parts | {"graph": graph},
         source=None if isinstance(scan, AFMStack | ScanStack) else str(scan),
@@ -78,32 +80,32 @@ def predict(
         reference=reference,
         rotations=rotations,
         verdict=verdict,
-        log=(*chosen.prepared.steps, *_log(found, rotations, options, chosen.z_top)),
+        log=(*chosen.prepared.steps, *_log(prediction, rotations, options, chosen.z_top)),
         warnings=(
             *chosen.prepared.warnings,
-            *_warnings(found, rotations, options),
-            *cautions(graph, reference, chosen.prepared.scan, model.config.scan),
+            *_warnings(prediction, rotations, options),
+            *list_cautions(graph, reference, chosen.prepared.scan, model.config.scan),
         ),
     )
 
 
 def _log(
-    found: Prediction, rotations: Rotations, options: PredictOptions, z_top: float
+    prediction: Prediction, rotations: Rotations, options: PredictOptions, z_top: float
 ) -> list[tuple[str, str]]:
     """What was done to a prepared scan: name and text."""
     log = [("rotations", rotations.describe())] if rotations.consistency is not None else []
-    done = [w for w in found.windows if w.prediction is not None]
-    text = f"{len(done)} predicted, {len(found.windows) - len(done)} empty"
+    done = [w for w in prediction.windows if w.prediction is not None]
+    text = f"{len(done)} predicted, {len(prediction.windows) - len(done)} empty"
     if options.search.refine:
         accepted = sum(w.refined for w in done)
         text += f"; the refinement was accepted in {accepted}"
         if accepted:
-            tilt = ", ".join(f"{v:+.2f}" for v in found.tip.tilt)
-            text += f" (height of the tip {found.z_top - z_top:+.2f} Å, tilt {tilt} Å)"
+            tilt = ", ".join(f"{v:+.2f}" for v in prediction.tip.tilt)
+            text += f" (height of the tip {prediction.z_top - z_top:+.2f} Å, tilt {tilt} Å)"
     return [*log, ("windows", text)]
 
 
-def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) -> list[str]:
+def _warnings(prediction: Prediction, rotations: Rotations, options: PredictOptions) -> list[str]:
     warnings = []
     agreement = rotations.consistency
     if agreement is not None and agreement.mean_f1 < _CONSISTENT:
@@ -111,10 +113,10 @@ def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) 
             f"the {len(rotations.turns)} rotations of the scan give different structures (F1 "
             f"{agreement.mean_f1:.2f} between them): trust no atom without support"
         )
-    if found.outside:
-        warnings.append(f"{found.outside} atoms that would lie outside of the scan were left out")
+    if prediction.outside:
+        warnings.append(f"{prediction.outside} atoms that would lie outside of the scan were left out")
     if options.search.refine:
-        done = [w for w in found.windows if w.prediction is not None]
+        done = [w for w in prediction.windows if w.prediction is not None]
         reasons = [
             "there is no atom" if w.prediction.refinement is None else w.prediction.refinement.reason
             for w in done
@@ -128,8 +130,8 @@ def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) 
     return warnings
 
 
-def cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
-    """What makes a prediction less sure, beside what was done to the scan.
+def list_cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
+    """List what makes a prediction less sure, beside what was done to the scan.
 
     Args:
         graph: the structure, with calibrated probabilities.
@@ -137,9 +139,9 @@ def cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[s
         scan: the scan of that.
         model: the scan that the network was made for.
     """
-    found = []
+    cautions = []
     if abs(scan.amplitude - model.amplitude) > _AMPLITUDE * model.amplitude:
-        found.append(
+        cautions.append(
             f"the network was trained with an oscillation of {model.amplitude:.2f} Å peak to peak, that of "
             f"the scan is {scan.amplitude:.2f} Å: it may find less"
         )
@@ -147,11 +149,11 @@ def cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[s
     flat = graph.pos[:, :2]
     near = int(((flat < low + _EDGE) | (flat > high - _EDGE)).any(dim=1).sum())
     if near:
-        found.append(
+        cautions.append(
             f"{near} of {len(flat)} atoms lie within {_EDGE} Å of the edge of the scan: their image is cut, "
             "or shaped by what lies beyond, and they are less sure; a wider scan would show them"
         )
     doubtful = int((graph.confidence < 0.5).sum()) if "confidence" in graph else 0
     if doubtful:
-        found.append(f"{doubtful} of {len(flat)} atoms are less likely to be there than not")
-    return found
+        cautions.append(f"{doubtful} of {len(flat)} atoms are less likely to be there than not")
+    return cautions

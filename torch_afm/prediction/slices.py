@@ -57,7 +57,7 @@ def choose_slices(
     Networks know molecules from the heights they were trained at, and find little a few tenths of an Å nearer
     or farther, where what counts is the lower turning point. So slices 0.3 Å apart are tried, at the height
     of training; then the best of them 0.3 Å higher and lower. Where the height is known there is one guess,
-    :func:`known_slices`. What a guess gives is
+    :func:`locate_slices`. What a guess gives is
     imaged at all heights of the scan and compared with all of them, so that guesses can be told from each
     other: far slices alone agree with almost anything.
 
@@ -100,14 +100,14 @@ def choose_slices(
         if progress is not None:
             progress(f"looking for the slices and the height of the tip, {len(guesses) + 1}")
         slices = strongest[:, :, first : first + n]
-        found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
-        atoms = found.steps[-1].graph
+        prediction = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
+        atoms = prediction.steps[-1].graph
         shown = AFMData(z=atoms.z, pos=atoms.pos, charge=torch.zeros(len(atoms.z)))
         image = whole(shown, z_top=z_top + first * scan.dz).cpu()
         guesses.append(HeightGuess(first, z_top, mean_pearson(image, strongest)))
 
     if z_top is not None:
-        guess(*known_slices(scan, wanted, z_top))
+        guess(*locate_slices(scan, wanted, z_top))
         return guesses
     last, trained = scan.n_slices - n, _trained(scan, wanted)
     count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _MAX_GUESSES)
@@ -120,7 +120,7 @@ def choose_slices(
     return guesses
 
 
-def known_slices(scan: Scan, model: Scan, z_top: float) -> tuple[int, float]:
+def locate_slices(scan: Scan, model: Scan, z_top: float) -> tuple[int, float]:
     """First of the slices of a scan that lie nearest to the heights of training, as many as ``model`` has,
     and its first anchor height in Å, where that of the scan is ``z_top``."""
     first = min(max(round((z_top - _trained(scan, model)) / scan.dz), 0), scan.n_slices - model.n_slices)

@@ -20,7 +20,7 @@ from torch_afm.utils import InputError, check_shape
 
 #: Å: atoms closer than this are one; and so are those closer than this share of the sum of their covalent
 #: radii, which no two atoms ever are (0.6: 0.91 Å for C and C, 0.58 Å for O and H).
-SAME, CLOSEST = 0.5, 0.6
+MERGE_DISTANCE, MERGE_SHARE = 0.5, 0.6
 
 #: Å up to which a tile may disagree with its neighbors about the side of the middle that an atom lies on.
 _BLUR = 0.5
@@ -67,27 +67,22 @@ class Tile(NamedTuple):
         return torch.stack(sides).amin(dim=0)
 
 
-def scan_tiles(scan: Scan, model: Scan, overlap: float = OVERLAP) -> list[Tile]:
+def scan_tiles(scan: Scan, model: Scan) -> list[Tile]:
     """The windows that cover all of a scan: as few as possible, evenly spread on whole pixels, neighbors
-    sharing at least ``overlap`` of their width.
+    sharing at least 40 % of their width. A scan smaller than a window lies in the middle of it.
 
     Args:
         scan: the whole scan, with the pixel size of the model's.
         model: the scan of one window.
-        overlap: share of a window, 0 or more and less than 1.
-
-    A scan smaller than a window lies in the middle of it.
 
     Raises:
-        InputError: for a scan with other pixels than the model's, and for another overlap.
+        InputError: for a scan with other pixels than the model's.
     """
     _check_pixels(scan, model)
-    return _cover(scan, model, (0, scan.pixels[1] - 1), (0, scan.pixels[0] - 1), overlap, 0)
+    return _cover(scan, model, (0, scan.pixels[1] - 1), (0, scan.pixels[0] - 1), 0)
 
 
-def island_tiles(
-    stack: np.ndarray, scan: Scan, model: Scan, overlap: float = OVERLAP
-) -> list[tuple[Tile, np.ndarray]]:
+def island_tiles(stack: np.ndarray, scan: Scan, model: Scan) -> list[tuple[Tile, np.ndarray]]:
     """A window around each island of a scan (:func:`find_islands`), or several where it is larger, and the
     stack with that island alone (:func:`isolate`). No window reaches out of a scan that is long enough. Where
     the scan is no larger than one window, or no island is found, the windows are those of
@@ -107,7 +102,7 @@ def island_tiles(
     single = all(n <= m for n, m in zip(scan.pixels, model.pixels, strict=True))
     islands = [] if single else find_islands(stack, pitch)
     if not islands:
-        return [(tile, stack) for tile in scan_tiles(scan, model, overlap)]
+        return [(tile, stack) for tile in scan_tiles(scan, model)]
     found = []
     for i, mask in enumerate(islands):
         image = isolate(stack, islands, i, pitch)
@@ -115,7 +110,7 @@ def island_tiles(
             _narrowed(ends, n, round(_HALO / pitch))
             for ends, n in zip(mask_box(mask), model.pixels[::-1], strict=True)
         )
-        found += [(tile, image) for tile in _cover(scan, model, rows, columns, overlap, i)]
+        found += [(tile, image) for tile in _cover(scan, model, rows, columns, i)]
     return found
 
 
@@ -187,12 +182,10 @@ def _check_pixels(scan: Scan, model: Scan) -> None:
 
 
 def _cover(
-    scan: Scan, model: Scan, rows: tuple[int, int], columns: tuple[int, int], overlap: float, group: int
+    scan: Scan, model: Scan, rows: tuple[int, int], columns: tuple[int, int], group: int
 ) -> list[Tile]:
     """Windows that cover these rows and columns, first and last included."""
-    if not 0 <= overlap < 1:
-        raise InputError(f"overlap: expected 0 or more and less than 1, got {overlap}")
-    along_x, along_y = (_along(scan, model, k, *ends, overlap) for k, ends in enumerate((columns, rows)))
+    along_x, along_y = (_along(scan, model, k, *ends) for k, ends in enumerate((columns, rows)))
     return [
         Tile(row, column, (x, y), (inner_x, inner_y), group)
         for (row, y, inner_y), (column, x, inner_x) in itertools.product(along_y, along_x)
@@ -200,12 +193,12 @@ def _cover(
 
 
 def _along(
-    scan: Scan, model: Scan, axis: int, first: int, last: int, overlap: float
+    scan: Scan, model: Scan, axis: int, first: int, last: int
 ) -> list[tuple[int, float, tuple[float, float]]]:
     """First pixel, middle and inner sides of each window along one axis."""
     n = model.pixels[axis]
     more = last - first + 1 - n
-    count = 1 + math.ceil(max(more, 0) / max(1, math.floor(n * (1 - overlap))))
+    count = 1 + math.ceil(max(more, 0) / max(1, math.floor(n * (1 - OVERLAP))))
     begins = [first + round(i * more / (count - 1)) for i in range(count)] if count > 1 else []
     if not begins:
         places = (scan.x, scan.y)[axis]
@@ -276,7 +269,7 @@ def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:
 def _reach(z: Tensor) -> Tensor:
     """Distance of each pair below which two atoms are one, ``[N, N]`` Å."""
     radius = torch.tensor([covalent_radius(n) for n in z.tolist()]).reshape(-1)
-    return (CLOSEST * (radius[:, None] + radius)).clamp(min=SAME)
+    return (MERGE_SHARE * (radius[:, None] + radius)).clamp(min=MERGE_DISTANCE)
 
 
 def _bond(graph: AFMData, tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> None:
@@ -287,15 +280,15 @@ def _bond(graph: AFMData, tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> N
     probability = torch.zeros(n, n)
     for a, b in covalent_bonds(graph.z, graph.pos).T.tolist():
         probability[a, b] = graph.confidence[a] * graph.confidence[b]
-    for tile, found in zip(tiles, graphs, strict=True):
-        if not len(found.z) or not n:
+    for tile, part in zip(tiles, graphs, strict=True):
+        if not len(part.z) or not n:
             continue
-        gap = torch.cdist(graph.pos, found.pos)
-        reach = _reach(torch.cat([graph.z, found.z]))[:n, n:]
+        gap = torch.cdist(graph.pos, part.pos)
+        reach = _reach(torch.cat([graph.z, part.z]))[:n, n:]
         distance, stand_in = torch.where(gap < reach, gap, math.inf).min(dim=1)
         here = distance.isfinite()
-        bonds = torch.zeros(len(found.z), len(found.z))
-        bonds[tuple(found.edge_index)] = found.bond_probability.to(bonds)
+        bonds = torch.zeros(len(part.z), len(part.z))
+        bonds[tuple(part.edge_index)] = part.bond_probability.to(bonds)
         both = here[:, None] & here & (stand_in[:, None] != stand_in)
         deeper = tile.depth(middle).reshape(n, n)
         better = both & (deeper > best)

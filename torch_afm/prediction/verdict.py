@@ -17,7 +17,7 @@ from torch_afm.metrics import agreement
 from torch_afm.metrics.images import noise_share
 from torch_afm.utils import InputError, check_shape
 
-#: Least number of measured slices, and most of them that may be noise, for one structure to be told from
+#: Smallest number of measured slices, and most of them that may be noise, for one structure to be told from
 #: another.
 _SLICES, _NOISE = 4, 0.8
 
@@ -206,8 +206,8 @@ def judge(
 
 def _attenuated(scores: np.ndarray, noise: np.ndarray) -> float:
     """r of each slice, put right for noise, as one."""
-    most = np.sqrt(1 - noise)
-    return min(1.0, float((most * scores).sum() / max((most**2).sum(), 1e-12)))
+    limit = np.sqrt(1 - noise)
+    return min(1.0, float((limit * scores).sum() / max((limit**2).sum(), 1e-12)))
 
 
 def _pixel(stack: AFMStack) -> list[float]:

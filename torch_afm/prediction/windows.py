@@ -94,15 +94,15 @@ def predict_scan(
     places = cut_windows(reference, scan, wanted, cover)
     filled = _filled([window_image(image, tile, wanted) for tile, image in places])
     windows = []
-    for i, ((tile, image), any_) in enumerate(zip(places, filled, strict=True), start=1):
-        found, pearson = None, 0.0
-        if any_:
+    for i, ((tile, image), visible) in enumerate(zip(places, filled, strict=True), start=1):
+        prediction, pearson = None, 0.0
+        if visible:
             if progress is not None:
                 progress(f"window {i} of {len(places)}")
             if cover == "auto" and not any(math.isfinite(side) for sides in tile.inner for side in sides):
                 tile = _centered(model, tile, image, scan, renderer, z_top, max_atoms)
             part = window_image(image, tile, wanted)
-            found = predict_structure(
+            prediction = predict_structure(
                 model,
                 part,
                 renderer,
@@ -114,8 +114,8 @@ def predict_scan(
                 views=views,
                 seed=seed,
             )
-            pearson = mean_pearson(found.simulated, part)
-        windows.append(Window(tile, found, pearson))
+            pearson = mean_pearson(prediction.simulated, part)
+        windows.append(Window(tile, prediction, pearson))
     return _stitched(model, windows, scan, z_top, tip, backend, physics)
 
 
@@ -184,8 +184,10 @@ def _centered(
 ) -> Tile:
     """The tile with the atoms that are found at first in its middle, as molecules are in training."""
     wanted = model.config.scan
-    found = generate(model, window_image(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1)
-    pos = found.steps[-1].graph.pos
+    prediction = generate(
+        model, window_image(image, tile, wanted), renderer, z_top, max_atoms=max_atoms, views=1
+    )
+    pos = prediction.steps[-1].graph.pos
     if not len(pos):
         return tile
     middle = (pos.amin(dim=0) + pos.amax(dim=0)) / 2 + _shift(tile, wanted)
@@ -232,7 +234,7 @@ def _placed(model: Generator, window: Window, z_top: float) -> AFMData:
 
 
 def _ended(windows: Sequence[Window]) -> str:
-    """The least welcome of the ends of the windows."""
+    """The first of the ends of the windows in the order ``max_atoms``, ``repeat``, ``search``, ``stop``."""
     ends = {w.prediction.ended for w in windows if w.prediction is not None}
     order = ("max_atoms", "repeat", "search")
     return next((end for end in order if end in ends), "stop")

@@ -1,4 +1,4 @@
-"""How the C library hands out memory to a training process."""
+"""Settings of the C library's memory allocator for a training process."""
 
 from __future__ import annotations
 

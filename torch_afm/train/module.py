@@ -16,6 +16,9 @@ from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.steps import headline
 from torch_afm.models import Generator
 
+#: Share of a run over which the learning rate rises, and what share of it is left at the end.
+_WARMUP, _FINAL = 0.02, 0.01
+
 
 class GeneratorModule(L.LightningModule):
     """Training steps of a generator under its loss: Adam. Of a network that proposes one atom a step the
@@ -61,7 +64,7 @@ class GeneratorModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         if self.metrics is not None:
-            scores = headline(self._of_all_processes(self.metrics).compute())
+            scores = headline(self._gather(self.metrics).compute())
             self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=True)
 
     def configure_optimizers(self) -> Any:
@@ -75,7 +78,7 @@ class GeneratorModule(L.LightningModule):
     def _new_metrics(self) -> StepMetrics | None:
         return StepMetrics(self.model.classes, self.model.config.z_min) if self.model.sequential else None
 
-    def _of_all_processes(self, metrics: StepMetrics) -> StepMetrics:
+    def _gather(self, metrics: StepMetrics) -> StepMetrics:
         if self.trainer.world_size == 1:
             return metrics
         parts: list[dict[str, np.ndarray]] = [{}] * self.trainer.world_size
@@ -84,11 +87,11 @@ class GeneratorModule(L.LightningModule):
         return StepMetrics.from_rows(rows, self.model.classes, self.model.config.z_min)
 
 
-def _cosine(step: int, total: int, warmup: float = 0.02, final: float = 0.01) -> float:
+def _cosine(step: int, total: int) -> float:
     """Factor on the learning rate at ``step`` of ``total``."""
-    rise = max(1, round(warmup * total))
+    rise = max(1, round(_WARMUP * total))
     if step < rise:
         return (step + 1) / rise
-    return final + (1 - final) * 0.5 * (
+    return _FINAL + (1 - _FINAL) * 0.5 * (
         1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, total - rise)))
     )

@@ -80,7 +80,7 @@ def _translator(folder: str, device: torch.device) -> StyleTranslator:
 @lru_cache(maxsize=8)
 def _read(folder: str, written: int, device: torch.device) -> StyleTranslator:
     translator = StyleTranslator.from_pretrained(folder)
-    units = translator.config.source.kind, translator.config.target.kind
+    units = translator.config.source.mode, translator.config.target.mode
     if units != ("slice", "slice"):
         raise InputError(
             f"weights: expected a translation that scales by the slice, since stacks come normalized, got "

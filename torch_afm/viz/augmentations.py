@@ -19,10 +19,11 @@ from torch_afm.viz.stacks import draw_slice
 #: Width of a panel in inches.
 _PANEL = 1.35
 
+#: The slice that is shown, 0 the farthest and 1 the nearest; the nearest never shifts.
+FRACTION = 0.8
 
-def plot_augmentations(
-    tips: Tensor, graph: AFMData, scan: Scan, augment: Augment, seed: int = 0, fraction: float = 0.8
-) -> Figure:
+
+def plot_augmentations(tips: Tensor, graph: AFMData, scan: Scan, augment: Augment, seed: int = 0) -> Figure:
     """One slice of a stack under each augmentation, a row each, with a few draws side by side: other tips,
     every augmentation alone, all together with other tips. Where the frame changes, the atoms are drawn over
     the image, for they change with it.
@@ -34,7 +35,6 @@ def plot_augmentations(
         scan: the scan of the stacks.
         augment: the augmentations.
         seed: of the draws.
-        fraction: which slice, 0 the farthest and 1 the nearest. The nearest never shifts.
 
     Shapes:
         tips ``[N, C, Z, Y, X]``.
@@ -54,7 +54,7 @@ def plot_augmentations(
     figure = Figure(figsize=(_PANEL * n + 0.6, _PANEL * len(rows) + 0.2), layout="compressed")
     axes = figure.subplots(len(rows), n, squeeze=False)
     for k, ((name, stacks, only), panels) in enumerate(zip(rows, axes, strict=True)):
-        _draw_row(panels, stacks, graph, scan, only, np.random.default_rng((seed, k)), fraction)
+        _draw_row(panels, stacks, graph, scan, only, np.random.default_rng((seed, k)))
         panels[0].set_ylabel(name, fontsize=9)
     return figure
 
@@ -66,12 +66,11 @@ def _draw_row(
     scan: Scan,
     augment: Augment,
     rng: np.random.Generator,
-    fraction: float,
 ) -> None:
     final = augment.scan(scan)
     frame = [augment.draw_frame(scan, graph.pos.numpy(), rng) for _ in panels]
     steps = [augment.draw_stack(final.shape, rng) for _ in panels]
-    images = change_stacks(stacks, frame, steps)[:, 0, round(fraction * (final.n_slices - 1))]
+    images = change_stacks(stacks, frame, steps)[:, 0, round(FRACTION * (final.n_slices - 1))]
     graphs = [graph.clone() for _ in panels]
     change_graphs(graphs, scan, frame)
     for ax, image, changed in zip(panels, images.cpu().numpy(), graphs, strict=True):

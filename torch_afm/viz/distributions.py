@@ -15,6 +15,8 @@ from torch_afm.utils import InputError
 _BINS = 40
 #: Points of a joint distribution drawn at most of each set: more only hide each other.
 MAX_POINTS = 3000
+#: The distance on the spokes of :func:`plot_radar`.
+DISTANCE = "wasserstein"
 
 _Features = Sequence[Mapping[str, np.ndarray]]
 
@@ -74,30 +76,29 @@ def _draw_joint(ax: Axes, sets: Mapping[str, np.ndarray], there: np.ndarray) -> 
         ax.scatter(shown[:, 0], shown[:, 1], s=6, alpha=0.5, color=color, linewidths=0, label=label)
 
 
-def plot_radar(comparisons: Mapping[str, Comparison], distance: str = "wasserstein") -> Figure:
-    """Normalized distances of every feature from the reference on spokes, one polygon for each set of
-    predictions: the smaller, the better. A dashed polygon is the floor, the distance between two halves of
-    the reference; bars are intervals. Features without values on a side are left out.
+def plot_radar(comparisons: Mapping[str, Comparison]) -> Figure:
+    """Normalized Wasserstein distances of every feature from the reference on spokes, one polygon for each
+    set of predictions: the smaller, the better. A dashed polygon is the floor, the distance between two
+    halves of the reference; bars are intervals. Features without values on a side are left out.
 
     Args:
         comparisons: name of the predictions -> their comparison, all with the same features and reference.
-        distance: which one.
 
     Raises:
         InputError: for nothing to draw.
     """
     found = {
         label: {
-            name: feature["distances"][distance]["normalized"]
+            name: feature["distances"][DISTANCE]["normalized"]
             for name, feature in comparison.features.items()
-            if distance in feature["distances"]
+            if DISTANCE in feature["distances"]
         }
         for label, comparison in comparisons.items()
     }
     candidates = next(iter(found.values()), {})
     spokes = [n for n in candidates if all(numbers[n]["value"] is not None for numbers in found.values())]
     if not spokes:
-        raise InputError(f"comparisons: expected features with a {distance} distance, got none")
+        raise InputError(f"comparisons: expected features with a {DISTANCE} distance, got none")
     angles = np.linspace(0, 2 * np.pi, len(spokes), endpoint=False)
     figure = Figure(figsize=(6.5, 5), layout="constrained")
     ax = figure.add_subplot(projection="polar")
@@ -113,6 +114,6 @@ def plot_radar(comparisons: Mapping[str, Comparison], distance: str = "wasserste
     ax.set_xticks(angles, spokes)
     ax.set_ylim(0, None)
     ax.tick_params(axis="y", labelsize=7)
-    ax.set_title(f"normalized {distance} distance", fontsize=10, pad=16)
+    ax.set_title(f"normalized {DISTANCE} distance", fontsize=10, pad=16)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return figure

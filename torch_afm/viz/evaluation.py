@@ -1,5 +1,5 @@
-"""Figures of scores: single-atom steps (figures 5.2 to 5.5 of the graph-AFM thesis, Aalto University, see
-CITATION.cff), and whole predictions."""
+"""Figures of scores: single-atom steps (figures 5.2 to 5.5 of the graph-AFM thesis, Aalto University (see
+CITATION.cff)), and whole predictions."""
 
 from __future__ import annotations
 

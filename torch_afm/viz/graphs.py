@@ -42,27 +42,26 @@ ACCENT = "#cc3311"
 #: Depth in Å from which on atoms are drawn smallest and palest.
 DEEPEST = 1.5
 
+#: Width of a bond, and what is shown around the atoms, in Å.
+BAR_WIDTH, MARGIN = 0.16, 1.5
+
 Window = tuple[tuple[float, float], tuple[float, float]]
 
 
-def plot_graph(
-    data: AFMData, window: Window | None = None, new_atoms: Sequence[int] = (), title: str | None = None
-) -> Figure:
+def plot_graph(data: AFMData, window: Window | None = None) -> Figure:
     """A figure of a molecule graph; :func:`draw_graph` says how it is drawn.
 
     Args:
         data: the graph, which may be empty.
         window: ``((x0, x1), (y0, y1))`` in Å; default what the atoms need.
-        new_atoms: indices of atoms to ring.
-        title: title of the figure.
 
     Raises:
         InputError: for positions that are not finite or do not fit ``z``.
     """
     figure = Figure(figsize=(4.5, 4.5), layout="constrained")
     ax = figure.subplots()
-    draw_graph(ax, data, window or _window(data), new_atoms)
-    ax.set(xlabel="x (Å)", ylabel="y (Å)", title=title or "")
+    draw_graph(ax, data, window or _window(data))
+    ax.set(xlabel="x (Å)", ylabel="y (Å)")
     return figure
 
 
@@ -129,7 +128,7 @@ def _circles(ax: Axes, pos: np.ndarray, radius: np.ndarray, **style: Any) -> Ell
     return circles
 
 
-def _bars(data: AFMData, pos: np.ndarray, width: float = 0.16) -> PolyCollection:
+def _bars(data: AFMData, pos: np.ndarray) -> PolyCollection:
     """Each bond as a bar, deep ones first. In Å, so that bars keep their proportion to the atoms."""
     edges = data.edge_index.cpu().numpy()
     a, b = edges[:, edges[0] < edges[1]]
@@ -137,7 +136,7 @@ def _bars(data: AFMData, pos: np.ndarray, width: float = 0.16) -> PolyCollection
     start, end = pos[a[order], :2], pos[b[order], :2]
     along = end - start
     length = np.linalg.norm(along, axis=1, keepdims=True)
-    side = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(length, 1e-9) * width / 2
+    side = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(length, 1e-9) * BAR_WIDTH / 2
     corners = np.stack([start - side, start + side, end + side, end - side], axis=1)
     return PolyCollection(list(corners), facecolors="#666666", edgecolors="white", linewidths=0.4, zorder=3)
 
@@ -153,36 +152,31 @@ def _letters(name: str, pos: np.ndarray, radius: float, color: np.ndarray) -> Pa
     return PathPatch(move.transform_path(path), facecolor=ink, edgecolor="none")
 
 
-def _window(data: AFMData, margin: float = 1.5) -> Window:
+def _window(data: AFMData) -> Window:
     """A square around the atoms."""
     if not data.z.numel():
-        return (-margin, margin), (-margin, margin)
+        return (-MARGIN, MARGIN), (-MARGIN, MARGIN)
     low, high = data.pos[:, :2].amin(0), data.pos[:, :2].amax(0)
-    (x, y), half = ((low + high) / 2).tolist(), float((high - low).max()) / 2 + margin
+    (x, y), half = ((low + high) / 2).tolist(), float((high - low).max()) / 2 + MARGIN
     return (x - half, x + half), (y - half, y + half)
 
 
-#: Least extent in Å that is shown along z, so that flat graphs look flat.
-LEAST_DEPTH = 2.0
+#: Smallest extent in Å that is shown along z, so that flat graphs look flat.
+MIN_DEPTH = 2.0
 
 #: Width of what is shown in points: markers are sized in points, not in Å.
 WIDTH = 150
 
+#: Place of the eye above the surface and around z, in degrees.
+ELEVATION, AZIMUTH = 22.0, -60.0
 
-def plot_graphs_3d(
-    graphs: Mapping[str, AFMData],
-    window: Window | None = None,
-    elevation: float = 22.0,
-    azimuth: float = -60.0,
-) -> Figure:
+
+def plot_graphs_3d(graphs: Mapping[str, AFMData]) -> Figure:
     """Graphs side by side, obliquely from above, all in one frame and at one scale, so that heights can be
     compared, as in figure 5.7 of the graph-AFM thesis, Aalto University (see CITATION.cff).
 
     Args:
         graphs: the graphs, by title; they may be empty.
-        window: ``((x0, x1), (y0, y1))`` in Å; default what the atoms need.
-        elevation: of the eye above the surface, in degrees.
-        azimuth: of the eye around z, in degrees.
 
     Raises:
         InputError: for no graph, and for positions that are not finite or do not fit ``z``.
@@ -193,11 +187,10 @@ def plot_graphs_3d(
         check_shape("pos", data.pos, (data.z.numel(), 3))
         check_finite("pos", data.pos)
     pos = np.concatenate([np.zeros((1, 3)), *(data.pos.double().numpy() for data in graphs.values())])
-    if window is None:
-        low, high = pos[:, :2].min(0) - 1.5, pos[:, :2].max(0) + 1.5
-        window = (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+    low, high = pos[:, :2].min(0) - MARGIN, pos[:, :2].max(0) + MARGIN
+    window = (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
     top = float(pos[:, 2].max()) + 0.5
-    bottom = min(float(pos[:, 2].min()) - 0.5, top - LEAST_DEPTH)
+    bottom = min(float(pos[:, 2].min()) - 0.5, top - MIN_DEPTH)
     extent = np.array([window[0][1] - window[0][0], window[1][1] - window[1][0], top - bottom])
 
     figure = Figure(figsize=(4.2 * len(graphs), 3.0), layout="constrained")
@@ -208,17 +201,17 @@ def plot_graphs_3d(
         )
         ax.set_title(title, fontsize=10)
         ax.set_box_aspect(extent.tolist(), zoom=0.85)  # it changes an array
-        ax.view_init(elevation, azimuth)
+        ax.view_init(ELEVATION, AZIMUTH)
         ax.set_zticks(np.arange(np.ceil(bottom), top + 0.01))
         ax.tick_params(labelsize=7)
-        _draw_3d(ax, data, float(extent[:2].max()), elevation, azimuth)
+        _draw_3d(ax, data, float(extent[:2].max()))
     return figure
 
 
-def _draw_3d(ax: Axes3D, data: AFMData, width: float, elevation: float, azimuth: float) -> None:
+def _draw_3d(ax: Axes3D, data: AFMData, width: float) -> None:
     pos = data.pos.double().numpy()
     # What is nearer to the eye is drawn later.
-    e, a = np.deg2rad([elevation, azimuth])
+    e, a = np.deg2rad([ELEVATION, AZIMUTH])
     near = pos @ np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
     for i, j in data.edge_index.T.tolist():
         if i < j:

@@ -48,7 +48,6 @@ def plot_generation(
     ended: str,
     context: AFMData | None = None,
     truth: AFMData | None = None,
-    title: str | None = None,
 ) -> Figure:
     """The report of a prediction: the reference stack, the generated graph over its nearest slice (beside the
     truth and the scores, where the truth is known), and below the steps: the graph so far, its newest atoms
@@ -65,7 +64,6 @@ def plot_generation(
         ended: what ended it, see :class:`torch_afm.prediction.Prediction`.
         context: atoms found below the surface cut.
         truth: the true atoms, in the same frame.
-        title: title of the figure; default the molecule's name, if the stack has it.
     """
     shown = _evenly(len(steps), MAX_COLUMNS)
     columns = max(MIN_COLUMNS, len(shown))
@@ -74,7 +72,7 @@ def plot_generation(
     heights = (width / 6 + 0.55, 2 * PANEL + 1.0)
     figure = Figure(figsize=(width, sum(heights) + 0.3), layout="constrained")
     name = reference.meta.get("molecule")
-    text = title or (f"Prediction for {name}" if name else "Prediction")
+    text = f"Prediction for {name}" if name else "Prediction"
     figure.suptitle(textwrap.shorten(text, 100, placeholder="…"), fontsize=12, parse_math=False)
     halves = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)
     deep = AFMData.empty() if context is None else context

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch_afm.nn import QueryAttentionGate
 
 
-def make(global_kernel: int = 3, attention_kernel: int = 3, scale: float = 1.0) -> QueryAttentionGate:
+def make(attention_kernel: int = 3, scale: float = 1.0) -> QueryAttentionGate:
     torch.manual_seed(0)
-    gate = QueryAttentionGate(3, 5, 4, global_kernel, attention_kernel, scale).double()
+    gate = QueryAttentionGate(3, 5, 4, attention_kernel, scale).double()
     with torch.no_grad():
         gate.attention_conv.bias.normal_()  # must not matter
     return gate
@@ -70,11 +70,10 @@ def test_thesis_equations_in_numpy(size):
         np.testing.assert_allclose(out[b], (alpha * x[b].numpy()).sum(axis=(1, 2)), rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("global_kernel", [1, 3])
 @pytest.mark.parametrize("attention_kernel", [1, 3, 5])
 @pytest.mark.parametrize(("size", "scale"), [((16, 16), 1.0), ((9, 13), 20.0), ((4, 4), 0.5)])
-def test_rewritten_form_is_exact(size, scale, attention_kernel, global_kernel):
-    gate = make(global_kernel, attention_kernel, scale)
+def test_rewritten_form_is_exact(size, scale, attention_kernel):
+    gate = make(attention_kernel, scale)
     x, g, query = maps(2, size, (4, 4))
     inputs = [x.requires_grad_(), g.requires_grad_(), query.requires_grad_()]
     ours, theirs = gate(*inputs), plain(gate, *inputs)
@@ -125,8 +124,5 @@ def test_further_maps_are_averaged_under_the_attention(autocast):
 
 def test_repr_and_parameters():
     gate = QueryAttentionGate(32, 96, 64)
-    assert (
-        str(gate)
-        == "QueryAttentionGate(32, 96, 64, global_kernel=3, attention_kernel=3, attention_scale=1.0)"
-    )
+    assert str(gate) == "QueryAttentionGate(32, 96, 64, attention_kernel=3, attention_scale=1.0)"
     assert sum(p.numel() for p in gate.parameters()) == (96 * 9 * 32 + 32) + (32 * 9 * 64 + 64)

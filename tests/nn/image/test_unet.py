@@ -47,7 +47,7 @@ def test_graphs_of_a_batch_do_not_mix():
 
 
 def test_gate_is_the_equation():
-    gate = _double(SkipGate(3, 2, 4, 5))
+    gate = _double(SkipGate(3, 2, 4))
     generator = torch.Generator().manual_seed(3)
     x, g = (torch.rand(2, c, 6, 7, generator=generator, dtype=torch.float64) for c in (3, 2))
     q = torch.rand(2, 4, generator=generator, dtype=torch.float64)

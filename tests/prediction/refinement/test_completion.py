@@ -18,7 +18,7 @@ from torch_afm.prediction.refinement.levenberg import minimize
 from torch_afm.prediction.refinement.objective import RefinementObjective
 
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(20, 20), n_slices=4)
-SETTINGS = dataclasses.replace(RefinementSettings.known(), stride=1, looks=300.0, floor=0.01)
+SETTINGS = dataclasses.replace(RefinementSettings.known(), stride=1, observations=300.0, floor=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def objective(data: AFMData, stack: torch.Tensor, renderer: ProbeParticleModel, 
     job = RefinementJob.from_inputs(data, None, stack, renderer, z_top, None, SETTINGS)
     images = SliceImages(renderer.scan, 1)
     reference = images.normalize(images.pick(job.reference))
-    numbers = SETTINGS.looks, SETTINGS.floor
+    numbers = SETTINGS.observations, SETTINGS.floor
     return RefinementObjective(job.unknowns(SETTINGS), renderer, images, reference, None, None, *numbers)
 
 

@@ -39,7 +39,7 @@ def objective(scene, prior=None, with_nuisance=True, **numbers):
         nuisance = nuisance_images(renderer, state, images.pixels, sites, (0.3, 0.5), doubt)
     count = nuisance.images.shape[2] if nuisance else 0
     unknowns = Unknowns(state, torch.full((3, 3), 0.2), 0.1, 0.25, 0.15, count)
-    settings = {"looks": 100.0, "floor": 0.02} | numbers
+    settings = {"observations": 100.0, "floor": 0.02} | numbers
     return RefinementObjective(unknowns, renderer, images, reference, nuisance, prior, **settings)
 
 

@@ -125,7 +125,7 @@ def test_atoms_of_the_context_take_part_and_hidden_ones_do_no_harm(renderer):
     assert len(told.context.z) == 2
     nuisance = dataclasses.replace(KNOWN, hidden_sigma=0.5, hidden_spacing=2.0)
     without, fitted = (
-        refine(start, stack, renderer, z_top, settings=dataclasses.replace(s, looks=100.0))
+        refine(start, stack, renderer, z_top, settings=dataclasses.replace(s, observations=100.0))
         for s in (KNOWN, nuisance)
     )
     assert (fitted.trajectory[-1] - truth.pos).norm(dim=1).mean() < 0.7 * (

@@ -6,7 +6,7 @@ from torch_afm.prediction import RefinementSettings, Stage
 from torch_afm.utils import InputError
 
 BAD = [
-    (lambda: RefinementSettings(looks=0.0), "looks"),
+    (lambda: RefinementSettings(observations=0.0), "observations"),
     (lambda: RefinementSettings(stages=()), "stride, stages"),
     (lambda: RefinementSettings(stride=0), "stride"),
     (lambda: RefinementSettings(tilt_sigma=-1.0), "tilt_sigma"),

@@ -8,8 +8,9 @@ from torch_geometric.nn.aggr import Aggregation
 
 
 class GatedAggregation(Aggregation):
-    r"""The graph readout of "Learning Deep Generative Models of Graphs" (Li et al., arXiv:1803.03324), the
-    thesis' Eqs. 4.3 to 4.5: node features, raised to more dimensions and gated, are summed.
+    r"""The graph readout of "Learning Deep Generative Models of Graphs" (Li et al., arXiv:1803.03324), Eqs.
+    4.3 to 4.5 of the graph-AFM thesis, Aalto University (see CITATION.cff): node features, raised to more
+    dimensions and gated, are summed.
 
     .. math::
         \mathbf{h}_G = \sum_{v \in \mathcal{V}} \sigma\left(g_m(\mathbf{h}_v)\right) \odot f_m(\mathbf{h}_v)

@@ -13,7 +13,8 @@ from torch_geometric.nn.conv import MessagePassing
 
 class RecurrentRelationalConv(MessagePassing):
     r"""One propagation of a recurrent relational network ("Recurrent Relational Networks", Palm et al.,
-    arXiv:1711.08028) with a gated recurrent unit as its update, as in the thesis' Eqs. 3.22 to 3.27.
+    arXiv:1711.08028) with a gated recurrent unit as its update, as in Eqs. 3.22 to 3.27 of the
+    graph-AFM thesis, Aalto University (see CITATION.cff).
 
     .. math::
         \mathbf{m}_{ij} &= \mathrm{MLP}\left([\mathbf{h}_i \,\Vert\, \mathbf{h}_j]\right), \qquad

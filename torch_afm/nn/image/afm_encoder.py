@@ -15,9 +15,10 @@ from torch_afm.nn.image.convs import ConvBlock, FoldedConv3d
 
 
 class AFMEncoder(Module):
-    r"""The image branch of the thesis (section 4.2.1, Fig. 4.2): 3-D convolutions with pooling between them,
-    each level flattened over its slices into a 2-D convolution, each of those read by a
-    :class:`~torch_afm.nn.QueryAttentionGate`, the readings concatenated into one linear layer.
+    r"""The image branch of the graph-AFM thesis, Aalto University (see CITATION.cff), section 4.2.1,
+    Fig. 4.2: 3-D convolutions with pooling between them, each level flattened over its slices into a 2-D
+    convolution, each of those read by a :class:`~torch_afm.nn.QueryAttentionGate`, the readings concatenated
+    into one linear layer.
 
     .. math::
         \mathbf{v}_0 &= \mathrm{Block3D}_0(\Delta f), \qquad

@@ -9,8 +9,8 @@ from torch.nn import Conv2d, Module
 
 
 class QueryAttentionGate(Module):
-    r"""One attention gate of the thesis' Fig. 4.3: a global map and a query choose the pixels of a feature
-    map that are worth reading.
+    r"""One attention gate of Fig. 4.3 of the graph-AFM thesis, Aalto University (see CITATION.cff): a global
+    map and a query choose the pixels of a feature map that are worth reading.
 
     .. math::
         \mathbf{s} &= \mathbf{x} + \mathrm{ReLU}\left(\mathbf{W}_g \ast \mathrm{up}(\mathbf{g})\right)
@@ -36,7 +36,6 @@ class QueryAttentionGate(Module):
         channels (int): Channels of the feature map.
         global_channels (int): Channels of the global map.
         attention_channels (int): Size of the query.
-        global_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_g`. (default: :obj:`3`)
         attention_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_a`. (default: :obj:`3`)
         attention_scale (float, optional): :math:`\kappa`. The mean of many randomly initialized channels
             hardly varies over the pixels, so with :math:`\kappa = 1`, the thesis' form, every gate starts
@@ -54,7 +53,6 @@ class QueryAttentionGate(Module):
         channels: int,
         global_channels: int,
         attention_channels: int,
-        global_kernel: int = 3,
         attention_kernel: int = 3,
         attention_scale: float = 1.0,
     ) -> None:
@@ -64,7 +62,7 @@ class QueryAttentionGate(Module):
         self.attention_channels = attention_channels
         self.attention_scale = attention_scale
 
-        self.global_conv = Conv2d(global_channels, channels, global_kernel, padding=global_kernel // 2)
+        self.global_conv = Conv2d(global_channels, channels, 3, padding=1)
         self.attention_conv = Conv2d(
             channels, attention_channels, attention_kernel, padding=attention_kernel // 2
         )
@@ -119,7 +117,6 @@ class QueryAttentionGate(Module):
     def __repr__(self) -> str:
         return (
             f"{self.__class__.__name__}({self.channels}, {self.global_channels}, {self.attention_channels}, "
-            f"global_kernel={self.global_conv.kernel_size[0]}, "
             f"attention_kernel={self.attention_conv.kernel_size[0]}, attention_scale={self.attention_scale})"
         )
 

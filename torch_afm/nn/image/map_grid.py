@@ -1,4 +1,4 @@
-"""Where the pixels of a map lie, and atoms painted on them."""
+"""The pixels of a map, and atoms painted on them."""
 
 from __future__ import annotations
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from torch.nn import BatchNorm2d, Conv2d, Linear, Module, ModuleList, Sequential
 from torch_geometric.nn.inits import reset
 
+#: Channels within a gate.
+_GATE_CHANNELS = 16
+
 
 class SkipGate(Module):
     r"""The attention gate of "Attention U-Net" (Oktay et al., arXiv:1804.03999), with a query of its own:
@@ -25,21 +28,18 @@ class SkipGate(Module):
         channels (int): Channels of the skip connection.
         gate_channels (int): Channels of what comes from below.
         query_channels (int): Size of the query.
-        hidden_channels (int, optional): Channels inside. (default: :obj:`16`)
 
     Shapes:
         - **input:** maps :math:`(B, C, Y, X)` and :math:`(B, C_g, Y, X)`, queries :math:`(B, Q)`
         - **output:** :math:`(B, C, Y, X)`
     """
 
-    def __init__(
-        self, channels: int, gate_channels: int, query_channels: int, hidden_channels: int = 16
-    ) -> None:
+    def __init__(self, channels: int, gate_channels: int, query_channels: int) -> None:
         super().__init__()
-        self.skip_conv = Conv2d(channels, hidden_channels, 1, bias=False)
-        self.gate_conv = Conv2d(gate_channels, hidden_channels, 1, bias=False)
-        self.query_lin = Linear(query_channels, hidden_channels)
-        self.score_conv = Conv2d(hidden_channels, 1, 1)
+        self.skip_conv = Conv2d(channels, _GATE_CHANNELS, 1, bias=False)
+        self.gate_conv = Conv2d(gate_channels, _GATE_CHANNELS, 1, bias=False)
+        self.query_lin = Linear(query_channels, _GATE_CHANNELS)
+        self.score_conv = Conv2d(_GATE_CHANNELS, 1, 1)
 
         self.reset_parameters()
 

@@ -36,9 +36,9 @@ def load_pix2pix_state_dict(
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError("weights: expected a state dict of tensors, got other values in it")
     names = sorted((name for name in state if not name.endswith(_UNUSED)), key=_place)
-    own = network.state_dict()
+    parameters = network.state_dict()
     shapes = [tuple(state[name].shape) for name in names]
-    wanted = [tuple(value.shape) for value in own.values()]
+    wanted = [tuple(value.shape) for value in parameters.values()]
     if shapes != wanted:
         at = next((i for i, pair in enumerate(zip(shapes, wanted, strict=False)) if pair[0] != pair[1]), -1)
         if at < 0:
@@ -46,7 +46,7 @@ def load_pix2pix_state_dict(
         raise InputError(f"weights: expected {wanted[at]} in {names[at]} for {network}, got {shapes[at]}")
     for name in names:
         check_finite(name, state[name])
-    network.load_state_dict({key: state[name] for key, name in zip(own, names, strict=True)})
+    network.load_state_dict({key: state[name] for key, name in zip(parameters, names, strict=True)})
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:

@@ -1,66 +1,52 @@
-"""Check whether a further atom may join a structure."""
+"""Check whether further atoms can join a structure."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from torch_afm.data import AFMData
 from torch_afm.elements import BOND_TOLERANCE, max_bond_length, max_valence
-from torch_afm.utils import InputError, check_finite, check_shape
+from torch_afm.utils import check_finite, check_shape
 
 #: Largest number of neighbors of an atom, whatever its valence: sulfur has six bonds, but four neighbors in a
 #: molecule.
 _MAX_NEIGHBORS = 4
 
 
-def allowed(
-    candidate_z: Tensor,
-    candidate_pos: Tensor,
-    z: Tensor,
-    pos: Tensor,
-    tolerance: float = BOND_TOLERANCE,
-    coordination: bool = True,
-) -> Tensor:
-    r"""Whether a candidate atom may join a structure. It must not clash: be no closer to any atom than
+def can_join(candidates: AFMData, structure: AFMData) -> Tensor:
+    r"""Which candidate atoms can join a structure. They must not clash: be no closer to any atom than
 
     .. math::
         d_{ij} \ge r_i + r_j - t ,
 
-    with covalent radii :math:`r` and a tolerance :math:`t` that is as wide as that of
-    :func:`torch_afm.data.covalent_bonds` on the other side; and, with ``coordination``, its bonds by that
-    rule must not exceed the neighbors that it and the atoms bonded to it can have: their largest valence
-    (:data:`torch_afm.elements.MAX_VALENCE`), and 4 at most. Candidates are looked at one by one, not against
-    each other.
+    with covalent radii :math:`r` and the tolerance :math:`t` of :func:`torch_afm.data.covalent_bonds`, 0.4 Å,
+    and their bonds by that rule must not exceed the neighbors that they and the atoms bonded to them can
+    have: the largest valence (:data:`torch_afm.elements.MAX_VALENCE`), and 4 at most. Candidates are checked
+    one by one, not against each other.
 
     Args:
-        candidate_z: atomic numbers of the candidates.
-        candidate_pos: their positions in Å.
-        z: atomic numbers of the structure.
-        pos: its positions in Å.
-        tolerance: t in Å.
-        coordination: also count neighbors.
+        candidates: atoms with ``z`` and ``pos`` [Å].
+        structure: the atoms that are there, likewise.
 
-    Shapes:
-        candidate_z ``[M]``, candidate_pos ``[M, 3]``, z ``[N]``, pos ``[N, 3]`` -> ``[M]`` bool.
+    Returns:
+        booleans ``[M]``, one a candidate.
 
     Raises:
-        InputError: for wrong shapes, positions that are not finite, or a negative tolerance.
+        InputError: for wrong shapes and positions that are not finite.
     """
-    for name, numbers, place in (("candidate_", candidate_z, candidate_pos), ("", z, pos)):
-        check_shape(f"{name}z", numbers, (None,))
-        check_shape(f"{name}pos", place, (len(numbers), 3))
-        check_finite(f"{name}pos", place)
-    if not tolerance >= 0:
-        raise InputError(f"tolerance: expected a length in Å, 0 or more, got {tolerance}")
-    distance = torch.cdist(candidate_pos.double(), pos.double())
-    fine = (distance >= _reach(candidate_z, z, -tolerance)).all(dim=1)
-    if not coordination:
-        return fine
-    within = torch.cdist(pos.double(), pos.double()) < _reach(z, z, tolerance)
+    for name, atoms in (("candidates", candidates), ("structure", structure)):
+        check_shape(f"{name}: z", atoms.z, (None,))
+        check_shape(f"{name}: pos", atoms.pos, (len(atoms.z), 3))
+        check_finite(f"{name}: pos", atoms.pos)
+    z, pos = structure.z, structure.pos.double()
+    distance = torch.cdist(candidates.pos.double(), pos)
+    separate = (distance >= _reach(candidates.z, z, -BOND_TOLERANCE)).all(dim=1)
+    within = torch.cdist(pos, pos) < _reach(z, z, BOND_TOLERANCE)
     taken = within.sum(dim=1) - 1  # not itself
-    bonds = distance < _reach(candidate_z, z, tolerance)
+    bonds = distance < _reach(candidates.z, z, BOND_TOLERANCE)
     full = taken >= _max_neighbors(z)
-    return fine & ~(bonds & full).any(dim=1) & (bonds.sum(dim=1) <= _max_neighbors(candidate_z))
+    return separate & ~(bonds & full).any(dim=1) & (bonds.sum(dim=1) <= _max_neighbors(candidates.z))
 
 
 def _reach(z: Tensor, other: Tensor, tolerance: float) -> Tensor:

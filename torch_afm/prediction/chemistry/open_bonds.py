@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from torch_afm.data import covalent_bonds
+from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import covalent_radius, max_valence
-from torch_afm.prediction.chemistry.candidates import allowed
+from torch_afm.prediction.chemistry.candidates import can_join
 from torch_afm.utils import check_finite, check_shape
 
 #: Atomic numbers tried at each place: hydrogen, and carbon for anything heavier.
@@ -34,7 +34,7 @@ def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
 
     Neighbors are those of :func:`torch_afm.data.covalent_bonds`, bond lengths the sums of covalent radii.
     Each place is offered to hydrogen and to carbon, which stands for all heavier elements. Places that are
-    taken, or that would give an atom more neighbors than it can have, are left out (:func:`allowed`).
+    taken, or that would give an atom more neighbors than it can have, are left out (:func:`can_join`).
 
     Args:
         z: atomic numbers.
@@ -61,9 +61,9 @@ def open_bonds(z: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
                 places.append(pos[atom] + (covalent_radius(number) + covalent_radius(tried)) * direction)
     if not places:
         return z.new_empty(0), pos.new_empty(0, 3)
-    found, where = z.new_tensor(numbers), torch.stack(places)
-    fine = allowed(found, where, z, pos)
-    return found[fine], where[fine]
+    offered = AFMData(z=z.new_tensor(numbers), pos=torch.stack(places))
+    keep = can_join(offered, AFMData(z=z, pos=pos))
+    return offered.z[keep], offered.pos[keep]
 
 
 def _directions(toward: Tensor) -> list[Tensor]:

@@ -72,29 +72,28 @@ class GeometryPrior:
             gap_width=0.15,
         )
 
-    def residuals(self, z: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None = None) -> Tensor:
+    def residuals(self, z: Tensor, pos: Tensor, edge_index: Tensor) -> Tensor:
         r""":math:`\rho_k` of all pairs, differentiable in ``pos``.
 
         Args:
             z: atomic numbers.
             pos: positions in Å.
             edge_index: bonds, in one or both directions.
-            batch: graph of each atom; pairs are those within a graph.
 
         Shapes:
-            z ``[N]``, pos ``[N, 3]``, edge_index ``[2, E]``, batch ``[N]``; returns ``[K]``, one a pair, the
+            z ``[N]``, pos ``[N, 3]``, edge_index ``[2, E]``; returns ``[K]``, one a pair, the
             first index running slower.
 
         Raises:
             InputError: for wrong shapes and positions that are not finite.
         """
-        i, j, relation = self._pairs(z, pos, edge_index, batch)
+        i, j, relation = self._pairs(z, pos, edge_index)
         return self._residuals(z, torch.linalg.vector_norm(pos[i] - pos[j], dim=1), i, j, relation)
 
     def linearize(self, z: Tensor, pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
         """:meth:`residuals` of one graph and their Jacobian, ``[K]`` and ``[K, N, 3]`` in 1/Å, of the pairs
         that have a residual."""
-        i, j, relation = self._pairs(z, pos, edge_index, None)
+        i, j, relation = self._pairs(z, pos, edge_index)
         separation = pos[i] - pos[j]
         distance = torch.linalg.vector_norm(separation, dim=1).requires_grad_()
         with torch.enable_grad():
@@ -121,18 +120,7 @@ class GeometryPrior:
             out = torch.where(relation == 0, (self.gap - excess).clamp(min=0) / self.gap_width, out)
         return out
 
-    def energy(self, z: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None = None) -> Tensor:
-        """E of each graph, ``[B]``; one graph without ``batch``. Arguments as in :meth:`residuals`."""
-        squares = self.residuals(z, pos, edge_index, batch).square() / 2
-        if batch is None:
-            return squares.sum().reshape(1)
-        i, _, _ = self._pairs(z, pos, edge_index, batch)
-        count = int(batch.max()) + 1 if len(batch) else 0
-        return squares.new_zeros(count).index_add(0, batch[i], squares)
-
-    def _pairs(
-        self, z: Tensor, pos: Tensor, edge_index: Tensor, batch: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _pairs(self, z: Tensor, pos: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pairs i < j and their relation: 1 bonded, 2 across an angle, 0 otherwise."""
         check_shape("z", z, (None,))
         check_shape("pos", pos, (len(z), 3))
@@ -143,7 +131,6 @@ class GeometryPrior:
         bonded[edge_index[0], edge_index[1]] = True
         bonded |= bonded.T.clone()
         across = (bonded.float() @ bonded.float()) > 0
-        same = torch.ones_like(bonded) if batch is None else batch[:, None] == batch
-        i, j = torch.triu(same, diagonal=1).nonzero(as_tuple=True)
+        i, j = torch.triu_indices(n, n, offset=1, device=pos.device)
         relation = torch.where(bonded[i, j], 1, 2 * across[i, j].long())
         return i, j, relation

@@ -85,8 +85,8 @@ class Unknowns:
         )
         # A tilt of a bond length cannot be; no step may ask for it.
         aside = tip.tilt + tilt
-        most = 0.5 * tip.bond_length.unsqueeze(1)
-        aside = aside * (most / aside.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
+        limit = 0.5 * tip.bond_length.unsqueeze(1)
+        aside = aside * (limit / aside.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
         return State(moved, dataclasses.replace(tip, tilt=aside), z_top + float(distance))
 
     def weights(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How badly a molecule explains a stack, and how unlikely it is."""
+"""The objective of a refinement: misfit of the images, geometry prior and priors of the unknowns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RefinementObjective:
         reference: normalized reference, by ``images``.
         nuisance: images of what may be missing, or ``None``.
         prior: the geometry prior, or ``None``.
-        looks: M.
+        observations: M.
         floor: :math:`s_0`, the noise that no slice is believed to stay below.
     """
 
@@ -50,12 +50,12 @@ class RefinementObjective:
         reference: Tensor,
         nuisance: Nuisance | None,
         prior: GeometryPrior | None,
-        looks: float,
+        observations: float,
         floor: float,
     ) -> None:
         self.unknowns, self.renderer, self.images = unknowns, renderer, images
         self.reference, self.nuisance, self.prior = reference, nuisance, prior
-        self.looks, self.floor = looks, floor
+        self.observations, self.floor = observations, floor
 
     def value(self, x: Tensor) -> float:
         """E at ``x`` ``[K]``."""
@@ -78,9 +78,9 @@ class RefinementObjective:
         gradient += x
         total = float(value) + 0.5 * float(x.square().sum())
         if self.prior is not None:
-            energy, of_prior, curved = self._geometry(x, self.prior)
+            energy, pull, curved = self._geometry(x, self.prior)
             total += energy
-            gradient[: u.n_pos] += of_prior
+            gradient[: u.n_pos] += pull
             curvature[: u.n_pos, : u.n_pos] += curved
         return Expansion(total, gradient * u.free, curvature)
 
@@ -109,13 +109,13 @@ class RefinementObjective:
         u = self.unknowns
         data, tip, z_top = u.state(x)
         top = torch.tensor([z_top], dtype=torch.float64)
-        found = self.renderer.jacobian(data, tip, top, self.images.pixels)
-        parts = [found.pos.flatten(2), found.charge, found.tilt, found.z_top.unsqueeze(2)]
+        linear = self.renderer.jacobian(data, tip, top, self.images.pixels)
+        parts = [linear.pos.flatten(2), linear.charge, linear.tilt, linear.z_top.unsqueeze(2)]
         columns = torch.cat(parts, dim=2) * u.scale[: sum(u.sizes[:4])].float()
         if self.nuisance is not None:
             columns = torch.cat([columns, self.nuisance.images], dim=2)
-        image, slope = self.images.linearize(found.stack + self._missing(x), columns[..., u.free])
-        return found.stack, image, slope
+        image, slope = self.images.linearize(linear.stack + self._missing(x), columns[..., u.free])
+        return linear.stack, image, slope
 
     def _missing(self, x: Tensor) -> Tensor | float:
         return 0.0 if self.nuisance is None else self.nuisance.stack(self.unknowns.weights(x))
@@ -124,9 +124,9 @@ class RefinementObjective:
         """The first term, and the weight of each squared residual in its quadratic model."""
         root = (1 + (residual / _WIDTH).square()).sqrt()
         mean = (2 * _WIDTH**2 * (root - 1)).mean(1) + self.floor**2
-        looks = self.looks / len(residual)
-        weight = looks / mean.unsqueeze(1) / residual.shape[1] / root
-        return 0.5 * looks * mean.log().sum(), weight
+        per_slice = self.observations / len(residual)
+        weight = per_slice / mean.unsqueeze(1) / residual.shape[1] / root
+        return 0.5 * per_slice * mean.log().sum(), weight
 
     def _geometry(self, x: Tensor, prior: GeometryPrior) -> tuple[float, Tensor, Tensor]:
         """Energy of the prior, and its gradient and curvature in the entries that are coordinates."""

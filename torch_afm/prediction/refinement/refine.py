@@ -186,7 +186,7 @@ def _fit(
             nuisance = nuisance_images(renderer, here, images.pixels, job.sites, hidden, job.elements)
         reference = images.normalize(images.pick(job.reference))
         objective = RefinementObjective(
-            unknowns, renderer, images, reference, nuisance, prior, settings.looks, settings.floor
+            unknowns, renderer, images, reference, nuisance, prior, settings.observations, settings.floor
         )
         x = minimize(objective, x, stage.iterations, _TOLERANCE, visit)
     values = objective.value(torch.zeros_like(x)), objective.value(x)

@@ -1,4 +1,4 @@
-"""What a refinement returns."""
+"""The result of a refinement."""
 
 from __future__ import annotations
 

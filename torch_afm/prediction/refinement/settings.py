@@ -54,7 +54,7 @@ class RefinementSettings:
         hidden_sigma: of the share of an atom at each site below the graph.
         hidden_spacing: lateral distance of these sites in Å.
         completions: rounds in which atoms may be added at open bonds, see :func:`further_atoms`.
-        looks: independent observations that the stack counts for; see :class:`RefinementObjective`.
+        observations: independent observations that the stack counts for; see :class:`RefinementObjective`.
         floor: smallest noise of a normalized slice.
         min_gain: smallest share of the mean squared difference of the images, what may be missing included,
             that must go for the result to be accepted.
@@ -73,14 +73,14 @@ class RefinementSettings:
     hidden_sigma: float = 0.25
     hidden_spacing: float = 1.5
     completions: int = 4
-    looks: float = 500.0
+    observations: float = 500.0
     floor: float = 0.02
     min_gain: float = 0.5
     max_shift: float = 2.5
 
     def __post_init__(self) -> None:
         sigmas = ("charge_sigma", "tilt_sigma", "distance_sigma", "element_sigma", "hidden_sigma", "floor")
-        positive = ("pos_sigma", "sigma_scale", "hidden_spacing", "looks", "max_shift")
+        positive = ("pos_sigma", "sigma_scale", "hidden_spacing", "observations", "max_shift")
         for name in sigmas + positive:
             value = getattr(self, name)
             if not (value > 0 or (name in sigmas and value == 0)):
@@ -102,7 +102,7 @@ class RefinementSettings:
             element_sigma=0.0,
             hidden_sigma=0.0,
             completions=0,
-            looks=300.0,
+            observations=300.0,
             floor=1e-3,
             sigma_scale=1.0,
             max_shift=3.0,
