@@ -97,6 +97,9 @@ LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
 #: The ten elements of the thesis' molecules (table 2.1).
 ORGANIC = ("H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
+#: These and iodine, which many molecules imaged on metals carry.
+ORGANIC_AND_IODINE = (*ORGANIC, "I")
+
 #: Largest sum of bond orders (and so of bonded neighbours) of an element in a molecule: of its neutral forms
 #: and, for B and N, of borates and ammonium. An element that is not listed takes any number.
 MAX_VALENCE: dict[str, int] = {

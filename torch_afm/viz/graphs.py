@@ -32,6 +32,7 @@ COLOURS = {
     "S": "#f0e442",
     "Cl": "#009e73",
     "Br": "#8c4a2f",
+    "I": "#5d3a9b",
 }
 OTHER = "#cc79a7"
 
