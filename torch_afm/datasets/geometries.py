@@ -85,7 +85,9 @@ class Geometries:
             InputError: for geometries of another list.
         """
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-            found = cls(**{key: arrays[key] if arrays[key].ndim else str(arrays[key]) for key in arrays.files})
+            found = cls(
+                **{key: arrays[key] if arrays[key].ndim else str(arrays[key]) for key in arrays.files}
+            )
         if found.sha256 != checksum(smiles) or len(found) != len(smiles):
             raise InputError(
                 f"geometries: expected those of this list of {len(smiles)} molecules, got those of another"

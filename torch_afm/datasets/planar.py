@@ -75,13 +75,13 @@ _CORES = (
     "c1ccc(-c2nc3ccccc3o2)cc1 c1ccc(-c2nc3ccccc3s2)cc1 c1ccc(-c2nnc(-c3ccccc3)o2)cc1 "
     "c1ccc(-c2nnc(-c3ccccc3)s2)cc1 c1ccc(-c2cccc(-c3ccccn3)n2)nc1 c1csc(C#Cc2cccs2)c1 "
     "c1ccc(-c2ncc(-c3ccccn3)nc2)nc1 c1csc(-c2ccc(-c3cccs3)c3nsnc23)c1 c1ccccc1"
-).split()
+)
 
 #: One is drawn for a molecule and bonded to one to four of its carbons.
 _SUBSTITUENTS = (
     "*F *Cl *Cl *Br *Br *I *I *C#N *C#N *C#C *C#C *C(=O)O *C(=O)O *C=O *O *N *C(N)=O *[N+](=O)[O-] "
     "*C#Cc1ccccc1"
-).split()
+)
 
 #: Groups that would react, fall apart, or be another tautomer.
 _REJECTED = (
@@ -151,7 +151,7 @@ def planar_molecules(number: int = 680, seed: int = 0, progress: bool = False) -
         seen = {canonical(Chem.MolFromSmiles(s)) for s in (*embedded_smiles(), *_HELD_OUT.values())}
         chosen: list[str] = []
         small = 0
-        candidates = islice(_candidates(np.random.default_rng(seed)), len(_CORES) + _TRIES * number)
+        candidates = islice(_candidates(np.random.default_rng(seed)), len(_CORES.split()) + _TRIES * number)
         bar = ProgressBar(total=number, unit="mol", disable=not progress)
         while len(chosen) < number:
             mol = next(candidates, None)
@@ -195,13 +195,14 @@ def is_held_out(mol: Chem.Mol) -> bool:
 
 def _candidates(rng: np.random.Generator) -> Iterator[Chem.Mol]:
     """The ring systems, then endless variations."""
-    cores = [Chem.MolFromSmiles(s) for s in _CORES]
+    cores = [Chem.MolFromSmiles(s) for s in _CORES.split()]
+    groups = [Chem.MolFromSmiles(s) for s in _SUBSTITUENTS.split()]
     yield from cores
     weights = np.array([core.GetNumHeavyAtoms() for core in cores], dtype=float)
     while True:
         mol: Chem.Mol | None = cores[rng.choice(len(cores), p=weights / weights.sum())]
         mol = _with_nitrogen(rng, mol, int(rng.choice(3, p=[0.65, 0.2, 0.15])))
-        group = Chem.MolFromSmiles(_SUBSTITUENTS[rng.integers(len(_SUBSTITUENTS))])
+        group = groups[rng.integers(len(groups))]
         for _ in range(int(rng.choice(5, p=[0.1, 0.35, 0.35, 0.08, 0.12]))):
             mol = mol and attach_fragment(rng, mol, group, rings=True)
         if mol is not None:
