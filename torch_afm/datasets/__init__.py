@@ -10,8 +10,8 @@ from torch_afm.datasets.rendering import StepRenderer, StoredReferences
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.datasets.shards import Shard
 from torch_afm.datasets.slabs import SurfaceWindows, read_slabs, slab_from_ase
-from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules
 from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules
 from torch_afm.datasets.splits import published_split, split_by_molecule, split_by_scaffold
 from torch_afm.datasets.statistics import data_statistics, format_statistics
 from torch_afm.datasets.steps import AFMDataset, StepDataset

@@ -164,8 +164,8 @@ class MoleculeDataset(GraphDataset):
             )
         if source.without_geometry:
             warnings.warn(
-                f"{source.without_geometry} of {len(source.records)} molecules have no GFN2-xTB geometry in the "
-                "package and keep RDKit's",
+                f"{source.without_geometry} of {len(source.records)} molecules have no GFN2-xTB geometry in "
+                "the package and keep RDKit's",
                 stacklevel=stacklevel,
             )
         if source.charges != "zero" and (number := uncharged(self._arrays)):

@@ -41,8 +41,8 @@ def bring_into_contact(
 
 
 def draw_lattice(pos: Points, radii: Points, slack: float, rng: np.random.Generator) -> Points:
-    """Two lattice vectors in the plane, ``[2, 2]`` in Å, along which copies of a group of atoms lie in contact,
-    but for up to ``slack``: their directions are drawn, 60 to 120° apart, their lengths follow.
+    """Two lattice vectors in the plane, ``[2, 2]`` in Å, along which copies of a group of atoms lie in
+    contact, but for up to ``slack``: their directions are drawn, 60 to 120° apart, their lengths follow.
 
     Args:
         pos: of the group, ``[N, 3]``.

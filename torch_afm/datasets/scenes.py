@@ -103,9 +103,9 @@ class _Atoms:
 
 
 class Scenes(MoleculeSource):
-    """Molecules as scans show them: anywhere in the window and cut by its edge, alone, in contact with others,
-    in islands and layers, on a metal; and water. Planar molecules lie flat on the surface, or tilted by a few
-    degrees; bulky ones in one of their best orientations (:func:`~torch_afm.transforms.best_rotations`). All
+    """Molecules as scans show them: anywhere in the window and cut by its edge, alone, in contact with
+    others, in islands and layers, on a metal; and water. Planar molecules lie flat on the surface, or tilted
+    by a few degrees; bulky ones in one of their best orientations (:func:`~torch_afm.transforms.best_rotations`). All
     stand on one surface. Entry ``i`` is drawn from ``(seed, i)`` alone.
 
     References image all atoms up to 8 Å beyond the window. Graphs and targets leave out atoms farther than
@@ -169,8 +169,8 @@ class Scenes(MoleculeSource):
                 break
         else:
             raise InputError(
-                f"scan, config: expected room for {self.config.min_atoms} atoms of a scene ({arrangement}) in "
-                f"the window {self.scan.window}, found none in {_TRIES} draws"
+                f"scan, config: expected room for {self.config.min_atoms} atoms of a scene ({arrangement}) "
+                f"in the window {self.scan.window}, found none in {_TRIES} draws"
             )
         if rng.random() < self.config.metal and not np.isin(atoms.z, _METALS).any():
             atoms = _Atoms.join([atoms, self._draw_metal(rng)])
