@@ -39,7 +39,7 @@ class SceneConfig:
         height: distance in Å of flat molecules from the uppermost atoms of the metal.
         waters: number of molecules in a cluster or chain of water.
         water_layers: share of the scenes of water that show a layer.
-        min_atoms: atoms, or all where there are fewer, that a scene has inside the window at least.
+        min_atoms: atoms that a scene has inside the window at least, no deeper than 1 Å below its top.
 
     Raises:
         InputError: for what cannot be drawn, naming the argument.
@@ -56,7 +56,7 @@ class SceneConfig:
     gap: tuple[float, float] = (-0.4, 0.8)
     slack: float = 1.0
     vacancies: float = 0.1
-    beyond: float = 4.0
+    beyond: float = 2.0
     tilted: float = 0.3
     tilt: float = 8.0
     spread: float = 0.1
@@ -65,7 +65,7 @@ class SceneConfig:
     height: tuple[float, float] = (2.9, 3.4)
     waters: tuple[int, int] = (1, 12)
     water_layers: float = 0.3
-    min_atoms: int = 3
+    min_atoms: int = 1
 
     def __post_init__(self) -> None:
         weights = [getattr(self, name) for name in ARRANGEMENTS]

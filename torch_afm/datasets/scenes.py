@@ -24,7 +24,7 @@ from torch_afm.datasets.packing import (
     turn_about_z,
 )
 from torch_afm.datasets.slabs import MARGIN, REACH, cut_window, slab_from_ase
-from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, PackedMolecules, check_margin, within_margin
+from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, PackedMolecules, check_margin
 from torch_afm.datasets.water import water_bilayer
 from torch_afm.datasets.water_clusters import water_cluster
 from torch_afm.elements import atomic_number
@@ -43,6 +43,9 @@ _POSES, _POSE_CANDIDATES = 30, 500
 
 #: Different layers of water, which scenes show windows of.
 _WATER_LAYERS = 200
+
+#: Depth in Å below the highest atom down to which an image shows atoms well.
+_VISIBLE = 1.0
 
 #: Draws of a scene before giving up.
 _TRIES = 50
@@ -105,7 +108,8 @@ class _Atoms:
 class Scenes(MoleculeSource):
     """Molecules as scans show them: anywhere in the window and cut by its edge, alone, in contact with
     others, in islands and layers, on a metal; and water. Planar molecules lie flat on the surface, or tilted
-    by a few degrees; bulky ones in one of their best orientations (:func:`~torch_afm.transforms.best_rotations`). All
+    by a few degrees; bulky ones in one of their best orientations
+    (:func:`~torch_afm.transforms.best_rotations`). All
     stand on one surface. Entry ``i`` is drawn from ``(seed, i)`` alone.
 
     References image all atoms up to 8 Å beyond the window. Graphs and targets leave out atoms farther than
@@ -165,7 +169,7 @@ class Scenes(MoleculeSource):
             atoms = draw(rng)
             # The window need not lie around the origin.
             atoms = atoms.moved(np.array([*self.scan.center, 0.0]))
-            if self._inside(atoms.pos, 0.0).sum() >= min(self.config.min_atoms, len(atoms.z)):
+            if self._visible(atoms.pos) >= self.config.min_atoms:
                 break
         else:
             raise InputError(
@@ -186,9 +190,17 @@ class Scenes(MoleculeSource):
         )
         if "dipole" in self.molecules.values:
             data.dipole = torch.from_numpy(atoms.dipole)
-        near = within_margin(data.pos, self.scan, max(self.margin, CLEARANCE))
-        data.pos = data.pos - data.pos.new_tensor([0, 0, data.pos[near, 2].max()])
+        data.pos = data.pos - data.pos.new_tensor([0, 0, self._top(atoms.pos)])
         return data
+
+    def _top(self, pos: Points) -> float:
+        """Height of the highest atom that the tip could touch."""
+        near = self._inside(pos, max(self.margin, CLEARANCE))
+        return float(pos[near, 2].max()) if near.any() else np.inf
+
+    def _visible(self, pos: Points) -> int:
+        """Number of atoms in the window that an image shows."""
+        return int((self._inside(pos, 0.0) & (pos[:, 2] >= self._top(pos) - _VISIBLE)).sum())
 
     def _inside(self, pos: Points, margin: float) -> np.ndarray:
         low, high = np.array(self.scan.window).T
