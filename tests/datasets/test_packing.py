@@ -24,7 +24,7 @@ def test_two_spheres_touch_after_the_move_and_none_overlap_farther_along(seed):
 
 def test_nothing_moves_that_is_in_nobodys_way():
     pos, radii = _group(0)
-    assert not bring_into_contact(pos + [0, 30, 0], radii, pos, radii, 0.0).any()
+    assert not bring_into_contact(pos + np.array([0, 30, 0]), radii, pos, radii, 0.0).any()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -35,7 +35,7 @@ def test_copies_on_a_lattice_do_not_overlap(seed):
     for i in range(-4, 5):
         for j in range(-4, 5):
             if (i, j) != (0, 0):
-                copy = pos + [*(np.array([i, j]) @ vectors), 0.0]
+                copy = pos + np.append(np.array([i, j]) @ vectors, 0.0)
                 closest = min(closest, (cdist(copy, pos) - radii[:, None] - radii).min())
     assert closest == pytest.approx(0, abs=1e-9)
     cosine = vectors[0] @ vectors[1] / np.prod(np.linalg.norm(vectors, axis=1))

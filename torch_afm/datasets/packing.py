@@ -12,6 +12,9 @@ Points = NDArray[np.float64]
 #: Angles in degrees between the vectors of a lattice.
 _ANGLES = 60.0, 120.0
 
+#: Lattices that the densest is taken of.
+_LATTICES = 4
+
 
 def turn_about_z(angle: float) -> Points:
     """The rotation by ``angle`` in radians, counter-clockwise in the plane, ``[3, 3]``."""
@@ -42,7 +45,8 @@ def bring_into_contact(
 
 def draw_lattice(pos: Points, radii: Points, slack: float, rng: np.random.Generator) -> Points:
     """Two lattice vectors in the plane, ``[2, 2]`` in Å, along which copies of a group of atoms lie in
-    contact, but for up to ``slack``: their directions are drawn, 60 to 120° apart, their lengths follow.
+    contact, but for up to ``slack``. Their directions are the densest of four draws, 60 to 120° from each
+    other; their lengths follow.
 
     Args:
         pos: of the group, ``[N, 3]``.
@@ -50,16 +54,21 @@ def draw_lattice(pos: Points, radii: Points, slack: float, rng: np.random.Genera
         slack: largest length in Å beyond contact.
         rng: what draws.
     """
+    drawn = [_contact_lattice(pos, radii, rng) for _ in range(_LATTICES)]
+    vectors = min(drawn, key=lambda v: abs(np.linalg.det(v)))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors * (1 + rng.uniform(0, slack, (2, 1)) / lengths))
+
+
+def _contact_lattice(pos: Points, radii: Points, rng: np.random.Generator) -> Points:
     first = rng.uniform(0, 2 * np.pi)
     second = first + np.radians(rng.uniform(*_ANGLES))
     a = bring_into_contact(pos, radii, pos, radii, first)
-    a = a * (1 + rng.uniform(0, slack) / np.linalg.norm(a))
     # What moves along the second vector passes a row of copies, as long as matters.
     reach = np.ptp(pos[:, :2], axis=0).sum() + 2 * radii.max()
     copies = int(np.ceil(2 * reach / np.linalg.norm(a))) + 1
     row = (pos[None] + np.arange(-copies, copies + 1)[:, None, None] * a).reshape(-1, 3)
     b = bring_into_contact(pos, radii, row, np.tile(radii, 2 * copies + 1), second)
-    b = b * (1 + rng.uniform(0, slack) / np.linalg.norm(b))
     return np.stack([a[:2], b[:2]])
 
 
