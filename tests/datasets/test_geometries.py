@@ -25,7 +25,7 @@ def _geometries(smiles):
 def test_files_keep_positions_to_half_a_thousandth(tmp_path):
     smiles = ["CCO", "c1ccsc1"]
     _geometries(smiles).write(tmp_path / "a.npz")
-    read = Geometries.read((tmp_path / "a.npz").read_bytes(), smiles)
+    read = Geometries.read(tmp_path / "a.npz", smiles)
     for i, text in enumerate(smiles):
         molecule, expected = read.molecule(i, text), from_smiles(text)
         assert torch.equal(molecule.z, expected.z) and torch.equal(molecule.edge_index, expected.edge_index)
@@ -36,8 +36,14 @@ def test_files_keep_positions_to_half_a_thousandth(tmp_path):
 
 def test_geometries_of_another_list(tmp_path):
     _geometries(["CCO"]).write(tmp_path / "a.npz")
-    with pytest.raises(InputError, match="geometries: expected those of this list of 1 molecules"):
-        Geometries.read((tmp_path / "a.npz").read_bytes(), ["CCN"])
+    with pytest.raises(
+        InputError, match=r"a\.npz: expected geometries of this list of 1 molecules, got others"
+    ):
+        Geometries.read(tmp_path / "a.npz", ["CCN"])
+    raw = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(raw[:-40])
+    with pytest.raises(InputError, match=r"a\.npz"):
+        Geometries.read(tmp_path / "a.npz", ["CCO"])
 
 
 def test_shipped_geometries_are_near_rdkits_and_neutral():

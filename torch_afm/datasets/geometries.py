@@ -18,6 +18,7 @@ from rdkit.Geometry import Point3D
 from torch_afm.data import AFMData, from_rdmol
 from torch_afm.datasets.smi import EMBEDDED, checksum, embedded_smiles
 from torch_afm.io.files import write_whole
+from torch_afm.io.npz import load_npz
 from torch_afm.utils import InputError
 
 #: Step in Å that stored positions are rounded to.
@@ -78,21 +79,24 @@ class Geometries:
         write_whole(Path(path), buffer.getvalue())
 
     @classmethod
-    def read(cls, raw: bytes, smiles: Sequence[str]) -> Geometries:
-        """The contents of a file of :meth:`write`, for this list.
+    def read(cls, path: str | Path, smiles: Sequence[str]) -> Geometries:
+        """The geometries of a file of :meth:`write`, for this list.
 
         Raises:
-            InputError: for geometries of another list.
+            InputError: for a file that is missing or damaged, and for geometries of another list.
         """
-        with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-            found = cls(
-                **{key: arrays[key] if arrays[key].ndim else str(arrays[key]) for key in arrays.files}
-            )
-        if found.sha256 != checksum(smiles) or len(found) != len(smiles):
+        arrays = load_npz(path)
+        if str(arrays.get("sha256")) != checksum(smiles):
             raise InputError(
-                f"geometries: expected those of this list of {len(smiles)} molecules, got those of another"
+                f"{path}: expected geometries of this list of {len(smiles)} molecules, got others"
             )
-        return found
+        return cls(
+            sha256=str(arrays["sha256"]),
+            atoms=arrays["atoms"],
+            pos=arrays["pos"],
+            charge=arrays["charge"],
+            dipole=arrays["dipole"],
+        )
 
 
 @cache
@@ -102,13 +106,13 @@ def shipped_geometries() -> dict[str, Geometries]:
     Raises:
         InputError: for a resource that does not fit its list.
     """
-    folder = resources.files("torch_afm.datasets").joinpath("resources")
-    files = {name: folder.joinpath(f"{name}_xtb.npz") for name in EMBEDDED}
-    return {
-        name: Geometries.read(file.read_bytes(), embedded_smiles(name))
-        for name, file in files.items()
-        if file.is_file()
-    }
+    found = {}
+    with resources.as_file(resources.files("torch_afm.datasets").joinpath("resources")) as folder:
+        for name in EMBEDDED:
+            path = folder / f"{name}_xtb.npz"
+            if path.is_file():
+                found[name] = Geometries.read(path, embedded_smiles(name))
+    return found
 
 
 @cache

@@ -200,8 +200,8 @@ def _candidates(rng: np.random.Generator) -> Iterator[Chem.Mol]:
     yield from cores
     weights = np.array([core.GetNumHeavyAtoms() for core in cores], dtype=float)
     while True:
-        mol: Chem.Mol | None = cores[rng.choice(len(cores), p=weights / weights.sum())]
-        mol = _with_nitrogen(rng, mol, int(rng.choice(3, p=[0.65, 0.2, 0.15])))
+        core = cores[rng.choice(len(cores), p=weights / weights.sum())]
+        mol: Chem.Mol | None = _with_nitrogen(rng, core, int(rng.choice(3, p=[0.65, 0.2, 0.15])))
         group = groups[rng.integers(len(groups))]
         for _ in range(int(rng.choice(5, p=[0.1, 0.35, 0.35, 0.08, 0.12]))):
             mol = mol and attach_fragment(rng, mol, group, rings=True)

@@ -74,8 +74,11 @@ class _Atoms:
     def join(cls, parts: Sequence[_Atoms]) -> _Atoms:
         starts = np.cumsum([0] + [len(p.z) for p in parts])
         return cls(
-            *(np.concatenate([getattr(p, key) for p in parts]) for key in ("z", "pos", "charge", "dipole")),
-            np.concatenate([p.bonds + s for p, s in zip(parts, starts, strict=False)], axis=1),
+            z=np.concatenate([p.z for p in parts]),
+            pos=np.concatenate([p.pos for p in parts]),
+            charge=np.concatenate([p.charge for p in parts]),
+            dipole=np.concatenate([p.dipole for p in parts]),
+            bonds=np.concatenate([p.bonds + s for p, s in zip(parts, starts, strict=False)], axis=1),
         )
 
     @cached_property

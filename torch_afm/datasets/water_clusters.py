@@ -67,7 +67,8 @@ def _chain(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | 
 
 
 def _cluster(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    pos, bonds = np.zeros((1, 3)), []
+    pos = np.zeros((1, 3))
+    bonds: list[tuple[int, int]] = []
     for i in range(1, n):
         degree = np.bincount(np.array(bonds, dtype=int).ravel(), minlength=i)
         for _ in range(_PLACES):
