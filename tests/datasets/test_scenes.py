@@ -12,6 +12,7 @@ from torch_afm.data import covalent_bonds, from_smiles
 from torch_afm.datasets import Scenes, StepDataset, StepDraws, StepRenderer, step_loader
 from torch_afm.elements import ORGANIC_AND_IODINE, AtomClasses
 from torch_afm.testing import assert_same_graph
+from torch_afm.transforms import RandomMutant
 from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(12, 10), window=((-4, 8), (-1, 9)), n_slices=3, n_oscillation=4)
@@ -255,3 +256,24 @@ def test_bad_input(molecules):
         Scenes(molecules, SCAN, margin=-1.0)
     with pytest.raises(InputError, match=r"scan, config: expected room for 40 atoms of a scene \(alone\)"):
         _scenes(molecules, "alone", min_atoms=40).oriented(0)
+
+
+def test_steps_have_the_dipoles_of_their_atoms(molecules):
+    tagged = [m.clone() for m in molecules]
+    for molecule in tagged:
+        molecule.dipole = molecule.z[:, None].float() * torch.ones(3) / 100
+    source = _scenes(tagged, "several", metal=0.5)
+    draws = StepDraws(z_min=-2.0, classes=CLASSES, mutant=RandomMutant(misplaced=0.1, extra=4), seed=1)
+    eager, late = (StepDataset(source, draws, StepRenderer(SCAN), defer=defer) for defer in (False, True))
+    for sample in eager.__getitems__(range(8)):
+        length = sample.z.float() * 3**0.5 / 100
+        false = sample.true_pos.isnan().any(1)
+        assert torch.allclose(sample.dipole.norm(dim=1)[~false], length[~false])
+        assert not sample.dipole[false].any()
+    batch = Batch.from_data_list(late.__getitems__(range(4)))
+    assert batch.whole_dipole.shape == batch.whole_pos.shape and batch.whole_dipole.any()
+    batch, expected = (
+        late.complete(batch),
+        Batch.from_data_list(eager.__getitems__([(1, i) for i in range(4)])),
+    )
+    assert sorted(batch.keys()) == sorted(expected.keys())
