@@ -20,6 +20,7 @@ extensions = [
     "myst_parser",
     "api_pages",
     "examples_page",
+    "registry_tables",
     "result_tables",
 ]
 if not tags.has("quick"):  # noqa: F821 - Sphinx defines it

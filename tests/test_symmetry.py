@@ -58,10 +58,8 @@ def test_the_scan_of_a_turned_molecule_is_the_turned_scan(way):
     tip = Tip(tilt=(0.1, -0.2), stiffness=(0.2, 0.35, 0.0))
     pos = torch.tensor([[0.0, 0.5, 0.0], [1.6, 1.0, -0.3], [2.0, 2.5, -0.1]])
     data = AFMData(z=torch.tensor([6, 8, 7]), pos=pos, charge=torch.tensor([0.2, -0.4, 0.2]))
-    stack = ProbeParticleModel(scan, tip, backend="torch").render(data)
-    turned = ProbeParticleModel(way.scan(scan), way.tip(tip), backend="torch").render(
-        way.graph(data, scan.center)
-    )
+    stack = ProbeParticleModel(scan, tip, backend="torch")(data)
+    turned = ProbeParticleModel(way.scan(scan), way.tip(tip), backend="torch")(way.graph(data, scan.center))
     assert torch.allclose(turned, way.image(stack), atol=2e-3 * float(stack.std()))
 
 

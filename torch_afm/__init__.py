@@ -38,6 +38,7 @@ _NAMES = {
     "AFMDataset": "datasets",
     "MoleculeDataset": "datasets",
     "Orient": "transforms",
+    "PredictOptions": "config",
     "ProbeParticleModel": "ppm",
     "Scan": "config",
     "Tip": "config",
@@ -45,7 +46,8 @@ _NAMES = {
     "from_smiles": "data",
     "generate": "generation",
     "load_generator": "models",
-    "place": "ppm",
+    "anchor_height": "ppm",
+    "predict": "generation",
 }
 
 __all__ = [*_MODULES, *_NAMES]
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from torch_afm import units as units
     from torch_afm import utils as utils
     from torch_afm import viz as viz
+    from torch_afm.config import PredictOptions as PredictOptions
     from torch_afm.config import Scan as Scan
     from torch_afm.config import Tip as Tip
     from torch_afm.data import AFMData as AFMData
@@ -75,9 +78,10 @@ if TYPE_CHECKING:
     from torch_afm.datasets import AFMDataset as AFMDataset
     from torch_afm.datasets import MoleculeDataset as MoleculeDataset
     from torch_afm.generation.generate import generate as generate
+    from torch_afm.generation.session import predict as predict
     from torch_afm.models import load_generator as load_generator
     from torch_afm.ppm import ProbeParticleModel as ProbeParticleModel
-    from torch_afm.ppm import place as place
+    from torch_afm.ppm import anchor_height as anchor_height
     from torch_afm.transforms import Orient as Orient
     from torch_afm.transforms import best_rotations as best_rotations
 

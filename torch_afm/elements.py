@@ -1,5 +1,5 @@
-"""Element data: symbols, covalent radii, the Lennard-Jones table of the Probe Particle Model, and the
-classes a graph model predicts."""
+"""Element data: symbols, covalent radii and the bonds they allow, valences, the Lennard-Jones table of the
+Probe Particle Model, and the classes a graph model predicts."""
 
 from __future__ import annotations
 
@@ -94,11 +94,17 @@ LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
     s: (x / 2, d * KCAL_PER_MOL) for s, (x, d) in _LJ_UFF.items()
 }
 
-#: The ten elements of the thesis' molecules (table 2.1).
+#: The ten elements of the molecules of the graph-AFM thesis, Aalto University (see CITATION.cff), table 2.1.
 ORGANIC = ("H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
 #: These and iodine, which many molecules imaged on metals carry.
 ORGANIC_AND_IODINE = (*ORGANIC, "I")
+
+#: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
+COVALENT_RADII: np.ndarray = _RADII
+
+#: How much longer than the sum of two covalent radii a bond may be, in Å.
+BOND_TOLERANCE = 0.4
 
 #: Largest sum of bond orders (and so of bonded neighbours) of an element in a molecule: of its neutral forms
 #: and, for B and N, of borates and ammonium. An element that is not listed takes any number.
@@ -134,8 +140,22 @@ def symbol(z: int) -> str:
 
 
 def covalent_radius(z: int) -> float:
-    """Covalent radius in Å (Cordero et al., Dalton Trans. 2832 (2008))."""
-    return float(_RADII[atomic_number(int(z))])
+    """Covalent radius in Å (:data:`COVALENT_RADII`)."""
+    return float(COVALENT_RADII[atomic_number(int(z))])
+
+
+def max_bond_length(z: ArrayLike, other: ArrayLike, tolerance: float = BOND_TOLERANCE) -> np.ndarray:
+    r"""Length in Å up to which atoms count as bonded: the sum of their covalent radii and a tolerance,
+    :math:`r_i + r_j + t`, the rule of crystallographic databases (Allen et al., J. Chem. Inf. Comput. Sci.
+    31, 187 (1991)).
+
+    Args:
+        z: atomic numbers.
+        other: those of the atoms at the other end; arrays broadcast.
+        tolerance: :math:`t` in Å.
+    """
+    ends = COVALENT_RADII[np.asarray(z, dtype=int)], COVALENT_RADII[np.asarray(other, dtype=int)]
+    return np.asarray(ends[0] + ends[1] + tolerance)
 
 
 def max_valence(z: int) -> int | None:
@@ -156,12 +176,12 @@ def lj_parameters(
         InputError: for an element that the table lacks, naming it.
     """
     numbers = np.asarray(z, dtype=np.int64).reshape(-1)
-    kinds, kind = np.unique(numbers, return_inverse=True)
-    missing = [n for n in kinds.tolist() if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table]
+    distinct, index = np.unique(numbers, return_inverse=True)
+    missing = [n for n in distinct.tolist() if not (0 < n < len(_SYMBOLS)) or _SYMBOLS[n] not in table]
     if missing:
         names = ", ".join(_SYMBOLS[n] if 0 < n < len(_SYMBOLS) else f"Z={n}" for n in missing)
         raise InputError(f"z: no Lennard-Jones parameters for {names}; known elements: {', '.join(table)}")
-    values = np.array([table[_SYMBOLS[n]] for n in kinds], dtype=np.float64).reshape(-1, 2)[kind]
+    values = np.array([table[_SYMBOLS[n]] for n in distinct], dtype=np.float64).reshape(-1, 2)[index]
     return values[:, 0], values[:, 1]
 
 
@@ -187,7 +207,7 @@ class AtomClasses:
     @cached_property
     def _lookup(self) -> Tensor:
         """Class of each atomic number, 0 for none."""
-        import torch  # not at the top: settings are read and told without it
+        import torch  # not at the top: settings are read and shown without it
 
         lookup = torch.zeros(len(_SYMBOLS), dtype=torch.long)
         for i, group in enumerate(self.groups, start=1):

@@ -18,12 +18,13 @@ from torch_geometric.data import Batch
 
 from benchmarks.common import measure, table, write
 from benchmarks.rendering.run import CASES, SCAN, load
-from torch_afm.config import to_dict
+from torch_afm.config import Tip, to_dict
 from torch_afm.data import AFMData
-from torch_afm.ppm import CUDARenderer, OpenCLRenderer, Renderer, TorchRenderer
-from torch_afm.ppm.context import OpenCLUnavailable, get_queue
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.cuda import CUDAUnavailable
-from torch_afm.ppm.kernel_renderer import KernelRenderer
+from torch_afm.ppm.inputs import prepare
+from torch_afm.ppm.opencl import OpenCLUnavailable, get_queue
+from torch_afm.ppm.solver import KernelSolver
 
 SPEED_CASE = "nicotine_pc"
 #: Operations of one atom in one evaluation of force and Hessian under a quadrupole tip, counted in
@@ -38,16 +39,16 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=67, help="float32 TFLOP/s of the GPU (H200: 67)")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    renderers: dict[str, Renderer] = {}
+    renderers: dict[str, ProbeParticleModel] = {}
     try:
-        renderers["CUDA"] = CUDARenderer(SCAN)
+        renderers["CUDA"] = ProbeParticleModel(SCAN, backend="cuda")
     except CUDAUnavailable as error:
         print(f"no CUDA: {error}")
     try:
-        renderers[f"OpenCL {get_queue().device.name.strip()}"] = OpenCLRenderer(SCAN)
+        renderers[f"OpenCL {get_queue().device.name.strip()}"] = ProbeParticleModel(SCAN, backend="opencl")
     except OpenCLUnavailable as error:
         print(f"no OpenCL: {error}")
-    renderers[f"torch {args.device}"] = TorchRenderer(SCAN, device=args.device)
+    renderers[f"torch {args.device}"] = ProbeParticleModel(SCAN, device=args.device, backend="torch")
     rows: list[dict[str, Any]] = []
     for name, renderer in renderers.items():
         errors = {case.removesuffix("_pc"): _error(renderer, case, args.device) for case in CASES}
@@ -61,8 +62,8 @@ def main() -> None:
             row = {"renderer": name, "stacks": size, "rms_error": errors, "backward": back, **times}
             row["stacks_per_s"] = size / times["wall_s"]["median"]
             row["with_backward_per_s"] = size / back["wall_s"]["median"]
-            if isinstance(renderer, KernelRenderer):
-                row["tflops"] = _flop(renderer, data) * row["stacks_per_s"] / 1e12
+            if isinstance(renderer.solver, KernelSolver):
+                row["tflops"] = _flop(renderer.solver, data) * row["stacks_per_s"] / 1e12
             rows.append(row)
             if times["wall_s"]["median"] * 4 * args.repeats > 60:
                 break
@@ -87,26 +88,26 @@ def main() -> None:
     print(f"wrote {write('gpu_render', 'bash benchmarks/gpu/render.sh', rows, settings, ['torch', 'numpy'])}")
 
 
-def _flop(renderer: KernelRenderer, data: AFMData) -> float:
+def _flop(solver: KernelSolver, data: AFMData) -> float:
     """Arithmetic of the sums over atoms of one stack; a multiplication and an addition count as two."""
     probes = SCAN.n_heights * SCAN.pixels[0] * SCAN.pixels[1]
-    return renderer.evaluations(data) * probes * len(data.z) * FLOP_AN_ATOM
+    return solver.evaluations(prepare(data, SCAN, Tip())) * probes * len(data.z) * FLOP_AN_ATOM
 
 
-def _render(renderer: Renderer, batch: Batch, backward: bool = False) -> None:
+def _render(renderer: ProbeParticleModel, batch: Batch, backward: bool = False) -> None:
     if backward:
         batch = batch.clone()
         batch.pos.requires_grad_()
-    stack = renderer.render(batch)
+    stack = renderer(batch)
     if backward:
         stack.square().sum().backward()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def _error(renderer: Renderer, case: str, device: str) -> float:
+def _error(renderer: ProbeParticleModel, case: str, device: str) -> float:
     data, exact, valid = load(case)
-    stack = renderer.render(data.to(device))[0, 0].double().cpu().numpy()[:, ::8, ::8]
+    stack = renderer(data.to(device))[0, 0].double().cpu().numpy()[:, ::8, ::8]
     return float(np.sqrt(np.mean(((stack - exact)[:, valid] / exact.std()) ** 2)))
 
 

@@ -26,9 +26,9 @@ from benchmarks.common import table, write
 from torch_afm.config import GeneratorConfig, SpatialGeneratorConfig, generator_config
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.elements import AtomClasses
-from torch_afm.evaluation import evaluate_predictions
+from torch_afm.evaluation import evaluate_predictions, evaluate_steps
 from torch_afm.generation import generate
-from torch_afm.metrics import MoleculeMetrics, StepMetrics, evaluate_steps
+from torch_afm.metrics import MoleculeMetrics, StepMetrics
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import TrainConfig, train

@@ -33,9 +33,10 @@ from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.elements import covalent_radius
 from torch_afm.generation import RefinementResult, RefinementSettings, generate, refine
-from torch_afm.metrics import bootstrap, match_atoms
+from torch_afm.metrics import match_atoms
+from torch_afm.metrics.intervals import bootstrap
 from torch_afm.models import Generator, load_generator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 
 #: Å: surface cut, offset of the oracle case, cutoff of the pairs, rms thickness below which a molecule is
@@ -125,8 +126,8 @@ def oracle(truth: AFMData, index: int, ppm: ProbeParticleModel, noise: float) ->
     start = truth.clone()
     start.pos = truth.pos + OFF * off / off.norm(dim=1, keepdim=True) * visible[:, None]
     start.sigma = (OFF / 3**0.5) * visible[:, None].float().expand(-1, 3)
-    z_top = float(place(truth, ppm.scan, ppm.tip))
-    stack = _noisy(ppm.render(truth, z_top=z_top), noise, generator)
+    z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
+    stack = _noisy(ppm(truth, z_top=z_top), noise, generator)
     begun = time.process_time()
     result = refine(start, stack, ppm, z_top, settings=RefinementSettings.known(), starts=3, seed=index)
     pairs = visible.nonzero().flatten()
@@ -137,10 +138,10 @@ def real(
     truth: AFMData, index: int, ppm: ProbeParticleModel, model: Generator, noise: float
 ) -> dict[str, Any]:
     """From the predictor's output."""
-    z_top = float(place(truth, ppm.scan, ppm.tip))
+    z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
     moved = RandomTip().draw(np.random.default_rng((1, index)))
     tip, height = RandomTip.apply(ppm.tip, z_top, **moved)
-    clean = ppm.render(truth, tip=tip, z_top=height)
+    clean = ppm(truth, tip=tip, z_top=height)
     stack = _noisy(clean, noise, torch.Generator().manual_seed(index))
     found = generate(model, stack, ppm, z_top)
     if not len(found.graph.z):
@@ -172,7 +173,7 @@ def _row(
         "after": after,
         "fit": fit,
         "sigma": float(result.sigma[pred].square().sum(1).mean().sqrt()) if len(pred) else None,
-        "helped": result.helped,
+        "accepted": result.accepted,
         "loss_before": result.loss_before,
         "loss_after": result.loss_after,
         "added": len(result.added.z),
@@ -189,7 +190,7 @@ def summary(group: str, molecules: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over molecules, with bootstrap intervals."""
     values = {
         key: np.array([m[key] for m in molecules], dtype=float)
-        for key in ("before", "after", "helped", "cpu_s")
+        for key in ("before", "after", "accepted", "cpu_s")
     }
 
     def scores(index: np.ndarray) -> dict[str, float]:
@@ -200,7 +201,7 @@ def summary(group: str, molecules: list[dict[str, Any]]) -> dict[str, Any]:
             "median_after": float(np.median(after)),
             "ratio": after.mean() / before.mean(),
             "worse": (after > before).mean(),
-            "taken": values["helped"][index].mean(),
+            "taken": values["accepted"][index].mean(),
         }
 
     everything = np.arange(len(molecules))

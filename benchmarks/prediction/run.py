@@ -24,7 +24,8 @@ from torch_afm.datasets import MoleculeDataset
 from torch_afm.evaluation import baselines, evaluate_predictions
 from torch_afm.evaluation.trials import ROTATIONS, Pipeline
 from torch_afm.generation import RefinementSettings, predict_structure
-from torch_afm.metrics import MoleculeMetrics, confidence_tables
+from torch_afm.metrics import MoleculeMetrics
+from torch_afm.metrics.calibration import confidence_tables
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import RandomTip

@@ -35,7 +35,7 @@ from torch_afm.generation import Prediction, RefinementSettings, judge, predict_
 from torch_afm.io import AFMStack
 from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 
 FLAT = (
@@ -250,11 +250,11 @@ def predict(path: Path, drawn: Drawn, number: int, model: SpatialGenerator, sour
     rng = np.random.default_rng((8, number))
     renderer = ProbeParticleModel(model.config.scan, on_unconverged="ignore")
     truth = _lying(drawn, rng) if drawn.flat else _standing(drawn, source)
-    z_top = float(place(truth, renderer.scan, renderer.tip))
+    z_top = float(anchor_height(truth, renderer.scan, renderer.tip))
     moved, _ = RandomTip.apply(renderer.tip, z_top, **RandomTip().draw(rng))
     softer = tuple(k * drawn.stiffness for k in moved.stiffness)
     moved = dataclasses.replace(moved, stiffness=softer)
-    clean = renderer.render(truth, tip=moved, z_top=z_top + drawn.height).cpu()
+    clean = renderer(truth, tip=moved, z_top=z_top + drawn.height).cpu()
     noise = drawn.noise * rng.normal(size=clean.shape) + drawn.rows * rng.normal(size=(*clean.shape[:-1], 1))
     reference = clean + torch.from_numpy(noise).float()
     settings = RefinementSettings(distance_sigma=drawn.sigma)
@@ -325,7 +325,7 @@ def _lacking(
         result = refine(
             part, reference, renderer, z_top, tip, rest if len(rest.z) else None, settings=settings
         )
-        if result.helped:
+        if result.accepted:
             deep = [p for p in (result.context, result.added) if len(p.z)]
             part, tip, z_top = result.data, result.tip, result.z_top
             keys = ("z", "pos", "charge")
@@ -335,7 +335,7 @@ def _lacking(
         z=torch.cat([part.z, rest.z]), pos=torch.cat([part.pos, rest.pos]), charge=torch.cat(charges)
     )
     return {
-        "part_simulated": renderer.render(whole, tip=tip, z_top=z_top).cpu(),
+        "part_simulated": renderer(whole, tip=tip, z_top=z_top).cpu(),
         "part_z": part.z,
         "part_pos": part.pos,
         "part_context_z": rest.z,

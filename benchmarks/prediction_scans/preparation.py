@@ -25,7 +25,7 @@ from torch_afm.generation import predict_scan
 from torch_afm.io.scans import ScanPreparation, ScanStack, align_slices, prepare_scan
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 
 CASES = {
@@ -49,15 +49,15 @@ def main() -> None:
     renderer, scores, drift = ProbeParticleModel(scan), {}, []
     for molecule in MoleculeDataset(smiles, cache=False):
         molecule = Orient(best_rotations(molecule.pos, n=1)[0])(molecule)
-        z_top = float(place(molecule, scan, Tip()))
+        z_top = float(anchor_height(molecule, scan, Tip()))
         for off in (0.0, 3.0):
             moved = molecule.clone()
             moved.pos = molecule.pos + torch.tensor([off, 0.0, 0.0])
-            images = renderer.render(moved, z_top=z_top)[0, 0].double().numpy()
+            images = renderer(moved, z_top=z_top)[0, 0].double().numpy()
             stack = ScanStack(images, scan.slice_heights(z_top), scan.window)
             visible = remove_atoms(moved, moved.pos[:, 2] < model.config.z_min)
             if off == 0:
-                drift.append(np.linalg.norm(align_slices(stack)[1], axis=1).max() * stack.pixel[0])
+                drift.append(np.linalg.norm(align_slices(stack)[1], axis=1).max() * stack.pixel_size[0])
             for case, settings in CASES.items():
                 if off and "auto" not in case and case != "as it is":
                     continue
@@ -70,7 +70,7 @@ def main() -> None:
                     views=1,
                     cover="auto" if settings.center is None else "grid",
                 )
-                f1 = match_atoms(found.generation.graph.pos, visible.pos, 0.5).f1
+                f1 = match_atoms(found.graph.pos, visible.pos, 0.5).f1
                 scores.setdefault((case, off), []).append(f1)
     rows = [{"case": c, "off": off, "f1": f, **_interval(f)} for (c, off), f in scores.items()]
     print(

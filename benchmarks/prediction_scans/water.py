@@ -18,7 +18,6 @@ The step between slices is not known; 0.1 Å is taken.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import shutil
 import sys
@@ -33,20 +32,12 @@ import torch
 
 from benchmarks.common import table, write
 from benchmarks.structure.water import load, unit
+from torch_afm.config import PredictOptions, SearchOptions
 from torch_afm.elements import symbol
-from torch_afm.generation import (
-    RefinementSettings,
-    choose_slices,
-    consistency,
-    judge,
-    load_calibration,
-    predict_scan,
-    turned_back,
-)
-from torch_afm.io.scans import ScanPreparation, prepare_scan, read_scan, turn
+from torch_afm.generation import judge, load_calibration, predict
+from torch_afm.io.scans import read_scan
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
-from torch_afm.models import SpatialGenerator, load_generator
 
 #: Width of each stack in Å.
 STACKS = {"Ying_Jiang_1": 32.0, "Ying_Jiang_2_1": 34.0, "Ying_Jiang_3": 40.0, "Ying_Jiang_5": 40.0}
@@ -56,7 +47,7 @@ CONVENTIONS = {"published": StructureSettings.huang2025(), "visible": StructureS
 
 
 def run_stack(
-    model: SpatialGenerator, pictures: Path, name: str, rotations: int, min_pearson: float
+    weights: str, pictures: Path, name: str, rotations: int, min_pearson: float
 ) -> tuple[dict[str, Any], list[ase.Atoms]]:
     """One stack: what came of it, and its structures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -67,27 +58,13 @@ def run_stack(
         count = len(list(Path(folder).iterdir()))
         pixels = read_scan(folder, heights=range(count), pixel_size=1.0).values.shape[2]
         stack = read_scan(folder, step=STEP, pixel_size=width / pixels)
-    settings = RefinementSettings(distance_sigma=0.3)
-    how: dict[str, Any] = {"refinement": settings, "views": 1}
-    tried = []
-    for reversed_ in (False, True):
-        prepared = prepare_scan(stack, model.config.scan, ScanPreparation(reverse=reversed_))
-        looks = choose_slices(model, prepared.stack.tensor(), prepared.scan)
-        tried += [(look.pearson, look.z_top, reversed_, prepared) for look in looks]
-    _, z_top, reversed_, prepared = max(tried, key=lambda t: t[0])
-    (x0, x1), (y0, y1) = prepared.scan.window
-    center = ((x0 + x1) / 2, (y0 + y1) / 2)
-    rows, graphs, structures = [], [], []
-    for turns in range(0, 4, 4 // rotations):
-        turned = turn(prepared.stack, turns)
-        pixels_ = turned.values.shape[:0:-1]
-        scan = dataclasses.replace(prepared.scan, window=turned.window, pixels=pixels_)
-        found = predict_scan(model, turned.tensor(), scan, z_top, **how)
-        parts = found.generation.graph, found.generation.context, found.generation.simulated
-        verdict = judge(*parts, turned.afm_stack(), min_pearson)
-        back = [turned_back(g, turns, center) for g in (found.generation.graph, found.generation.context)]
-        graphs.append(back[0])
-        z, pos = (torch.cat([g[key] for g in back]) for key in ("z", "pos"))
+    options = PredictOptions(search=SearchOptions(views=1), reverse="try", rotations=rotations)
+    result = predict(stack, weights, options)
+    rows, structures = [], []
+    found = zip(result.rotations.turns, result.rotations.predictions, strict=True)
+    for turns, one in found:
+        verdict = judge(one.graph, one.context, one.simulated, result.reference, min_pearson)
+        z, pos = (torch.cat([part[key] for part in (one.graph, one.context)]) for key in ("z", "pos"))
         elements = Counter(symbol(n) for n in z.tolist())
         structures.append(
             ase.Atoms(numbers=z.tolist(), positions=pos.numpy(), info={"name": f"{name}_d{90 * turns}_mol"})
@@ -97,23 +74,27 @@ def run_stack(
                 "degrees": 90 * turns,
                 "pearson": verdict.pearson,
                 "agrees": verdict.agrees,
-                "visible": len(back[0].z),
+                "visible": len(one.graph.z),
                 "atoms": len(z),
                 "elements": dict(elements),
-                "windows": len(found.tiles),
-                "refined": found.refined,
+                "windows": len(one.windows),
+                "refined": sum(window.refined for window in one.windows),
             }
         )
-    best = {flag: max(r for r, _, f, _ in tried if f == flag) for flag in (False, True)}
+    best = {
+        flag: max(a.guess.pearson for a in result.chosen.attempts if a.candidate.reverse == flag)
+        for flag in (False, True)
+    }
+    agreement = result.rotations.consistency
     row = {
         "stack": name,
         "pearson_as_numbered": best[False],
         "pearson_reversed": best[True],
-        "reversed": reversed_,
-        "z_top": z_top,
-        "warnings": list(prepared.warnings),
+        "reversed": best[True] > best[False],
+        "z_top": result.chosen.z_top,
+        "warnings": list(result.warnings),
         "rotations": rows,
-        "consistency": consistency(graphs).mean_f1 if len(graphs) > 1 else None,
+        "consistency": None if agreement is None else agreement.mean_f1,
     }
     return row, structures
 
@@ -137,7 +118,7 @@ def distances(
                         "feature": name,
                         "model": model,
                         "values": entry["prediction"],
-                        **entry["distances"]["wasserstein"]["normalised"],
+                        **entry["distances"]["wasserstein"]["normalized"],
                     }
                 )
     return rows
@@ -201,11 +182,10 @@ def main() -> None:
     if "TORCH_AFM_DATA" not in os.environ:
         sys.exit("skipped: TORCH_AFM_DATA is not set (the folder that holds water_au111)")
     root = Path(os.environ["TORCH_AFM_DATA"]) / "water_au111"
-    model = load_generator(args.weights)
     least = load_calibration(args.weights).min_pearson
     rows, structures = [], []
     for name in STACKS:
-        row, found = run_stack(model, root / "experimental_png", name, args.rotations, least)
+        row, found = run_stack(args.weights, root / "experimental_png", name, args.rotations, least)
         rows.append(row)
         structures += found
         print(f"{name}: done", file=sys.stderr, flush=True)

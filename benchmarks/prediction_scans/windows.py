@@ -32,7 +32,7 @@ from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.generation import choose_slices, predict_scan
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 
 #: Pixels of a scan, and where the molecules in it lie, in Å.
@@ -67,13 +67,11 @@ def scene(model: SpatialGenerator, molecules: list[AFMData], name: str) -> dict[
         moved.pos = molecule.pos + torch.tensor([x, y, 0.0])
         parts.append(moved)
     whole = AFMData(**{key: torch.cat([part[key] for part in parts]) for key in ("z", "pos", "charge")})
-    z_top = float(place(whole, scan, Tip()))
-    reference = ProbeParticleModel(scan).render(whole, z_top=z_top)
+    z_top = float(anchor_height(whole, scan, Tip()))
+    reference = ProbeParticleModel(scan)(whole, z_top=z_top)
     visible = remove_atoms(whole, whole.pos[:, 2] < model.config.z_min).pos
     scores = {
-        cover: found_f1(
-            predict_scan(model, reference, scan, z_top, cover=cover, views=1).generation.graph.pos, visible
-        )
+        cover: found_f1(predict_scan(model, reference, scan, z_top, cover=cover, views=1).graph.pos, visible)
         for cover in ("auto", "grid")
     }
     known, pitch = [], float(scan.x[1] - scan.x[0])
@@ -87,25 +85,25 @@ def scene(model: SpatialGenerator, molecules: list[AFMData], name: str) -> dict[
         around = dataclasses.replace(
             one, window=((float(xs[0]), float(xs[-1])), (float(ys[0]), float(ys[-1])))
         )
-        known.append(predict_scan(model, part, around, z_top, views=1).generation.graph.pos)
+        known.append(predict_scan(model, part, around, z_top, views=1).graph.pos)
     return scores | {"known": found_f1(torch.cat(known), visible)}
 
 
 def too_near(model: SpatialGenerator, molecule: AFMData) -> dict[str, float]:
     """F1 of a scan whose last ten heights are nearer than those of training."""
     one = model.config.scan
-    z_top, n = float(place(molecule, one, Tip())), one.n_slices
+    z_top, n = float(anchor_height(molecule, one, Tip())), one.n_slices
     scan = dataclasses.replace(one, n_slices=2 * n)
-    reference = ProbeParticleModel(scan, on_unconverged="ignore").render(molecule, z_top=z_top)
+    reference = ProbeParticleModel(scan, on_unconverged="ignore")(molecule, z_top=z_top)
     visible = remove_atoms(molecule, molecule.pos[:, 2] < model.config.z_min).pos
-    look = max(choose_slices(model, reference, scan), key=lambda look: look.pearson)
+    best = max(choose_slices(model, reference, scan), key=lambda guess: guess.pearson)
     oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    trained = float(place(oxygen, one, Tip()))
-    guesses = {"nearest": (n, trained), "chosen": (look.first, look.z_top), "right": (0, trained)}
+    trained = float(anchor_height(oxygen, one, Tip()))
+    guesses = {"nearest": (n, trained), "chosen": (best.first, best.z_top), "right": (0, trained)}
     scores = {}
     for name, (first, height) in guesses.items():
         part = reference[:, :, first : first + n]
-        found = predict_scan(model, part, one, height, views=1).generation.graph.pos
+        found = predict_scan(model, part, one, height, views=1).graph.pos
         lifts = torch.linspace(-0.4, 0.4, 9)
         scores[name] = max(found_f1(found + torch.tensor([0.0, 0.0, float(dz)]), visible) for dz in lifts)
     return scores

@@ -27,7 +27,7 @@ from torch import Tensor
 from benchmarks.common import table, write
 from torch_afm.config import Scan, Tip, to_dict
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import benzene
 from torch_afm.units import COULOMB
 
@@ -156,7 +156,7 @@ def periodic_errors() -> Iterator[dict[str, Any]]:
             exact = _double(on_grid, TIPS[tip])
             found = {
                 "float64": _double(data, TIPS[tip]),
-                "OpenCL": OpenCLRenderer(SCAN, TIPS[tip]).render(data),
+                "OpenCL": ProbeParticleModel(SCAN, TIPS[tip], backend="opencl")(data),
             }
             yield {"part": "periodic", "case": case, "tip": tip, **_errors(found, exact)}
 
@@ -201,7 +201,7 @@ def main() -> None:
 
 
 def _double(data: AFMData, tip: Tip) -> Tensor:
-    return TorchRenderer(SCAN, tip, dtype=torch.float64).render(data)
+    return ProbeParticleModel(SCAN, tip, dtype=torch.float64, backend="torch")(data)
 
 
 def _with(data: AFMData, grid: PotentialGrid) -> AFMData:

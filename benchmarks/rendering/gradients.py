@@ -21,8 +21,8 @@ from benchmarks.common import measure, table, write
 from benchmarks.rendering.run import CASES, SCAN, load
 from torch_afm.config import Tip, to_dict
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, Renderer, TipParameters, TorchRenderer
-from torch_afm.ppm.context import get_queue
+from torch_afm.ppm import ProbeParticleModel, TipParameters
+from torch_afm.ppm.opencl import get_queue
 
 #: What is differentiated beside positions and charges: springs and height of the tip, and its charges.
 SPRINGS = ("stiffness", "radial_stiffness", "bond_length", "tilt")
@@ -39,7 +39,7 @@ OTHER_BRANCH = 1e-2
 def inputs(data: AFMData, fields: tuple[str, ...]) -> tuple[AFMData, TipParameters, list[Tensor]]:
     """``data`` and a CO tip with what is to be differentiated, and that: positions and charges, and with
     ``fields`` these of the tip and its height."""
-    data, parameters = data.clone(), TipParameters.from_tips([Tip()])
+    data, parameters = data.clone(), TipParameters.from_tips(Tip())
     leaves = [data.pos, data.charge]
     if fields:
         leaves += [data.z_top, *(getattr(parameters, name) for name in fields)]
@@ -50,9 +50,11 @@ def inputs(data: AFMData, fields: tuple[str, ...]) -> tuple[AFMData, TipParamete
     return data, parameters, leaves
 
 
-def gradient(renderer: Renderer, data: AFMData, parameters: TipParameters, leaves: list[Tensor]) -> Any:
+def gradient(
+    renderer: ProbeParticleModel, data: AFMData, parameters: TipParameters, leaves: list[Tensor]
+) -> Any:
     """A function that goes back through a rendered stack, from a fixed gradient in it, 0 where told."""
-    stack = renderer.render(data, parameters)
+    stack = renderer(data, parameters)
     seed = torch.linspace(-1, 1, stack.numel(), dtype=stack.dtype).reshape(stack.shape).sin()
     return lambda of=1.0: torch.autograd.grad(stack, leaves, seed * of, retain_graph=True)
 
@@ -61,11 +63,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=2)
     repeats = parser.parse_args().repeats
-    double = TorchRenderer(SCAN, dtype=torch.float64)
+    double = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
     renderers = {
         "torch float64": double,
-        "torch float32": TorchRenderer(SCAN),
-        "OpenCL": OpenCLRenderer(SCAN),
+        "torch float32": ProbeParticleModel(SCAN, backend="torch"),
+        "OpenCL": ProbeParticleModel(SCAN, backend="opencl"),
     }
     rows: list[dict[str, Any]] = []
     for case in CASES:
@@ -77,7 +79,7 @@ def main() -> None:
             other = (renderer.relax(data).probe - branch).norm(dim=-1) > OTHER_BRANCH
             same = ~other.any(dim=2, keepdim=True)
             by_pos = exact(same)[0]
-            forward = measure(lambda r=renderer, d=data: r.render(d), times)  # type: ignore[misc]
+            forward = measure(lambda r=renderer, d=data: r(d), times)  # type: ignore[misc]
             for kind, fields in KINDS.items():
                 backward = gradient(renderer, *inputs(data, fields))
                 error = (backward(same)[0] - by_pos).norm() / by_pos.norm()

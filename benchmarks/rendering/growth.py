@@ -25,8 +25,8 @@ from benchmarks.common import RESULTS, measure, table, write
 from benchmarks.rendering.run import SCAN, load
 from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer
-from torch_afm.ppm.context import get_queue
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm.opencl import get_queue
 
 CENTRED = replace(SCAN, window=((-8.0, 8.0), (-8.0, 8.0)))
 PIXELS = (32, 64, 96, 128, 192, 256)
@@ -136,8 +136,8 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     rows: list[dict[str, Any]] = []
     for sweep, value, scan, data, stacks in cases():
-        renderer = OpenCLRenderer(scan)
-        times = measure(lambda r=renderer, d=data: r.render(d), repeats)  # type: ignore[misc]
+        renderer = ProbeParticleModel(scan, backend="opencl")
+        times = measure(lambda r=renderer, d=data: r(d), repeats)  # type: ignore[misc]
         rows.append({"sweep": sweep, "value": value, "stacks": stacks, **times})
     settings = {"scan": to_dict(SCAN), "opencl_device": get_queue().device.name, "seed": 0}
     command = f"python -m benchmarks.rendering.growth --repeats {repeats}"

@@ -20,16 +20,16 @@ from benchmarks.common import measure, table, write
 from benchmarks.rendering.run import CASES, SCAN, load
 from torch_afm.config import Scan, Tip, to_dict
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer
-from torch_afm.ppm.autograd import Scene
-from torch_afm.ppm.base import prepare
-from torch_afm.ppm.context import get_queue
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.forcefield import SurfaceTerms
+from torch_afm.ppm.inputs import prepare
+from torch_afm.ppm.opencl import get_queue
 from torch_afm.ppm.relaxation import relax
+from torch_afm.ppm.scene import Scene
 from torch_afm.units import N_PER_M
 
 SUBSTEPS = (1, 2, 4, 8)
-EXACT = replace(SCAN, n_slices=10, weights="giessibl")
+EXACT = replace(SCAN, n_slices=10, quadrature="giessibl")
 
 
 def integral(data: AFMData, scan: Scan, nodes: int, pixels: Tensor, tip: Tip | None = None) -> Tensor:
@@ -40,8 +40,8 @@ def integral(data: AFMData, scan: Scan, nodes: int, pixels: Tensor, tip: Tip | N
     Shapes:
         pixels ``[P, 2]``, returns ``[Z, P]`` Hz, float64.
     """
-    batch = prepare(data, scan, tip or Tip())
-    atoms, springs, free = Scene.of(batch, 0, scan, pixels, torch.empty(0, dtype=torch.float64))
+    batch = prepare(data, scan, tip or Tip(), pixels=pixels)
+    atoms, springs, free = Scene.from_input(batch, 0, torch.empty(0, dtype=torch.float64))
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     level = free[0] * (1 - up)
     cosine = np.cos(np.pi * (np.arange(nodes) + 0.5) / nodes)
@@ -69,8 +69,8 @@ def main() -> None:
         data, _, _ = load(case)
         exact = integral(data, EXACT, args.nodes, pixels)
         for substeps in SUBSTEPS:
-            renderer = OpenCLRenderer(replace(EXACT, substeps=substeps))
-            error = (renderer.render(data, pixels=pixels)[0, 0] - exact) / exact.std()
+            renderer = ProbeParticleModel(replace(EXACT, substeps=substeps), backend="opencl")
+            error = (renderer(data, pixels=pixels)[0, 0] - exact) / exact.std()
             by_slice = error.square().mean(1).sqrt()
             rows.append(
                 {
@@ -81,7 +81,7 @@ def main() -> None:
                     "largest_error": float(error.abs().max()),
                     "median_error": float(error.abs().median()),
                     "rms_error_by_slice": by_slice.tolist(),
-                    **measure(lambda r=renderer, d=data: r.render(d), args.repeats),  # type: ignore[misc]
+                    **measure(lambda r=renderer, d=data: r(d), args.repeats),  # type: ignore[misc]
                 }
             )
     once = {row["molecule"]: row["cpu_s"]["median"] for row in rows if row["substeps"] == 1}

@@ -10,8 +10,8 @@ from torch_geometric.data import Batch
 
 from benchmarks.rendering.run import SCAN, load
 from benchmarks.rendering.workers import forget_peak, memory, serve, timed
-from torch_afm.ppm import OpenCLRenderer
-from torch_afm.ppm.context import get_queue
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm.opencl import get_queue
 
 
 class Own:
@@ -26,14 +26,14 @@ class Own:
         data = load(case)[0]
         self.given = Batch.from_data_list([data] * setting["stacks"])
         if not self.baseline:  # with the kernels compiled, but next to nothing in its buffers
-            OpenCLRenderer(replace(SCAN, pixels=(16, 16))).render(data)
+            ProbeParticleModel(replace(SCAN, pixels=(16, 16)), backend="opencl")(data)
             self.baseline = memory("VmRSS")
-        self.renderer = OpenCLRenderer(SCAN)
+        self.renderer = ProbeParticleModel(SCAN, backend="opencl")
         forget_peak()
-        self.stack = self.renderer.render(self.given)[0, 0]
+        self.stack = self.renderer(self.given)[0, 0]
 
     def render(self, repeats: int) -> dict[str, list[float]]:
-        return timed(lambda: self.renderer.render(self.given), repeats)
+        return timed(lambda: self.renderer(self.given), repeats)
 
     def sample(self, every: int) -> list[Any]:
         """Every ``every``-th pixel ``[X, Y, Z]`` of the first stack."""

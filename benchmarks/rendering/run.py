@@ -18,12 +18,12 @@ from torch_geometric.data import Batch
 from benchmarks.common import measure, table, write
 from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
-from torch_afm.ppm.context import get_queue
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm.opencl import get_queue
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden" / "golden_small.npz"
 CASES = ("bcb_pc", "nicotine_pc", "ptcda_pc")
-SCAN = Scan(window=((2.0, 18.0), (2.0, 18.0)), n_slices=11, weights="ppafm")
+SCAN = Scan(window=((2.0, 18.0), (2.0, 18.0)), n_slices=11, quadrature="ppafm")
 BATCH = 8
 
 
@@ -45,8 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="repeats of the OpenCL renderer")
     repeats = parser.parse_args().repeats
-    opencl, single = OpenCLRenderer(SCAN), TorchRenderer(SCAN)
-    double = TorchRenderer(SCAN, dtype=torch.float64)
+    opencl, single = ProbeParticleModel(SCAN, backend="opencl"), ProbeParticleModel(SCAN, backend="torch")
+    double = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
     rows: list[dict[str, Any]] = []
     for case in CASES:
         data, exact, valid = load(case)
@@ -57,7 +57,7 @@ def main() -> None:
             ("torch float32", single, data, max(repeats // 5, 1)),
             ("torch float64", double, data, max(repeats // 10, 1)),
         ):
-            stack = renderer.render(given)[0, 0].double().numpy()[:, ::8, ::8]
+            stack = renderer(given)[0, 0].double().numpy()[:, ::8, ::8]
             error = (stack - exact)[:, valid] / exact.std()
             row = {
                 "molecule": case.removesuffix("_pc"),
@@ -66,7 +66,7 @@ def main() -> None:
                 "stacks": BATCH if given is batch else 1,
                 "rms_error": float(np.sqrt(np.mean(error**2))),
                 "largest_error": float(np.abs(error).max()),
-                **measure(lambda r=renderer, g=given: r.render(g), times),  # type: ignore[misc]
+                **measure(lambda r=renderer, g=given: r(g), times),  # type: ignore[misc]
             }
             if given is data and renderer is opencl:
                 row["evaluations"] = opencl.evaluations(data)

@@ -26,7 +26,7 @@ from benchmarks.common import RESULTS, table, write
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import LJ_TABLE, atomic_number, lj_parameters
-from torch_afm.ppm import OpenCLRenderer, Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.units import COULOMB, N_PER_M
 
@@ -205,8 +205,8 @@ def spots(
     )
 
 
-def stress(kind: type[Any], seed: int, stacks: int, **options: Any) -> dict[str, Any]:
-    """One batch of random stacks by a renderer of class ``kind``: how many sampled pixels are what."""
+def stress(seed: int, stacks: int, backend: str, **options: Any) -> dict[str, Any]:
+    """One batch of random stacks by a renderer: how many sampled pixels are what."""
     rng = np.random.default_rng(seed)
     scan, start = random_scan(rng), time.perf_counter()
     molecules, tips = [random_cluster(rng) for _ in range(stacks)], [random_tip(rng) for _ in range(stacks)]
@@ -214,10 +214,11 @@ def stress(kind: type[Any], seed: int, stacks: int, **options: Any) -> dict[str,
     tops = np.array(bottoms) + (scan.n_heights - 1) * scan.dz
     pixels = rng.integers(0, 16, (PIXELS, 2))
 
-    renderer: Renderer = kind(scan, on_unconverged="ignore", **options)
+    renderer = ProbeParticleModel(scan, backend=backend, on_unconverged="ignore", **options)
     batch, z_top = Batch.from_data_list(molecules), torch.from_numpy(tops)
-    stack = renderer.render(batch, tips, z_top)
-    relaxed = renderer.relax(batch, tips, z_top, torch.from_numpy(pixels))
+    each = [[tip] for tip in tips]
+    stack = renderer(batch, each, z_top)
+    relaxed = renderer.relax(batch, each, z_top, torch.from_numpy(pixels))
     weights = frequency_shift_weights(scan)
 
     def shifts(forces: np.ndarray) -> np.ndarray:
@@ -271,7 +272,7 @@ def main() -> None:
     settings = {"batch": BATCH, "pixels_a_stack": PIXELS, "tolerance": TOLERANCE, "renderer": "OpenCL"}
     command = "python -m benchmarks.rendering.stress"
     while len(rows) * BATCH < arguments.stacks and time.monotonic() < end:
-        rows.append(stress(OpenCLRenderer, len(rows), BATCH))
+        rows.append(stress(len(rows), BATCH, backend="opencl"))
         write("stress", command, rows, settings, ["torch", "numpy", "pyopencl"])
     counts = ("stacks", "pixels", "not_finite", "matched", "bistable", "reported", "wrong")
     total = {k: sum(r[k] for r in rows) for k in counts}

@@ -103,7 +103,7 @@ def tetrahedron(ax: Axes) -> None:
 
 def shells(ax: Axes) -> None:
     r = np.array([2.7, 2.8, 2.9, 3.0, 3.45, 4.05, 4.3])
-    panel(ax, "d5 and LSI: gaps Δ between neighbours", (2.5, 4.6), (-0.7, 0.7))
+    panel(ax, "d5 and LSI: gaps Δ between neighbors", (2.5, 4.6), (-0.7, 0.7))
     ax.set_aspect("auto")
     ax.axhline(0, color="k", lw=1)
     ax.plot(r, 0 * r, "o", color=COLORS["O"], markeredgecolor="k")
@@ -171,7 +171,7 @@ def conclusions() -> Figure:
         ax.set_ylim(0)
         ax.tick_params(axis="y", labelsize=7)
     figure.axes[0].legend(fontsize=7)
-    figure.supylabel("exact Wasserstein distance, normalised (dotted: theory against itself)", fontsize=8)
+    figure.supylabel("exact Wasserstein distance, normalized (dotted: theory against itself)", fontsize=8)
     return figure
 
 

@@ -40,8 +40,8 @@ from torch_afm.metrics.distributions import (
     sinkhorn_divergence,
     wasserstein,
 )
+from torch_afm.metrics.distributions.distances import wasserstein_draws
 from torch_afm.metrics.distributions.samples import Sample
-from torch_afm.metrics.distributions.wasserstein import wasserstein_draws
 from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
 from torch_afm.metrics.structure.prepared import Prepared
 
@@ -149,7 +149,7 @@ def convention_rows(
                         "model": model,
                         "values": entry["prediction"],
                         "reference_values": entry["reference"],
-                        **entry["distances"]["wasserstein"]["normalised"],
+                        **entry["distances"]["wasserstein"]["normalized"],
                         "less_than_pure": interval(drawn[model] - drawn["pure"])
                         if "pure" in drawn and model != "pure"
                         else None,
@@ -164,8 +164,8 @@ def unit(atoms: ase.Atoms) -> str:
 
 
 def sample(name: str, features: Features, owner: np.ndarray, owners: int) -> Sample:
-    """Normalised values of a feature and what each is drawn with."""
-    values = Sample.of(name, [FEATURES[name].normalize(one[name]) for one in features])
+    """Normalized values of a feature and what each is drawn with."""
+    values = Sample.from_parts(name, [FEATURES[name].normalize(one[name]) for one in features])
     return Sample(values.values, owner[values.structure], owners)
 
 
@@ -251,7 +251,7 @@ def facts(theory: Sequence[ase.Atoms], models: Mapping[str, Sequence[ase.Atoms]]
         odd[periodic] = 0
         for atoms in theory:
             structure = Prepared(atoms, StructureSettings(periodic=periodic))
-            bonds = structure.pairs(structure.of("H"), structure.of("O"), 1.25)
+            bonds = structure.pairs(structure.index_of("H"), structure.index_of("O"), 1.25)
             odd[periodic] += int((bonds.count != 1).sum())
     return {
         "hydrogens_without_one_oxygen": odd[False],

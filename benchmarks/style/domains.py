@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.config import SpatialGeneratorConfig
+from torch_afm.config import Scaling, SpatialGeneratorConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import CacheConfig, MoleculeDataset, write_cache
 from torch_afm.functional import normalize_slices
-from torch_afm.nn.style import Scaling
 from torch_afm.style import read_stacks
 from torch_afm.transforms import (
     DoubleTip,
@@ -60,7 +59,7 @@ def molecules(part: str, quick: bool = False) -> list[tuple[int, AFMData]]:
 
 
 def rendered(folder: Path, part: str, quick: bool = False) -> Tensor:
-    """Simulated stacks of a part, normalised, ``[N, 1, Z, Y, X]``; ``folder`` keeps them."""
+    """Simulated stacks of a part, normalized, ``[N, 1, Z, Y, X]``; ``folder`` keeps them."""
     rotations = (QUICK if quick else SIZES)[part][1]
     config = CacheConfig(scan=SpatialGeneratorConfig().scan, rotations=rotations, candidates=_CANDIDATES)
     write_cache(folder, [molecule for _, molecule in molecules(part, quick)], config)

@@ -26,9 +26,16 @@ from benchmarks.common import table, write
 from benchmarks.style.domains import GAMMA, SIZES, rendered, stand_in, to_scale
 from torch_afm.datasets import build_training_set
 from torch_afm.functional import normalize_slices
-from torch_afm.metrics import bootstrap, frechet_distance, image_features, wasserstein
-from torch_afm.metrics.images import RandomConvolutions, content_preservation, physical_features
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.metrics.distributions import wasserstein
+from torch_afm.metrics.images import (
+    RandomConvolutions,
+    content_preservation,
+    frechet_distance,
+    image_features,
+    physical_features,
+)
+from torch_afm.metrics.intervals import bootstrap
+from torch_afm.models import StyleTranslator
 from torch_afm.style import evaluate_translation, read_stacks
 from torch_afm.train import StyleConfig, train_style
 
@@ -68,7 +75,7 @@ def main() -> None:
         "simulated, the truth": clean,
         "stand-in: before": styled,
         "mean of 3 x 3 pixels": smoothed(styled),
-        "style, translated back": StyleTranslator.load(backward)(styled),
+        "style, translated back": StyleTranslator.from_pretrained(backward)(styled),
     }
     rows_back = score(back, a[:_TARGETS], styled, clean)
     for part in (rows, rows_back):
@@ -80,7 +87,7 @@ def main() -> None:
         settings |= {"chosen": choice, "train_cpu_s": seconds, "targets": _TARGETS}
         command = "python -m benchmarks.style.standin" + f" --context {args.context}" * (args.context > 0)
         name = "style_standin" + f"_context{args.context}" * (args.context > 0)
-        path = write(name, command, rows + rows_back, settings, ("torch", "lightning", "torchmetrics"))
+        path = write(name, command, rows + rows_back, settings, ("torch", "lightning"))
         print(f"wrote {path.name}")
 
 
@@ -108,7 +115,7 @@ def train(
 ) -> tuple[StyleConfig, int | None, float]:
     """The translation between A and B: settings, epoch chosen, CPU seconds of its training (of the last
     start, where it was interrupted)."""
-    guard = {"least_correlation": -1.0, "most_lost": 1.0} if quick else {}
+    guard = {"min_correlation": -1.0, "max_lost": 1.0} if quick else {}
     config = StyleConfig(
         out=str(out / f"run{context}"),
         context=context,

@@ -41,8 +41,7 @@ from torch_afm.generation import generate
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
-from torch_afm.models import SpatialGenerator
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.models import SpatialGenerator, StyleTranslator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.train import GeneratorModule, TrainConfig
 from torch_afm.transforms import Augment, Orient, RandomMutant, best_rotations
@@ -75,7 +74,9 @@ def main() -> None:
     forward, backward = (out / "run0" / name for name in ("forward", "backward"))
     if not forward.is_dir():
         raise SystemExit("expected the translation of python -m benchmarks.style.standin, got none")
-    digest = hashlib.sha256(b"".join(_weights(base)) + b"".join(_weights(StyleTranslator.load(forward))))
+    digest = hashlib.sha256(
+        b"".join(_weights(base)) + b"".join(_weights(StyleTranslator.from_pretrained(forward)))
+    )
     kept = out / "structures" / f"{digest.hexdigest()[:12]}-{args.samples}-{args.molecules}"
     kept.mkdir(parents=True, exist_ok=True)
     test = molecules("test", args.quick)[: args.molecules]
@@ -93,7 +94,7 @@ def main() -> None:
                 file.write_text(json.dumps({"seconds": seconds, "found": predictions(model, test)}))
                 print(f"{kind}, seed {seed}: {seconds:.0f} s of training", flush=True)
             runs.setdefault(kind, []).append(json.loads(file.read_text())["found"])
-    for name, back in zip(UNTRAINED, (None, StyleTranslator.load(backward)), strict=True):
+    for name, back in zip(UNTRAINED, (None, StyleTranslator.from_pretrained(backward)), strict=True):
         file = kept / f"{name.replace(' ', '-').replace(',', '')}.json"
         if not file.exists():
             file.write_text(json.dumps({"found": predictions(base, test, back)}))
@@ -257,7 +258,7 @@ def summary(name: str, runs: list[list[dict[str, Any]]], reference: list[AFMData
         "recall": recall,
         "error": error,
         "error_interval": ends[3],
-        "distances": {key: found[key]["distances"]["wasserstein"]["normalised"] for key in FEATURES},
+        "distances": {key: found[key]["distances"]["wasserstein"]["normalized"] for key in FEATURES},
     }
 
 

@@ -77,7 +77,7 @@ def main() -> None:
     settings = {name: getattr(config, name) for name in names}
     settings |= {"simulated": len(simulated), "experimental": len(experimental), "train_cpu_s": seconds}
     command = f"python -m benchmarks.style.water --pairs {args.pairs}"
-    path = write("style_water", command, rows, settings, ("torch", "lightning", "torchmetrics"))
+    path = write("style_water", command, rows, settings, ("torch", "lightning"))
     print(f"wrote {path.name}")
 
 

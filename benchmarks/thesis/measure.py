@@ -18,18 +18,12 @@ import torch_afm
 from torch_afm.config import to_dict
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
+from torch_afm.evaluation import brightest_pixel, evaluate_steps, random_atom, stop_at_once
 from torch_afm.generation import Prediction, generate
 from torch_afm.io import AFMStack
-from torch_afm.metrics import (
-    MoleculeMetrics,
-    StepMetrics,
-    brightest_pixel,
-    evaluate_steps,
-    random_atom,
-    stop_at_once,
-)
+from torch_afm.metrics import MoleculeMetrics, StepMetrics
 from torch_afm.models import SequentialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 
 #: Settings of the mutant's stack: ``keep_deep``, ``true_elements``; the first is what prediction meets.
@@ -121,8 +115,8 @@ class Evaluation:
         truth."""
         data = self.molecules[molecule]
         whole = Orient(best_rotations(data.pos, n=1)[0])(data)
-        z_top = float(place(whole, self.ppm.scan, self.ppm.tip))
-        stack = self.ppm.render(whole, z_top=z_top)
+        z_top = float(anchor_height(whole, self.ppm.scan, self.ppm.tip))
+        stack = self.ppm(whole, z_top=z_top)
         generation = generate(self.model, stack, self.ppm, z_top)
         visible = remove_atoms(whole, whole.pos[:, 2] < self.model.config.z_min)
         scan = self.ppm.scan

@@ -26,7 +26,8 @@ from torch_afm.config import to_dict
 from torch_afm.data import AFMData
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.molecules import CUTOFFS
-from torch_afm.metrics.tables import cell
+from torch_afm.metrics.steps.tables import REFERENCE
+from torch_afm.metrics.text import cell
 from torch_afm.models import SequentialGenerator
 from torch_afm.nn import StepPrediction
 from torch_afm.viz import (
@@ -126,13 +127,16 @@ def _tables(report: Report, rows: list[dict[str, Any]]) -> None:
     report.heading("Table 5.1: losses")
     report.table(
         ["", "test"],
-        [[part, cell(table, between, ("loss", part), 4)] for part in ("position", "node", "edge", "total")],
+        [
+            [part, cell(table, between, ("loss", part), 4, REFERENCE)]
+            for part in ("position", "node", "edge", "total")
+        ],
     )
     report.heading("Table 5.2: position error, Å")
     report.table(
         ["", "|r|", "|x|", "|y|", "|z|"],
         [
-            [row, *(cell(table, between, ("position_error", row, c), 2) for c in "rxyz")]
+            [row, *(cell(table, between, ("position_error", row, c), 2, REFERENCE) for c in "rxyz")]
             for row in table["position_error"]
         ],
     )
@@ -170,7 +174,7 @@ def _tables(report: Report, rows: list[dict[str, Any]]) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    return [cell(row["table"], row["intervals"], path, digits, {}) for _, path, digits in COLUMNS]
+    return [cell(row["table"], row["intervals"], path, digits) for _, path, digits in COLUMNS]
 
 
 def _step_figures(

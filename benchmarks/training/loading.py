@@ -33,7 +33,7 @@ from torch_afm.config import Scan, to_dict
 from torch_afm.datasets import AFMDataset, EpochSampler, MoleculeDataset, StepDraws, step_loader
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.functional import normalize_slices
-from torch_afm.ppm import base
+from torch_afm.ppm import inputs
 from torch_afm.transforms import (
     Augment,
     CropSlices,
@@ -141,9 +141,9 @@ def stages(args: argparse.Namespace, size: int) -> dict[str, Any]:
         return result
 
     def prepare(*given: Any) -> Any:
-        return timed("of rendering: lay out the batch", lambda: base.prepare(*given))
+        return timed("of rendering: lay out the batch", lambda: inputs.prepare(*given))
 
-    with mock.patch("torch_afm.ppm.kernel_renderer.prepare", prepare):
+    with mock.patch("torch_afm.ppm.model.prepare", prepare):
         for i in range(0, len(keys), batch_size):
             _one_batch(dataset, keys[i : i + batch_size], timed)
     seconds = {name: spread(values[1:]) for name, values in cpu.items()}

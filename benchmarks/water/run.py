@@ -6,7 +6,7 @@ an image, and how good predictions are on surfaces that no weights were trained 
 - ``structure``: distances between the local order of generated layers and that of theory (needs the public
   data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals over structures and the floor,
   theory split in halves.
-- ``background``: how much the normalised stack of a window changes without the metal, and without what lies
+- ``background``: how much the normalized stack of a window changes without the metal, and without what lies
   farther than some distances beyond the window: root mean squares, in standard deviations of a slice.
 - ``prediction``: windows of the generated test surfaces, and of theory where there are the data, imaged by a
   randomly moved tip that the generator does not know of; intervals over surfaces.
@@ -50,7 +50,7 @@ from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
 from torch_afm.models import load_generator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import RandomTip
 
 PARTS = ("structure", "background", "prediction")
@@ -87,7 +87,7 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
         distance = "sliced" if name in PAIRS else "wasserstein"
         only = [[{name: one[name]} for one in part] for part in (ours, theirs)]
         entry = compare(*only, (distance,), n=200).features[name]
-        numbers = entry["distances"][distance]["normalised"]
+        numbers = entry["distances"][distance]["normalized"]
         first, second = (np.concatenate([one[name] for one in part]) for part in (ours, theirs))
         rows.append(
             {
@@ -115,10 +115,10 @@ def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, A
         centre, angle = rng.random(2) @ slab.cell[0, :2, :2].numpy(), rng.uniform(0, 2 * np.pi)
         whole = cut_window(slab, centre, angle, scan, reach=25.0)
         outside = (whole.pos[:, :2].abs() - torch.tensor(scan.window)[:, 1]).amax(dim=1)
-        z_top = float(place(remove_atoms(whole, outside > 3.0), scan, renderer.tip))
+        z_top = float(anchor_height(remove_atoms(whole, outside > 3.0), scan, renderer.tip))
 
         def shown(gone: torch.Tensor, whole: AFMData = whole, z_top: float = z_top) -> torch.Tensor:
-            return normalize_slices(renderer.render(remove_atoms(whole, gone), z_top=z_top).float())
+            return normalize_slices(renderer(remove_atoms(whole, gone), z_top=z_top).float())
 
         everything = shown(torch.zeros(len(outside), dtype=torch.bool))
         left_out = {"the metal": whole.z == GOLD}
@@ -151,7 +151,7 @@ def prediction_rows(
         z_top = float(dataset.images.anchor_heights([whole], dataset.source.margin)[0])
         moves = [draw.reference.tip, draw.simulated.tip]
         tips, heights = zip(*(RandomTip.apply(Tip(), z_top, **move) for move in moves), strict=True)
-        stacks = [renderer.render(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
+        stacks = [renderer(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
         trial = Trial(group // windows, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
         start = time.perf_counter()
         generation = generate(model, trial.reference, renderer, z_top, max_atoms=MAX_ATOMS)
@@ -232,7 +232,7 @@ STRUCTURE = {
     "feature": lambda r: r["feature"],
     "values generated / theory": lambda r: f"{r['generated']} / {r['theory']}",
     "means": lambda r: f"{_list(r['mean_generated'])} / {_list(r['mean_theory'])}",
-    "normalised distance": lambda r: (
+    "normalized distance": lambda r: (
         f"{r['kind']} {r['distance']:.3f} ({_list(r['interval']).replace(',', ' to')})"
     ),
     "floor": lambda r: _list(r["floor"]),

@@ -5,11 +5,11 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
 from torch_afm.functional import normalize_slices
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 
 molecule = from_smiles("c1ccccc1")
 ppm = ProbeParticleModel(Scan(pixels=(24, 24), window=((-5, 5), (-5, 5))))
-z_top = place(molecule, ppm.scan, ppm.tip)
+z_top = anchor_height(molecule, ppm.scan, ppm.tip)
 with torch.no_grad():
     target = normalize_slices(ppm(molecule, z_top=z_top))
 

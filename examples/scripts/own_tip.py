@@ -8,7 +8,7 @@ soft = Tip(stiffness=(0.15, 0.15, 0.0), tilt=(0.2, 0.0))  # a CO that bends easi
 charged = Tip(probe="Xe", charges=(0.3,), charge_heights=(0.0,))  # also Tip.preset("Xe")
 
 ppm = ProbeParticleModel(Scan(pixels=(32, 32)), tip=soft)
-stacks = ppm(from_smiles("CC(=O)O"), tip=(soft, charged))
+stacks = ppm(from_smiles("CC(=O)O"), tip=[[soft, charged]])
 
 for name, stack in zip(("soft CO", "Xe"), stacks[0], strict=True):
     print(f"{name}: contrast of the nearest slice {stack[-1].std():.2f} Hz")

@@ -5,14 +5,14 @@ from torch_afm.generation import RefinementSettings, predict_structure
 from torch_afm.io import write_sdf, write_xyz
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 
 molecule = from_smiles("Clc1ccccc1O")
 molecule = Orient(best_rotations(molecule.pos, n=1)[0])(molecule)
 model = load_generator("spatial")
 ppm = ProbeParticleModel(model.config.scan)
-z_top = place(molecule, ppm.scan, ppm.tip)
+z_top = anchor_height(molecule, ppm.scan, ppm.tip)
 stack = ppm(molecule, z_top=z_top)
 
 found = predict_structure(model, stack, ppm, float(z_top), refinement=RefinementSettings())

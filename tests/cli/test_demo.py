@@ -32,8 +32,8 @@ def test_as_a_user_runs_it(cli, weights, tmp_path):
     result = cli("demo", "--out", out, "--weights", weights)
     assert (result.returncode, result.stderr) == (0, "")
     names = {p.name for p in out.iterdir()}
-    assert names == {"report.png", "stack.npz", "truth.xyz"} | {
-        f"prediction.{suffix}" for suffix in ("xyz", "sdf", "json")
+    assert names >= {"report.html", "report.png", "scan.npz", "stack.npz", "truth.xyz"} | {
+        f"prediction.{suffix}" for suffix in ("xyz", "sdf", "json", "png")
     }
     story = json.loads((out / "prediction.json").read_text())
     truth, predicted = read_molecule(out / "truth.xyz"), read_molecule(out / "prediction.xyz")

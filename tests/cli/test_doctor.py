@@ -5,6 +5,7 @@ from jsonargparse import Namespace
 
 from torch_afm.cli import doctor
 from torch_afm.cli.doctor import Check
+from torch_afm.ppm import ProbeParticleModel
 
 
 def lines(part):
@@ -37,31 +38,35 @@ def test_only_what_is_missing_fails(monkeypatch, capsys, statuses, code):
     capsys.readouterr()
 
 
-class _Broken:
-    def __init__(self, *args):
-        raise RuntimeError("clBuildProgram\nfailed")
+def _break(monkeypatch, *backends):
+    """Renderers with these backends cannot be made."""
+
+    def make(*args, backend="auto", **kwargs):
+        if backend in backends:
+            raise RuntimeError("clBuildProgram\nfailed")
+        return ProbeParticleModel(*args, backend=backend, **kwargs)
+
+    monkeypatch.setattr(doctor, "ProbeParticleModel", make)
 
 
 def test_one_broken_renderer_is_a_warning(monkeypatch):
-    monkeypatch.setattr(doctor, "OpenCLRenderer", _Broken)
+    _break(monkeypatch, "opencl")
     found = lines(doctor._renders)
     assert [line.split()[0] for line in found] == ["ok", "warning", "ok"]
     assert "OpenCL renderer fails: clBuildProgram failed" in found[1]
 
 
 def test_two_broken_renderers_are_the_end(monkeypatch):
-    monkeypatch.setattr(doctor, "OpenCLRenderer", _Broken)
-    monkeypatch.setattr(doctor, "TorchRenderer", _Broken)
-    monkeypatch.setattr(doctor, "ProbeParticleModel", _Broken)
+    _break(monkeypatch, "opencl", "torch", "auto")
     assert [line.split()[0] for line in lines(doctor._renders)] == ["warning", "warning", "missing"]
 
 
 def test_renderers_that_disagree_are_found_out(monkeypatch):
-    class Wrong(doctor.TorchRenderer):
-        def render(self, *args, **kwargs):
-            return super().render(*args, **kwargs) * 1.1
+    class Wrong(ProbeParticleModel):
+        def forward(self, *args, **kwargs):
+            return super().forward(*args, **kwargs) * (1.1 if self.backend == "opencl" else 1.0)
 
-    monkeypatch.setattr(doctor, "OpenCLRenderer", Wrong)
+    monkeypatch.setattr(doctor, "ProbeParticleModel", Wrong)
     (line,) = [line for line in lines(doctor._renders) if "differ" in line]
     assert line.startswith("missing")
 
@@ -79,7 +84,7 @@ def test_missing_packages_and_linker(monkeypatch):
 
 def test_the_verdict_is_that_of_the_backend_that_predict_takes(monkeypatch):
     """A renderer that works by itself, where what `--backend auto` chooses does not."""
-    monkeypatch.setattr(doctor, "ProbeParticleModel", _Broken)
+    _break(monkeypatch, "auto")
     (line,) = [line for line in lines(doctor._renders) if line.startswith("missing")]
     assert "--backend auto fails: clBuildProgram failed" in line
 

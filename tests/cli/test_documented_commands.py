@@ -6,15 +6,10 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from torch_afm.cli.jobs import check_fits
 from torch_afm.cli.main import COMMANDS
 from torch_afm.cli.parser import Parser
-from torch_afm.config import Scan
-from torch_afm.io import AFMStack
-from torch_afm.utils import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,14 +118,6 @@ def test_help_and_errors_quote_brackets():
     for module in sorted((ROOT / "torch_afm").rglob("*.py")):
         text = module.read_text(encoding="utf-8")
         assert not re.findall(r"--[\w.-]+ \[", text), module.name
-    scan = Scan(pixels=(8, 8))
-    stack = AFMStack(np.zeros((1, *scan.shape), np.float32), scan.x, scan.y, scan.slice_heights(8.0), {})
-    with pytest.raises(InputError, match=r"--scan\.pixels") as caught:
-        check_fits(stack, Scan(pixels=(64, 64)))
-    advice = str(caught.value).partition("simulate with ")[2]
-    assert not patterns([advice])
-    parsed = importlib.import_module("torch_afm.cli.parsers.simulate").parse(shlex.split(advice))
-    assert parsed.scan == Scan(pixels=(64, 64))
 
 
 def test_the_readme_shows_every_command():

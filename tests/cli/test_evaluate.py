@@ -109,7 +109,10 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(molecules, weights, t
         return call
 
     # In the third and fifth of five batches; in the second and third of three molecules with four generators.
-    update, score = "torch_afm.metrics.step.StepMetrics.update", "torch_afm.evaluation.trials.score_trial"
+    update, score = (
+        "torch_afm.metrics.steps.metrics.StepMetrics.update",
+        "torch_afm.evaluation.trials.score_trial",
+    )
     for name, usual, stops in ((update, StepMetrics.update, (3, 6)), (score, score_trial, (6, 11))):
         with monkeypatch.context() as patch:
             patch.setattr(name, interrupted(usual, stops))

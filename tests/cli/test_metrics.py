@@ -12,7 +12,8 @@ from ase.build import molecule
 
 from torch_afm.cli.main import main
 from torch_afm.io import read_atoms
-from torch_afm.metrics import StructureSettings, structure_features, wasserstein
+from torch_afm.metrics import StructureSettings, structure_features
+from torch_afm.metrics.distributions import wasserstein
 
 FILES = {"metrics.json", "metrics.csv", "distributions.png", "radar.png"}
 
@@ -76,7 +77,7 @@ def test_numbers_are_those_of_the_library(folder, tmp_path, capsys):
             expected = wasserstein(*(np.concatenate([p[name] for p in side]) for side in (found, reference)))
             numbers = document["results"][label]["features"][name]["distances"]["wasserstein"]["raw"]
             assert numbers["value"] == pytest.approx(expected, rel=1e-9)
-    assert "wasserstein, normalised" in printed
+    assert "wasserstein, normalized" in printed
     with open(out / "metrics.csv", encoding="utf-8", newline="") as opened:
         settings = json.loads(opened.readline().removeprefix("# "))
         rows = list(csv.DictReader(opened))

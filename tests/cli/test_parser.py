@@ -50,6 +50,48 @@ def test_settings_without_a_name():
     assert parser.parse_args(["--share", "7"]).share == 7.0
 
 
+def test_options_of_nested_dataclasses():
+    @dataclasses.dataclass(frozen=True)
+    class Inner:
+        """How it is done.
+
+        Args:
+            max_steps: at most so many.
+            loud: with noise.
+        """
+
+        max_steps: int = 3
+        loud: bool = False
+
+    @dataclasses.dataclass(frozen=True)
+    class Outer:
+        """Everything.
+
+        Args:
+            inner: see there.
+            share: a part.
+        """
+
+        inner: Inner = dataclasses.field(default_factory=Inner)
+        share: float | None = None
+
+        def __post_init__(self):
+            if self.share == 7:
+                raise InputError("share, inner: expected no 7")
+
+    # Hints of local classes are not found by their names.
+    Outer.__annotations__["inner"] = Inner
+    parser = Parser("test", "A test.")
+    parser.add_options(Outer)
+    assert parser.build(Outer, parser.parse_args([])) == Outer()
+    found = parser.build(Outer, parser.parse_args(["--max-steps", "5", "--loud", "--share", "0.5"]))
+    assert found == Outer(Inner(5, True), 0.5)
+    with pytest.raises(InputError, match=r"^--share, inner: expected no 7; see torch-afm test"):
+        parser.build(Outer, parser.parse_args(["--share", "7"]))
+    text = " ".join(parser.format_help().split())
+    assert "How it is done: --max-steps MAX_STEPS at most so many. (type: int, default: 3)" in text
+
+
 def test_flags_become_the_dataclass(parser):
     args = parser.instantiate(parser.parse_args(["--scan.pixels", "[64,32]", "--tip.tilt", "[-0.1,0.2]"]))
     assert args.scan == Scan(pixels=(64, 32))

@@ -58,7 +58,7 @@ def test_as_a_user_runs_it(stack, start, tmp_path, capsys):
     assert "refined" in said and "nothing speaks against this structure" in said
     truth = torch.tensor([a["pos"] for a in read_stack(stack).meta["atoms"]])
     told = json.loads((out / "refined.json").read_text())
-    assert told["helped"] and told["agreement"]["agrees"]
+    assert told["accepted"] and told["agreement"]["agrees"]
     found = torch.tensor([a["pos"] for a in told["atoms"]])
     assert (found - truth).norm(dim=1).mean() < 0.05
     for name in ("refined.xyz", "refined.sdf"):
@@ -81,7 +81,7 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
     scan = Scan(pixels=(20, 20), window=((-4.0, 4.0), (-4.0, 4.0)), n_slices=4, dz=0.2, n_oscillation=5)
     z_top = data.meta["z_top"]
     truth = molecule_of(data.meta["atoms"])
-    image = ProbeParticleModel(scan, TIP).render(truth, z_top=z_top)[0].numpy()
+    image = ProbeParticleModel(scan, TIP)(truth, z_top=z_top)[0].numpy()
     # As a microscope tells it: arbitrary units, heights of its own.
     meta = {"unit": "arbitrary", "measured": 3}
     scanned = AFMStack(5 * image + 3, scan.x, scan.y, -30 - 0.2 * np.arange(4.0), meta)
@@ -102,6 +102,9 @@ def test_what_predict_wrote_is_all_that_is_asked_for(stack, start, tmp_path):
         assert next(iter(result["agreement"])) == "pearson" and "mse" not in result["agreement"]
         # One of the four was interpolated, as predict had said.
         assert [r.split(",")[0] for r in result["agreement"]["reasons"]] == ["3 slices were measured"]
+    # A prediction from a stack in memory records no file.
+    (start / "prediction.json").write_text(json.dumps({k: v for k, v in told.items() if k != "stack"}))
+    assert main(["refine", str(start), "--out", str(tmp_path / "m"), "--known"]) == 0
     # Another scan is none that the prediction was made from.
     write_stack(tmp_path / "other.npz", dataclasses.replace(scanned, x=scanned.x + 1))
     assert main(["refine", str(start), str(tmp_path / "other.npz"), "--out", str(tmp_path / "x")]) == 2

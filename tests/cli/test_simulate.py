@@ -1,23 +1,27 @@
 """Molecule in, stack file out."""
 
+import dataclasses
 import io
 import sys
 import warnings
 
+import ase
 import ase.io
+import ase.io.cube
 import numpy as np
 import pytest
 import torch
 from ase.build import fcc111
 
 from torch_afm.cli.main import main
-from torch_afm.config import Scan, Tip
+from torch_afm.config import ForceField, Scan, Tip
+from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.io import read_stack, write_xyz
-from torch_afm.io.structures import FORMATS
-from torch_afm.ppm import TorchRenderer
+from torch_afm.io import read_potential, read_ppafm_params, read_stack, write_xyz
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.transforms import Orient
 
-#: Two atoms off the centre, not on one height, charged.
+#: Two atoms off the center, not on one height, charged.
 ATOMS = AFMData(
     z=torch.tensor([8, 6]),
     pos=torch.tensor([[3.0, 1.0, 5.0], [4.0, 2.0, 4.5]]),
@@ -38,7 +42,7 @@ def test_a_file_as_a_user_runs_it(cli, tmp_path):
     stack = read_stack(out)
     scan, tip = Scan(pixels=(24, 20), n_slices=4), Tip(tilt=(0.3, -0.1))
     moved = AFMData(z=ATOMS.z, charge=ATOMS.charge, pos=torch.tensor([[-0.5, -0.5, 0.0], [0.5, 0.5, -0.5]]))
-    expected = TorchRenderer(scan, tip).render(moved)[0].numpy()
+    expected = ProbeParticleModel(scan, tip, backend="torch")(moved)[0].numpy()
     assert stack.stack.shape == (1, 4, 20, 24)
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], moved.pos, atol=1e-6)
@@ -102,7 +106,7 @@ def test_positions_as_they_are_and_the_center_of_a_window_elsewhere(tmp_path):
     stack = _simulated(tmp_path, tmp_path / "co.xyz", "--position", "as-is", *window)
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], ATOMS.pos, atol=1e-6)
     scan = Scan(window=((0, 10), (0, 6)), pixels=(8, 6), n_slices=2)
-    expected = TorchRenderer(scan).render(ATOMS)[0].numpy()
+    expected = ProbeParticleModel(scan, backend="torch")(ATOMS)[0].numpy()
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     assert stack.z[0] == pytest.approx(stack.meta["z_top"] - scan.dz * (scan.n_oscillation - 1) / 2)
     centered = _simulated(tmp_path, tmp_path / "co.xyz", *window).meta["atoms"]
@@ -159,6 +163,124 @@ def test_a_failed_simulation_leaves_the_earlier_stack(tmp_path, monkeypatch, cap
     np.testing.assert_array_equal(read_stack(tmp_path / "s.npz").stack, before.stack)
 
 
+def _same(stack, expected):
+    assert stack.stack.shape[1:] == expected.shape[2:]
+    assert np.sqrt(np.mean((stack.stack - expected[0].numpy()) ** 2)) < 1e-3 * float(expected.std())
+
+
+def test_a_named_tip_and_settings_beside_it(tmp_path):
+    write_xyz(tmp_path / "co.xyz", ATOMS)
+    options = [tmp_path / "co.xyz", "--position", "as-is", "--scan.window", "[[0,6],[0,4]]"]
+    scan = Scan(window=((0, 6), (0, 4)), pixels=(8, 6), n_slices=2)
+    stack = _simulated(tmp_path, *options, "--tip-preset", "Xe")
+    assert stack.tip == Tip.preset("Xe")
+    _same(stack, ProbeParticleModel(scan, Tip.preset("Xe"), backend="torch")(ATOMS))
+    changed = _simulated(tmp_path, *options, "--tip-preset", "Xe", "--tip.charges", "[0.1]")
+    assert changed.tip == dataclasses.replace(Tip.preset("Xe"), charges=(0.1,))
+    assert _simulated(tmp_path, *options, "--tip-preset", "CO").tip == Tip()
+
+
+PARAMS = """probeType 54
+charge 0.3
+r0Probe 0.1 -0.2 3.5
+stiffness 0.2 0.3 25
+scanMin 0 0 11.0
+scanMax 7 5 13.0
+scanStep 1.0 1.0 0.2
+Amplitude 1.2
+gridA 9.0 0.0 0.0
+gridB 0.0 8.0 0.0
+gridC 0.0 0.0 30.0
+"""
+
+
+def test_the_settings_of_ppafm(tmp_path, capsys):
+    """Scan, tip, height and lattice of params.ini, as the readers and the renderer have them."""
+    write_xyz(tmp_path / "co.xyz", ATOMS)
+    (tmp_path / "params.ini").write_text(PARAMS)
+    out = tmp_path / "s.npz"
+    arguments = [
+        "simulate",
+        str(tmp_path / "co.xyz"),
+        "--params",
+        str(tmp_path / "params.ini"),
+        "--out",
+        str(out),
+    ]
+    assert main([*arguments, "--backend", "torch"]) == 0
+    assert "scan and tip of params.ini\n" in capsys.readouterr().out
+    params, stack = read_ppafm_params(tmp_path / "params.ini"), read_stack(out)
+    assert (stack.recorded_scan, stack.tip) == (params.scan, params.tip)
+    assert stack.z_top == params.z_top == pytest.approx(12.9)
+    np.testing.assert_allclose(stack.meta["cell"], params.cell)
+    data = ATOMS.clone()
+    data.cell, data.pbc = torch.tensor(params.cell[None]).float(), torch.tensor([[True, True, False]])
+    expected = ProbeParticleModel(params.scan, params.tip, backend="torch")(data, z_top=params.z_top)
+    _same(stack, expected)
+
+    beside = ["--scan.pixels", "[8,6]", "--scan.distance", "4.0", "--tip.tilt", "[0,0]", "--tip-preset", "Cl"]
+    assert main([*arguments, "--backend", "torch", *beside]) == 0
+    told = capsys.readouterr().out
+    assert "but for --tip-preset Cl, --scan.pixels, --scan.distance, --tip.tilt" in told
+    stack = read_stack(out)
+    assert stack.recorded_scan == dataclasses.replace(params.scan, pixels=(8, 6), distance=4.0)
+    assert stack.tip == Tip.preset("Cl")
+    _same(stack, ProbeParticleModel(stack.recorded_scan, stack.tip, backend="torch")(data))
+
+    assert main([*arguments, "--backend", "torch", "--position", "center"]) == 0
+    stack = read_stack(out)
+    np.testing.assert_allclose(stack.meta["atoms"][0]["pos"], [3.0, 2.0, 0.0], atol=1e-6)
+    assert "cell" not in stack.meta and stack.z_top == pytest.approx(1.6612 + 5.3 + 2.1815)
+
+
+def test_lennard_jones_parameters_of_a_file(tmp_path):
+    write_xyz(tmp_path / "co.xyz", ATOMS)
+    (tmp_path / "atomtypes.ini").write_text("2.0 0.01 1.8 8 O\n")
+    options = [tmp_path / "co.xyz", "--position", "as-is", "--scan.window", "[[0,6],[0,4]]"]
+    stack = _simulated(tmp_path, *options, "--forcefield", tmp_path / "atomtypes.ini")
+    scan, forcefield = stack.recorded_scan, ForceField((("O", 2.0, 0.01),))
+    assert stack.meta["forcefield"] == {"lennard_jones": [["O", 2.0, 0.01]]}
+    # The top atom and the probe are both of that element.
+    assert stack.z_top == pytest.approx(5.0 + 2.0 + scan.distance + 2.0)
+    _same(stack, ProbeParticleModel(scan, forcefield=forcefield, backend="torch")(ATOMS))
+    assert not np.allclose(stack.stack, _simulated(tmp_path, *options).stack)
+
+
+@pytest.mark.parametrize("electron", [False, True])
+def test_a_potential_on_a_grid_moves_with_its_atoms(tmp_path, electron):
+    """Centered, and in the place of the charges."""
+    write_xyz(tmp_path / "co.xyz", ATOMS)
+    shape, edge = (24, 24, 40), 0.5
+    grid = np.stack(np.meshgrid(*(edge * np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    centers = ATOMS.pos.double().numpy() + np.array([2.0, 2.0, -2.0])
+    bells = [np.exp(-((grid - center) ** 2).sum(-1) / 8) for center in centers]
+    values = 0.4 * bells[1] - 0.5 * bells[0]
+    if electron:
+        values = -values
+    atoms = ase.Atoms(["O", "C"], centers, cell=np.diag(np.multiply(shape, edge)))
+    with open(tmp_path / "v.cube", "w") as file:
+        ase.io.cube.write_cube(file, atoms, values, origin=(-2.0, -2.0, 2.0))
+    options = [
+        "--potential",
+        tmp_path / "v.cube",
+        "--potential-unit",
+        "eV",
+        *["--potential-electron"] * electron,
+    ]
+    window = ["--scan.window", "[[-3,3],[-2,2]]"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # which sign it has is made up here
+        stack = _simulated(tmp_path, tmp_path / "co.xyz", *window, *options)
+        potential = read_potential(tmp_path / "v.cube", electron, "eV")
+    assert stack.meta["potential"] == "v.cube"
+    data = ATOMS.clone()
+    data.potential = potential
+    expected = ProbeParticleModel(stack.recorded_scan, backend="torch")(Orient()(data))
+    _same(stack, expected)
+    plain = _simulated(tmp_path, tmp_path / "co.xyz", *window)
+    assert not np.allclose(stack.stack, plain.stack, atol=0.05 * plain.stack.std())
+
+
 def test_bad_input(tmp_path, capsys):
     (tmp_path / "a.extxyz").write_text('1\nLattice="4 0 0 0 4 0 0 0 9"\nC 0 0 0\n')
     for arguments, told in [
@@ -167,6 +289,11 @@ def test_bad_input(tmp_path, capsys):
         (["-"], "format: expected one of"),
         (["--smiles", "C", "--tip.probe", "He"], "probe: no Lennard-Jones parameters for He"),
         (["--smiles", "C", "--format", "pdf"], "argument --format: "),
+        (["--smiles", "C", "--tip-preset", "gold"], "argument --tip-preset: "),
+        (["--smiles", "C", "--potential", "v.cube"], "--potential: expected the file of the atoms"),
+        (["--smiles", "C", "--potential-unit", "eV"], "--potential-unit: expected --potential beside it"),
+        (["--smiles", "C", "--params", "none.ini"], "none.ini: no such file"),
+        (["--smiles", "C", "--forcefield", "none.ini"], "none.ini: no such file"),
     ]:
         assert main(["simulate", *arguments, "--out", str(tmp_path / "s.npz"), *SMALL]) == 2
         assert f"error: {told}" in capsys.readouterr().err
@@ -176,4 +303,4 @@ def test_bad_input(tmp_path, capsys):
 def test_help_names_all_formats(capsys):
     with pytest.raises(SystemExit):
         main(["simulate", "--help"])
-    assert "{" + ",".join(FORMATS) + "}" in "".join(capsys.readouterr().out.split())
+    assert "{" + ",".join(STRUCTURE_FORMATS) + "}" in "".join(capsys.readouterr().out.split())

@@ -5,8 +5,9 @@ import yaml
 
 from torch_afm import train as training
 from torch_afm.cli.main import main
+from torch_afm.config import Scaling, TranslatorConfig
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.models import StyleTranslator
 from torch_afm.style import Choice
 
 
@@ -25,7 +26,7 @@ def stack(tmp_path):
     values = np.random.default_rng(0).normal(-9, 3, (1, 3, 17, 21)).astype(np.float32)
     path = tmp_path / "stack.npz"
     write_stack(
-        path, AFMStack(values, np.arange(21) / 4, np.arange(17) / 4, -np.arange(3) / 10, {"tip": "CO"})
+        path, AFMStack(values, np.arange(21) / 4, np.arange(17) / 4, -np.arange(3) / 10, {"molecule": "CO"})
     )
     return path
 
@@ -33,7 +34,7 @@ def stack(tmp_path):
 def test_apply_writes_the_translated_stack(tmp_path, stack, capsys):
     torch.manual_seed(0)
     translator = StyleTranslator(TranslatorConfig(width=2, blocks=1, tile=16, overlap=4)).eval()
-    translator.save(tmp_path / "forward")
+    translator.save_pretrained(tmp_path / "forward")
     out = tmp_path / "new" / "translated.npz"
     arguments = ["translate", "apply", str(stack), "--weights", str(tmp_path / "forward"), "--out", str(out)]
     assert main(arguments) == 0

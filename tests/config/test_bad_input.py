@@ -20,7 +20,7 @@ BAD = [
     *((Scan, {"dz": v}, "dz") for v in (-0.1, 0.0, NAN, INF, 1e-9)),
     *((Scan, {"distance": v}, "distance") for v in (-3.0, -100.0, 1e6, NAN)),
     *((Scan, {name: v}, name) for name in ("f0", "k") for v in (0.0, NAN, INF)),
-    (Scan, {"weights": "other"}, "weights"),
+    (Scan, {"quadrature": "other"}, "quadrature"),
     (Tip, {"charges": (1.0,)}, "charges"),
     (Tip, {"tilt": (5.0, 0.0)}, "tilt"),
     (Tip, {"stiffness": (-1.0, 0.0, 0.0)}, "stiffness"),

@@ -5,6 +5,7 @@ import pytest
 from torch_afm.config import (
     ForceField,
     Scan,
+    SequentialGeneratorConfig,
     Tip,
     from_dict,
     generator_config,
@@ -16,7 +17,7 @@ from torch_afm.utils import InputError
 @pytest.mark.parametrize(
     "config",
     [
-        Scan(pixels=(32, 48), weights="ppafm", substeps=3),
+        Scan(pixels=(32, 48), quadrature="ppafm", substeps=3),
         Tip(probe="Xe", tilt=(0.1, 0.2)),
         Tip(radius=1.7, depth=0.01),
         generator_config("small"),
@@ -36,3 +37,11 @@ def test_settings_of_before_substeps_have_one():
     values = to_dict(Scan(dz=0.2))
     del values["substeps"]
     assert from_dict(Scan, values) == Scan(dz=0.2, substeps=1)
+
+
+def test_stored_scans_have_the_former_name_of_their_quadrature():
+    values = to_dict(Scan(quadrature="ppafm"))
+    values["weights"] = values.pop("quadrature")
+    assert from_dict(Scan, values) == Scan(quadrature="ppafm")
+    nested = {"scan": {"weights": "ppafm"}}
+    assert from_dict(SequentialGeneratorConfig, nested).scan == Scan(quadrature="ppafm")

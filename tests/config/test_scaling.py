@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.nn.style import Scaling
+from torch_afm.config import Scaling
 from torch_afm.utils import InputError
 
 

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from torch_afm.config import from_dict, to_dict
-from torch_afm.nn.style import Scaling, TranslatorConfig
+from torch_afm.config import Scaling, TranslatorConfig, from_dict, to_dict
 from torch_afm.train import StyleConfig
 from torch_afm.utils import InputError
 

@@ -3,8 +3,10 @@ import pytest
 import torch
 from ase.data import covalent_radii
 from ase.neighborlist import neighbor_list
+from rdkit import Chem
 
-from torch_afm.data import covalent_bonds, from_smiles, to_ase
+from torch_afm.data import covalent_bonds, from_smiles, to_ase, valence_errors
+from torch_afm.elements import MAX_VALENCE, atomic_number, max_bond_length, max_valence
 from torch_afm.testing import benzene, random_graph, water
 from torch_afm.utils import InputError
 
@@ -34,7 +36,7 @@ def test_every_order_of_magnitude_of_atoms_agrees_with_the_full_distance_matrix(
         assert covalent_bonds(data.z, data.pos).tolist() == [list(i) for i in np.nonzero(bonded)]
 
 
-def test_agrees_with_the_neighbour_list_of_ase():
+def test_agrees_with_the_neighbor_list_of_ase():
     data = from_smiles("CC1(C)C2CCC1(C)C(=O)C2")
     cutoffs = [covalent_radii[z] + 0.2 for z in data.z.tolist()]
     i, j = neighbor_list("ij", to_ase(data), cutoffs)
@@ -51,6 +53,11 @@ def test_rotation_and_translation_change_nothing():
     data = benzene()
     turn, _ = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))
     assert torch.equal(covalent_bonds(data.z, data.pos @ turn + 7), data.edge_index)
+
+
+def test_the_longest_bond_is_the_sum_of_two_radii_and_a_tolerance():
+    assert max_bond_length(6, [1, 8], 0.1).tolist() == pytest.approx([0.76 + 0.31 + 0.1, 0.76 + 0.66 + 0.1])
+    assert float(max_bond_length(6, 6)) == pytest.approx(1.92)
 
 
 def test_tolerance_is_a_length():
@@ -73,3 +80,53 @@ def test_bad_input():
     for z, pos, tolerance, name in BAD:
         with pytest.raises(InputError, match=f"^{name}: expected"):
             covalent_bonds(z, pos, tolerance)
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C[N+](C)(C)C", "OS(=O)(=O)O", "FP(F)(F)(F)F", "C[Si](C)(C)C", "BrCCl", "c1ccccc1"]
+)
+def test_molecules_break_no_valence(smiles):
+    molecule = from_smiles(smiles)
+    assert not valence_errors(molecule.z, molecule.edge_index).any()
+
+
+def test_one_bond_more_than_the_element_takes():
+    for element, most in MAX_VALENCE.items():
+        leaves = torch.arange(1, most + 2)
+        star = torch.stack([torch.zeros_like(leaves), leaves])
+        z = torch.full((most + 2,), 6)
+        z[0] = atomic_number(element)
+        both = torch.cat([star, star.flip(0)], dim=1)
+        assert valence_errors(z, both).tolist() == [True] + [False] * (most + 1)
+        fewer = both[:, (both != most + 1).all(dim=0)]
+        assert not valence_errors(z, fewer).any()
+
+
+def test_orders_count():
+    z, edges = torch.tensor([6, 8, 8]), torch.tensor([[0, 1, 0, 2], [1, 0, 2, 0]])
+    assert not valence_errors(z, edges, torch.tensor([2.0, 2, 2, 2])).any()
+    assert valence_errors(z, edges, torch.tensor([3.0, 3, 2, 2])).tolist() == [True, True, False]
+    ring = torch.tensor([[0, 1, 0, 2, 0, 3], [1, 0, 2, 0, 3, 0]])
+    aromatic = torch.full((6,), 1.5)
+    assert not valence_errors(torch.tensor([6, 6, 6, 6]), ring, aromatic).any()
+
+
+def test_table_takes_what_rdkit_takes_of_neutral_atoms():
+    table = Chem.GetPeriodicTable()
+    for element, most in MAX_VALENCE.items():
+        known = max(table.GetValenceList(atomic_number(element)))
+        if element in ("B", "N"):  # borates and ammonium have one more
+            known += 1
+        if element not in ("Si", "P", "I"):  # hexafluorosilicates, phosphates and periodates
+            assert most == known
+    assert max_valence(79) is None
+
+
+def test_metals_take_any_number_and_atoms_are_checked():
+    star = torch.stack([torch.zeros(8, dtype=torch.long), torch.arange(1, 9)])
+    z = torch.tensor([79] + [1] * 8)
+    assert not valence_errors(z, torch.cat([star, star.flip(0)], dim=1)).any()
+    with pytest.raises(InputError, match="edge_index"):
+        valence_errors(torch.tensor([1]), torch.tensor([[0], [1]]))
+    with pytest.raises(InputError, match="order"):
+        valence_errors(z, star, torch.ones(2))

@@ -25,7 +25,7 @@ from torch_afm.datasets import (
     write_cache,
 )
 from torch_afm.elements import AtomClasses
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import assert_same_graph
 from torch_afm.transforms import Augment
 from torch_afm.utils import InputError
@@ -134,7 +134,7 @@ def test_stacks_of_the_files_are_those_of_another_renderer(molecules, folders, s
         assert part["pos"][:, 2].max() == 0 and part["z"].tolist() == graph.z.tolist()
         graph.pos = torch.from_numpy(part["pos"].copy())
         tip = Tip(tilt=tuple(row["tilt"] + TIP.tilt))
-        rendered = TorchRenderer(SCAN, tip, dtype=torch.float64).render(
+        rendered = ProbeParticleModel(SCAN, tip, dtype=torch.float64, backend="torch")(
             graph, z_top=float(row["z_top"] + row["distance"])
         )
         # Of the range of each slice: what rounding may do, and what the two renderers differ by.

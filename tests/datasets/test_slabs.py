@@ -24,7 +24,7 @@ from torch_afm.datasets import (
 from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.elements import AtomClasses
 from torch_afm.functional import normalize_slices
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import Augment, RandomMutant, RandomTip
 from torch_afm.utils import InputError
 
@@ -73,19 +73,19 @@ def test_a_window_looks_like_the_endless_surface(slabs):
     pos, cell = _turned(slab, center, angle)
     endless = AFMData(z=slab.z, pos=torch.tensor(pos).float(), charge=slab.charge, pbc=slab.pbc)
     endless.cell = torch.tensor(cell)[None].float()
-    render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
+    render = ProbeParticleModel(SCAN, Tip(), dtype=torch.float64, backend="torch")
     z_top = float(slab.pos[:, 2].max()) + 8.0
-    ours, theirs = (normalize_slices(render.render(d, z_top=z_top).double()) for d in (cut, endless))
+    ours, theirs = (normalize_slices(render(d, z_top=z_top).double()) for d in (cut, endless))
     assert (ours - theirs).square().mean().sqrt() < 0.02
     # Which is due to the atoms beyond reach: the images of this small cell do matter.
     alone = AFMData(z=slab.z, pos=endless.pos, charge=slab.charge)
-    bare = normalize_slices(render.render(alone, z_top=z_top).double())
+    bare = normalize_slices(render(alone, z_top=z_top).double())
     assert (bare - theirs).square().mean().sqrt() > 0.1
 
 
 def test_graphs_leave_out_substrate_and_surroundings_and_references_do_not(slabs):
     dataset = _dataset(slabs, tip=RandomTip(radius=0.0, distance=0.0))
-    render = TorchRenderer(SCAN, Tip(), dtype=torch.float64)
+    render = ProbeParticleModel(SCAN, Tip(), dtype=torch.float64, backend="torch")
     for i, sample in enumerate(dataset.__getitems__(range(6))):
         whole = dataset.source.oriented(i)
         x, y, z = whole.pos.T
@@ -96,10 +96,10 @@ def test_graphs_leave_out_substrate_and_surroundings_and_references_do_not(slabs
         assert sorted(np.column_stack([atoms[1], atoms[0]]).tolist()) == expected
         assert "hidden" not in sample
 
-        seen = normalize_slices(render.render(whole, z_top=sample.z_top).double())
+        seen = normalize_slices(render(whole, z_top=sample.z_top).double())
         assert torch.allclose(sample.reference.double(), seen, atol=5e-3)
         mutant = AFMData(z=sample.z, pos=sample.pos)
-        seen = normalize_slices(render.render(mutant, z_top=sample.z_top).double())
+        seen = normalize_slices(render(mutant, z_top=sample.z_top).double())
         assert torch.allclose(sample.simulated.double(), seen, atol=5e-3)
         if not len(sample.z):
             assert not sample.simulated.any()

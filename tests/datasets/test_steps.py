@@ -12,7 +12,7 @@ from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import AFMDataset, StepDataset, StepDraws, StepRenderer, step_loader
 from torch_afm.datasets.draws import distinct_references
 from torch_afm.functional import normalize_slices
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import (
     Augment,
     CropSlices,
@@ -116,7 +116,7 @@ def test_ids_tell_references_of_all_data_sets_apart(molecules):
 
 def test_graph_and_stacks_move_together(molecules):
     dataset = _dataset(molecules, augment=Augment(FRAME, ()), tip=STILL)
-    render = TorchRenderer(dataset.scan, dtype=torch.float64)
+    render = ProbeParticleModel(dataset.scan, dtype=torch.float64, backend="torch")
     for sample in dataset.__getitems__(range(0, 18, 2)):
         record = json.loads(sample.drawn)
         known = dict(record["frame"])["CropSlices"]["count"]
@@ -125,7 +125,7 @@ def test_graph_and_stacks_move_together(molecules):
         mutant = AFMData(z=dataset.classes.representative(dataset.classes.of(sample.z)), pos=sample.pos)
         for stack, graph in ((sample.reference, whole), (sample.simulated, mutant)):
             assert stack.shape == (1, 1, 4, 15, 16) and not stack[:, :, : 4 - known].any()
-            expected = normalize_slices(render.render(graph, z_top=sample.z_top).double())
+            expected = normalize_slices(render(graph, z_top=sample.z_top).double())
             assert torch.allclose(stack[:, :, -known:].double(), expected[:, :, -known:], atol=5e-3)
 
 
@@ -155,13 +155,13 @@ def _same(a, b):
 @pytest.mark.parametrize("known", [False, True])
 def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, known):
     dataset = _plain(molecules, augment=NONE, keep_deep=known, true_elements=known, tip=STILL)
-    render = TorchRenderer(PLAIN, Tip(), dtype=torch.float64)
+    render = ProbeParticleModel(PLAIN, Tip(), dtype=torch.float64, backend="torch")
     for i in (0, 5, 10):
         sample = dataset[i]
         whole = Orient(Rotation.from_quat(dataset.source.quaternions[i // 4, i % 4]))(
             molecules[i // 4].clone()
         )
-        expected = normalize_slices(render.render(whole).double())
+        expected = normalize_slices(render(whole).double())
         assert torch.allclose(sample.reference.double(), expected, atol=2e-3)
         # The mutant again, from the targets: present = whole - missing - deep.
         gone = (whole.pos[:, None] == sample.missing_pos[None]).all(-1).any(1)
@@ -172,7 +172,7 @@ def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, kno
         if not known:
             mutant.z = torch.where(mutant.z == 1, 1, 6)
             mutant.charge = torch.zeros_like(mutant.charge)
-        expected = normalize_slices(render.render(mutant, z_top=sample.z_top).double())
+        expected = normalize_slices(render(mutant, z_top=sample.z_top).double())
         assert torch.allclose(sample.simulated.double(), expected, atol=2e-3)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, TranslatorConfig
 from torch_afm.data import from_smiles
 from torch_afm.datasets import (
     CacheConfig,
@@ -15,7 +15,7 @@ from torch_afm.datasets import (
     write_cache,
 )
 from torch_afm.io.hdf5 import SampleFile
-from torch_afm.nn.style import StyleTranslator, TranslatorConfig
+from torch_afm.models import StyleTranslator
 from torch_afm.transforms import Augment, change_stacks
 from torch_afm.utils import InputError
 
@@ -29,7 +29,9 @@ def folders(tmp_path_factory):
     write_cache(root / "rendered", [from_smiles("O"), from_smiles("CO")], config, backend="torch")
     for seed in (0, 1):
         torch.manual_seed(seed)
-        StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save(root / f"style{seed}")
+        StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save_pretrained(
+            root / f"style{seed}"
+        )
     return root
 
 
@@ -59,7 +61,9 @@ def test_stacks_are_what_the_manifest_says(folders, tmp_path, kind):
     expected = []
     for stack, record in zip(stacks(folders / "rendered"), drawn(tmp_path), strict=True):
         if weights:
-            stack = StyleTranslator.load(weights[record["weights"]])(stack[None], record["seed"])[0]
+            stack = StyleTranslator.from_pretrained(weights[record["weights"]])(stack[None], record["seed"])[
+                0
+            ]
         if "steps" in record:
             mean, std = stack.mean((-2, -1), keepdim=True), stack.std((-2, -1), keepdim=True, correction=0)
             stack = change_stacks(stack[None], [[]], [record["steps"]])[0] * std + mean

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from torch_afm.cli.main import main
+from torch_afm.metrics.distributions import DISTANCES
+from torch_afm.metrics.molecules import SCORES
+from torch_afm.metrics.structure import FEATURES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +27,16 @@ PAGES = [
     for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("examples/*.md")))
     if any(language != "sh" for language, _ in blocks(page))
 ]
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """What a page registers ends with it."""
+    kept = [(known, dict(known)) for known in (SCORES, DISTANCES, FEATURES, FEATURES.families)]
+    yield
+    for known, before in kept:
+        known.clear()
+        known.update(before)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -17,7 +17,7 @@ SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(16, 16), n_slices=2)
 THIN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(12, 10), n_slices=3)
 Z_TOP = 9.0
 
-GRID = MapGrid.of(SCAN, 2)
+GRID = MapGrid.from_scan(SCAN, 2)
 
 
 class Script(SequentialGenerator):

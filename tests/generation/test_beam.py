@@ -18,7 +18,7 @@ def renderer():
 
 @pytest.fixture(scope="module")
 def reference(renderer):
-    return renderer.render(benzene(), z_top=Z_TOP)
+    return renderer(benzene(), z_top=Z_TOP)
 
 
 def run(model, reference, renderer, **options):
@@ -120,7 +120,7 @@ def test_a_network_of_one_atom_a_step():
     """Each step is a graph of the tree; the bonds and confidences of the network stay with the atoms."""
     renderer = ProbeParticleModel(THIN)
     truth = AFMData(z=torch.tensor([6, 1]), pos=torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, -0.1]]))
-    reference = renderer.render(truth, z_top=Z_TOP)
+    reference = renderer(truth, z_top=Z_TOP)
     found = run(Script((2, (0.0, 0.0, 0.0), ()), (1, (1.0, 0.0, -0.1), (0,))), reference, renderer)
     assert by_place(found.graph.z, found.graph.pos) == by_place(truth.z, truth.pos)
     assert [node.move for node in found.search if node.taken] == ["start", "add 1", "add 1"]

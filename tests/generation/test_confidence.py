@@ -3,7 +3,8 @@ import torch
 
 from torch_afm.generation import load_calibration
 from torch_afm.generation.confidence import mean_pearson
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.utils import InputError
 
 

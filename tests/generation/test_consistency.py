@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from torch_afm.data import AFMData
-from torch_afm.generation import consistency, turned_back
+from torch_afm.generation import consistency
 from torch_afm.utils import InputError
 
 
@@ -48,19 +48,3 @@ def test_nothing_in_common_has_no_distance():
 def test_one_has_nothing_to_agree_with():
     with pytest.raises(InputError, match="two or more"):
         consistency([graph(A)])
-
-
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_turned_back_undoes_a_turn(turns):
-    centre = torch.tensor([1.0, -2.0, 0.0])
-    angle = torch.tensor(turns * math.pi / 2)
-    c, s = float(angle.cos()), float(angle.sin())
-    matrix = torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    data = graph(A, B, C)
-    turned = data.clone()
-    turned.pos = (data.pos - centre) @ matrix.T + centre
-    turned.sigma = torch.tensor([[0.1, 0.2, 0.3]] * 3)
-    back = turned_back(turned, turns, (1.0, -2.0))
-    torch.testing.assert_close(back.pos, data.pos, atol=1e-5, rtol=0)
-    expected = [0.2, 0.1, 0.3] if turns % 2 else [0.1, 0.2, 0.3]
-    assert back.sigma[0].tolist() == pytest.approx(expected)

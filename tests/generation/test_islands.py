@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from torch_afm.generation.islands import alone, box, find_islands
+from torch_afm.generation.islands import find_islands, isolate, mask_box
 
 PITCH = 0.25
 AXIS = np.arange(120) * PITCH
@@ -37,7 +37,7 @@ def test_a_bright_atom_hides_no_dim_ones():
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) * PITCH for axis in (1, 0))
     assert columns[0] <= 11.0 - 1 and columns[-1] >= 19.0 + 1
     assert (columns[0] + columns[-1]) / 2 == pytest.approx(15.0, abs=1.0)
-    assert np.array(box(mask)) * PITCH == pytest.approx(np.array([rows[[0, -1]], columns[[0, -1]]]))
+    assert np.array(mask_box(mask)) * PITCH == pytest.approx(np.array([rows[[0, -1]], columns[[0, -1]]]))
 
 
 def test_a_tilt_or_a_constant_is_no_island():
@@ -51,7 +51,7 @@ def test_one_is_left_the_others_fade():
     two = stack((6.0, 7.0), (20.0, 20.0))
     masks = find_islands(two, PITCH)
     first = next(i for i, m in enumerate(masks) if np.argwhere(m).mean() * PITCH < 10)
-    left = alone(two, masks, first, PITCH)
+    left = isolate(two, masks, first, PITCH)
     own, other = masks[first], masks[1 - first]
     np.testing.assert_allclose(left[:, own], two[:, own])
     # A constant, slice by slice, where the other was.
@@ -61,4 +61,4 @@ def test_one_is_left_the_others_fade():
 
 def test_a_single_island_that_fills_the_scan_stays():
     values = stack((15.0, 15.0))
-    np.testing.assert_allclose(alone(values, [np.ones((120, 120), bool)], 0, PITCH), values)
+    np.testing.assert_allclose(isolate(values, [np.ones((120, 120), bool)], 0, PITCH), values)

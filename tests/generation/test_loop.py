@@ -16,7 +16,7 @@ from torch_afm.functional import normalize_slices
 from torch_afm.generation import generate
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SequentialGenerator, SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
@@ -31,7 +31,7 @@ def thin_renderer() -> ProbeParticleModel:
 
 @pytest.fixture
 def thin_reference(thin_renderer: ProbeParticleModel) -> Tensor:
-    return thin_renderer.render(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), z_top=Z_TOP)
+    return thin_renderer(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), z_top=Z_TOP)
 
 
 def run(model, reference, renderer, **options):
@@ -76,7 +76,7 @@ def test_each_step_sees_the_render_of_the_graph_so_far(thin_renderer, thin_refer
     assert torch.count_nonzero(generation.steps[0].simulated - generation.steps[0].simulated.mean()) == 0
     assert torch.count_nonzero(model.seen[0].simulated) == 0
     for n in (1, 2):
-        expected = thin_renderer.render(AFMData(z=torch.full((n,), 6), pos=atoms[:n]), tip, Z_TOP)
+        expected = thin_renderer(AFMData(z=torch.full((n,), 6), pos=atoms[:n]), tip, Z_TOP)
         assert float(expected.std()) > 0.1
         torch.testing.assert_close(generation.steps[n].simulated, expected)
         torch.testing.assert_close(model.seen[n].simulated, normalize_slices(expected))
@@ -175,7 +175,7 @@ def test_goes_on_where_the_network_puts_an_atom_above_the_probe(thin_renderer, t
     )
     assert generation.ended == "stop" and generation.graph.z.numel() == 2
     with pytest.raises(InputError, match="z_top, distance"):
-        thin_renderer.render(generation.graph, z_top=Z_TOP)
+        thin_renderer(generation.graph, z_top=Z_TOP)
 
 
 @pytest.mark.parametrize("z_top", [3.9, -3.0, float("nan")])
@@ -202,7 +202,7 @@ def test_an_untrained_network_end_to_end(untrained):
     water = AFMData(
         z=torch.tensor([8, 1, 1]), pos=torch.tensor([[0, 0, 0], [0.96, 0, -0.1], [-0.24, 0.93, -0.1]])
     )
-    reference = renderer.render(water, z_top=Z_TOP)
+    reference = renderer(water, z_top=Z_TOP)
     first, second = (generate(untrained, reference, renderer, Z_TOP, max_atoms=3) for _ in range(2))
     assert first.to_dict() == second.to_dict()
     untrained.requires_grad_(False).eval()
@@ -223,7 +223,7 @@ def renderer() -> ProbeParticleModel:
 
 @pytest.fixture(scope="module")
 def reference(renderer):
-    return renderer.render(benzene(), z_top=Z_TOP)
+    return renderer(benzene(), z_top=Z_TOP)
 
 
 def run_maps(model, reference, renderer, **options):
@@ -252,7 +252,7 @@ def test_maps_are_made_of_the_render_of_the_graph_so_far(reference, renderer):
     model = Oracle(benzene())
     generation = run_maps(model, reference, renderer, atoms_per_step=4)
     for step, seen in zip(generation.steps, model.seen, strict=True):
-        expected = renderer.render(AFMData(z=step.graph.z, pos=step.graph.pos), z_top=Z_TOP)
+        expected = renderer(AFMData(z=step.graph.z, pos=step.graph.pos), z_top=Z_TOP)
         torch.testing.assert_close(step.simulated, expected)
         torch.testing.assert_close(seen.simulated, normalize_slices(expected))
         torch.testing.assert_close(seen.reference, normalize_slices(reference))
@@ -340,8 +340,8 @@ def test_the_shipped_weights_find_most_atoms():
     for smiles in ("CC(=O)OCC(C)C", "CC(C)Cc1ccccc1", "NC1CCCCC1", "COc1ccccc1C", "CCCCC(=O)CC", "CC(C)CCS"):
         molecule = from_smiles(smiles)
         truth = Orient(best_rotations(molecule.pos, n=1)[0])(molecule)
-        z_top = float(place(truth, ppm.scan, ppm.tip))
-        graph = generate(model, ppm.render(truth, z_top=z_top), ppm, z_top).graph
+        z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
+        graph = generate(model, ppm(truth, z_top=z_top), ppm, z_top).graph
         visible = truth.pos[truth.pos[:, 2] >= model.config.z_min]
         found += match_atoms(graph.pos, visible, 0.5).pred.numel()
         there += (len(graph.pos) + len(visible)) / 2

@@ -24,7 +24,7 @@ def renderer():
 
 @pytest.fixture(scope="module")
 def reference(renderer):
-    return renderer.render(benzene(), z_top=Z_TOP)
+    return renderer(benzene(), z_top=Z_TOP)
 
 
 def nothing() -> AFMData:
@@ -63,7 +63,9 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
         moved = data.clone()
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
         helped = settings.looks > 1
-        return SimpleNamespace(data=moved, context=AFMData.empty(), added=nothing(), helped=helped, **FITTED)
+        return SimpleNamespace(
+            data=moved, context=AFMData.empty(), added=nothing(), accepted=helped, **FITTED
+        )
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Oracle(off), reference, renderer, Z_TOP
@@ -71,7 +73,7 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
     assert (found.tip, found.z_top) == (FITTED["tip"], FITTED["z_top"])
     assert by_place(found.graph.z, found.graph.pos) == by_place(truth.z, truth.pos)
     assert found.graph.edge_index.size(1) == 24
-    shown = renderer.render(AFMData(z=found.graph.z, pos=found.graph.pos), **FITTED)
+    shown = renderer(AFMData(z=found.graph.z, pos=found.graph.pos), **FITTED)
     torch.testing.assert_close(found.simulated, shown)
     fitted = Calibration(sigma=(0.5, 0.5, 0.4))
     refined_one = predict_structure(*job, refinement=RefinementSettings(), views=1)
@@ -88,14 +90,14 @@ def test_the_image_is_that_of_the_tip_that_was_fitted(renderer):
     """A tilted tip, nearer than told: the structure is right, and so is its image."""
     truth = benzene()
     tip = Tip(tilt=(0.35, 0.35))
-    reference = renderer.render(truth, tip=tip, z_top=Z_TOP - 0.25)
+    reference = renderer(truth, tip=tip, z_top=Z_TOP - 0.25)
     settings = RefinementSettings(stride=1, distance_sigma=0.3, hidden_sigma=0.0, completions=0)
     found = predict_structure(Oracle(truth), reference, renderer, Z_TOP, refinement=settings, views=1)
-    assert found.refinement.helped
+    assert found.refinement.accepted
     assert found.tip.tilt == pytest.approx(tip.tilt, abs=0.1)
     whole = found.steps[-1].graph
     assert mean_pearson(found.simulated, reference) > 0.99
-    nominal = renderer.render(AFMData(z=whole.z, pos=whole.pos), z_top=found.z_top)
+    nominal = renderer(AFMData(z=whole.z, pos=whole.pos), z_top=found.z_top)
     assert mean_pearson(nominal, reference) < 0.97
 
 
@@ -110,7 +112,7 @@ def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
         deep.pos[:, 2] += 0.1
         added = AFMData(z=torch.tensor([6]), pos=torch.tensor([[0.0, 0.0, -2.0]]), charge=torch.zeros(1))
         added.sigma = torch.full((1, 3), 0.2)
-        return SimpleNamespace(data=graph, context=deep, added=added, helped=True, **FITTED)
+        return SimpleNamespace(data=graph, context=deep, added=added, accepted=True, **FITTED)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Oracle(truth), reference, renderer, Z_TOP
@@ -146,7 +148,7 @@ def test_a_network_without_revision_or_context_is_refined(monkeypatch):
     """Its bonds stay, atoms that the refinement adds do not join the answer."""
     renderer = ProbeParticleModel(THIN)
     truth = AFMData(z=torch.tensor([6, 1]), pos=torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, -0.9]]))
-    reference = renderer.render(truth, z_top=Z_TOP)
+    reference = renderer(truth, z_top=Z_TOP)
 
     def refined(data, stack, simulator, z_top, tip, context, settings, seed, top):
         assert context is None and len(data.z) == 2
@@ -154,7 +156,7 @@ def test_a_network_without_revision_or_context_is_refined(monkeypatch):
         moved.pos, moved.sigma = data.pos + 0.1, torch.full((2, 3), 0.2)
         moved.charge = torch.tensor([0.1, -0.1])
         added = AFMData(z=torch.tensor([6]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-        return SimpleNamespace(data=moved, context=nothing(), added=added, helped=True, **FITTED)
+        return SimpleNamespace(data=moved, context=nothing(), added=added, accepted=True, **FITTED)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     model = Script((2, (0.0, 0.0, 0.0), ()), (1, (1.0, 0.0, -0.9), (0,)))

@@ -8,7 +8,8 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation import Prediction
 from torch_afm.generation.atoms import no_atoms
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.models import Proposal, Step
 
 CLASSES = AtomClasses()
@@ -58,7 +59,7 @@ def test_deviations_of_a_refinement_are_left_alone(graph, helped):
     graph.sigma, refinement = torch.ones(2, 3), None
     if helped is not None:
         refinement = Refinement()
-        refinement.helped = helped
+        refinement.accepted = helped
     found = predicted(graph, refinement=refinement)
     assert found.refined is bool(helped)
     sigma = found.calibrated(Calibration(sigma=(1.0, 2.0, 3.0))).sigma
@@ -72,7 +73,9 @@ def test_nothing_found():
 
 
 def test_plain_numbers(graph):
-    plain = json.loads(json.dumps(predicted(graph).to_dict(Calibration(bond=Platt(0.0, 0.0)))))
+    plain = json.loads(
+        json.dumps(predicted(predicted(graph).calibrated(Calibration(bond=Platt(0.0, 0.0)))).to_dict())
+    )
     assert plain["classes"] == ["stop", "H", "heavy"] and plain["ended"] == "stop" and plain["context"] == []
     assert plain["atoms"][0] == {
         "element": "C",
@@ -83,4 +86,6 @@ def test_plain_numbers(graph):
     }
     assert plain["bonds"] == [[0, 1]] and plain["bond_probabilities"] == [0.5]
     assert plain["steps"] == [{"atoms_before": 2, "added": 0, "stop": 0.875}]
-    assert predicted(graph).to_dict()["bond_probabilities"] == [0.75]
+    assert predicted(graph).to_dict()["bond_probabilities"] == [0.75] and "bond_orders" not in plain
+    graph.bond_order = torch.tensor([1.5, 1.5])
+    assert predicted(graph).to_dict()["bond_orders"] == [1.5]

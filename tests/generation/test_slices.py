@@ -9,16 +9,16 @@ from tests.generation.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.generation import choose_slices, known_slices
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
-TRAINED = float(place(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
+TRAINED = float(anchor_height(AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3)), SCAN, Tip()))
 
 
 def stack(z_top, n_slices):
     scan = dataclasses.replace(SCAN, n_slices=n_slices)
-    return ProbeParticleModel(scan).render(benzene(), z_top=z_top), scan
+    return ProbeParticleModel(scan)(benzene(), z_top=z_top), scan
 
 
 @pytest.mark.parametrize(
@@ -27,31 +27,31 @@ def stack(z_top, n_slices):
 def test_the_image_tells_where_the_heights_of_training_are(n_slices, farther):
     reference, scan = stack(TRAINED + farther, n_slices)
     told = []
-    looks = choose_slices(Oracle(benzene()), reference, scan, progress=told.append)
-    assert len(looks) == len(told) <= 6 and len({(one.first, one.z_top) for one in looks}) == len(looks)
-    best = max(looks, key=lambda one: one.pearson)
+    guesses = choose_slices(Oracle(benzene()), reference, scan, progress=told.append)
+    assert len(guesses) == len(told) <= 6 and len({(one.first, one.z_top) for one in guesses}) == len(guesses)
+    best = max(guesses, key=lambda one: one.pearson)
     assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + farther, abs=0.35)
-    assert all(0 <= one.first <= n_slices - 2 for one in looks)
-    errors = [abs(one.z_top + one.first * scan.dz - TRAINED - farther) for one in looks]
-    assert errors[looks.index(best)] == min(errors)
+    assert all(0 <= one.first <= n_slices - 2 for one in guesses)
+    errors = [abs(one.z_top + one.first * scan.dz - TRAINED - farther) for one in guesses]
+    assert errors[guesses.index(best)] == min(errors)
 
 
 def test_known_heights_need_no_guess():
     reference, scan = stack(TRAINED + 0.52, 14)
-    (look,) = choose_slices(Oracle(benzene()), reference, scan, TRAINED + 0.52)
-    assert (look.first, look.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
-    assert look.first == 5 and look.z_top == pytest.approx(TRAINED + 0.02) and look.pearson > 0.9
+    (guess,) = choose_slices(Oracle(benzene()), reference, scan, TRAINED + 0.52)
+    assert (guess.first, guess.z_top) == known_slices(scan, SCAN, TRAINED + 0.52)
+    assert guess.first == 5 and guess.z_top == pytest.approx(TRAINED + 0.02) and guess.pearson > 0.9
     assert known_slices(scan, SCAN, TRAINED - 1)[0] == 0 and known_slices(scan, SCAN, TRAINED + 9)[0] == 12
 
 
 def test_larger_oscillations_start_as_much_higher():
     """The lower turning points are those of training."""
     scan = dataclasses.replace(SCAN, n_slices=14, n_oscillation=SCAN.n_oscillation + 6)
-    reference = ProbeParticleModel(scan).render(benzene(), z_top=TRAINED + 1.0)
+    reference = ProbeParticleModel(scan)(benzene(), z_top=TRAINED + 1.0)
     first, z_top = known_slices(scan, SCAN, TRAINED + 1.0)
     assert (first, z_top) == (4, pytest.approx(TRAINED + 0.6))
-    looks = choose_slices(Oracle(benzene()), reference, scan)
-    best = max(looks, key=lambda one: one.pearson)
+    guesses = choose_slices(Oracle(benzene()), reference, scan)
+    best = max(guesses, key=lambda one: one.pearson)
     assert best.z_top + best.first * scan.dz == pytest.approx(TRAINED + 1.0, abs=0.35)
 
 

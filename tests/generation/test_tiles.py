@@ -11,10 +11,10 @@ import torch
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds, from_smiles, remove_atoms
 from torch_afm.generation import island_tiles, predict_scan, predict_structure, scan_tiles, stitch
-from torch_afm.generation.tiles import Tile, around, cut
+from torch_afm.generation.tiles import Tile, move_tile, window_image
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
@@ -59,7 +59,7 @@ def test_scans_that_cannot_be_covered(scan, overlap, message):
 def test_a_part_outside_of_the_scan_fades_from_its_edge_into_the_background():
     stack = np.full((1, 33, 33), 5.0)
     stack[:, :, 0] = 9.0  # a bright left side; the median of the edge is 5
-    part = cut(stack, Tile(0, -16, (0, 0), ((0, 0), (0, 0))), MODEL)
+    part = window_image(stack, Tile(0, -16, (0, 0), ((0, 0), (0, 0))), MODEL)[0, 0].numpy()
     np.testing.assert_array_equal(part[:, :, 16:], stack[:, :, :17])
     left = part[0, 7, :17]
     assert (np.diff(left) >= 0).all() and left[:6] == pytest.approx(5.0)
@@ -169,22 +169,22 @@ def test_a_scan_of_one_window_is_that_window_and_left_as_it_is():
         ((tile, image),) = island_tiles(values[:, :ny, :nx], wide(nx, ny), MODEL)
         np.testing.assert_array_equal(image, values[:, :ny, :nx])
         assert tile.center == pytest.approx(((nx - 1) / 8, 1 + (ny - 1) / 8), abs=0.13)
-        part = cut(image, tile, MODEL)
+        part = window_image(image, tile, MODEL)[0, 0].numpy()
         assert part.shape == (2, 33, 33)
         rows, columns = slice(-tile.row, ny - tile.row), slice(-tile.column, nx - tile.column)
-        np.testing.assert_allclose(part[:, rows, columns], image, rtol=1e-9)
+        np.testing.assert_allclose(part[:, rows, columns], image, rtol=1e-6)
 
 
 def test_a_tile_is_moved_as_far_as_the_scan_goes():
     scan = wide(100, 40)
     (tile, *_) = scan_tiles(scan, MODEL)
-    moved = around(tile, scan, MODEL, (10.0, 90.0))
+    moved = move_tile(tile, scan, MODEL, (10.0, 90.0))
     assert moved.center[0] == pytest.approx(10.0, abs=0.13) and moved.row == 7
     assert moved.center == pytest.approx(
         (scan.x[moved.column : moved.column + 33].mean(), scan.y[7:40].mean())
     )
-    assert around(tile, scan, MODEL, (-50.0, 0.0)).column == 0
-    assert around(tile, scan, MODEL, (-50.0, 0.0), beyond=1.1)[:2] == (-4, -4)
+    assert move_tile(tile, scan, MODEL, (-50.0, 0.0)).column == 0
+    assert move_tile(tile, scan, MODEL, (-50.0, 0.0), beyond=1.1)[:2] == (-4, -4)
 
 
 @pytest.mark.slow
@@ -205,15 +205,15 @@ def test_several_molecules_come_out_as_each_alone():
         parts.append(moved)
     keys = ("z", "pos", "charge")
     whole = AFMData(**{key: torch.cat([p[key] for p in parts]) for key in keys})
-    z_top = float(place(whole, scan, renderer.tip))
+    z_top = float(anchor_height(whole, scan, renderer.tip))
     for part, (x, y) in zip(parts, places.values(), strict=True):
         centred = part.clone()
         centred.pos = part.pos - torch.tensor([x, y, 0.0])
-        reference = renderer.render(centred, z_top=z_top)
+        reference = renderer(centred, z_top=z_top)
         graph = predict_structure(model, reference, renderer, z_top, views=4).graph
         alone_.append(graph.pos + torch.tensor([x, y, 0.0]))
-    reference = ProbeParticleModel(scan).render(whole, z_top=z_top)
-    found = predict_scan(model, reference, scan, z_top, views=4).generation
+    reference = ProbeParticleModel(scan)(whole, z_top=z_top)
+    found = predict_scan(model, reference, scan, z_top, views=4)
     visible = remove_atoms(whole, whole.pos[:, 2] < -0.7)
     each = match_atoms(torch.cat(alone_), visible.pos, 0.5).f1
     assert match_atoms(found.graph.pos, torch.cat(alone_), 0.5).f1 > 0.85

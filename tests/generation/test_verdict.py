@@ -11,7 +11,7 @@ from torch_afm.data import AFMData, from_smiles
 from torch_afm.generation import judge
 from torch_afm.io import AFMStack
 from torch_afm.metrics import Calibration
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 from torch_afm.utils import InputError
 
@@ -33,25 +33,25 @@ def molecule():
 
 @pytest.fixture(scope="module")
 def z_top(molecule, renderer):
-    return float(place(molecule, SCAN, renderer.tip))
+    return float(anchor_height(molecule, SCAN, renderer.tip))
 
 
 @pytest.fixture(scope="module")
 def image(molecule, renderer, z_top):
-    return renderer.render(molecule, z_top=z_top)
+    return renderer(molecule, z_top=z_top)
 
 
-def scan_of(stack, noise=0.0, seed=0):
+def scan_of(stack, noise=0.0, seed=0, **meta):
     rough = noise * np.random.default_rng(seed).normal(size=stack.shape)
-    return AFMStack((stack.numpy() + rough)[0], SCAN.x, SCAN.y, SCAN.slice_heights(8.0))
+    return AFMStack((stack.numpy() + rough)[0], SCAN.x, SCAN.y, SCAN.slice_heights(8.0), meta)
 
 
 def part(data: AFMData, keep) -> AFMData:
     return AFMData(z=data.z[keep], pos=data.pos[keep], charge=data.charge[keep])
 
 
-def verdict(graph, simulated, scan, **how):
-    return judge(graph, NONE, simulated, scan, Calibration.min_pearson, **how)
+def verdict(graph, simulated, scan):
+    return judge(graph, NONE, simulated, scan, Calibration.min_pearson)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.5])
@@ -69,7 +69,7 @@ def test_the_truth_agrees_however_noisy_the_scan_and_in_any_unit(molecule, image
 
 def test_a_part_of_a_molecule_does_not_agree_and_the_place_is_told(molecule, image, renderer, z_top):
     half = part(molecule, molecule.pos[:, 0] > -1)
-    found = verdict(half, renderer.render(half, z_top=z_top), scan_of(image))
+    found = verdict(half, renderer(half, z_top=z_top), scan_of(image))
     assert not found.agrees
     (where,) = [r for r in found.reasons if "Å²" in r]
     assert float(where.split("x ")[1].split(",")[0]) < 0
@@ -84,13 +84,13 @@ def test_no_atom_never_agrees(image):
 
 def test_a_scan_of_noise_or_of_few_slices_tells_nothing(molecule, image):
     assert any("noise" in r for r in verdict(molecule, image, scan_of(image, 50.0)).reasons)
-    assert any("2 slices" in r for r in verdict(molecule, image, scan_of(image), measured=2).reasons)
-    assert verdict(molecule, image, scan_of(image), measured=4).agrees
+    assert any("2 slices" in r for r in verdict(molecule, image, scan_of(image, measured=2)).reasons)
+    assert verdict(molecule, image, scan_of(image, measured=4)).agrees
 
 
 def test_a_shapeless_cloud_is_not_the_molecule_under_it(molecule, image, renderer, z_top):
     """Far away, a molecule is all but a blot: r is high, the details are not there."""
-    far = renderer.render(molecule, z_top=z_top + 1.2)
+    far = renderer(molecule, z_top=z_top + 1.2)
     graph = AFMData(z=torch.full((3,), 6), pos=torch.tensor([[-2.0, 0, 0], [0, 0, 0], [2.0, 0, 0]]))
     y, x = np.meshgrid(SCAN.y, SCAN.x, indexing="ij")
     blot = torch.from_numpy(-np.exp(-((x / 4.2) ** 2 + (y / 3.2) ** 2))).float().expand_as(far)
@@ -124,10 +124,8 @@ def test_an_empty_margin_changes_nothing(molecule, image, renderer, z_top):
     sizes = []
     for scan in (SCAN, wide):
         simulator = ProbeParticleModel(scan)
-        stack = AFMStack(
-            simulator.render(molecule, z_top=z_top)[0].numpy(), scan.x, scan.y, scan.slice_heights(8.0)
-        )
-        found = verdict(half, simulator.render(half, z_top=z_top), stack)
+        stack = AFMStack(simulator(molecule, z_top=z_top)[0].numpy(), scan.x, scan.y, scan.slice_heights(8.0))
+        found = verdict(half, simulator(half, z_top=z_top), stack)
         (where,) = [r for r in found.reasons if "Å²" in r]
         sizes.append(float(where.split(": ")[1].split(" ")[0]))
     assert sizes[0] == pytest.approx(sizes[1], rel=0.25)

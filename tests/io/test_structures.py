@@ -17,8 +17,9 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds, from_ase, from_smiles, remove_atoms, to_ase, to_rdmol
 from torch_afm.elements import symbol
 from torch_afm.io import read_molecule, write_sdf, write_xyz
-from torch_afm.ppm import TorchRenderer
-from torch_afm.testing import assert_same_graph, random_graph, water
+from torch_afm.io.structures import write_cif
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.testing import assert_same_graph, benzene, random_graph, water
 from torch_afm.utils import InputError
 
 WATER = "3\nwater\nO 0 0 0 -0.8\nH 0.76 0 -0.59 0.4\nH -0.76 0 -0.59 0.4\n"
@@ -161,7 +162,7 @@ def test_the_image_of_a_file_with_a_cell_is_periodic(tmp_path, slab):
     for data in (read_molecule(tmp_path / "POSCAR"), wide, read_molecule(tmp_path / "POSCAR")):
         images.append(data)
     images[2].pbc[:] = False
-    repeated, explicit, island = (TorchRenderer(scan).render(data) for data in images)
+    repeated, explicit, island = (ProbeParticleModel(scan, backend="torch")(data) for data in images)
     assert float((repeated - explicit).square().mean().sqrt() / explicit.std()) < 1e-3
     assert float((island - explicit).square().mean().sqrt() / explicit.std()) > 0.1
 
@@ -318,13 +319,13 @@ def test_sdf_round_trip(tmp_path, smiles):
 
 
 def test_an_sdf_of_several_molecules_has_the_bond_orders_of_each(tmp_path):
-    """Ten of them and one that has none: a ring without hydrogens."""
+    """Ten of them and a part of one: a ring without hydrogens."""
     data = from_smiles(".".join(["O=[N+]([O-])c1ccccc1"] * 10 + ["c1ccccc1"]))
     data = remove_atoms(data, list(range(len(data.z) - 6, len(data.z))))
     write_sdf(tmp_path / "a.sdf", data)
     mol = next(iter(Chem.SDMolSupplier(str(tmp_path / "a.sdf"), sanitize=False, removeHs=False)))
     doubles = sum(b.GetBondType() == Chem.BondType.DOUBLE for b in mol.GetBonds())
-    assert doubles == 10 * 4
+    assert doubles == 10 * 4 + 3
     assert sorted({a.GetFormalCharge() for a in mol.GetAtoms()}) == [-1, 0, 1]
 
 
@@ -543,3 +544,50 @@ def test_damaged_files_are_read_or_refused(tmp_path, slab):
             except InputError:
                 refused += 1
     assert refused > 50
+
+
+CELL = [[6.0, 0.0], [3.0, 5.0]]
+
+
+def test_a_structure_comes_back_with_its_cell(tmp_path):
+    pos = torch.tensor([[1.0, 1.0, 0.0], [1.0, 2.0, -0.5], [-1.0, 0.5, -2.0]])
+    data = AFMData(z=torch.tensor([8, 1, 1]), pos=pos, charge=torch.zeros(3))
+    assert write_cif(tmp_path / "a.cif", data, CELL) == 3
+    back = ase.io.read(tmp_path / "a.cif")
+    assert sorted(back.get_chemical_symbols()) == ["H", "H", "O"]
+    a, b, c = back.cell.lengths()
+    assert (a, b, c) == pytest.approx((6.0, np.hypot(3, 5), 22.0))
+    # Distances, periodic in the plane, are what they were.
+    expected = ase.Atoms("OHH", pos.numpy(), cell=[[6, 0, 0], [3, 5, 0], [0, 0, 22]], pbc=(1, 1, 0))
+    back.pbc = (True, True, False)
+    assert np.sort(back.get_all_distances(mic=True).ravel()) == pytest.approx(
+        np.sort(expected.get_all_distances(mic=True).ravel()), abs=1e-4
+    )
+
+
+def test_periodic_images_become_the_most_probable_one(tmp_path):
+    pos = torch.tensor([[0.0, 0.0, 0.0], [6.2, 0.1, 0.0], [9.0, 5.1, 0.1], [3.0, 2.0, 0.0]])
+    data = AFMData(z=torch.tensor([8, 6, 7, 1]), pos=pos, charge=torch.zeros(4))
+    assert write_cif(tmp_path / "first.cif", data, CELL) == 2
+    assert "O" in ase.io.read(tmp_path / "first.cif").get_chemical_symbols()
+    data.confidence = torch.tensor([0.5, 0.6, 0.9, 0.4])
+    assert write_cif(tmp_path / "best.cif", data, CELL) == 2
+    assert sorted(ase.io.read(tmp_path / "best.cif").get_chemical_symbols()) == ["H", "N"]
+
+
+@pytest.mark.parametrize(
+    "cell", [[[1, 0]], [[1, 0], [2, 0]], [[1, 0], [float("nan"), 1]], "abc", [[1], [2, 3]]]
+)
+def test_no_cell(tmp_path, cell):
+    with pytest.raises(InputError, match="cell: expected two vectors"):
+        write_cif(tmp_path / "x.cif", benzene(), cell)
+
+
+def test_nothing_is_written_in_part(tmp_path):
+    write_cif(tmp_path / "a.cif", benzene(), CELL)
+    before = (tmp_path / "a.cif").read_bytes()
+    with pytest.raises(InputError, match="at least one atom"):
+        write_cif(tmp_path / "a.cif", AFMData.empty(), CELL)
+    with pytest.raises(InputError, match="cannot write"):
+        write_cif(tmp_path / "none" / "x.cif", benzene(), CELL)
+    assert (tmp_path / "a.cif").read_bytes() == before

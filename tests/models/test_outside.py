@@ -94,6 +94,19 @@ def test_the_whole_road(model, job):
         predict_structure(model, *job, views=8)
 
 
+def test_commands_take_it(model, folder, monkeypatch):
+    """Scored as a network that proposes any number of atoms: no tables of single-atom steps."""
+    model.save_pretrained(folder / "weights")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    smiles = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
+    (folder / "few.smi").write_text("\n".join(smiles))
+    options = {"weights": "weights", "molecules": "few.smi", "out": "scores", "predictions": 2}
+    monkeypatch.chdir(folder)
+    assert main(["evaluate", *(f"--{key}={value}" for key, value in options.items())]) == 0
+    scores = json.loads((folder / "scores" / "scores.json").read_text())
+    assert "steps" not in scores and scores["predictions"]["model"]["all"]["predictions"] == 2
+
+
 def test_settings_by_the_name_of_the_entry_point(folder):
     config = generator_config("difference")
     assert type(make_generator(config)).__name__ == "DifferenceNetwork"

@@ -12,7 +12,7 @@ from torch_afm.nn import GraphOutput, MapGrid, SpatialLoss, SpatialPrediction
 pytestmark = pytest.mark.learnt
 
 SCAN = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(17, 17), n_slices=2)  # 0.5 Å a pixel
-GRID = MapGrid.of(SCAN)
+GRID = MapGrid.from_scan(SCAN)
 CLASSES = AtomClasses()
 
 

@@ -56,7 +56,7 @@ def golden_case(request, golden) -> Golden:
         n_oscillation=int(f["df_steps"]),
         f0=float(f["f0"]),
         k=float(f["k"]),
-        weights="ppafm",
+        quadrature="ppafm",
     )
     x0, y0, bond_length = map(float, f["tipR0"])
     *stiffness, radial = map(float, f["stiffness_Nm"])

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.ppm import CUDARenderer, OpenCLRenderer, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.cuda import CUDAUnavailable, check_cuda
-from torch_afm.ppm.device import kernel_source
-from torch_afm.ppm.kernel_renderer import KernelRenderer
+from torch_afm.ppm.kernel_device import kernel_source
+from torch_afm.ppm.solver import KernelSolver
 from torch_afm.testing import benzene, water
 
 HOST = """
@@ -80,13 +80,13 @@ def host(tmp_path_factory):
 
 
 def on_host(host, *arguments, **keywords):
-    renderer = KernelRenderer(*arguments, **keywords)
-    renderer.kernel_device = host
+    renderer = ProbeParticleModel(*arguments, backend="opencl", **keywords)
+    renderer.solver = KernelSolver(host)
     return renderer
 
 
 def test_golden(host, golden_case):
-    stack = on_host(host, golden_case.scan, golden_case.tip).render(golden_case.data)
+    stack = on_host(host, golden_case.scan, golden_case.tip)(golden_case.data)
     rms, largest = golden_case.errors(stack)
     assert rms <= (5e-4 if golden_case.data.charge.any() else 1e-5)
     assert largest <= (3e-3 if golden_case.data.charge.any() else 1e-3)
@@ -95,12 +95,12 @@ def test_golden(host, golden_case):
 @pytest.mark.parametrize("tip", [Tip(), Tip(charges=(0.3, -0.4), charge_heights=(0.0, 0.5))])
 def test_gradients_and_relaxed_probes_are_those_of_opencl(host, tip):
     found = []
-    for renderer in (on_host(host, SCAN, tip), OpenCLRenderer(SCAN, tip)):
+    for renderer in (on_host(host, SCAN, tip), ProbeParticleModel(SCAN, tip, backend="opencl")):
         data = benzene()
         data.pos = data.pos.double() + 0.3 * torch.sin(torch.arange(36.0)).reshape(12, 3)
         leaves = [data.pos.requires_grad_(), data.charge.requires_grad_()]
         relaxed = renderer.relax(data)
-        gradient = torch.autograd.grad(renderer.render(data).square().sum(), leaves)
+        gradient = torch.autograd.grad(renderer(data).square().sum(), leaves)
         found.append((relaxed.force, relaxed.probe, *gradient))
     for ours, theirs in zip(*found, strict=True):
         assert (ours - theirs).norm() <= 2e-4 * theirs.norm()
@@ -109,13 +109,13 @@ def test_gradients_and_relaxed_probes_are_those_of_opencl(host, tip):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
 def test_no_device_is_a_clear_error():
     with pytest.raises(CUDAUnavailable, match="torch sees no CUDA device"):
-        CUDARenderer(SCAN)
+        ProbeParticleModel(SCAN, backend="cuda")
 
 
 @pytest.mark.gpu
 def test_golden_on_the_device(golden_case):
     check_cuda()
-    stack = CUDARenderer(golden_case.scan, golden_case.tip).render(golden_case.data.to("cuda"))
+    stack = ProbeParticleModel(golden_case.scan, golden_case.tip, backend="cuda")(golden_case.data.to("cuda"))
     assert stack.is_cuda
     rms, _ = golden_case.errors(stack.cpu())
     assert rms <= (5e-4 if golden_case.data.charge.any() else 1e-5)
@@ -125,8 +125,11 @@ def test_golden_on_the_device(golden_case):
 def test_gradients_on_the_device_are_those_of_float64():
     check_cuda()
     found = []
-    for renderer in (CUDARenderer(SCAN), TorchRenderer(SCAN, dtype=torch.float64)):
+    for renderer in (
+        ProbeParticleModel(SCAN, backend="cuda"),
+        ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch"),
+    ):
         data = water()
         data.pos = data.pos.double().requires_grad_()
-        found.append(*torch.autograd.grad(renderer.render(data).square().sum(), data.pos))
+        found.append(*torch.autograd.grad(renderer(data).square().sum(), data.pos))
     assert (found[0] - found[1]).norm() <= 5e-4 * found[1].norm()

@@ -8,7 +8,7 @@ from scipy import integrate, special
 
 from benchmarks.rendering.oscillation import integral
 from torch_afm.config import Scan
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.testing import benzene, water
 
@@ -82,8 +82,8 @@ def test_weights_are_odd_and_bound_the_noise(n):
 
 
 def test_attraction_gives_a_negative_shift_in_both_conventions():
-    for weights in ("giessibl", "ppafm"):
-        assert shift(Scan(weights=weights), lambda z: -np.exp(-z)) < 0
+    for quadrature in ("giessibl", "ppafm"):
+        assert shift(Scan(quadrature=quadrature), lambda z: -np.exp(-z)) < 0
 
 
 def test_ppafm_weights_are_the_golden_ones(golden_case):
@@ -94,7 +94,7 @@ def test_ppafm_weights_are_the_golden_ones(golden_case):
 
 def test_ppafm_weights_give_nine_tenths_of_a_linear_force():
     exact = F0 * NM / (2 * K)
-    assert shift(Scan(weights="ppafm", f0=F0, k=K), lambda z: -z) == pytest.approx(0.9 * exact, rel=1e-3)
+    assert shift(Scan(quadrature="ppafm", f0=F0, k=K), lambda z: -z) == pytest.approx(0.9 * exact, rel=1e-3)
 
 
 @pytest.mark.parametrize("kappa", [0.7, 2.5])
@@ -121,10 +121,12 @@ def test_amplitudes_converge_to_the_small_amplitude_limit():
 def test_rendered_small_amplitude_is_the_slope_of_the_force():
     window = ((-2.0, 2.0), (-1.5, 1.5))
     scan = Scan(window=window, pixels=(7, 5), n_slices=6, n_oscillation=2, dz=0.05)
-    stack = OpenCLRenderer(scan).render(water(), z_top=7.9)[0, 0].double()
+    stack = ProbeParticleModel(scan, backend="opencl")(water(), z_top=7.9)[0, 0].double()
     # The same middles of oscillations, by a difference over a fifth of the height.
     fine = Scan(window=window, pixels=(7, 5), n_slices=6 * 5 + 1, n_oscillation=2, dz=0.01)
-    force = TorchRenderer(fine, dtype=torch.float64).relax(water(), z_top=7.9).force[0, 0]
+    force = (
+        ProbeParticleModel(fine, dtype=torch.float64, backend="torch").relax(water(), z_top=7.9).force[0, 0]
+    )
     slope = (force[2:-1:5] - force[3::5])[:6] / fine.dz
     expected = -F0 * NM / (2 * K) * slope
     torch.testing.assert_close(stack, expected, rtol=3e-3, atol=1e-3 * float(stack.std()))
@@ -137,8 +139,8 @@ def test_rendered_stacks_come_nearer_to_gauss_and_chebyshev():
     exact = integral(benzene(), scan, 40, pixels)
     errors = []
     for substeps in (1, 2, 4, 8):
-        renderer = OpenCLRenderer(replace(scan, substeps=substeps))
-        error = (renderer.render(benzene(), pixels=pixels)[0, 0] - exact) / exact.std()
+        renderer = ProbeParticleModel(replace(scan, substeps=substeps), backend="opencl")
+        error = (renderer(benzene(), pixels=pixels)[0, 0] - exact) / exact.std()
         errors.append(float(error.square().mean().sqrt()))
         # Where the force is smooth, slices are those of the integral whatever the number of samples.
         assert error[:3].abs().max() < 1e-4

@@ -6,7 +6,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, TipParameters, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.testing import benzene, water
 
 SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(9, 7), n_slices=2, n_oscillation=5)
@@ -33,25 +33,28 @@ def test_against_float64_with_exact_charges(tip):
     data.pos = data.pos.double() + 0.3 * torch.sin(torch.arange(36.0)).reshape(12, 3)
     found, exact = (
         gradients(renderer, data, tip)
-        for renderer in (OpenCLRenderer(scan), TorchRenderer(scan, dtype=torch.float64))
+        for renderer in (
+            ProbeParticleModel(scan, backend="opencl"),
+            ProbeParticleModel(scan, dtype=torch.float64, backend="torch"),
+        )
     )
     for ours, theirs in zip(found, exact, strict=True):
         assert (ours - theirs).norm() <= 5e-4 * theirs.norm() + 1e-9
 
 
 def gradients(renderer, data, tip):
-    """In positions, charges, height, and all parameters of two channels of tips of a batch of two."""
+    """In positions, charges, heights, and all parameters of two channels of tips of a batch of two."""
     near = data.clone()
     near.pos = near.pos + torch.tensor([0.4, -0.3, 0.1])
     batch = Batch.from_data_list([data, near])
-    tips = TipParameters.from_tips([tip])
+    tips = TipParameters.from_tips([[tip, Tip(probe="Xe")]])
     fields = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
     leaves = [batch.pos, batch.charge.double(), torch.tensor([8.9, 9.0]).double()]
     leaves += [getattr(tips, name) for name in fields]
     leaves = [v.detach().clone().requires_grad_() for v in leaves]
     batch.pos, batch.charge, z_top = leaves[:3]
     tips = replace(tips, **dict(zip(fields, leaves[3:], strict=True)))
-    stack = renderer.render(batch, (tips, TipParameters.from_tips([Tip(probe="Xe")])), z_top)
+    stack = renderer(batch, tips, z_top)
     seed = torch.linspace(-1, 2, stack.numel()).reshape(stack.shape)
     return torch.autograd.grad((stack * seed).sum(), leaves)
 
@@ -59,12 +62,12 @@ def gradients(renderer, data, tip):
 def test_batch_with_an_empty_graph_and_no_pixels():
     batch = Batch.from_data_list([water(), AFMData.empty()])
     batch.pos.requires_grad_()
-    renderer = OpenCLRenderer(SCAN)
-    stack = renderer.render(batch, z_top=6.9)
+    renderer = ProbeParticleModel(SCAN, backend="opencl")
+    stack = renderer(batch, z_top=6.9)
     (by_pos,) = torch.autograd.grad(stack.square().sum(), batch.pos)
     alone = water()
     alone.pos.requires_grad_()
-    (expected,) = torch.autograd.grad(renderer.render(alone, z_top=6.9).square().sum(), alone.pos)
+    (expected,) = torch.autograd.grad(renderer(alone, z_top=6.9).square().sum(), alone.pos)
     torch.testing.assert_close(by_pos, expected)
-    nothing = renderer.render(alone, z_top=6.9, pixels=torch.empty(0, 2, dtype=torch.long))
+    nothing = renderer(alone, z_top=6.9, pixels=torch.empty(0, 2, dtype=torch.long))
     assert not torch.autograd.grad(nothing.sum(), alone.pos)[0].any()

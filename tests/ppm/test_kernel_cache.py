@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from torch_afm.ppm import context, kernel_cache
+from torch_afm.ppm import kernel_cache, opencl
 from torch_afm.ppm.kernel_cache import VARIABLE, archive, set_pocl_folder
 
 RENDER = """
 import os, warnings
 from torch_afm.config import Scan
-from torch_afm.ppm import ProbeParticleModel, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import water
 
 warnings.simplefilter("error")
 scan = Scan(pixels=(4, 4))
 ppm = ProbeParticleModel(scan)
-stack, expected = ppm(water()), TorchRenderer(scan).render(water())
+stack, expected = ppm(water()), ProbeParticleModel(scan, backend="torch")(water())
 error = (stack - expected).square().mean().sqrt() / expected.std()
 print(ppm.backend, float(error) < 1e-2, os.environ.get("POCL_CACHE_DIR", ""))
 """
@@ -138,7 +138,7 @@ def render(**env: str) -> list[str]:
 
 
 @pytest.mark.skipif(
-    not context.get_queue().device.platform.name.startswith("Portable"), reason="PoCL is not used here"
+    not opencl.get_queue().device.platform.name.startswith("Portable"), reason="PoCL is not used here"
 )
 def test_nothing_in_a_cache_stops_a_render(tmp_path):
     """A home that is none, and caches of ours and of pyopencl that are damaged."""

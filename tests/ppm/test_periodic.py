@@ -8,8 +8,8 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
-from torch_afm.ppm.base import prepare
+from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm.inputs import prepare
 from torch_afm.ppm.periodic import cell_shifts
 from torch_afm.utils import InputError
 
@@ -47,10 +47,10 @@ def test_neutral_surface_equals_a_wide_sheet():
     # The sheet goes on 30 Å beyond where the images end.
     neutral = salt()
     neutral.charge = torch.zeros(4)
-    wide = OpenCLRenderer(SCAN).render(repeated(neutral, 14, 14))
-    assert rms(OpenCLRenderer(SCAN).render(neutral), wide) < 1e-4
+    wide = ProbeParticleModel(SCAN, backend="opencl")(repeated(neutral, 14, 14))
+    assert rms(ProbeParticleModel(SCAN, backend="opencl")(neutral), wide) < 1e-4
     neutral.pbc[:] = False
-    assert rms(OpenCLRenderer(SCAN).render(neutral), wide) > 0.1
+    assert rms(ProbeParticleModel(SCAN, backend="opencl")(neutral), wide) > 0.1
 
 
 def ewald_field(points, pos, charge, vectors, screening):
@@ -151,27 +151,31 @@ def test_field_of_a_polar_ribbon_is_a_sum_of_bessel_functions(edge):
 
 
 def test_backends_repeat_the_same_way():
-    exact = TorchRenderer(SCAN, dtype=torch.float64).render(salt())
-    assert rms(OpenCLRenderer(SCAN).render(salt()), exact) < 5e-4
+    exact = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")(salt())
+    assert rms(ProbeParticleModel(SCAN, backend="opencl")(salt()), exact) < 5e-4
 
 
 def test_ribbon_is_periodic_along_one_axis_alone():
     neutral = salt(pbc=(False, True, True))
     neutral.charge = torch.zeros(4)
-    wide = OpenCLRenderer(SCAN).render(repeated(neutral, 0, 14))
-    assert rms(OpenCLRenderer(SCAN).render(neutral), wide) < 1e-4
+    wide = ProbeParticleModel(SCAN, backend="opencl")(repeated(neutral, 0, 14))
+    assert rms(ProbeParticleModel(SCAN, backend="opencl")(neutral), wide) < 1e-4
     data = salt(pbc=(False, True, True))
     data.pos[1, 1] += 2 * A
     assert (
-        rms(OpenCLRenderer(SCAN).render(data), OpenCLRenderer(SCAN).render(salt((False, True, True)))) < 5e-4
+        rms(
+            ProbeParticleModel(SCAN, backend="opencl")(data),
+            ProbeParticleModel(SCAN, backend="opencl")(salt((False, True, True))),
+        )
+        < 5e-4
     )
 
 
 def test_atoms_may_stand_in_any_cell_and_the_image_repeats():
-    stack = OpenCLRenderer(SCAN).render(salt())
+    stack = ProbeParticleModel(SCAN, backend="opencl")(salt())
     moved = salt()
     moved.pos[1] += torch.tensor([-3 * A, 2 * A, 0.0])
-    assert rms(OpenCLRenderer(SCAN).render(moved), stack) < 5e-4
+    assert rms(ProbeParticleModel(SCAN, backend="opencl")(moved), stack) < 5e-4
     shifted = Scan(
         window=((-3.0 + A, 5.0 + A), (-2.0, 4.0)),
         pixels=SCAN.pixels,
@@ -179,14 +183,18 @@ def test_atoms_may_stand_in_any_cell_and_the_image_repeats():
         n_oscillation=5,
         distance=5.6,
     )
-    assert rms(OpenCLRenderer(shifted).render(salt()), stack) < 5e-4
+    assert rms(ProbeParticleModel(shifted, backend="opencl")(salt()), stack) < 5e-4
 
 
 def test_batch_of_a_surface_and_a_molecule_keeps_them_apart():
     free = salt(pbc=(False, False, False))
-    stacks = OpenCLRenderer(SCAN).render(Batch.from_data_list([free, salt()]), (Tip(), Tip(tilt=(0.2, 0.1))))
-    assert rms(stacks[:1, :1], OpenCLRenderer(SCAN).render(free)) < 1e-5
-    assert rms(stacks[1:, 1:], OpenCLRenderer(SCAN, Tip(tilt=(0.2, 0.1))).render(salt())) < 1e-5
+    stacks = ProbeParticleModel(SCAN, backend="opencl")(
+        Batch.from_data_list([free, salt()]), [[Tip(), Tip(tilt=(0.2, 0.1))]]
+    )
+    assert rms(stacks[:1, :1], ProbeParticleModel(SCAN, backend="opencl")(free)) < 1e-5
+    assert (
+        rms(stacks[1:, 1:], ProbeParticleModel(SCAN, Tip(tilt=(0.2, 0.1)), backend="opencl")(salt())) < 1e-5
+    )
 
 
 def test_shifts_of_an_oblique_cell_are_all_that_reach_the_window():
@@ -202,14 +210,14 @@ def test_shifts_of_an_oblique_cell_are_all_that_reach_the_window():
 
 def test_gradients_sum_over_the_images():
     scan = Scan(window=((-1.0, 1.0), (-1.0, 1.0)), pixels=(2, 2), n_slices=1, n_oscillation=2, distance=5.6)
-    renderer = TorchRenderer(scan, dtype=torch.float64)
+    renderer = ProbeParticleModel(scan, dtype=torch.float64, backend="torch")
 
     def total(height):
         data = salt()
         data.pos = data.pos + height * torch.tensor([[0.0], [0.0], [0.0], [1.0]]) * torch.tensor(
             [0.0, 0.0, 1.0]
         )
-        return renderer.render(data, z_top=9.0).sum()
+        return renderer(data, z_top=9.0).sum()
 
     height = torch.zeros((), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(total, [height], eps=1e-4, atol=1e-6)
@@ -237,11 +245,14 @@ def test_gradients_reach_the_charges_beyond_the_images():
 def test_kernels_and_gradients_under_every_tip_equal_float64(tip):
     scan = Scan(window=((-3.0, 5.0), (-2.0, 4.0)), pixels=(5, 4), n_slices=2, n_oscillation=4, distance=5.9)
     stacks, gradients = [], []
-    for renderer in (OpenCLRenderer(scan), TorchRenderer(scan, dtype=torch.float64)):
+    for renderer in (
+        ProbeParticleModel(scan, backend="opencl"),
+        ProbeParticleModel(scan, dtype=torch.float64, backend="torch"),
+    ):
         data = polar(8.0)
         data.pos.requires_grad_()
         data.charge.requires_grad_()
-        stack = renderer.render(data, Tip.preset(tip))
+        stack = renderer(data, Tip.preset(tip))
         gradients.append(
             torch.cat(
                 [
@@ -276,12 +287,12 @@ def test_bad_cells_name_the_argument():
             else:
                 data[key] = value
         with pytest.raises(InputError, match=f"^{name}: "):
-            OpenCLRenderer(SCAN).render(data)
+            ProbeParticleModel(SCAN, backend="opencl")(data)
 
 
 def test_charged_cell_under_a_charged_tip_is_refused():
     data = salt()
     data.charge = data.charge.abs()
-    assert OpenCLRenderer(SCAN).render(data).isfinite().all()
+    assert ProbeParticleModel(SCAN, backend="opencl")(data).isfinite().all()
     with pytest.raises(InputError, match="neutral cell"):
-        OpenCLRenderer(SCAN, Tip(charges=(0.1,), charge_heights=(0.0,))).render(data)
+        ProbeParticleModel(SCAN, Tip(charges=(0.1,), charge_heights=(0.0,)), backend="opencl")(data)

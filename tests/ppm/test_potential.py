@@ -6,7 +6,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.potential import field_force_hessian, potential_field
 from torch_afm.testing import benzene, water
 from torch_afm.units import COULOMB
@@ -42,11 +42,11 @@ def with_grid(skewed=False) -> AFMData:
 @pytest.mark.parametrize("tip", TIPS, ids=["quadrupole", "charges"])
 @pytest.mark.parametrize("skewed", [False, True])
 def test_potential_of_point_charges_gives_their_stack(tip, skewed):
-    renderer = TorchRenderer(SCAN, tip, dtype=torch.float64)
-    exact, found = renderer.render(molecule()), renderer.render(with_grid(skewed))
+    renderer = ProbeParticleModel(SCAN, tip, dtype=torch.float64, backend="torch")
+    exact, found = renderer(molecule()), renderer(with_grid(skewed))
     neutral = molecule()
     neutral.charge = torch.zeros(12)
-    assert (renderer.render(neutral) - exact).std() > 0.02 * exact.std()
+    assert (renderer(neutral) - exact).std() > 0.02 * exact.std()
     assert (found - exact).abs().max() < 1e-3 * exact.std()
 
 
@@ -54,10 +54,13 @@ def test_potential_of_point_charges_gives_their_stack(tip, skewed):
 def test_kernels_against_float64(tip):
     batch = Batch.from_data_list([with_grid(), with_grid(skewed=True)])
     gradients, stacks = [], []
-    for renderer in (OpenCLRenderer(SCAN), TorchRenderer(SCAN, dtype=torch.float64)):
+    for renderer in (
+        ProbeParticleModel(SCAN, backend="opencl"),
+        ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch"),
+    ):
         given = batch.clone()
         given.pos.requires_grad_()
-        stack = renderer.render(given, (tip, Tip(probe="Xe")))
+        stack = renderer(given, [[tip, Tip(probe="Xe")]])
         gradients.append(torch.autograd.grad(stack.square().sum(), given.pos)[0])
         stacks.append(stack.detach())
     assert (stacks[0] - stacks[1]).abs().max() < 1e-3 * stacks[1].std()
@@ -160,4 +163,4 @@ def bad_uses():
 def test_bad_uses_name_the_argument():
     for name, data, scan in bad_uses():
         with pytest.raises(InputError, match=f"^{name}: "):
-            OpenCLRenderer(scan).render(data)
+            ProbeParticleModel(scan, backend="opencl")(data)

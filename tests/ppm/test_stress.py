@@ -6,20 +6,20 @@ import torch
 
 from benchmarks.rendering import stress
 from torch_afm.config import Tip
-from torch_afm.ppm import OpenCLRenderer, TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import water
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "seed", "tolerance"),
+    ("options", "seed", "tolerance"),
     [
-        pytest.param(OpenCLRenderer, {}, 101, 1e-3, id="opencl"),
-        pytest.param(OpenCLRenderer, {}, 102, 1e-3, id="opencl, again"),
-        pytest.param(TorchRenderer, {"dtype": torch.float64}, 104, 1e-4, id="torch float64"),
+        pytest.param({"backend": "opencl"}, 101, 1e-3, id="opencl"),
+        pytest.param({"backend": "opencl"}, 102, 1e-3, id="opencl, again"),
+        pytest.param({"backend": "torch", "dtype": torch.float64}, 104, 1e-4, id="torch float64"),
     ],
 )
-def test_random_stacks_are_those_of_fire(kind, options, seed, tolerance):
-    row = stress.stress(kind, seed, stacks=15, **options)
+def test_random_stacks_are_those_of_fire(options, seed, tolerance):
+    row = stress.stress(seed, stacks=15, **options)
     assert row["pixels"] == 45
     assert row["not_finite"] == row["wrong"] == 0
     assert row["matched"] >= 44
@@ -42,11 +42,11 @@ def test_fire_balances_springs_and_surface():
 
 
 def test_a_wrong_pixel_is_called_wrong(monkeypatch):
-    true = TorchRenderer.render
+    true = ProbeParticleModel.forward
 
     def off_by_a_percent(self, *arguments):
         return 1.01 * true(self, *arguments)
 
-    monkeypatch.setattr(TorchRenderer, "render", off_by_a_percent)
-    row = stress.stress(TorchRenderer, 105, stacks=3)
+    monkeypatch.setattr(ProbeParticleModel, "forward", off_by_a_percent)
+    row = stress.stress(105, stacks=3, backend="torch")
     assert row["wrong"] > row["matched"]

@@ -42,7 +42,7 @@ def test_the_guard_rejects_what_destroys_content_however_good_its_style():
         3: "16% of slices correlate below 0.5 with their source, more than 10%",
     }
     assert choose_checkpoint(rows[1:]).epoch is None
-    assert choose_checkpoint(rows, most_lost=0.2).epoch == 3
+    assert choose_checkpoint(rows, max_lost=0.2).epoch == 3
     with pytest.raises(InputError, match="evaluations"):
         choose_checkpoint([])
 

@@ -15,7 +15,8 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import SequentialLossConfig, generator_config
 from torch_afm.data import from_smiles
-from torch_afm.metrics import StepMetrics, headline
+from torch_afm.metrics import StepMetrics
+from torch_afm.metrics.steps import headline
 from torch_afm.models import SequentialGenerator
 from torch_afm.nn import SequentialLoss
 from torch_afm.train import AFMDataModule, GeneratorModule, TrainConfig, train

@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.models import StyleTranslator
 from torch_afm.train import StyleConfig, StyleModule, train_style
 from torch_afm.utils import InputError
 
@@ -22,8 +22,8 @@ SETTINGS = {
     "noise": True,
     "validation": 4,
     "every": 1,
-    "least_correlation": -1.0,
-    "most_lost": 1.0,
+    "min_correlation": -1.0,
+    "max_lost": 1.0,
     "threads": 1,
     "accelerator": "cpu",
     "progress": False,
@@ -41,7 +41,7 @@ def run(out, **changes):
 
 
 def weights(folder):
-    return StyleTranslator.load(folder).state_dict()
+    return StyleTranslator.from_pretrained(folder).state_dict()
 
 
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, monkeypatch):
 
 
 def test_a_run_that_destroys_content_is_named(tmp_path):
-    settings = {"epochs": 1, "decay_epochs": 0, "epoch_pairs": 1, "least_correlation": 1.0}
+    settings = {"epochs": 1, "decay_epochs": 0, "epoch_pairs": 1, "min_correlation": 1.0}
     settings |= {"context": 1, "slices": 3}
     with pytest.warns(UserWarning, match=r"lost: this run destroys content .*epoch 1: slices correlate"):
         choice = run(tmp_path / "lost", **settings)

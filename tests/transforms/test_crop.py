@@ -4,7 +4,7 @@ import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import CropSlices, CropWindow
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 8.0)), pixels=(21, 17), n_slices=2, n_oscillation=3)
@@ -20,12 +20,12 @@ def test_cropped_stack_is_the_stack_of_the_moved_molecule():
     values = np.repeat(np.exp(-0.1 * x * x - z)[:, None], 4, axis=1)
     box = np.diag([20 * 60 / 59, 40, 9 * 40 / 39])
     molecule.potential = PotentialGrid(values, np.array([-9.0, -15.0, 0.0]), box)
-    stack = TorchRenderer(SCAN, Tip(), dtype=torch.float64).render(molecule, z_top=8.5)
+    stack = ProbeParticleModel(SCAN, Tip(), dtype=torch.float64, backend="torch")(molecule, z_top=8.5)
     drawn = {"corner": [(7, 3)], "pixels": [(10, 9)]}
     small = CropWindow.apply_to_scan(SCAN, **drawn)
     assert small.pixels == (10, 9) and small.window == ((-1.25, 3.25), (2.0, 6.0))
     CropWindow.apply_to_graphs([molecule], SCAN, **drawn)
-    expected = TorchRenderer(small, Tip(), dtype=torch.float64).render(molecule, z_top=8.5)
+    expected = ProbeParticleModel(small, Tip(), dtype=torch.float64, backend="torch")(molecule, z_top=8.5)
     assert torch.allclose(CropWindow.apply(stack, **drawn), expected, atol=1e-6)
     assert torch.equal(CropWindow.apply(stack, **drawn), stack[..., 3:12, 7:17])
 
@@ -55,13 +55,13 @@ def test_slices_are_those_of_a_scan_begun_lower():
     molecule = AFMData(
         z=torch.tensor([6]), pos=torch.zeros(1, 3, dtype=torch.float64), z_top=torch.tensor([9.0])
     )
-    stack = TorchRenderer(SLICED, Tip(), dtype=torch.float64).render(molecule)
+    stack = ProbeParticleModel(SLICED, Tip(), dtype=torch.float64, backend="torch")(molecule)
     drawn = {"start": [2], "count": [4], "n_slices": [4]}
     CropSlices.apply_to_graphs([molecule], SLICED, **drawn)
     assert float(molecule.z_top) == pytest.approx(8.8)
-    expected = TorchRenderer(CropSlices.apply_to_scan(SLICED, **drawn), Tip(), dtype=torch.float64).render(
-        molecule
-    )
+    expected = ProbeParticleModel(
+        CropSlices.apply_to_scan(SLICED, **drawn), Tip(), dtype=torch.float64, backend="torch"
+    )(molecule)
     assert torch.allclose(CropSlices.apply(stack, **drawn), expected, atol=1e-6)
 
 

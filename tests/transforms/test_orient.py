@@ -6,14 +6,14 @@ from torch_geometric.transforms import Compose, Distance
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.testing import water
 from torch_afm.transforms import Orient
 from torch_afm.units import COULOMB
 from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-2.0, 2.0), (-2.0, 2.0)), pixels=(5, 5), n_slices=2, n_oscillation=3)
-RENDERER = TorchRenderer(SCAN, dtype=torch.float64)
+RENDERER = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
 
 
 def layer() -> AFMData:
@@ -61,16 +61,14 @@ def test_middle_lies_at_the_center(center):
 def test_lattice_and_height_turn_with_the_atoms():
     """The image of a turned periodic sample is the turned image."""
     data = layer()
-    stack = RENDERER.render(data, z_top=8.5)
+    stack = RENDERER(data, z_top=8.5)
     turned = Orient(Rotation.from_euler("z", 90, degrees=True))(data.clone())
     # Bring it back to the same place, up to the shift of Orient.
     shift = (data.pos[:, :2].amin(0) + data.pos[:, :2].amax(0)) / 2
     turned.pos[:, :2] += torch.stack([-shift[1], shift[0]])
     assert torch.allclose(turned.cell[0, 0], torch.tensor([0.0, 4.2, 0.0]).double(), atol=1e-12)
     assert stack.std() > 0.05
-    torch.testing.assert_close(
-        RENDERER.render(turned, z_top=8.5), stack.rot90(1, (-1, -2)), atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(RENDERER(turned, z_top=8.5), stack.rot90(1, (-1, -2)), atol=1e-5, rtol=0)
     data.z_top = torch.tensor([9.0])
     assert Orient()(data).z_top.item() == pytest.approx(9.0 - data.pos[:, 2].max().item())
 
@@ -89,8 +87,8 @@ def test_potential_turns_with_the_atoms():
         turned = Orient(rotation, center=(0.4, -0.3))(data)
         charges = AFMData(z=turned.z, pos=turned.pos, charge=turned.charge)
         assert turned.potential is not data.potential
-        exact = RENDERER.render(charges, z_top=8.6)
-        found = RENDERER.render(turned, z_top=8.6)
+        exact = RENDERER(charges, z_top=8.6)
+        found = RENDERER(turned, z_top=8.6)
         assert (found - exact).abs().max() < 2e-3 * exact.std()
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from torch_afm.config import Scaling, TranslatorConfig
 from torch_afm.functional import normalize_slices
-from torch_afm.nn.style import Scaling, StyleTranslator, TranslatorConfig
+from torch_afm.models import StyleTranslator
 from torch_afm.transforms import Augment, StyleTranslation, change_stacks
 from torch_afm.utils import InputError
 
@@ -15,7 +16,7 @@ from torch_afm.utils import InputError
 def folders(tmp_path):
     for seed in (0, 1):
         torch.manual_seed(seed)
-        StyleTranslator(TranslatorConfig(width=2, blocks=1)).save(tmp_path / str(seed))
+        StyleTranslator(TranslatorConfig(width=2, blocks=1)).save_pretrained(tmp_path / str(seed))
     return [str(tmp_path / "0"), str(tmp_path / "1")]
 
 
@@ -27,7 +28,7 @@ def test_each_sample_by_its_own_translation(folders):
     out = StyleTranslation.apply(stack(), [folders[1], None, folders[0]])
     assert torch.equal(out[1], stack()[1])
     for i, folder in ((0, folders[1]), (2, folders[0])):
-        expected = StyleTranslator.load(folder)(stack()[i : i + 1])[0].double()
+        expected = StyleTranslator.from_pretrained(folder)(stack()[i : i + 1])[0].double()
         expected -= expected.mean((-2, -1), keepdim=True)
         expected /= expected.std((-2, -1), keepdim=True, correction=0)
         torch.testing.assert_close(out[i].double(), expected, rtol=0, atol=1e-4)
@@ -46,7 +47,7 @@ def test_drawn_replayed_and_pickled(folders):
 
 
 def test_noise_of_each_samples_own(tmp_path):
-    StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save(tmp_path / "noisy")
+    StyleTranslator(TranslatorConfig(width=2, blocks=1, noise=True)).save_pretrained(tmp_path / "noisy")
     noisy = str(tmp_path / "noisy")
     same = stack()[:1].expand(3, -1, -1, -1, -1)
     out = StyleTranslation.apply(same, [noisy] * 3, [1, 2, 1])
@@ -58,18 +59,20 @@ def test_noise_of_each_samples_own(tmp_path):
 
 def test_weights_written_anew_are_read_anew(folders):
     before = StyleTranslation.apply(stack()[:1], [folders[0]])
-    other = StyleTranslator.load(folders[1])
-    other.save(folders[0])
+    other = StyleTranslator.from_pretrained(folders[1])
+    other.save_pretrained(folders[0])
     after = StyleTranslation.apply(stack()[:1], [folders[0]])
     assert not torch.equal(before, after)
     assert torch.equal(after, StyleTranslation.apply(stack()[:1], [folders[1]]))
 
 
 def test_refused(tmp_path, folders):
-    StyleTranslator(TranslatorConfig(width=2, blocks=1, source=Scaling("fixed"))).save(tmp_path / "hz")
+    StyleTranslator(TranslatorConfig(width=2, blocks=1, source=Scaling("fixed"))).save_pretrained(
+        tmp_path / "hz"
+    )
     with pytest.raises(InputError, match="scales by the slice"):
         StyleTranslation([tmp_path / "hz"])
-    with pytest.raises(InputError, match="expected a saved StyleTranslator"):
+    with pytest.raises(InputError, match="expected a folder"):
         StyleTranslation([tmp_path / "none"])
     with pytest.raises(InputError, match="at least one folder"):
         StyleTranslation(folders[0])

@@ -6,7 +6,7 @@ import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm import TorchRenderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import Turn
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 10.0)), pixels=(12, 12), n_slices=2, n_oscillation=3)
@@ -25,8 +25,8 @@ def _molecule():
 @pytest.mark.parametrize(("turns", "mirror"), SYMMETRIES)
 def test_turned_stack_is_the_stack_of_the_turned_molecule(turns, mirror):
     tip = Tip(tilt=(0.3, 0.1))
-    render = TorchRenderer(SCAN, tip, dtype=torch.float64)
-    stack = Turn.apply(render.render(_molecule(), z_top=8.5), [turns], [mirror])
+    render = ProbeParticleModel(SCAN, tip, dtype=torch.float64, backend="torch")
+    stack = Turn.apply(render(_molecule(), z_top=8.5), [turns], [mirror])
     moved = _molecule()
     assert Turn.apply_to_scan(SCAN, [turns], [mirror]) == SCAN
     Turn.apply_to_graphs([moved], SCAN, [turns], [mirror])
@@ -34,7 +34,7 @@ def test_turned_stack_is_the_stack_of_the_turned_molecule(turns, mirror):
     vector = np.array([-0.3 if mirror else 0.3, 0.1])
     for _ in range(turns):
         vector = np.array([-vector[1], vector[0]])
-    expected = render.render(moved, dataclasses.replace(tip, tilt=tuple(vector)), z_top=8.5)
+    expected = render(moved, dataclasses.replace(tip, tilt=tuple(vector)), z_top=8.5)
     assert float(stack.std()) > 0.1
     assert torch.allclose(stack, expected, atol=1e-5)
 
@@ -49,13 +49,15 @@ def test_lattice_and_potential_turn_along(turns, mirror):
     sample = _molecule()
     sample.cell, sample.pbc = cell, torch.tensor([[True, True, False]])
     sample.potential = PotentialGrid(wave[:, :, None] * decay, np.array([0.2, 0.1, 0.0]), cell[0].numpy())
-    render = TorchRenderer(SCAN, Tip(charges=(0.3,), charge_heights=(0.0,)), dtype=torch.float64)
-    stack = Turn.apply(render.render(sample, z_top=8.5), [turns], [mirror])
+    render = ProbeParticleModel(
+        SCAN, Tip(charges=(0.3,), charge_heights=(0.0,)), dtype=torch.float64, backend="torch"
+    )
+    stack = Turn.apply(render(sample, z_top=8.5), [turns], [mirror])
     moved = sample.clone()
     Turn.apply_to_graphs([moved], SCAN, [turns], [mirror])
-    bare = render.render(_molecule(), z_top=8.5)
+    bare = render(_molecule(), z_top=8.5)
     assert (Turn.apply(bare, [turns], [mirror]) - stack).std() > 0.01
-    torch.testing.assert_close(render.render(moved, z_top=8.5), stack, atol=1e-4, rtol=0)
+    torch.testing.assert_close(render(moved, z_top=8.5), stack, atol=1e-4, rtol=0)
     assert np.array_equal(sample.potential.origin, [0.2, 0.1, 0.0])
 
 

@@ -21,7 +21,7 @@ from torch_afm.viz import (
     plot_stack,
     plot_translations,
 )
-from torch_afm.viz.curves import read_curves
+from torch_afm.viz.training import read_curves
 
 SCAN = Scan(pixels=(12, 12), n_slices=6)
 STACK, X, Y = np.zeros((3, 4, 5)), np.arange(5.0), np.arange(4.0)

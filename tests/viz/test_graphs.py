@@ -1,3 +1,5 @@
+"""Graphs, flat and in three dimensions."""
+
 import io
 
 import numpy as np
@@ -7,8 +9,8 @@ from matplotlib.collections import EllipseCollection, PatchCollection, PolyColle
 from matplotlib.colors import to_rgb
 
 from torch_afm.data import AFMData, from_smiles
-from torch_afm.viz import plot_graph
-from torch_afm.viz.graphs import COLOURS
+from torch_afm.viz import plot_graph, plot_graphs_3d
+from torch_afm.viz.graphs import COLORS
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -63,14 +65,14 @@ def test_depth_makes_smaller_and_paler():
 def test_colours_and_letters():
     figure = plot_graph(_graph([1, 6, 7, 8, 17, 53], [[2 * i, 0, 0] for i in range(6)]))
     (atoms,) = _drawn(figure, EllipseCollection)
-    colours = atoms.get_facecolors()[:, :3]
-    for colour, name in zip(colours, ("H", "C", "N", "O", "Cl"), strict=False):
-        assert tuple(colour) == pytest.approx(to_rgb(COLOURS[name]))
+    colors = atoms.get_facecolors()[:, :3]
+    for color, name in zip(colors, ("H", "C", "N", "O", "Cl"), strict=False):
+        assert tuple(color) == pytest.approx(to_rgb(COLORS[name]))
     (letters,) = _drawn(figure, PatchCollection)
-    centres = [path.get_extents().get_points().mean(0) for path in letters.get_paths()]
-    assert np.allclose(centres, [[4, 0], [6, 0], [8, 0], [10, 0]], atol=1e-6)  # N, O, Cl, I
+    centers = [path.get_extents().get_points().mean(0) for path in letters.get_paths()]
+    assert np.allclose(centers, [[4, 0], [6, 0], [8, 0], [10, 0]], atol=1e-6)  # N, O, Cl, I
     radius = atoms.get_widths()[2:] / 2
-    for path, r, (x, _) in zip(letters.get_paths(), radius, centres, strict=True):
+    for path, r, (x, _) in zip(letters.get_paths(), radius, centers, strict=True):
         assert np.hypot(path.vertices[:, 0] - x, path.vertices[:, 1]).max() < r
 
 
@@ -106,3 +108,31 @@ def test_window():
 )
 def test_draws_without_complaint(data):
     assert _render(plot_graph(data)) == _render(plot_graph(data))
+
+
+def _pair():
+    return AFMData(
+        z=torch.tensor([6, 1]),
+        pos=torch.tensor([[0.0, 0.0, -0.5], [3.0, 1.0, 0.0]]),
+        edge_index=torch.tensor([[0, 1], [1, 0]]),
+    )
+
+
+def test_atoms_bonds_and_one_frame_for_all():
+    figure = plot_graphs_3d({"prediction": AFMData.empty(), "truth": _pair()})
+    empty, full = figure.axes
+    assert len(empty.lines) == 0
+    bond, *atoms = full.lines
+    assert [tuple(float(v[0]) for v in atom.get_data_3d()) for atom in atoms] == [(0, 0, -0.5), (3, 1, 0)]
+    assert [list(v) for v in bond.get_data_3d()] == [[0, 3], [0, 1], [-0.5, 0]]
+    for limits in ("get_xlim", "get_ylim", "get_zlim"):
+        assert getattr(empty, limits)() == getattr(full, limits)()
+    # Markers are to scale: a carbon's diameter beside the width shown, in points.
+    carbon, hydrogen = (atom.get_markersize() for atom in atoms)
+    assert 5 < hydrogen < carbon < 50
+    assert full.get_xlim() == pytest.approx((-1.5, 4.5))
+
+
+def test_nearer_to_the_eye_is_drawn_over():
+    low, high = plot_graphs_3d({"": _pair()}, elevation=90.0).axes[0].lines[1:]
+    assert low.get_zorder() < high.get_zorder()

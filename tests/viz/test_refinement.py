@@ -18,7 +18,7 @@ def test_strip_and_residual(helped):
     result = SimpleNamespace(
         data=start,
         start=start,
-        helped=helped,
+        accepted=helped,
         trajectory=path,
         sigma=torch.full((12, 3), 0.1),
         residual=residual,

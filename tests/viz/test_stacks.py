@@ -52,7 +52,7 @@ def test_every_slice_of_every_channel_far_to_near():
 
 def test_pixels_lie_where_they_were_taken():
     # One bright pixel, the one of the smallest x and y: it must be drawn at the bottom left, on the picture
-    # itself, with its centre at (x[0], y[0]).
+    # itself, with its center at (x[0], y[0]).
     image = np.zeros((4, 5), np.float32)
     image[0, 0] = 1
     figure = Figure(dpi=100)

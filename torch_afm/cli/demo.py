@@ -9,22 +9,16 @@ from typing import Any
 from jsonargparse import Namespace
 from rdkit import Chem, rdBase
 
-from torch_afm.cli.jobs import (
-    describe,
-    load_molecule,
-    orient,
-    predict,
-    scan_of,
-    simulate,
-    write_prediction,
-)
+from torch_afm.cli.molecules import load_molecule, orient, simulate
 from torch_afm.cli.parsers.demo import MOLECULE
+from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
-from torch_afm.data.island import check_island
+from torch_afm.data.checks import check_island
 from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.elements import AtomClasses, symbol
-from torch_afm.generation import MAX_ATOMS, RefinementSettings, load_calibration
+from torch_afm.generation import predict
 from torch_afm.io import write_stack, write_xyz
+from torch_afm.io.files import write_json
 from torch_afm.metrics import match_atoms
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
@@ -46,37 +40,35 @@ def main(args: Namespace) -> int:
     visible = remove_atoms(truth, truth.pos[:, 2] < model.config.z_min)
     _check_classes(visible, model.classes, args.weights)
     stack = simulate(truth, name, ProbeParticleModel(model.config.scan, backend=args.backend))
-    found = predict(stack, model, args.backend, MAX_ATOMS, refinement=RefinementSettings())
+    found = predict(stack, args.weights, PredictOptions(backend=args.backend))
 
     folder = Path(args.out)
-    settings = {
+    found.write(folder)
+    scores = {str(cutoff): _scores(found.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS}
+    record = {
         "molecule": name,
         "in_embedded_list": known,
-        "weights": args.weights,
         "visible_atoms": visible.z.numel(),
-        "scores": {str(cutoff): _scores(found.graph, visible, model.classes, cutoff) for cutoff in CUTOFFS},
+        "scores": scores,
     }
-    calibration = load_calibration(args.weights)
-    scan = scan_of(stack, model.config.scan)
-    result, _ = write_prediction(folder, found, stack, scan, settings, calibration)
+    write_json(folder / "prediction.json", found.to_dict() | record)
     write_stack(folder / "stack.npz", stack)
     write_xyz(folder / "truth.xyz", truth)
-    plot_generation(found.graph, found.steps, stack, found.ended, found.context, truth=visible).savefig(
-        folder / "report.png", dpi=120
-    )
+    picture = plot_generation(found.graph, found.steps, stack, found.ended, found.context, truth=visible)
+    picture.savefig(folder / "prediction.png", dpi=120)
 
     print(f"molecule   {name}, {'' if known else 'not '}in the list of molecules that the package trains on")
     print(
         f"           {truth.z.numel()} atoms, {visible.z.numel()} of them visible (less than "
         f"{-model.config.z_min:g} Å below the top atom)"
     )
-    print(describe(result))
-    for cutoff, row in result["scores"].items():
+    print(found.describe())
+    for cutoff, row in scores.items():
         print(
             f"atoms      {row['matched']} within {cutoff} Å of a visible atom ({row['right_class']} of its "
             f"class): precision {row['precision']:.2f}, recall {row['recall']:.2f}, F1 {row['f1']:.2f}"
         )
-    print(f"wrote      report.png, prediction.xyz, .sdf, .json, truth.xyz and stack.npz to {folder}")
+    print(f"wrote      report.html, prediction.png, .xyz, .sdf, .json, truth.xyz and stack.npz to {folder}")
     return 0
 
 

@@ -21,10 +21,10 @@ from torch_afm import __version__
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.models import load_generator
-from torch_afm.ppm import CUDARenderer, OpenCLRenderer, ProbeParticleModel, Renderer, TorchRenderer
-from torch_afm.ppm.context import import_pyopencl
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.ppm.cuda import CUDAUnavailable, check_cuda
 from torch_afm.ppm.kernel_cache import set_pocl_folder
+from torch_afm.ppm.opencl import import_pyopencl
 from torch_afm.transforms import Orient
 from torch_afm.utils import cache_dir
 
@@ -148,11 +148,10 @@ def _renders() -> Iterator[Check]:
     scan = Scan(pixels=(64, 64))
     stacks: dict[str, torch.Tensor] = {}
     problems: list[Check] = []
-    backends = {"OpenCL": OpenCLRenderer, "torch": TorchRenderer}
-    backends |= {"CUDA": CUDARenderer} if torch.cuda.is_available() else {}
-    for name, backend in backends.items():
+    backends = ["OpenCL", "torch"] + ["CUDA"] * torch.cuda.is_available()
+    for name in backends:
         try:
-            stacks[name], seconds = _timed(backend(scan), molecule)
+            stacks[name], seconds = _timed(ProbeParticleModel(scan, backend=name.lower()), molecule)
         except Exception as error:  # a broken driver raises anything; the report goes on
             problems.append(Check("warning", f"{name} renderer fails: {' '.join(str(error).split())}"))
         else:
@@ -178,11 +177,11 @@ def _renders() -> Iterator[Check]:
         )
 
 
-def _timed(renderer: Renderer, molecule: AFMData) -> tuple[torch.Tensor, float]:
+def _timed(renderer: ProbeParticleModel, molecule: AFMData) -> tuple[torch.Tensor, float]:
     """The stack, and the seconds that a second render takes (the first one compiles)."""
-    renderer.render(molecule)
+    renderer(molecule)
     start = time.perf_counter()
-    stack = renderer.render(molecule)
+    stack = renderer(molecule)
     return stack, time.perf_counter() - start
 
 

@@ -16,21 +16,15 @@ from torch_afm.cli.parsers.evaluate import SPLITS
 from torch_afm.data import AFMData
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
 from torch_afm.datasets.manifest import fingerprint
-from torch_afm.evaluation import baselines, evaluate_predictions
+from torch_afm.evaluation import baselines, evaluate_predictions, evaluate_steps
 from torch_afm.generation import generate, load_calibration
 from torch_afm.generation.confidence import FILE
-from torch_afm.io.files import write_json
+from torch_afm.io.files import load_npz, write_json
 from torch_afm.io.journal import keep_settings, read_records
-from torch_afm.io.npz import load_npz
-from torch_afm.metrics import (
-    MoleculeMetrics,
-    StepMetrics,
-    confidence_tables,
-    evaluate_steps,
-    fit_calibration,
-    format_molecules,
-    format_tables,
-)
+from torch_afm.metrics import MoleculeMetrics, StepMetrics
+from torch_afm.metrics.calibration import confidence_tables, fit_calibration
+from torch_afm.metrics.molecules import format_molecules
+from torch_afm.metrics.steps import format_steps
 from torch_afm.models import Generator, load_generator
 from torch_afm.models.pretrained import weights_folder
 from torch_afm.ppm import ProbeParticleModel
@@ -120,7 +114,7 @@ def _steps(model: Generator, molecules: list[AFMData], args: Any, out: Path) -> 
     print(f"single steps: {len(order):,} of {len(dataset):,}, {known:,} of them there already", flush=True)
     metrics = _timed(run, known // batch, -(-len(order) // batch))
     table, intervals = metrics.compute(), metrics.intervals(args.resamples, seed=args.seed)
-    print(format_tables(table, intervals), end="\n\n")
+    print(format_steps(table, intervals), end="\n\n")
     plot_parity(*metrics.positions()).savefig(out / "parity.png", dpi=120)
     plot_depth(table, intervals).savefig(out / "depth.png", dpi=120)
     plot_confusion(table).savefig(out / "confusion.png", dpi=120)

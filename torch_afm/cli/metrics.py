@@ -17,14 +17,8 @@ from jsonargparse import Namespace
 from torch_afm import __version__
 from torch_afm.io import read_atoms
 from torch_afm.io.files import write_json
-from torch_afm.metrics import (
-    Comparison,
-    StructureSettings,
-    compare,
-    format_comparisons,
-    structure_features,
-)
-from torch_afm.metrics.distributions.compare import DEFAULT
+from torch_afm.metrics import StructureSettings, compare, structure_features
+from torch_afm.metrics.distributions import DISTANCES, Comparison, format_comparisons
 from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_distributions, plot_radar
@@ -45,7 +39,7 @@ def main(args: Namespace) -> int:
 
     reference = _features(theory, settings, args.features, args.reference)
     features = {label: _features(s, settings, args.features, label) for label, s in structures.items()}
-    distances = (*DEFAULT, "sinkhorn") if args.compat == "huang2025" else DEFAULT
+    distances = list(DISTANCES) if args.compat == "huang2025" else None
     comparisons = {}
     for label, found in features.items():
         _some_values(found, label)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import inspect
+import operator
 import re
 from collections.abc import Collection
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
 import jsonargparse
 from jsonargparse.typing import restricted_number_type
 
 from torch_afm.utils import InputError
+
+T = TypeVar("T")
 
 #: What RDKit, NumPy and SciPy all take as a seed.
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**31)])
@@ -116,6 +120,33 @@ class Parser(jsonargparse.ArgumentParser):
             if self.groups and dataclasses.is_dataclass(kind) and f"{prefix}{field}" in self.groups:
                 self.groups[f"{prefix}{field}"].title = f"{field} of the {title}"
 
+    def add_options(self, cls: type) -> None:
+        """Add an option for every field of the dataclass ``cls``, ``--max-atoms`` for ``max_atoms``; a field
+        that is a dataclass itself becomes a group of them."""
+        helps, types = _field_docs(cls), get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            hint = types[field.name]
+            if _is_group(hint):
+                title = (inspect.getdoc(hint) or "").partition(".")[0]
+                group = self.add_argument_group(title)
+                for inner in dataclasses.fields(hint):
+                    _add_field(group, inner, get_type_hints(hint), _field_docs(hint))
+            else:
+                _add_field(self, field, types, helps)
+
+    def build(self, cls: type[T], found: jsonargparse.Namespace) -> T:
+        """The dataclass ``cls`` with what was ``found`` for the options of :meth:`add_options`; where it
+        refuses a value, the error names the option."""
+        values = {
+            name: self.build(hint, found) if _is_group(hint) else found[name]
+            for name, hint in get_type_hints(cls).items()
+        }
+        try:
+            return cls(**values)
+        except InputError as error:
+            names, _, text = str(error).partition(": ")
+            self.error(f"{', '.join(map(self._option, names.split(', ')))}: {text}", error)
+
 
 def _option_docs(cls: type, prefix: str) -> dict[str, str]:
     """What docstrings say about each option of ``cls`` and of the dataclasses in it."""
@@ -124,6 +155,23 @@ def _option_docs(cls: type, prefix: str) -> dict[str, str]:
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             docs |= _option_docs(kind, f"{prefix}{field}.")
     return docs
+
+
+def _is_group(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint)
+
+
+def _add_field(
+    target: Any, field: dataclasses.Field[Any], types: dict[str, Any], helps: dict[str, str]
+) -> None:
+    flag, text = "--" + field.name.replace("_", "-"), helps[field.name]
+    if types[field.name] is bool and field.default is False:
+        target.add_argument(flag, action="store_true", help=text)
+    else:
+        hint = types[field.name]
+        if type(None) in get_args(hint):  # the default alone is nothing: errors are about the rest
+            hint = functools.reduce(operator.or_, [arg for arg in get_args(hint) if arg is not type(None)])
+        target.add_argument(flag, type=hint, default=field.default, help=text)
 
 
 def _field_docs(cls: type) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
 
-from torch_afm.config import from_dict
+from torch_afm.config import from_dict, to_dict
 from torch_afm.config.style import StyleConfig
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.models import StyleTranslator
 from torch_afm.utils import InputError
 from torch_afm.viz import plot_translations
 
@@ -42,13 +41,13 @@ def _apply(args: Namespace) -> int:
     if out.suffix != ".npz":
         raise InputError(f"--out: expected the name of an .npz file, got {args.out}")
     stack = read_stack(Path(args.stack))
-    translator = StyleTranslator.load(args.weights)
+    translator = StyleTranslator.from_pretrained(Path(args.weights))
     translated = translator(torch.from_numpy(stack.stack)[None], args.seed)[0].numpy()
     note = {
         "weights": str(args.weights),
         "source": str(args.stack),
         "seed": args.seed,
-        "config": asdict(translator.config),
+        "config": to_dict(translator.config),
     }
     meta = stack.meta | {"translated": note}
     out.parent.mkdir(parents=True, exist_ok=True)

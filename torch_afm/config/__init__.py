@@ -1,6 +1,5 @@
 """Frozen dataclasses for every setting, with a JSON round trip."""
 
-from torch_afm.config.forcefield import ForceField
 from torch_afm.config.generators import (
     PRESETS,
     GeneratorConfig,
@@ -10,19 +9,29 @@ from torch_afm.config.generators import (
 )
 from torch_afm.config.losses import SequentialLossConfig, SpatialLossConfig
 from torch_afm.config.plain import from_dict, to_dict
+from torch_afm.config.prediction import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
+from torch_afm.config.scaling import Range, Scaling
 from torch_afm.config.scan import Scan
-from torch_afm.config.tip import Tip
+from torch_afm.config.style import TranslatorConfig
+from torch_afm.config.tip import ForceField, Tip
 
 __all__ = [
     "PRESETS",
     "ForceField",
     "GeneratorConfig",
+    "PredictOptions",
+    "Range",
+    "ReadOptions",
+    "Scaling",
     "Scan",
+    "ScanPreparation",
+    "SearchOptions",
     "SequentialGeneratorConfig",
     "SequentialLossConfig",
     "SpatialGeneratorConfig",
     "SpatialLossConfig",
     "Tip",
+    "TranslatorConfig",
     "from_dict",
     "generator_config",
     "to_dict",

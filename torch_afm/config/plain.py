@@ -18,20 +18,22 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
     """Build the config dataclass ``cls`` from a plain dict as JSON gives it (lists become tuples, dicts the
-    dataclasses of their fields).
+    dataclasses of their fields, names of ``cls.RENAMED`` those of today).
 
     Raises:
         InputError: for a key that ``cls`` does not have.
     """
+    renamed: Mapping[str, str] = getattr(cls, "RENAMED", {})
     known = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
+    unknown = sorted(set(values) - known - renamed.keys())
     if unknown:
         raise InputError(
             f"{cls.__name__}: unknown setting(s) {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
     types = get_type_hints(cls)
+    named = {renamed.get(k, k): v for k, v in values.items()}
     return cls(
-        **{k: from_dict(types[k], v) if isinstance(v, Mapping) else _tuples(v) for k, v in values.items()}
+        **{k: from_dict(types[k], v) if isinstance(v, Mapping) else _tuples(v) for k, v in named.items()}
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,7 +41,8 @@ class Scan:
             atom: ``z_top = max(z_i + R_i) + distance + R_probe``.
         f0: resonance frequency in Hz.
         k: cantilever stiffness in N/m.
-        weights: ``"giessibl"``, the exact quadrature, or ``"ppafm"``, the weights of ppafm's GPU code.
+        quadrature: how forces are summed over an oscillation: ``"giessibl"``, exactly, or ``"ppafm"``, with
+            the weights of ppafm's GPU code.
         substeps: force samples in one height step; the cost of a stack grows with it.
     """
 
@@ -53,8 +54,11 @@ class Scan:
     distance: float = 5.3
     f0: float = 30300.0
     k: float = 1800.0
-    weights: str = "giessibl"
+    quadrature: str = "giessibl"
     substeps: int = 1
+
+    #: Fields that stored files (networks, training data, stacks) have under another name.
+    RENAMED: ClassVar[dict[str, str]] = {"weights": "quadrature"}
 
     def __post_init__(self) -> None:
         if len(self.pixels) != 2 or not all(_is_whole(n) and n >= 2 for n in self.pixels):
@@ -70,8 +74,8 @@ class Scan:
         if self.n_heights > _MAX_HEIGHTS:
             heights = f"at most {_MAX_HEIGHTS} heights of the probe, got {self.n_heights}"
             raise InputError(f"n_slices, n_oscillation, substeps: expected {heights}; take larger steps dz")
-        if self.weights not in ("giessibl", "ppafm"):
-            raise InputError(f"weights: expected 'giessibl' or 'ppafm', got {self.weights!r}")
+        if self.quadrature not in ("giessibl", "ppafm"):
+            raise InputError(f"quadrature: expected 'giessibl' or 'ppafm', got {self.quadrature!r}")
 
     @property
     def n_heights(self) -> int:

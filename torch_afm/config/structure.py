@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from torch_afm.elements import atomic_number
+from torch_afm.elements import BOND_TOLERANCE, atomic_number
 from torch_afm.utils import InputError
 
 _CHOICES = {
@@ -26,7 +26,7 @@ class StructureSettings:
     the published analysis (arXiv:2509.02240), :meth:`visible` cuts structures to what an image can show.
 
     Args:
-        center: element of the central atoms and of their neighbours ("O" in the names of the features).
+        center: element of the central atoms and of their neighbors ("O" in the names of the features).
         hydrogen: element bonded to them ("H" in the names).
         donors: elements that donate hydrogen bonds.
         acceptors: elements that accept them.
@@ -35,13 +35,13 @@ class StructureSettings:
         layer: lowest (excluded) and highest (included) height in Å of central atoms and donors above the
             topmost atom of the substrate; ``None`` takes all heights. A structure without substrate is not
             filtered.
-        partners: neighbours and acceptors of a central atom are taken from ``"any"`` height, or from its own
+        partners: neighbors and acceptors of a central atom are taken from ``"any"`` height, or from its own
             ``"layer"``.
         visible_depth: atoms deeper than this below the topmost atom are removed first, in Å; ``None`` keeps
             all.
         shadow: radius in Å of the probe that, rolled over the van der Waals spheres, must touch an atom (or
             one it shares an X-H bond with) on its top, else the atom is removed; ``None`` does not ask.
-        pair_cutoff: longest distance of a pair in Å, and of the neighbours that make an O-O-O angle.
+        pair_cutoff: longest distance of a pair in Å, and of the neighbors that make an O-O-O angle.
         ordered_pairs: whether both orders of a pair of like atoms are counted, or each pair once.
         oh_cutoff: longest O-H bond in Å.
         hydrogens: a hydrogen within ``oh_cutoff`` of several atoms is bonded to the ``"nearest"``, or to
@@ -57,12 +57,12 @@ class StructureSettings:
             there, so the published test is inverted.
         free_hydrogens: number of hydrogens an O must have to enter θ_ZOH; ``None`` takes any number.
         normal: surface normal, which θ_ZOH is measured from.
-        order_cutoff: the four nearest neighbours of S_g and S_k must all be within this, in Å.
+        order_cutoff: the four nearest neighbors of S_g and S_k must all be within this, in Å.
         order_form: the orders as ``"S"`` (0 for a perfect tetrahedron) or ``"1-S"``.
-        lsi_cutoff: neighbours that enter the local structure index are within this, in Å.
-        lsi_form: ``"usual"`` takes the gap from the last of these to the first neighbour beyond along,
+        lsi_cutoff: neighbors that enter the local structure index are within this, in Å.
+        lsi_form: ``"usual"`` takes the gap from the last of these to the first neighbor beyond along,
             ``"published"`` leaves it out.
-        reach: how far the fifth neighbour and the first one beyond ``lsi_cutoff`` are looked for, in Å.
+        reach: how far the fifth neighbor and the first one beyond ``lsi_cutoff`` are searched, in Å.
         bond_tolerance: two atoms are bonded if nearer than the sum of their covalent radii and this, in Å.
 
     Raises:
@@ -95,7 +95,7 @@ class StructureSettings:
     lsi_cutoff: float = 3.7
     lsi_form: Literal["usual", "published"] = "usual"
     reach: float = 8.0
-    bond_tolerance: float = 0.4
+    bond_tolerance: float = BOND_TOLERANCE
 
     def __post_init__(self) -> None:
         for element in (self.center, self.hydrogen, self.substrate, *self.donors, *self.acceptors):
@@ -122,8 +122,8 @@ class StructureSettings:
 
     @classmethod
     def huang2025(cls, **overrides: Any) -> StructureSettings:
-        """The published conventions (``compat="huang2025"``): no periodic images; centres in the top layer,
-        more than 4.85 Å above the gold, with neighbours from any layer; both orders of each pair; a hydrogen
+        """The published conventions (``compat="huang2025"``): no periodic images; centers in the top layer,
+        more than 4.85 Å above the gold, with neighbors from any layer; both orders of each pair; a hydrogen
         bonded to every O within 1.25 Å; every (hydrogen, acceptor) counted, with O-H < 1.2 Å; the published
         choice of free O-H bonds; a local structure index without its last gap. Predictions hold no gold, so
         they are not filtered by layer.

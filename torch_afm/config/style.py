@@ -15,7 +15,7 @@ class TranslatorConfig:
     Args:
         width: channels of the generator at full size.
         blocks: residual blocks of the generator.
-        context: neighbouring slices on either side that the generator sees; 0 translates slice by slice.
+        context: neighboring slices on either side that the generator sees; 0 translates slice by slice.
         source: scaling of stacks to be translated.
         target: scaling of translated ones. A fixed range is their own; any other is the one measured on the
             source, so that a slice (or stack) keeps its range.
@@ -57,9 +57,9 @@ class StyleConfig:
         blocks: residual blocks of the generators.
         critic_width: channels of the discriminators after their first layer.
         critic_layers: halvings of the discriminators.
-        context: neighbouring slices on either side that all networks see; 0 treats slice by slice.
+        context: neighboring slices on either side that all networks see; 0 treats slice by slice.
         noise: show the generator from A to B noise besides, which its translations can then have; see
-            :class:`~torch_afm.nn.style.TranslatorConfig`.
+            :class:`~torch_afm.config.TranslatorConfig`.
         residual: generators tell what to add to a slice instead of the slice anew, likewise.
         detail: show the discriminators the fine detail of slices besides; see
             :class:`~torch_afm.style.CycleGAN`.
@@ -73,14 +73,14 @@ class StyleConfig:
         decay_epochs: epochs after these, over which it falls linearly to zero.
         epoch_pairs: pairs of crops in an epoch; a checkpoint is written at the end of each.
         batch_size: pairs in a batch.
-        lr: learning rate of both Adam optimisers, of betas 0.5 and 0.999.
+        lr: learning rate of both Adam optimizers, of betas 0.5 and 0.999.
         lambda_cycle: weight of the cycle loss.
         lambda_identity: weight of the identity loss, relative to that.
         pool: translations kept for the discriminators.
         validation: stacks of each domain that are kept for evaluations, at least 4; none are trained on.
         every: epochs from one evaluation, sample sheet and saved translation to the next.
-        least_correlation: mean correlation of slices with their source below which content counts as lost.
-        most_lost: share of slices that correlate below 0.5 above which it does, too.
+        min_correlation: mean correlation of slices with their source below which content counts as lost.
+        max_lost: share of slices that correlate below 0.5 above which it does, too.
         seed: seed of initial weights, split and every draw.
         threads: threads of torch; 0 leaves torch's choice.
         accelerator: ``auto``, ``cpu`` or ``gpu``.
@@ -113,8 +113,8 @@ class StyleConfig:
     pool: int = 50
     validation: int = 8
     every: int = 5
-    least_correlation: float = 0.5
-    most_lost: float = 0.1
+    min_correlation: float = 0.5
+    max_lost: float = 0.1
     seed: int = 0
     threads: int = 0
     accelerator: str = "auto"

@@ -1,12 +1,16 @@
-"""The tip: probe particle, charges and springs."""
+"""The tip, its charges and springs, and the Lennard-Jones parameters of atoms and probes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch_afm.elements import atomic_number, symbol
+import numpy as np
+from numpy.typing import ArrayLike
+
+from torch_afm.elements import LJ_TABLE, atomic_number, lj_parameters, symbol
 from torch_afm.utils import InputError
 
 #: N/m: a bond of this stiffness changes an image by less than 3e-4 of its standard deviation from that of a
@@ -44,7 +48,7 @@ class Tip:
     depth: float | None = None
 
     def __post_init__(self) -> None:
-        check_symbol("probe", self.probe)
+        _check_symbol("probe", self.probe)
         numbers = (*self.charges, *self.charge_heights, *self.stiffness, self.radial_stiffness, *self.tilt)
         if not all(math.isfinite(v) for v in (*numbers, self.bond_length)):
             raise InputError("tip: expected finite numbers, got a NaN or an infinity")
@@ -60,7 +64,7 @@ class Tip:
             raise InputError(f"radial_stiffness: expected {limit}, got {self.radial_stiffness}")
         if math.hypot(*self.tilt) >= self.bond_length:
             raise InputError(f"tilt: expected less than bond_length {self.bond_length} Å, got {self.tilt}")
-        check_lj("radius, depth", self.radius, self.depth)
+        _check_lj("radius, depth", self.radius, self.depth)
 
     @classmethod
     def preset(cls, name: str) -> Tip:
@@ -75,9 +79,9 @@ class Tip:
         305, 109341 (2024); version 0.4); the length of the bond is everywhere that of the CO tip here, 4 Å
         against 3 Å there, so that one scan brings every probe equally near.
         """
-        if name not in _TIPS:
-            raise InputError(f"preset: expected one of {', '.join(_TIPS)}, got {name!r}")
-        return cls(**_TIPS[name])
+        if name not in TIP_PRESETS:
+            raise InputError(f"preset: expected one of {', '.join(TIP_PRESETS)}, got {name!r}")
+        return cls(**TIP_PRESETS[name])
 
     @property
     def equilibrium(self) -> tuple[float, float, float]:
@@ -86,20 +90,78 @@ class Tip:
         return x0, y0, -math.sqrt(self.bond_length**2 - x0**2 - y0**2)
 
 
-_TIPS: dict[str, dict[str, Any]] = {
+#: Arguments of the named tips.
+TIP_PRESETS: dict[str, dict[str, Any]] = {
     "CO": {},
     "Xe": {"probe": "Xe", "charges": (0.3,), "charge_heights": (0.0,)},
     "Cl": {"probe": "Cl", "charges": (-0.3,), "charge_heights": (0.0,), "stiffness": (0.5, 0.5, 0.0)},
 }
 
 
-def check_symbol(name: str, element: str) -> None:
+@dataclass(frozen=True)
+class ForceField:
+    """Lennard-Jones parameters: those of :data:`torch_afm.elements.LJ_TABLE`, and what replaces them.
+
+    The pair energy is ``E = ε[(R/r)¹² − 2(R/r)⁶]`` with ``R = R_i + R_p`` and ``ε = √(ε_i ε_p)``.
+
+    Args:
+        lennard_jones: ``(element, R, ε)`` of the elements that differ from the table or that it lacks, R in Å
+            and ε in eV; kept in the order of atomic numbers.
+    """
+
+    lennard_jones: tuple[tuple[str, float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        entries: dict[int, tuple[str, float, float]] = {}
+        for entry in self.lennard_jones:
+            try:
+                element, radius, depth = entry[0], *map(float, entry[1:])
+            except (TypeError, ValueError, IndexError):
+                raise InputError(f"lennard_jones: expected (element, R, ε), got {entry!r}") from None
+            _check_symbol("lennard_jones", element)
+            _check_lj(f"lennard_jones: {element}", radius, depth)
+            z = atomic_number(element)
+            if z in entries:
+                raise InputError(f"lennard_jones: expected each element once, got {element} twice")
+            entries[z] = element, radius, depth
+        object.__setattr__(self, "lennard_jones", tuple(entries[z] for z in sorted(entries)))
+
+    @property
+    def table(self) -> dict[str, tuple[float, float]]:
+        """R [Å] and ε [eV] by element."""
+        return LJ_TABLE | {element: (radius, depth) for element, radius, depth in self.lennard_jones}
+
+    def lj_parameters(self, z: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """R [Å] and ε [eV] of each atom, as :func:`torch_afm.elements.lj_parameters`."""
+        return lj_parameters(z, self.table)
+
+    def probe_parameters(self, tips: Sequence[Tip]) -> tuple[np.ndarray, np.ndarray]:
+        """R [Å] and ε [eV] of the probe of each tip: the tip's own where it has them, else its element's.
+
+        Raises:
+            InputError: for an element without parameters, unless the tip has both of its own.
+        """
+        values = np.array([(t.radius, t.depth) for t in tips], dtype=np.float64).reshape(-1, 2)
+        lacking = np.flatnonzero(np.isnan(values).any(axis=1))
+        table = self.table
+        for element in (tips[i].probe for i in lacking.tolist()):
+            if element not in table:
+                raise InputError(
+                    f"probe: no Lennard-Jones parameters for {element}; give the tip's radius and depth, or "
+                    f"one of {', '.join(table)}"
+                )
+        of_element = self.lj_parameters([atomic_number(tips[i].probe) for i in lacking.tolist()])
+        values[lacking] = np.where(np.isnan(values[lacking]), np.stack(of_element, axis=1), values[lacking])
+        return values[:, 0], values[:, 1]
+
+
+def _check_symbol(name: str, element: str) -> None:
     """Refuse what is no chemical symbol, and ``CO``, which would be read as cobalt."""
     if symbol(atomic_number(element)) != element:
         raise InputError(f"{name}: expected a chemical symbol, got {element!r}")
 
 
-def check_lj(name: str, radius: float | None, depth: float | None) -> None:
+def _check_lj(name: str, radius: float | None, depth: float | None) -> None:
     """Refuse a radius [Å] or depth [eV] that no atom has; ``None`` stands for none given."""
     if not (radius is None or 0 < radius < math.inf) or not (depth is None or 0 <= depth < math.inf):
         raise InputError(f"{name}: expected R > 0 Å and ε ≥ 0 eV, got {radius} and {depth}")

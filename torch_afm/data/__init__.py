@@ -1,16 +1,17 @@
 """Molecule graphs: the ``Data`` class, conversions, bonds, edits."""
 
 from torch_afm.data.afm_data import AFMData, pack_atoms
-from torch_afm.data.bonds import covalent_bonds
+from torch_afm.data.bond_orders import bond_orders
+from torch_afm.data.bonds import covalent_bonds, valence_errors
 from torch_afm.data.convert import from_ase, from_rdmol, from_smiles, to_ase, to_rdmol
 from torch_afm.data.edit import append_atom, move_graph, remove_atoms
 from torch_afm.data.potential_grid import PotentialGrid
-from torch_afm.data.valences import valence_errors
 
 __all__ = [
     "AFMData",
     "PotentialGrid",
     "append_atom",
+    "bond_orders",
     "covalent_bonds",
     "from_ase",
     "from_rdmol",

@@ -10,14 +10,14 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdPartialCharges
 from rdkit.Geometry import Point3D
 
 from torch_afm.data.afm_data import AFMData
-from torch_afm.data.bond_orders import with_bond_orders
+from torch_afm.data.bond_orders import bond_orders, build_mol, kekulize
 from torch_afm.data.bonds import covalent_bonds
-from torch_afm.data.distances import check_distances
+from torch_afm.data.checks import check_distances
 from torch_afm.data.fragments import side_by_side
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Steps after which a force-field optimisation ends.
+#: Steps after which a force-field optimization ends.
 _MAX_ITERATIONS = 2000
 
 #: Arrays of ASE atoms that partial charges are found in where they are not the initial ones.
@@ -28,7 +28,7 @@ def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMDa
     """A molecule in three dimensions from its SMILES.
 
     Hydrogens are added, a conformer is embedded with ETKDGv3 (Wang et al., J. Chem. Inf. Model. 60, 2044
-    (2020)) and optimised with MMFF94, or with UFF where MMFF94 has no parameters. Several molecules, as in
+    (2020)) and optimized with MMFF94, or with UFF where MMFF94 has no parameters. Several molecules, as in
     ``O.O``, are made one by one and laid flat beside each other in van der Waals contact
     (:func:`torch_afm.data.fragments.side_by_side`). For the charges see :func:`from_rdmol`.
 
@@ -62,7 +62,7 @@ def from_smiles(smiles: str, seed: int = 0, charges: str = "gasteiger") -> AFMDa
             placed = side_by_side([part.GetConformer().GetPositions() for part in parts], radii)
             conformer = Chem.Conformer(mol.GetNumAtoms())
             for i, xyz in zip(
-                (i for own in atoms for i in own), np.concatenate(placed).tolist(), strict=True
+                (i for members in atoms for i in members), np.concatenate(placed).tolist(), strict=True
             ):
                 conformer.SetAtomPosition(i, Point3D(*xyz))
             mol.AddConformer(conformer)
@@ -163,33 +163,36 @@ def to_rdmol(data: AFMData) -> Chem.Mol:
     """An RDKit molecule with the graph's atoms, positions and bonds; partial charges, where the graph has
     them, as the atom property ``PartialCharge``.
 
-    Bond orders and formal charges are perceived from valences (Kim and Kim, Bull. Korean Chem. Soc. 36, 1769
-    (2015)), molecule by molecule where the graph holds several, for a net charge of the rounded sum of the
-    partial charges; sulfoxides come out as S⁺-O⁻. A molecule that has no sensible Lewis structure, such as a
-    partial graph with open valences, keeps single bonds throughout: any graph converts.
+    Bond orders are those of ``data.bond_order``, and formal charges then those of ``data.formal_charge`` or
+    none; a graph without has both perceived (:func:`bond_orders`). Aromatic bonds turn into single and double
+    ones. What RDKit takes for a whole molecule comes sanitized. Anything else, such as a graph with open
+    valences, comes as it is, with an outdated property cache (``NeedsUpdatePropertyCache``) and without
+    radicals: any graph converts.
+
+    Args:
+        data: ``z``, ``pos`` and, where there are bonds, ``edge_index``.
+
+    Shapes:
+        bond_order ``[E]``: 1, 1.5, 2 or 3 for each entry of edge_index; formal_charge ``[N]``.
 
     Raises:
-        InputError: for an unknown element.
+        InputError: for an unknown element, or another bond order.
     """
-    mol = Chem.RWMol()
-    for n in data.z.tolist():
-        atom = Chem.Atom(atomic_number(n))
-        atom.SetNoImplicit(True)
-        mol.AddAtom(atom)
-    edges = data.edge_index.tolist() if "edge_index" in data else [[], []]
-    for i, j in sorted({(min(e), max(e)) for e in zip(*edges, strict=True)}):
-        if i != j:
-            mol.AddBond(i, j, Chem.BondType.SINGLE)
-    conformer = Chem.Conformer(mol.GetNumAtoms())
-    for i, xyz in enumerate(data.pos.tolist()):
-        conformer.SetAtomPosition(i, Point3D(*xyz))
-    mol.AddConformer(conformer)
-    charge = data.charge.tolist() if "charge" in data else []
+    if "bond_order" in data:
+        order = data.bond_order
+        charge = data.formal_charge if "formal_charge" in data else torch.zeros_like(data.z)
+    else:
+        order, charge = bond_orders(data)
+    mol = build_mol(data, order, charge)
     with rdBase.BlockLogs():
-        result = with_bond_orders(mol, charge)
-    for atom, q in zip(result.GetAtoms(), charge, strict=False):
+        kekulize(mol)
+        sound = Chem.RWMol(mol)
+        failed = Chem.SanitizeMol(sound, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE
+    if failed or any(atom.GetNumRadicalElectrons() for atom in sound.GetAtoms()):
+        sound = mol
+    for atom, q in zip(sound.GetAtoms(), data.charge.tolist() if "charge" in data else [], strict=False):
         atom.SetDoubleProp("PartialCharge", q)
-    return result
+    return sound.GetMol()
 
 
 def to_ase(data: AFMData) -> ase.Atoms:

@@ -1,4 +1,4 @@
-"""Graphs edited: atoms added and taken, in a new graph; all that has a place moved, in place."""
+"""Edits of graphs: atoms added and removed, in a new graph; everything with a position moved, in place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.data.afm_data import AFMData
-from torch_afm.data.island import check_no_potential
+from torch_afm.data.checks import check_no_potential
 from torch_afm.data.potential_grid import PotentialGrid
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape

@@ -39,19 +39,19 @@ def side_by_side(positions: Sequence[np.ndarray], radii: Sequence[np.ndarray]) -
             d = (others[:, None] - flat[None]).reshape(-1, 3)
             contact = (reach[:, None] + radii[number][None]).ravel()
             angles = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
-            ways = [contact_shift(d, contact, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
-            shortest = int(np.argmin(np.round([t for t, _ in ways], 6)))
-            flat = flat + ways[shortest][1]
+            shifts = [contact_shift(d, contact, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
+            shortest = int(np.argmin(np.round([t for t, _ in shifts], 6)))
+            flat = flat + shifts[shortest][1]
         placed.append(flat)
     return placed
 
 
 def _flat(pos: np.ndarray) -> np.ndarray:
     """``pos`` around its middle, its axes of most, next and least extent along x, y and z."""
-    centred = pos - pos.mean(axis=0)
-    axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
+    centered = pos - pos.mean(axis=0)
+    axes = np.linalg.eigh(centered.T @ centered)[1][:, ::-1]
     axes[:, 2] *= np.sign(np.linalg.det(axes))  # a rotation, which keeps the handedness
-    return np.asarray(centred @ axes)
+    return np.asarray(centered @ axes)
 
 
 def contact_shift(d: np.ndarray, contact: np.ndarray, direction: np.ndarray) -> tuple[float, np.ndarray]:

@@ -17,8 +17,7 @@ from rdkit.Geometry import Point3D
 
 from torch_afm.data import AFMData, from_rdmol
 from torch_afm.datasets.smi import EMBEDDED, checksum, embedded_smiles
-from torch_afm.io.files import write_whole
-from torch_afm.io.npz import load_npz
+from torch_afm.io.files import load_npz, write_whole
 from torch_afm.utils import InputError
 
 #: Step in Å that stored positions are rounded to.

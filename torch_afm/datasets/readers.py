@@ -20,11 +20,11 @@ import torch
 from torch_geometric.data import Data
 
 from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, to_rdmol
-from torch_afm.data.distances import check_distances
+from torch_afm.data.checks import check_distances
 from torch_afm.datasets.geometries import has_geometry, shipped_geometries, xtb_molecule
 from torch_afm.datasets.smi import embedded_smiles, read_smi
+from torch_afm.io.files import read_text, split_lines
 from torch_afm.io.mdl import parse_mdl
-from torch_afm.io.text import read_text, split_lines
 from torch_afm.io.xyz import parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 

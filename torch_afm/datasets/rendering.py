@@ -23,7 +23,7 @@ from torch_afm.datasets.shards import finished_digests, integrity_error
 from torch_afm.datasets.slabs import MARGIN
 from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, check_margin, within_margin
 from torch_afm.io.hdf5 import SampleFile
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import RandomTip
 from torch_afm.transforms.base import Drawn
@@ -83,14 +83,14 @@ class StepRenderer:
         """
         moved = [RandomTip.apply(self.tip, z, **move) for z, move in zip(z_top, moves, strict=True)]
         heights = torch.stack([height for _, height in moved])
-        return self.renderer.render(pack_atoms(graphs), [tip for tip, _ in moved], heights)
+        return self.renderer(pack_atoms(graphs), [[tip] for tip, _ in moved], heights)
 
     def anchor_heights(self, molecules: Sequence[AFMData], margin: float | None = None) -> Tensor:
         """First anchor height in Å above each oriented molecule, ``[B]``; atoms farther outside of the window
         than 3 Å do not count where molecules are windows of surfaces, which have a ``margin``."""
         reach = None if margin is None else max(margin, CLEARANCE)
         near = pack_atoms([_select(molecule, self.scan, reach) for molecule in molecules])
-        return place(near, self.scan, self.tip)
+        return anchor_height(near, self.scan, self.tip)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(pixels={self.scan.pixels}, backend={self.backend!r})"

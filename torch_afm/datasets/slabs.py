@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds, from_ase
-from torch_afm.data.island import check_no_potential
+from torch_afm.data.checks import check_no_potential
 from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, PackedMolecules, check_margin, within_margin
 from torch_afm.io import read_atoms
 from torch_afm.ppm.periodic import cell_shifts

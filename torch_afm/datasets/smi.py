@@ -9,8 +9,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from torch_afm.io.files import write_whole
-from torch_afm.io.text import decode, split_lines
+from torch_afm.io.files import decode, split_lines, write_whole
 from torch_afm.utils import InputError
 
 #: The embedded lists: ``organic``, molecules as different as those of the graph-AFM thesis, Aalto University

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
-from torch_afm.data.island import check_island, check_no_potential
+from torch_afm.data.checks import check_island, check_no_potential
 from torch_afm.datasets.store import read_arrays, write_arrays
 from torch_afm.transforms import Orient
 from torch_afm.transforms.rotations import best_rotation_ids, candidate_rotations

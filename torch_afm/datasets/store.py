@@ -17,8 +17,7 @@ import torch
 
 from torch_afm.data import AFMData
 from torch_afm.datasets.readers import Source
-from torch_afm.io.files import write_whole
-from torch_afm.io.npz import load_npz
+from torch_afm.io.files import load_npz, write_whole
 from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 

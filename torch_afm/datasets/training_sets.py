@@ -25,7 +25,7 @@ from torch_afm.datasets.shards import (
 )
 from torch_afm.io.files import write_json, write_whole
 from torch_afm.io.hdf5 import SampleFile, StoredSample, pack_samples
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.models import StyleTranslator
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Augment, change_stacks, handcrafted
 from torch_afm.utils import InputError
@@ -111,7 +111,7 @@ class _Change:
 
     def __init__(self, weights: Sequence[str | Path], perturbations: str | None, seed: int) -> None:
         self.weights = [Path(folder) for folder in weights]
-        self.translators = [StyleTranslator.load(folder) for folder in self.weights]
+        self.translators = [StyleTranslator.from_pretrained(folder) for folder in self.weights]
         self.augment = Augment(stack=handcrafted(perturbations) if perturbations else ())
         self.seed = seed
 

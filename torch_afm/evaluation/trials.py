@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +18,14 @@ from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.result import Prediction
 from torch_afm.io.journal import append_record, read_records
 from torch_afm.metrics import MoleculeMetrics, agreement
-from torch_afm.metrics.record import score_molecule
-from torch_afm.ppm import Renderer, place
+from torch_afm.metrics.molecules import MoleculeRecord, score_molecule
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import Orient, RandomTip, best_rotations
 from torch_afm.utils import InputError
 
 #: Turns a stack, its simulator and its first anchor height in Å into a prediction.
-Pipeline = Callable[[Tensor, Renderer, float], Prediction]
+Pipeline = Callable[[Tensor, ProbeParticleModel, float], Prediction]
 
 #: Most atoms of a random graph.
 MAX_RANDOM = 10
@@ -63,7 +61,7 @@ class Trial:
 
 
 def draw_trial(
-    molecule: AFMData, number: int, renderer: Renderer, orientation: str = "best", seed: int = 0
+    molecule: AFMData, number: int, renderer: ProbeParticleModel, orientation: str = "best", seed: int = 0
 ) -> Trial:
     """A trial of a molecule, always the same for the same seed and number.
 
@@ -82,24 +80,24 @@ def draw_trial(
     rng = np.random.default_rng((seed, number))
     turns = best_rotations(molecule.pos, n=1 if orientation == "best" else ROTATIONS)
     truth = Orient(turns[int(rng.integers(len(turns)))])(molecule)
-    z_top = float(place(truth, renderer.scan, renderer.tip))
+    z_top = float(anchor_height(truth, renderer.scan, renderer.tip))
     moves = [RandomTip().draw(rng) for _ in range(2)]
     tips, heights = zip(*(RandomTip.apply(renderer.tip, z_top, **move) for move in moves), strict=True)
-    stacks = [renderer.render(truth, tip=t, z_top=h).cpu() for t, h in zip(tips, heights, strict=True)]
+    stacks = [renderer(truth, tip=t, z_top=h).cpu() for t, h in zip(tips, heights, strict=True)]
     return Trial(number, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
 
 
 def score_trial(
     trial: Trial,
     prediction: Prediction,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     classes: AtomClasses,
     z_min: float,
     z_context: float | None = None,
     seconds: float | None = None,
-) -> dict[str, Any]:
-    """Everything that is known of a prediction (:func:`torch_afm.metrics.score_molecule`), with its image by
-    the tip of the reference.
+) -> MoleculeRecord:
+    """Everything that is known of a prediction (:func:`torch_afm.metrics.molecules.score_molecule`), with its
+    image by the tip of the reference.
 
     Args:
         trial: what was to be predicted.
@@ -120,7 +118,7 @@ def score_trial(
     if prediction.steps:
         last = prediction.steps[-1]
         placed = torch.cat([last.graph.pos, last.refused])
-    image = renderer.quiet().render(_whole(prediction), tip=trial.tip, z_top=trial.height).cpu()
+    image = renderer.quiet()(_whole(prediction), tip=trial.tip, z_top=trial.height).cpu()
     reference = trial.reference[0, 0].numpy()
     stacks = {"prediction": image, "empty": torch.zeros_like(image), "another draw": trial.again}
     return score_molecule(
@@ -141,7 +139,7 @@ def score_trial(
 def evaluate_predictions(
     pipelines: Mapping[str, Pipeline],
     molecules: Sequence[tuple[int, AFMData]],
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     classes: AtomClasses,
     z_min: float,
     z_context: float | None = None,
@@ -180,13 +178,13 @@ def evaluate_predictions(
                     prediction = predict(trial.reference, renderer, trial.z_top)
                 seconds = time.perf_counter() - start
                 scores = score_trial(trial, prediction, renderer, classes, z_min, z_context, seconds)
-                records[name] = json.loads(json.dumps(scores))
+                records[name] = scores.to_dict()
             if file is not None:
                 append_record(Path(file), {"molecule": number, "records": records})
         elif not pipelines.keys() <= records.keys():
             raise InputError(f"file: expected records of {', '.join(pipelines)}, got others in {file}")
         for name in pipelines:
-            metrics[name].add(records[name])
+            metrics[name].add(MoleculeRecord.from_dict(records[name]))
     return metrics
 
 
@@ -200,20 +198,20 @@ def baselines(classes: AtomClasses, z_min: float = -0.7) -> dict[str, Pipeline]:
         z_min: depth of the surface cut in Å.
     """
 
-    def predicted(graph: AFMData, renderer: Renderer, z_top: float) -> Prediction:
+    def predicted(graph: AFMData, renderer: ProbeParticleModel, z_top: float) -> Prediction:
         scan, tip = renderer.scan, renderer.tip
         return Prediction(graph, AFMData.empty(), [], "stop", classes, scan, tip, z_top)
 
-    def nothing(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+    def nothing(reference: Tensor, renderer: ProbeParticleModel, z_top: float) -> Prediction:
         return predicted(AFMData.empty(), renderer, z_top)
 
-    def brightest(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+    def brightest(reference: Tensor, renderer: ProbeParticleModel, z_top: float) -> Prediction:
         scan = renderer.scan
         row, column = divmod(int(reference[0, 0, -1].argmax()), len(scan.x))
         pos = torch.tensor([float(scan.x[column]), float(scan.y[row]), 0.0])
         return predicted(append_atom(AFMData.empty(), 1, pos, []), renderer, z_top)
 
-    def random(reference: Tensor, renderer: Renderer, z_top: float) -> Prediction:
+    def random(reference: Tensor, renderer: ProbeParticleModel, z_top: float) -> Prediction:
         n = int(torch.randint(1, MAX_RANDOM + 1, ()))
         low, high = torch.tensor([*renderer.scan.window, (z_min, 0.0)]).T
         pos = low + (high - low) * torch.rand(n, 3)

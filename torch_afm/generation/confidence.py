@@ -11,7 +11,8 @@ from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.functional import pearson
-from torch_afm.metrics import Calibration, Platt
+from torch_afm.metrics import Calibration
+from torch_afm.metrics.calibration import Platt
 from torch_afm.models.pretrained import weights_folder
 
 #: Name of the file beside the weights.

@@ -1,4 +1,4 @@
-"""How far predictions of one scan, turned, agree with each other."""
+"""Compare predictions of one scan with each other."""
 
 from __future__ import annotations
 
@@ -84,17 +84,3 @@ def _lift(a: Tensor, b: Tensor, cutoff: float) -> Tensor:
     if len(matched.pred):
         lift[2] = (a[matched.pred, 2] - b[matched.true, 2]).median()
     return lift
-
-
-def turned_back(graph: AFMData, turns: int, center: tuple[float, float]) -> AFMData:
-    """A graph found in a scan that was turned by quarter turns about ``center`` (Å), in the frame of the scan
-    as it was."""
-    back = graph.clone()
-    middle = graph.pos.new_tensor([*center, 0.0])
-    x, y, z = (graph.pos - middle).unbind(1)
-    for _ in range(-turns % 4):
-        x, y = -y, x
-    back.pos = torch.stack([x, y, z], dim=1) + middle
-    if turns % 2 and "sigma" in graph:
-        back.sigma = graph.sigma[:, [1, 0, 2]]
-    return back

@@ -10,7 +10,7 @@ from torch_afm.generation.beam import Filter, run_beam
 from torch_afm.generation.loop import Job, run_greedy
 from torch_afm.generation.result import Prediction
 from torch_afm.models import Generator
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 
 #: Ways to search.
@@ -20,7 +20,7 @@ SEARCHES = ("greedy", "beam")
 def generate(
     model: Generator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,

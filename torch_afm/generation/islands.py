@@ -1,4 +1,4 @@
-"""Where in a scan something is to be seen, and each of these places alone."""
+"""Find the islands of a scan that show atoms, and isolate each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDTH, _EDGE = 0.5, 1.0
 _NOISE, _SHARE, _STRONG = 2.0, 0.1, 1.5
 
 #: Least size of an island in Å and Å²; islands nearer than this many Å are one.
-_LEAST_SIDE, _LEAST_AREA, _NEAR = 1.5, 4.0, 2.0
+_MIN_SIDE, _MIN_AREA, _NEAR = 1.5, 4.0, 2.0
 
 #: Å around an island that are kept; over which the image then fades; and between two islands.
 _KEPT, _FADE, _BETWEEN = 1.0, 2.5, 1.5
@@ -57,8 +57,8 @@ def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
     labels, _ = ndimage.label(there, structure=np.ones((3, 3)))
     for i, sides in enumerate(ndimage.find_objects(labels), start=1):
         mask = labels == i
-        narrow = min(side.stop - side.start for side in sides) * pitch < _LEAST_SIDE
-        if not narrow and mask.sum() * pitch**2 >= _LEAST_AREA:
+        narrow = min(side.stop - side.start for side in sides) * pitch < _MIN_SIDE
+        if not narrow and mask.sum() * pitch**2 >= _MIN_AREA:
             pieces |= mask
     if not pieces.any():
         return []
@@ -67,7 +67,7 @@ def find_islands(stack: np.ndarray, pitch: float) -> list[np.ndarray]:
     return [pieces & (labels == i) for i in range(1, count + 1)]
 
 
-def alone(stack: np.ndarray, islands: list[np.ndarray], index: int, pitch: float) -> np.ndarray:
+def isolate(stack: np.ndarray, islands: list[np.ndarray], index: int, pitch: float) -> np.ndarray:
     """The stack with one of several islands only: what lies more than 1 Å around it, or nearer to another
     island, fades into the background, the median of each slice far from all islands (of its edge where
     nothing is). A single island is left as it is.
@@ -89,13 +89,13 @@ def alone(stack: np.ndarray, islands: list[np.ndarray], index: int, pitch: float
         free[[0, -1]] = True
         free[:, [0, -1]] = True
     background = np.median(stack[:, free], axis=1)[:, None, None]
-    own, others = away[index], np.delete(away, index, axis=0).min(axis=0)
-    weight = (1 + np.cos(np.pi * np.clip((own - _KEPT) / _FADE, 0, 1))) / 2
-    weight *= np.clip(0.5 + (others - own) / _BETWEEN, 0, 1)
+    inner, others = away[index], np.delete(away, index, axis=0).min(axis=0)
+    weight = (1 + np.cos(np.pi * np.clip((inner - _KEPT) / _FADE, 0, 1))) / 2
+    weight *= np.clip(0.5 + (others - inner) / _BETWEEN, 0, 1)
     return background + weight * (stack - background)
 
 
-def box(mask: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
+def mask_box(mask: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
     """First and last row, first and last column of an island."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return (int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))

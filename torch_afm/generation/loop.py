@@ -24,7 +24,7 @@ from torch_afm.generation.atoms import (
 )
 from torch_afm.generation.result import Prediction
 from torch_afm.models import Generator, Proposal, SearchNode, Step
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError, check_finite, check_shape
 
 
@@ -50,7 +50,7 @@ class Job:
 
     model: Generator
     reference: Tensor
-    renderer: Renderer
+    renderer: ProbeParticleModel
     z_top: float
     tip: Tip | None = None
     views: int | None = None
@@ -76,7 +76,7 @@ class Job:
         """Image graphs, all in one launch: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the network
         proposes for each. The network is in evaluation mode."""
         renderer = self.renderer.quiet()
-        simulated = renderer.render(pack_atoms(graphs), tip=self.tip, z_top=self.z_top).cpu()
+        simulated = renderer(pack_atoms(graphs), tip=self.tip, z_top=self.z_top).cpu()
         reference = normalize_slices(self.reference.float())
         queries = [
             AFMData(

@@ -13,14 +13,13 @@ from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.generation.atoms import append_atoms, is_context, split_context, with_bonds
-from torch_afm.generation.chemistry import sanitise
+from torch_afm.generation.chemistry import allowed, sanitize
 from torch_afm.generation.generate import generate
 from torch_afm.generation.loop import Job
-from torch_afm.generation.physics import allowed
 from torch_afm.generation.refinement import RefinementResult, RefinementSettings, refine
 from torch_afm.generation.result import Prediction
 from torch_afm.models import Generator
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Confidence of atoms that a refinement adds: about the share of them that is right.
 ADDED = 0.33
@@ -29,7 +28,7 @@ ADDED = 0.33
 def predict_structure(
     model: Generator,
     reference: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     max_atoms: int = MAX_ATOMS,
@@ -43,8 +42,8 @@ def predict_structure(
     and refined by gradient through the simulator.
 
     With ``physics`` a beam search adds no atom where none can be
-    (:func:`torch_afm.generation.physics.allowed`), and bonds that break a valence are dropped
-    (:func:`torch_afm.generation.chemistry.sanitise`), the least probable first. With settings of a
+    (:func:`torch_afm.generation.chemistry.allowed`), and bonds that break a valence are dropped
+    (:func:`torch_afm.generation.chemistry.sanitize`), the least probable first. With settings of a
     ``refinement`` positions follow from the stack (:func:`refine`): tip, height, charges, elements and hidden
     atoms are fitted beside them, held by their priors; the context takes part, and atoms that the images ask
     for are added to it where the network has context.
@@ -84,12 +83,12 @@ def predict_structure(
     if refinement is not None and len(found.graph.z):
         found = _refined(job, found, refinement, seed)
     if physics and len(found.graph.z):
-        found = dataclasses.replace(found, graph=sanitise(found.graph))
+        found = dataclasses.replace(found, graph=sanitize(found.graph))
     return found
 
 
 def may_join(new: AFMData, graph: AFMData) -> Tensor:
-    """Which atoms of ``new`` may join ``graph``, by :func:`torch_afm.generation.physics.allowed`."""
+    """Which atoms of ``new`` may join ``graph``, by :func:`torch_afm.generation.chemistry.allowed`."""
     if not len(graph.z):
         return torch.ones(len(new.z), dtype=torch.bool)
     return allowed(new.z, new.pos, graph.z, graph.pos)
@@ -110,7 +109,7 @@ def _refined(job: Job, found: Prediction, settings: RefinementSettings, seed: in
         seed=seed,
         top=0.0,
     )
-    if not result.helped:
+    if not result.accepted:
         return dataclasses.replace(found, refinement=result)
     whole = _moved(found.steps[-1].graph, result, is_context(found.steps[-1].graph, job.model))
     if job.model.has_context:
@@ -123,7 +122,7 @@ def _refined(job: Job, found: Prediction, settings: RefinementSettings, seed: in
             _, (proposal,) = job.propose([whole])
     whole = with_bonds(whole, proposal)
     shown = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
-    simulated = job.renderer.render(shown, tip=result.tip, z_top=result.z_top).cpu()
+    simulated = job.renderer(shown, tip=result.tip, z_top=result.z_top).cpu()
     last = dataclasses.replace(found.steps[-1], graph=whole, simulated=simulated)
     graph, context = split_context(whole, job.model)
     return dataclasses.replace(

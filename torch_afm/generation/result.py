@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,45 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.generation.confidence import calibrate
 from torch_afm.generation.refinement import RefinementResult
+from torch_afm.generation.tiles import Tile
 from torch_afm.metrics import Calibration
 from torch_afm.models import SearchNode, Step
 
 #: What is known of an atom, beside its element and class: key of the graph.
 _ATOM_FIELDS = ("pos", "sigma", "confidence")
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one window of a scan shows.
+
+    Args:
+        tile: where it lies.
+        prediction: in its own frame; ``None`` for a window without contrast.
+        pearson: Pearson's r of its image, with the tip and height that were fitted, and of its part of the
+            scan, mean of the slices.
+    """
+
+    tile: Tile
+    prediction: Prediction | None
+    pearson: float
+
+    @property
+    def refined(self) -> bool:
+        """Whether a refinement was accepted."""
+        return self.prediction is not None and self.prediction.refined
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, without the structure."""
+        found = self.prediction
+        return {
+            "center": list(self.tile.center),
+            "empty": found is None,
+            "pearson": self.pearson,
+            "atoms": 0 if found is None else len(found.graph.z),
+            "refined": self.refined,
+            "reason": None if found is None or found.refinement is None else found.refinement.reason,
+        }
 
 
 @dataclass(frozen=True)
@@ -40,6 +73,8 @@ class Prediction:
         z_top: first anchor height in Å, likewise.
         refinement: what the refinement did, where there was one.
         search: all graphs that a beam search tried, in order.
+        windows: of a scan, what each window of the network's size shows.
+        outside: of a scan, how many atoms, context included, were left out for they lay outside of it.
 
     Shapes:
         of the graphs: class_probabilities ``[N, K]``, confidence ``[N]``, sigma ``[N, 3]``, bond_probability
@@ -56,6 +91,8 @@ class Prediction:
     z_top: float
     refinement: RefinementResult | None = None
     search: tuple[SearchNode, ...] = ()
+    windows: tuple[Window, ...] = ()
+    outside: int = 0
 
     @property
     def simulated(self) -> Tensor:
@@ -65,7 +102,8 @@ class Prediction:
     @property
     def refined(self) -> bool:
         """Whether a refinement was accepted: positions and their standard deviations are its."""
-        return self.refinement is not None and self.refinement.helped
+        one = self.refinement is not None and self.refinement.accepted
+        return one or any(window.refined for window in self.windows)
 
     def calibrated(self, calibration: Calibration) -> AFMData:
         """``graph`` with calibrated ``confidence``, ``class_probabilities``, ``bond_probability`` and
@@ -75,31 +113,31 @@ class Prediction:
             calibration: that of the network.
         """
         graph = calibrate(self.graph, calibration)
-        if self.refined:
+        if self.refined and "sigma" in graph:
             graph.sigma = self.graph.sigma
         return graph
 
-    def to_dict(self, calibration: Calibration | None = None) -> dict[str, Any]:
-        """Plain numbers for JSON, without stacks and maps; bonds are listed once, lower index first.
-
-        Args:
-            calibration: corrects what the network tells of ``graph``; by default nothing is corrected.
-        """
-        graph = copy.copy(self.graph) if calibration is None else self.calibrated(calibration)
-        edges = zip(*graph.edge_index.tolist(), graph.bond_probability.tolist(), strict=True)
-        bonds = sorted([i, j, p] for i, j, p in edges if i < j)
-        return {
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, without stacks and maps; bonds are listed once, lower index first, with
+        their orders where these are known."""
+        graph = self.graph
+        ends = graph.edge_index.T.tolist()
+        once = sorted((i, j, k) for k, (i, j) in enumerate(ends) if i < j)
+        index = [k for *_, k in once]
+        record = {
             "classes": list(self.classes.names),
             "atoms": _listed(graph, self.classes),
             "context": _listed(self.context, self.classes),
-            "bonds": [[i, j] for i, j, _ in bonds],
-            "bond_probabilities": [p for _, _, p in bonds],
-            "ended": self.ended,
-            "steps": [
-                {"atoms_before": len(s.graph.z), "added": len(s.added.z), "stop": s.proposal.stop}
-                for s in self.steps
-            ],
+            "bonds": [[i, j] for i, j, _ in once],
+            "bond_probabilities": graph.bond_probability[index].tolist(),
         }
+        if "bond_order" in graph:
+            record["bond_orders"] = graph.bond_order[index].tolist()
+        steps = [
+            {"atoms_before": len(s.graph.z), "added": len(s.added.z), "stop": s.proposal.stop}
+            for s in self.steps
+        ]
+        return record | {"ended": self.ended, "steps": steps}
 
 
 def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which slices of a scan a model should look at, and how high the tip was there."""
+"""Choose the slices of a scan that a network is shown, and the height of the tip there."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.generation.confidence import mean_pearson
 from torch_afm.generation.generate import generate
-from torch_afm.generation.tiles import part_of, windows_of
+from torch_afm.generation.tiles import cut_windows, window_image
 from torch_afm.models import Generator
-from torch_afm.ppm import ProbeParticleModel, place
+from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.utils import InputError, check_shape
 
 #: Å between guesses, and how many are tried at most.
-_STEP, _LOOKS = 0.3, 6
+_STEP, _MAX_GUESSES = 0.3, 6
 
 
 @dataclass(frozen=True)
-class Look:
+class HeightGuess:
     """A guess of the slices and of the height of the tip, and what came of it.
 
     Args:
@@ -50,9 +50,9 @@ def choose_slices(
     cover: str = "auto",
     max_atoms: int = MAX_ATOMS,
     progress: Callable[[str], None] | None = None,
-) -> list[Look]:
-    """What one look of the network (one view, no refinement) at the strongest window gives, for several
-    guesses, six at most, of where in the scan its slices begin and of the first anchor height there.
+) -> list[HeightGuess]:
+    """Predict the strongest window without refinement, in one view, for several guesses, six at most, of
+    where in the scan the network's slices begin and of the first anchor height there.
 
     Networks know molecules from the heights they were trained at, and find little a few tenths of an Å nearer
     or farther, where what counts is the lower turning point. So slices 0.3 Å apart are tried, at the height
@@ -62,18 +62,18 @@ def choose_slices(
     other: far slices alone agree with almost anything.
 
     Args:
-        model: the generator; it looks at as many slices as it was made for.
+        model: the generator; it is shown as many slices as it was made for.
         reference: the stack, of as many slices or more, in the model's steps of height.
         scan: its window, pixels and heights.
         z_top: first anchor height of the scan in Å, where it is known.
         tip: a guess of the tip.
         backend: of the renderer.
         cover: as of :func:`predict_scan`.
-        max_atoms: most atoms of each look.
-        progress: told of each look before it is taken.
+        max_atoms: most atoms of each prediction.
+        progress: called with each step before it begins.
 
     Returns:
-        the looks; that with the largest ``pearson`` is the one to choose.
+        the guesses; that with the largest ``pearson`` is the one to choose.
 
     Shapes:
         reference ``[1, 1, Z, Y, X]``.
@@ -91,29 +91,33 @@ def choose_slices(
         ProbeParticleModel(s, tip, backend=backend).quiet()
         for s in (dataclasses.replace(every, n_slices=n), every)
     )
-    parts = [part_of(image, tile, wanted) for tile, image in windows_of(reference, scan, wanted, cover)]
+    parts = [window_image(image, tile, wanted) for tile, image in cut_windows(reference, scan, wanted, cover)]
     strongest = parts[int(np.argmax([float(part.std(dim=(-1, -2)).mean()) for part in parts]))]
 
-    def look(first: int, z_top: float) -> Look:
-        if progress is not None:
-            progress(f"looking for the slices and the height of the tip, {len(looks) + 1}")
-        slices = strongest[:, :, first : first + n]
-        found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1).steps[-1].graph
-        atoms = AFMData(z=found.z, pos=found.pos, charge=torch.zeros(len(found.z)))
-        image = whole.render(atoms, z_top=z_top + first * scan.dz).cpu()
-        return Look(first, z_top, mean_pearson(image, strongest))
+    guesses: list[HeightGuess] = []
 
-    looks: list[Look] = []
+    def guess(first: int, z_top: float) -> None:
+        if progress is not None:
+            progress(f"looking for the slices and the height of the tip, {len(guesses) + 1}")
+        slices = strongest[:, :, first : first + n]
+        found = generate(model, slices, near, z_top, max_atoms=max_atoms, views=1)
+        atoms = found.steps[-1].graph
+        shown = AFMData(z=atoms.z, pos=atoms.pos, charge=torch.zeros(len(atoms.z)))
+        image = whole(shown, z_top=z_top + first * scan.dz).cpu()
+        guesses.append(HeightGuess(first, z_top, mean_pearson(image, strongest)))
+
     if z_top is not None:
-        return [look(*known_slices(scan, wanted, z_top))]
+        guess(*known_slices(scan, wanted, z_top))
+        return guesses
     last, trained = scan.n_slices - n, _trained(scan, wanted)
-    count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _LOOKS)
+    count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _MAX_GUESSES)
     for i in range(count):
-        looks.append(look(round(last * i / max(count - 1, 1)), trained))
-    if len(looks) + 2 <= _LOOKS:
-        best = max(looks, key=lambda one: one.pearson)
-        looks += [look(best.first, best.z_top + shift) for shift in (-_STEP, _STEP)]
-    return looks
+        guess(round(last * i / max(count - 1, 1)), trained)
+    if len(guesses) + 2 <= _MAX_GUESSES:
+        best = max(guesses, key=lambda one: one.pearson)
+        for shift in (-_STEP, _STEP):
+            guess(best.first, best.z_top + shift)
+    return guesses
 
 
 def known_slices(scan: Scan, model: Scan, z_top: float) -> tuple[int, float]:
@@ -128,4 +132,4 @@ def _trained(scan: Scan, model: Scan) -> float:
     lower turning points of both oscillations agree, and the forces there make the contrast. The top atom is
     taken for oxygen."""
     oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    return float(place(oxygen, model, Tip())) + scan.amplitude - model.amplitude
+    return float(anchor_height(oxygen, model, Tip())) + scan.amplitude - model.amplitude

@@ -1,4 +1,4 @@
-"""Scans larger than a model's window: covered by windows, and the predictions stitched."""
+"""Tile a scan larger than the window of a network, and stitch the predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import covalent_radius
 from torch_afm.generation.atoms import concat_graphs, select_atoms
-from torch_afm.generation.islands import alone, box, find_islands
+from torch_afm.generation.islands import find_islands, isolate, mask_box
 from torch_afm.utils import InputError, check_shape
 
 #: Å: atoms closer than this are one; and so are those closer than this share of the sum of their covalent
@@ -52,6 +52,10 @@ class Tile(NamedTuple):
     inner: tuple[tuple[float, float], tuple[float, float]]
     group: int = 0
 
+    def covers(self, scan: Scan, model: Scan) -> bool:
+        """Whether its window is the whole scan."""
+        return (self.row, self.column, scan.pixels) == (0, 0, model.pixels)
+
     def depth(self, pos: Tensor) -> Tensor:
         """How far within the window points ``[N, 3]`` lie from the nearest side behind which there is another
         tile, in Å: ``[N]``; negative outside."""
@@ -85,7 +89,7 @@ def island_tiles(
     stack: np.ndarray, scan: Scan, model: Scan, overlap: float = OVERLAP
 ) -> list[tuple[Tile, np.ndarray]]:
     """A window around each island of a scan (:func:`find_islands`), or several where it is larger, and the
-    stack with that island alone (:func:`alone`). No window reaches out of a scan that is long enough. Where
+    stack with that island alone (:func:`isolate`). No window reaches out of a scan that is long enough. Where
     the scan is no larger than one window, or no island is found, the windows are those of
     :func:`scan_tiles`, and the stack is left as it is.
 
@@ -106,18 +110,18 @@ def island_tiles(
         return [(tile, stack) for tile in scan_tiles(scan, model, overlap)]
     found = []
     for i, mask in enumerate(islands):
-        image = alone(stack, islands, i, pitch)
+        image = isolate(stack, islands, i, pitch)
         rows, columns = (
             _narrowed(ends, n, round(_HALO / pitch))
-            for ends, n in zip(box(mask), model.pixels[::-1], strict=True)
+            for ends, n in zip(mask_box(mask), model.pixels[::-1], strict=True)
         )
         found += [(tile, image) for tile in _cover(scan, model, rows, columns, overlap, i)]
     return found
 
 
-def windows_of(reference: Tensor, scan: Scan, model: Scan, cover: str) -> list[tuple[Tile, np.ndarray]]:
-    """The tiles of a stack by ``cover``, ``"auto"`` (:func:`island_tiles`) or ``"grid"``
-    (:func:`scan_tiles`), and the slices that each is cut from (:func:`part_of`).
+def cut_windows(reference: Tensor, scan: Scan, model: Scan, cover: str) -> list[tuple[Tile, np.ndarray]]:
+    """Tiles of a stack by ``cover``, ``"auto"`` (:func:`island_tiles`) or ``"grid"``
+    (:func:`scan_tiles`), and the slices that each is cut from (:func:`window_image`).
 
     Shapes:
         reference ``[1, 1, Z, Y, X]``; slices ``[Z, Y, X]``.
@@ -133,9 +137,30 @@ def windows_of(reference: Tensor, scan: Scan, model: Scan, cover: str) -> list[t
     raise InputError(f"cover: expected 'auto' or 'grid', got {cover!r}")
 
 
-def part_of(stack: np.ndarray, tile: Tile, model: Scan) -> Tensor:
-    """The slices in a tile, as models take them: ``[1, 1, Z, Y, X]``."""
-    return torch.from_numpy(cut(stack, tile, model)).float()[None, None]
+def window_image(stack: np.ndarray, tile: Tile, model: Scan) -> Tensor:
+    """The slices in a tile, as networks take them; beyond the scan its edge, which fades into the median of
+    all of it over 2.5 Å.
+
+    Shapes:
+        stack ``[Z, Y, X]``; result ``[1, 1, Z, Y', X']``.
+    """
+    nx, ny = model.pixels
+    pitch = model.pixel_size[0]
+    places = [begin + np.arange(n) for begin, n in zip((tile.row, tile.column), (ny, nx), strict=True)]
+    rows, columns = (np.clip(p, 0, n - 1) for p, n in zip(places, stack.shape[1:], strict=True))
+    part = stack[:, rows[:, None], columns]
+    away = np.hypot((places[0] - rows)[:, None], places[1] - columns) * pitch
+    if not away.any():
+        return _image(part)
+    edge = np.ones(stack.shape[1:], bool)
+    edge[1:-1, 1:-1] = False
+    background = np.median(stack[:, edge], axis=1)[:, None, None]
+    weight = (1 + np.cos(np.pi * np.clip(away / _FADE, 0, 1))) / 2
+    return _image(background + weight * (part - background))
+
+
+def _image(part: np.ndarray) -> Tensor:
+    return torch.from_numpy(part).float()[None, None]
 
 
 def _narrowed(ends: tuple[int, int], n: int, halo: int) -> tuple[int, int]:
@@ -146,7 +171,7 @@ def _narrowed(ends: tuple[int, int], n: int, halo: int) -> tuple[int, int]:
     return (middle, middle) if last - first + 1 - 2 * halo <= n else ends
 
 
-def around(tile: Tile, scan: Scan, model: Scan, center: tuple[float, float], beyond: float = 0.0) -> Tile:
+def move_tile(tile: Tile, scan: Scan, model: Scan, center: tuple[float, float], beyond: float = 0.0) -> Tile:
     """The tile with its middle at ``center``, or as near as it gets without reaching farther than ``beyond``
     out of the scan; all in Å."""
     column, row = (_begin(scan, model, axis, middle, beyond) for axis, middle in enumerate(center))
@@ -155,29 +180,10 @@ def around(tile: Tile, scan: Scan, model: Scan, center: tuple[float, float], bey
     return tile._replace(row=row, column=column, center=(x, y))
 
 
-def cut(stack: np.ndarray, tile: Tile, model: Scan) -> np.ndarray:
-    """The part of a stack in a tile; beyond the scan its edge, which fades into the median of all of it over
-    2.5 Å."""
-    nx, ny = model.pixels
-    pitch = model.pixel_size[0]
-    places = [begin + np.arange(n) for begin, n in zip((tile.row, tile.column), (ny, nx), strict=True)]
-    rows, columns = (np.clip(p, 0, n - 1) for p, n in zip(places, stack.shape[1:], strict=True))
-    part = stack[:, rows[:, None], columns]
-    away = np.hypot((places[0] - rows)[:, None], places[1] - columns) * pitch
-    if not away.any():
-        return part
-    edge = np.ones(stack.shape[1:], bool)
-    edge[1:-1, 1:-1] = False
-    background = np.median(stack[:, edge], axis=1)[:, None, None]
-    weight = (1 + np.cos(np.pi * np.clip(away / _FADE, 0, 1))) / 2
-    return background + weight * (part - background)
-
-
 def _check_pixels(scan: Scan, model: Scan) -> None:
-    for k, name in enumerate("xy"):
-        pitch, wanted = ((s.window[k][1] - s.window[k][0]) / (s.pixels[k] - 1) for s in (scan, model))
-        if abs(pitch - wanted) > 1e-3 * wanted:
-            raise InputError(f"scan: expected pixels of {wanted:.4f} Å in {name}, got {pitch:.4f} Å")
+    for name, size, wanted in zip("xy", scan.pixel_size, model.pixel_size, strict=True):
+        if abs(size - wanted) > 1e-3 * wanted:
+            raise InputError(f"scan: expected pixels of {wanted:.4f} Å in {name}, got {size:.4f} Å")
 
 
 def _cover(
@@ -252,9 +258,9 @@ def stitch(tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> AFMData:
     whole = concat_graphs(graphs)
     group = torch.tensor([tile.group for tile in tiles])
     depth = torch.stack([tile.depth(whole.pos) for tile in tiles])
-    own = depth[owner, torch.arange(len(owner))]
+    deepest = depth[owner, torch.arange(len(owner))]
     rivals = depth.masked_fill(group[:, None] != group[owner], -math.inf)
-    near = own >= rivals.amax(dim=0) - 2 * _BLUR
+    near = deepest >= rivals.amax(dim=0) - 2 * _BLUR
     same = (torch.cdist(whole.pos, whole.pos) < _reach(whole.z)) & (owner[:, None] != owner)
     kept: list[int] = []
     for i in whole.confidence.argsort(descending=True, stable=True).tolist():
@@ -288,12 +294,12 @@ def _bond(graph: AFMData, tiles: Sequence[Tile], graphs: Sequence[AFMData]) -> N
         reach = _reach(torch.cat([graph.z, found.z]))[:n, n:]
         distance, stand_in = torch.where(gap < reach, gap, math.inf).min(dim=1)
         here = distance.isfinite()
-        said = torch.zeros(len(found.z), len(found.z))
-        said[tuple(found.edge_index)] = found.bond_probability.to(said)
-        told = here[:, None] & here & (stand_in[:, None] != stand_in)
+        bonds = torch.zeros(len(found.z), len(found.z))
+        bonds[tuple(found.edge_index)] = found.bond_probability.to(bonds)
+        both = here[:, None] & here & (stand_in[:, None] != stand_in)
         deeper = tile.depth(middle).reshape(n, n)
-        better = told & (deeper > best)
-        probability = torch.where(better, said[stand_in][:, stand_in], probability)
+        better = both & (deeper > best)
+        probability = torch.where(better, bonds[stand_in][:, stand_in], probability)
         best = torch.where(better, deeper, best)
     graph.edge_index = probability.fill_diagonal_(0).nonzero().T.contiguous()
     graph.bond_probability = probability[tuple(graph.edge_index)]

@@ -1,4 +1,4 @@
-"""Whether a structure explains the scan that it was found in, and what speaks against it."""
+"""Judge whether a structure explains the scan that it was found in."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from torch_afm.data import AFMData, covalent_bonds
+from torch_afm.functional import normalize_slices
 from torch_afm.io import AFMStack
-from torch_afm.metrics import agreement, noise_share, normal_slices
+from torch_afm.metrics import agreement
+from torch_afm.metrics.images import noise_share
 from torch_afm.utils import InputError, check_shape
 
 #: Least number of measured slices, and most of them that may be noise, for one structure to be told from
@@ -44,7 +46,8 @@ class Verdict:
     Args:
         agrees: nothing speaks against it.
         reasons: what speaks against it, in words.
-        pearson: Pearson's r of its image with the scan, mean of the slices.
+        scores: :func:`torch_afm.metrics.agreement` of its image with the scan, slice by slice; of a scan in
+            another unit than Hz ``pearson`` alone, which does not depend on it.
         without_noise: the same, of a scan without its noise.
         curvature: the same of the curvature of both, which shows the atoms and no broad background.
         noise: share of the variance of the slices that is noise, their mean.
@@ -53,11 +56,16 @@ class Verdict:
 
     agrees: bool
     reasons: tuple[str, ...]
-    pearson: float
+    scores: dict[str, list[float]]
     without_noise: float
     curvature: float
     noise: float
     min_pearson: float
+
+    @property
+    def pearson(self) -> float:
+        """Pearson's r of its image with the scan, mean of the slices."""
+        return float(np.mean(self.scores["pearson"]))
 
     @property
     def headline(self) -> str:
@@ -84,8 +92,9 @@ class Verdict:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, but for ``pearson``."""
+        """Plain numbers for JSON."""
         return {
+            **self.scores,
             "without_noise": self.without_noise,
             "min_pearson": self.min_pearson,
             "curvature": self.curvature,
@@ -94,21 +103,31 @@ class Verdict:
             "reasons": list(self.reasons),
         }
 
+    def describe(self) -> str:
+        """Lines for a terminal, with everything that speaks against the structure."""
+        mse = f", MSE {np.mean(self.scores['mse']):.2f} Hz²" if "mse" in self.scores else ""
+        says = "nothing speaks against this structure" if self.agrees else "do not trust this structure:"
+        return "\n".join(
+            [
+                "image      its simulated stack against the reference, mean of the slices: Pearson r "
+                f"{self.pearson:.2f}{mse}; without noise r {self.without_noise:.2f}, where "
+                f"{self.min_pearson:.2f} is asked",
+                f"verdict    {says}",
+                *(f"           - {reason}" for reason in self.reasons),
+            ]
+        )
+
 
 def judge(
-    graph: AFMData,
-    context: AFMData,
-    simulated: Tensor,
-    stack: AFMStack,
-    min_pearson: float,
-    measured: int | None = None,
+    graph: AFMData, context: AFMData, simulated: Tensor, stack: AFMStack, min_pearson: float
 ) -> Verdict:
-    r"""Whether a structure explains a scan: there are atoms, all of them within it; their image is as near to
-    the scan as its noise allows; no patch larger than an atom is left; no two atoms are where one can be.
+    r"""Judge whether a structure explains a scan: there are atoms, all of them within it; their image is as
+    near to the scan as its noise allows; no patch larger than an atom is left; no two atoms are where one can
+    be.
 
     Noise makes even a perfect image's r with slice s only :math:`c_s = \sqrt{1 - \nu_s}`
-    (:func:`torch_afm.metrics.noise_share`). Without it r would be (Spearman, Am. J. Psychol. 15, 72 (1904),
-    the slices weighted by what they tell)
+    (:func:`torch_afm.metrics.images.noise_share`). Without it r would be (Spearman, Am. J. Psychol. 15, 72
+    (1904), the slices weighted by what they tell)
 
     .. math::
         \hat r = \sum_s c_s r_s \Big/ \sum_s c_s^2 ,
@@ -127,9 +146,9 @@ def judge(
         graph: the structure.
         context: its atoms below the surface cut.
         simulated: stack of all of them, with the tip that was fitted.
-        stack: the scan.
+        stack: the scan; ``measured`` in its ``meta`` is how many slices were measured, where those of the
+            stack are interpolated.
         min_pearson: see :class:`torch_afm.metrics.Calibration`.
-        measured: slices that were measured, where those of ``stack`` are interpolated.
 
     Shapes:
         simulated ``[1, 1, Z, Y, X]``.
@@ -142,8 +161,9 @@ def judge(
     check_shape("simulated", simulated, (1, *stack.stack.shape))
     scan, image = (s.astype(np.float64) for s in (stack.stack[0], simulated[0, 0].cpu().numpy()))
     noise = noise_share(scan)
-    scores = np.array(agreement(image, scan)["pearson"])
-    without_noise = _attenuated(scores, noise)
+    scores = agreement(image, scan)
+    pearson, measured = np.array(scores["pearson"]), stack.meta.get("measured")
+    without_noise = _attenuated(pearson, noise)
     wide = [_SHARP / p for p in _pixel(stack)]
     curved, curved_image = (
         np.stack([ndimage.gaussian_laplace(s, wide) for s in part]) for part in (scan, image)
@@ -169,14 +189,14 @@ def judge(
     whole = AFMData(
         z=torch.cat([graph.z, context.z]).cpu(), pos=torch.cat([graph.pos, context.pos]).detach().cpu()
     )
-    normal = normal_slices(scan)
-    left = normal - scores[:, None, None] * normal_slices(image)
+    normal, found = (normalize_slices(torch.from_numpy(s)).numpy() for s in (scan, image))
+    left = normal - pearson[:, None, None] * found
     reasons += _patches(left, normal, noise, stack, whole.pos)
     reasons += _atoms(whole, len(graph.z), stack)
     return Verdict(
         not reasons,
         tuple(reasons),
-        float(scores.mean()),
+        scores if stack.unit == "Hz" else {"pearson": scores["pearson"]},
         without_noise,
         curvature,
         float(noise.mean()),

@@ -13,24 +13,12 @@ import ase.io
 import numpy as np
 from ase.io.aims import read_aims
 
+from torch_afm.config.formats import STRUCTURE_SUFFIXES
 from torch_afm.elements import symbol
-from torch_afm.io.text import read_text, split_lines
+from torch_afm.io.files import read_text, split_lines
 from torch_afm.io.xyz import EXPONENT, parse_element, parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 
-#: Endings of files -> their format.
-SUFFIXES = {
-    ".xyz": "xyz",
-    ".extxyz": "xyz",
-    ".sdf": "sdf",
-    ".mol": "sdf",
-    ".mol2": "mol2",
-    ".pdb": "pdb",
-    ".cif": "cif",
-    ".vasp": "vasp",
-    ".poscar": "vasp",
-    ".in": "aims",
-}
 #: What ASE calls the formats that it reads for us.
 _BY_ASE = {"pdb": "proteindatabank", "cif": "cif", "vasp": "vasp", "aims": "aims"}
 _XYZ, _DATABASE = (".xyz", ".extxyz"), (".db", ".json")
@@ -44,10 +32,10 @@ def format_of(path: Path) -> str:
     """
     if path.name.upper().startswith(("POSCAR", "CONTCAR")):
         return "vasp"
-    found = SUFFIXES.get(path.suffix.lower())
+    found = STRUCTURE_SUFFIXES.get(path.suffix.lower())
     if found is None:
         raise InputError(
-            f"{path}: expected a file ending in {', '.join(SUFFIXES)} or called POSCAR or CONTCAR, "
+            f"{path}: expected a file ending in {', '.join(STRUCTURE_SUFFIXES)} or called POSCAR or CONTCAR, "
             f"got {path.suffix!r}"
         )
     return found

@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.units import Bohr, Hartree, Rydberg
 
 from torch_afm.data import PotentialGrid
-from torch_afm.io.text import read_text
+from torch_afm.io.files import read_text
 from torch_afm.utils import InputError
 
 #: Points that a grid may have: ASE takes some 100 bytes for each while it reads.
@@ -47,17 +47,13 @@ def read_potential(path: str | Path, electron: bool = False, unit: str | None = 
             file.
     """
     path = Path(path)
-    readers: dict[str, tuple[Callable[[str], _Grid], str]] = {
-        ".cube": (_read_cube, "hartree"),
-        ".xsf": (_read_xsf, "ev"),
-    }
     suffix = path.suffix.lower()
-    if suffix not in readers:
-        raise InputError(f"{path}: expected a file ending in {', '.join(readers)}, got {path.suffix!r}")
+    if suffix not in _READERS:
+        raise InputError(f"{path}: expected a file ending in {', '.join(_READERS)}, got {path.suffix!r}")
     if unit is not None and unit.lower() not in _UNITS:
         raise InputError(f"unit: expected 'Hartree', 'Rydberg' or 'eV', got {unit!r}")
     text = re.sub(r"(?<=[0-9.])[dD](?=[+-]?[0-9])", "e", read_text(path))
-    read, usual = readers[suffix]
+    read, usual = _READERS[suffix]
     try:
         values, origin, cell, atoms = read(text)
         scale = _UNITS[unit.lower() if unit else _stated_unit(text) or usual]
@@ -137,3 +133,10 @@ def _at(grid: PotentialGrid, pos: np.ndarray) -> np.ndarray:
     index = np.rint((pos - grid.origin) @ np.linalg.inv(grid.cell) * shape).astype(int)
     index = index[((index >= 0) & (index < shape)).all(axis=1)]
     return grid.values[tuple(index.T)]
+
+
+#: Endings of files -> their reader, and the unit of values that state none.
+_READERS: dict[str, tuple[Callable[[str], _Grid], str]] = {
+    ".cube": (_read_cube, "hartree"),
+    ".xsf": (_read_xsf, "ev"),
+}

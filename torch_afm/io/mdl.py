@@ -10,7 +10,7 @@ from rdkit import Chem, rdBase
 
 from torch_afm.data import AFMData, covalent_bonds, from_rdmol, to_rdmol
 from torch_afm.elements import atomic_number
-from torch_afm.io.text import split_lines
+from torch_afm.io.files import split_lines
 from torch_afm.utils import InputError, check_finite
 
 #: Where an SDF has its charges.

@@ -17,7 +17,7 @@ import numpy as np
 
 from torch_afm.config import ForceField, Scan, Tip
 from torch_afm.elements import atomic_number, symbol
-from torch_afm.io.text import read_text, split_lines
+from torch_afm.io.files import read_text, split_lines
 from torch_afm.utils import InputError
 
 
@@ -28,7 +28,7 @@ class PpafmParams(NamedTuple):
         scan: pixels, height steps and cantilever.
         tip: probe, charges and springs, for samples whose atoms have point charges.
         tip_on_grid: the same for samples with a potential on a grid, where ppafm's tip has other charges.
-        z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.render`.
+        z_top: the first anchor height in Å, for :meth:`torch_afm.ppm.ProbeParticleModel.forward`.
         cell: lattice of the sample in Å, rows ``[3, 3]``, along both lateral vectors of which it repeats;
             ``None`` where the file says nothing of it or turns periodicity off.
     """
@@ -99,7 +99,7 @@ def read_ppafm_params(path: str | Path) -> PpafmParams:
     here; a key that ppafm does not have is listed in a warning.
 
     The stack is that of ppafm's command line but for its grids. Its GPU code takes forces half a step higher,
-    and other weights: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, weights="ppafm")``.
+    and another quadrature: ``z_top + scan.dz / 2`` and ``dataclasses.replace(scan, quadrature="ppafm")``.
 
     Raises:
         InputError: for a missing file, a bad value, a scan too short for one oscillation, and physics that is
@@ -161,8 +161,8 @@ def _scan(found: _Settings) -> tuple[Scan, float]:
 def _tip(found: _Settings) -> Tip:
     charges = {"s": (1.0,), "pz": (10.0, -10.0), "dz2": (100.0, -200.0, 100.0)}
     heights = {"s": (0.0,), "pz": (0.1, -0.1), "dz2": (0.1, 0.0, -0.1)}
-    kind, probe = found["tip"], found["probeType"]
-    found.check("tip", kind in charges, f"expected one of {', '.join(charges)}")
+    multipole, probe = found["tip"], found["probeType"]
+    found.check("tip", multipole in charges, f"expected one of {', '.join(charges)}")
     found.check("probeType", _known(probe) is not None, "expected a chemical symbol or an atomic number")
     x, y, length = found["r0Probe"]
     found.check("r0Probe", math.hypot(x, y) < length, "expected an offset x, y shorter than the bond")
@@ -173,8 +173,8 @@ def _tip(found: _Settings) -> Tip:
     found.check("krad" if key == "klat" else key, springs[2] > 0, "expected a positive radial spring")
     return Tip(
         probe=symbol(_known(probe) or 0),
-        charges=tuple(found["charge"] * c for c in charges[kind]),
-        charge_heights=heights[kind],
+        charges=tuple(found["charge"] * c for c in charges[multipole]),
+        charge_heights=heights[multipole],
         stiffness=(springs[0], springs[1], 0.0),
         radial_stiffness=springs[2],
         bond_length=length,

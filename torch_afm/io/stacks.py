@@ -2,39 +2,83 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import math
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from torch_afm.io.files import write_whole
-from torch_afm.io.npz import load_npz
+from torch_afm.config import Scan, Tip, from_dict
+from torch_afm.io.files import load_npz, write_whole
+from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.utils import InputError, check_finite, check_shape
+
+C = TypeVar("C", Scan, Tip)
 
 #: Largest difference between the steps of pixels, as a share of them.
 _EVEN = 1e-3
 
+#: The same between heights, and of the steps of a stack from those of a scan.
+_EVEN_HEIGHTS = 0.01
 
-@dataclass(eq=False)
-class AFMStack:
-    """Δf images and the points they were taken at.
+#: Share of a pixel by which the window of a stack may lie off that of a scan.
+_OFFSET = 0.05
+
+#: Settings that are finite numbers.
+_NUMBERS = ("amplitude", "f0", "k", "angle", "z_spread", "measured", "z_top")
+
+
+class RecordedSettings:
+    """What ``meta`` of a stack records, as config dataclasses and numbers."""
+
+    meta: dict[str, Any]
+
+    @property
+    def tip(self) -> Tip | None:
+        """The tip it was taken with, where that is known."""
+        return _config(self.meta, "tip", Tip)
+
+    @property
+    def recorded_scan(self) -> Scan | None:
+        """The scan that ``meta`` holds; its window, pixels and heights may be those of another stack."""
+        return _config(self.meta, "scan", Scan)
+
+    @property
+    def z_top(self) -> float | None:
+        """First anchor height in Å above the top atom, where it is known."""
+        return float(self.meta["z_top"]) if "z_top" in self.meta else None
+
+
+@dataclass(frozen=True, eq=False)
+class AFMStack(RecordedSettings):
+    """Constant-height images and the points they were taken at, with all that is known of how.
 
     Args:
-        stack: frequency shift in Hz.
+        stack: frequency shift in Hz, or in :attr:`unit`.
         x: pixel positions in Å, increasing, evenly spaced.
         y: pixel positions in Å, increasing, evenly spaced.
         z: anchor height at the middle of the oscillation of each slice in Å, decreasing: far to near.
-        meta: every other setting; must fit into JSON.
+        meta: every other setting; must fit into JSON. With a meaning here: ``scan`` and ``tip``, the config
+            dataclasses as dicts; ``z_top``, the first anchor height in Å above the top atom; ``amplitude``
+            [Å, peak to peak], ``f0`` [Hz] and ``k`` [N/m] of the oscillation, where there is no ``scan``;
+            ``unit`` of the images, Hz where there is none; ``measured``, how many slices were measured, where
+            these are interpolated; ``angle`` of the scan frame in degrees; ``z_spread``, by how many Å the
+            heights of the pixels of one slice differ; ``warnings``, a list of texts.
 
     Shapes:
         stack ``[C, Z, Y, X]`` float32, x ``[X]``, y ``[Y]``, z ``[Z]``.
 
     Raises:
-        InputError: for a wrong shape, an empty axis, a value that is not finite, or an axis not in order,
-            naming the argument.
+        InputError: for a wrong shape, an empty axis, a value that is not finite, an axis not in order, or a
+            setting of those above that cannot be, naming the argument.
     """
 
     stack: np.ndarray
@@ -44,7 +88,7 @@ class AFMStack:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.stack = _numbers("stack", self.stack, np.float32, 4, "C, Z, Y, X")
+        object.__setattr__(self, "stack", _numbers("stack", self.stack, np.float32, 4, "C, Z, Y, X"))
         for name, length, sign in zip("zyx", self.stack.shape[1:], (-1, 1, 1), strict=True):
             axis = _numbers(name, getattr(self, name), np.float64, 1, name.upper())
             check_shape(name, axis, (length,))
@@ -58,9 +102,57 @@ class AFMStack:
                     f"{name}: expected evenly spaced pixels, got steps from {steps.min():g} to "
                     f"{steps.max():g} Å; interpolate the images onto even ones"
                 )
-            setattr(self, name, axis)
-        if not isinstance(self.meta, dict):
-            raise InputError(f"meta: expected a dict, got {type(self.meta).__name__}")
+            object.__setattr__(self, name, axis)
+        check_meta(self.meta)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the images."""
+        return str(self.meta.get("unit", "Hz"))
+
+    def scan(self, default: Scan) -> Scan:
+        """The scan: window, pixels and heights by the positions, the rest by ``meta["scan"]``, else the
+        oscillation by ``meta["amplitude"]``, ``["f0"]`` and ``["k"]``, else by ``default``. Warns where whole
+        steps of height do not make the amplitude.
+
+        Raises:
+            InputError: for heights that are not evenly spaced, or in other steps than ``meta["scan"]`` has.
+        """
+        if not self._even_heights:
+            steps = -np.diff(self.z)
+            raise InputError(
+                f"z: expected evenly spaced heights, got steps from {steps.min():.3g} to {steps.max():.3g} Å"
+            )
+        recorded = self.recorded_scan
+        scan = recorded or default
+        _, nz, ny, nx = self.stack.shape
+        if nz > 1:
+            dz = float(self.z[0] - self.z[-1]) / (nz - 1)
+            equal = abs(dz - scan.dz) <= _EVEN_HEIGHTS * scan.dz
+            if recorded and not equal:
+                raise InputError(f"z: expected steps of {scan.dz:g} Å, as its scan says, got {dz:.4g} Å")
+            if not recorded:
+                scan, _, cautions = choose_oscillation(self.meta, scan, scan.dz if equal else dz)
+                for text in cautions:
+                    warnings.warn(text, stacklevel=2)
+        sides = ((float(self.x[0]), float(self.x[-1])), (float(self.y[0]), float(self.y[-1])))
+        return dataclasses.replace(scan, window=sides, pixels=(nx, ny), n_slices=nz)
+
+    def fits(self, scan: Scan) -> bool:
+        """Whether this is one channel with the slices, pixels and window of ``scan``, in even steps."""
+        if self.stack.shape != (1, *scan.shape) or not self._even_heights:
+            return False
+        window = np.array([[axis[0], axis[-1]] for axis in (self.x, self.y)])
+        return bool(np.abs(window - scan.window).max() <= _OFFSET * min(scan.pixel_size))
+
+    @property
+    def _even_heights(self) -> bool:
+        steps = np.diff(self.z)
+        return len(steps) < 2 or bool(np.ptp(steps) <= _EVEN_HEIGHTS * np.abs(steps).mean())
+
+    def tensor(self) -> Tensor:
+        """The images as networks take them, ``[1, C, Z, Y, X]`` float32."""
+        return torch.from_numpy(np.ascontiguousarray(self.stack))[None]
 
 
 def write_stack(path: str | Path, stack: AFMStack) -> None:
@@ -120,6 +212,37 @@ def as_stack(path: str | Path, arrays: dict[str, np.ndarray], meta: Any) -> AFMS
         return AFMStack(**held, meta=meta)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def check_meta(meta: Any) -> None:
+    """Refuse settings of a stack that nothing could use.
+
+    Raises:
+        InputError: naming the setting.
+    """
+    if not isinstance(meta, dict):
+        raise InputError(f"meta: expected a dict, got {type(meta).__name__}")
+    _config(meta, "scan", Scan)
+    _config(meta, "tip", Tip)
+    for key in _NUMBERS:
+        value = meta.get(key, 0)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value):
+            raise InputError(f"meta: {key}: expected a finite number, got {str(value)[:80]!r}")
+    if not isinstance(meta.get("warnings", []), list):
+        raise InputError(f"meta: warnings: expected a list, got {meta['warnings']!r}")
+
+
+def _config(meta: Mapping[str, Any], key: str, cls: type[C]) -> C | None:
+    """The config dataclass that ``meta`` holds under ``key``; ``None`` where it holds none."""
+    if key not in meta:
+        return None
+    if not isinstance(meta[key], Mapping):
+        raise InputError(f"meta: {key}: expected settings by name, got {str(meta[key])[:80]!r}")
+    try:
+        return from_dict(cls, meta[key])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"meta: cannot read {key!r}: {error}") from None
 
 
 def _numbers(name: str, values: Any, dtype: type, ndim: int, axes: str) -> np.ndarray:

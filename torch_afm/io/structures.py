@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import ase
+import ase.io
+import numpy as np
+import torch
 from rdkit import Chem, rdBase
 
+from torch_afm.config.formats import STRUCTURE_FORMATS
 from torch_afm.data import AFMData, from_ase, to_ase, to_rdmol
-from torch_afm.io.atoms import SUFFIXES, format_of, parse_atoms
-from torch_afm.io.files import write_whole
+from torch_afm.io.atoms import format_of, parse_atoms
+from torch_afm.io.files import decode, read_text, write_whole
 from torch_afm.io.mdl import parse_mdl, parse_mol2
-from torch_afm.io.text import decode, read_text
 from torch_afm.io.xyz import format_xyz
 from torch_afm.utils import InputError
 
-#: Names of the formats that molecules are read in.
-FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
+#: Å: periodic images closer than this are one atom; vacuum above and below the structure.
+_SAME, _VACUUM = 0.5, 10.0
 
 
 def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
@@ -46,13 +52,15 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
     """
     path = Path(path)
     where = "standard input" if str(path) == "-" else str(path)
-    if format is not None and format not in FORMATS:
-        raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    if format is not None and format not in STRUCTURE_FORMATS:
+        raise InputError(f"format: expected one of {', '.join(STRUCTURE_FORMATS)}, got {format!r}")
     if where == str(path):
         name = format or format_of(path)
         text = read_text(path)
     elif format is None:
-        raise InputError(f"format: expected one of {', '.join(FORMATS)} for standard input, got none")
+        raise InputError(
+            f"format: expected one of {', '.join(STRUCTURE_FORMATS)} for standard input, got none"
+        )
     else:
         name = format
         text = decode(_standard_input(), where)
@@ -99,9 +107,9 @@ def write_xyz(path: str | Path, data: AFMData) -> None:
 
 
 def write_sdf(path: str | Path, data: AFMData) -> None:
-    """Write positions in Å (four decimals, as the format has it) and bonds, with the bond orders that
-    :func:`torch_afm.data.to_rdmol` perceives, and charges as the atom property ``PartialCharge``. The format
-    has no cell.
+    """Write positions in Å (four decimals, as the format has it) and bonds with the orders of
+    :func:`torch_afm.data.to_rdmol`: those of ``data.bond_order``, else perceived; and charges as the atom
+    property ``PartialCharge``. The format has no cell.
 
     Raises:
         InputError: if the file cannot be written.
@@ -119,3 +127,59 @@ def _write(path: str | Path, text: str) -> None:
         write_whole(Path(path), text.encode())
     except OSError as error:
         raise InputError(f"{path}: cannot write ({error.strerror})") from None
+
+
+def write_cif(path: str | Path, data: AFMData, cell: Sequence[Sequence[float]]) -> int:
+    """Write a structure that repeats along x and y as CIF, by ASE: its atoms wrapped into the cell, of those
+    that are periodic images of one another (closer than 0.5 Å) the most probable by ``confidence``, where
+    that is known, else the first; 20 Å of vacuum along z.
+
+    Args:
+        path: the file.
+        data: the structure.
+        cell: two lattice vectors in the plane, in Å.
+
+    Returns:
+        number of atoms written.
+
+    Shapes:
+        cell ``[2, 2]``.
+
+    Raises:
+        InputError: for vectors that span no plane, no atoms, and a file that cannot be written.
+    """
+    plane = _plane(cell)
+    n = len(data.z)
+    if not n:
+        raise InputError("data: expected at least one atom, got none")
+    pos = data.pos.detach().cpu().double().numpy()
+    height = float(np.ptp(pos[:, 2]))
+    vectors = np.zeros((3, 3))
+    vectors[:2, :2] = plane
+    vectors[2, 2] = height + 2 * _VACUUM
+    atoms = ase.Atoms(numbers=data.z.tolist(), positions=pos, cell=vectors, pbc=(True, True, False))
+    certain = data.confidence if "confidence" in data else torch.zeros(n)
+    kept: list[int] = []
+    for i in certain.argsort(descending=True, stable=True).tolist():
+        if not kept or atoms.get_distances(i, kept, mic=True).min() >= _SAME:
+            kept.append(i)
+    atoms = atoms[sorted(kept)]
+    atoms.positions[:, 2] += _VACUUM - atoms.positions[:, 2].min()
+    atoms.wrap()
+    text = io.BytesIO()
+    ase.io.write(text, atoms, format="cif")
+    try:
+        write_whole(Path(path), text.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot write ({error.strerror})") from None
+    return len(atoms)
+
+
+def _plane(cell: Sequence[Sequence[float]]) -> np.ndarray:
+    try:
+        plane = np.array(cell, dtype=np.float64)
+    except (TypeError, ValueError):
+        plane = np.empty(0)
+    if plane.shape != (2, 2) or not np.isfinite(plane).all() or abs(np.linalg.det(plane)) < 1e-6:
+        raise InputError(f"cell: expected two vectors [[ax, ay], [bx, by]] in Å that span it, got {cell}")
+    return plane

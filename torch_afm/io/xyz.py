@@ -12,7 +12,7 @@ import numpy as np
 from ase.io.extxyz import read_xyz
 
 from torch_afm.elements import atomic_number, symbol
-from torch_afm.io.text import split_lines
+from torch_afm.io.files import split_lines
 from torch_afm.utils import InputError
 
 #: A symbol with the number of the atom behind it, as C12, H_3 or O2'.

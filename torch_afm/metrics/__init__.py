@@ -1,105 +1,57 @@
-"""How good a prediction is: single-atom steps and whole molecules."""
+"""How good predictions are: what every evaluation needs, and a namespace a subject for the rest.
 
-from torch_afm.metrics.agreement import agreement, noise_share, normal_slices
-from torch_afm.metrics.baselines import brightest_pixel, random_atom, stop_at_once
-from torch_afm.metrics.bonds import BondMatch, match_bonds
-from torch_afm.metrics.bootstrap import bootstrap
-from torch_afm.metrics.calibration import (
-    Calibration,
-    Platt,
-    coverage,
-    reliability,
-    sigma_factors,
-)
-from torch_afm.metrics.confidence import confidence_tables, fit_calibration
-from torch_afm.metrics.distributions import (
-    Comparison,
-    compare,
-    differentiable_wasserstein,
-    energy_distance,
-    format_comparisons,
-    kl_divergence,
-    mmd,
-    sinkhorn_divergence,
-    sliced_wasserstein,
-    wasserstein,
-)
-from torch_afm.metrics.evaluate import evaluate_steps
-from torch_afm.metrics.graphs import chamfer, edit_distance, hausdorff, is_valid, least_edit_distance
-from torch_afm.metrics.images import (
-    RandomConvolutions,
-    compare_images,
-    content_preservation,
-    frechet_distance,
-    image_features,
-    kernel_distance,
-    physical_features,
-)
-from torch_afm.metrics.matching import Matching, match_atoms, nearest_atoms
-from torch_afm.metrics.molecule_tables import format_molecules
-from torch_afm.metrics.molecules import MoleculeMetrics
-from torch_afm.metrics.record import score_molecule
-from torch_afm.metrics.sequences import Failures, duplicates, failures, first_is_top, shadowed
-from torch_afm.metrics.step import StepMetrics
-from torch_afm.metrics.structure import FEATURES, StructureSettings, structure_features
-from torch_afm.metrics.tables import THESIS, format_tables, headline
+- :mod:`~torch_afm.metrics.atoms`: matching of atoms and bonds, distances of graphs
+- :mod:`~torch_afm.metrics.molecules`: scores of whole predictions, :func:`~torch_afm.metrics.molecules.score`
+- :mod:`~torch_afm.metrics.steps`: scores of single-atom steps
+- :mod:`~torch_afm.metrics.calibration`: whether probabilities mean what they say
+- :mod:`~torch_afm.metrics.images`: likeness of stacks, distances of sets of images
+- :mod:`~torch_afm.metrics.structure`: structure features, :func:`~torch_afm.metrics.structure.feature`
+- :mod:`~torch_afm.metrics.distributions`: distances of distributions,
+  :func:`~torch_afm.metrics.distributions.distance`
+- :mod:`~torch_afm.metrics.intervals`: bootstrap
 
-__all__ = [
-    "FEATURES",
-    "THESIS",
-    "BondMatch",
-    "Calibration",
-    "Comparison",
-    "Failures",
-    "Matching",
-    "MoleculeMetrics",
-    "Platt",
-    "RandomConvolutions",
-    "StepMetrics",
-    "StructureSettings",
-    "agreement",
-    "bootstrap",
-    "brightest_pixel",
-    "chamfer",
-    "compare",
-    "compare_images",
-    "confidence_tables",
-    "content_preservation",
-    "coverage",
-    "differentiable_wasserstein",
-    "duplicates",
-    "edit_distance",
-    "energy_distance",
-    "evaluate_steps",
-    "failures",
-    "first_is_top",
-    "fit_calibration",
-    "format_comparisons",
-    "format_molecules",
-    "format_tables",
-    "frechet_distance",
-    "hausdorff",
-    "headline",
-    "image_features",
-    "is_valid",
-    "kernel_distance",
-    "kl_divergence",
-    "least_edit_distance",
-    "match_atoms",
-    "match_bonds",
-    "mmd",
-    "nearest_atoms",
-    "noise_share",
-    "normal_slices",
-    "physical_features",
-    "random_atom",
-    "reliability",
-    "score_molecule",
-    "shadowed",
-    "sigma_factors",
-    "sinkhorn_divergence",
-    "sliced_wasserstein",
-    "stop_at_once",
-    "structure_features",
-    "wasserstein",
-]
+Names are imported when they are first used: the command line lists the structure features without torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+#: Name -> where it is from.
+_NAMES = {
+    "Calibration": "calibration",
+    "MoleculeMetrics": "molecules",
+    "StepMetrics": "steps",
+    "StructureSettings": "structure",
+    "agreement": "images",
+    "compare": "distributions",
+    "edit_distance": "atoms",
+    "match_atoms": "atoms",
+    "match_bonds": "atoms",
+    "structure_features": "structure",
+}
+
+__all__ = [*_NAMES]
+
+if TYPE_CHECKING:
+    from torch_afm.metrics.atoms import edit_distance as edit_distance
+    from torch_afm.metrics.atoms import match_atoms as match_atoms
+    from torch_afm.metrics.atoms import match_bonds as match_bonds
+    from torch_afm.metrics.calibration import Calibration as Calibration
+    from torch_afm.metrics.distributions import compare as compare
+    from torch_afm.metrics.images import agreement as agreement
+    from torch_afm.metrics.molecules import MoleculeMetrics as MoleculeMetrics
+    from torch_afm.metrics.steps import StepMetrics as StepMetrics
+    from torch_afm.metrics.structure import StructureSettings as StructureSettings
+    from torch_afm.metrics.structure import structure_features as structure_features
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ from torch_afm.models.base import Generator, Proposal, Revision, SearchNode, Ste
 from torch_afm.models.registry import load_generator, make_generator
 from torch_afm.models.sequential import SequentialGenerator
 from torch_afm.models.spatial import SpatialGenerator
+from torch_afm.models.style_translator import StyleTranslator
 
 __all__ = [
     "Generator",
@@ -13,6 +14,7 @@ __all__ = [
     "SequentialGenerator",
     "SpatialGenerator",
     "Step",
+    "StyleTranslator",
     "load_generator",
     "make_generator",
 ]

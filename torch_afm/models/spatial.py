@@ -12,8 +12,7 @@ from torch_geometric.nn import MLP
 
 from torch_afm.config import SpatialGeneratorConfig, SpatialLossConfig
 from torch_afm.data import AFMData
-from torch_afm.data.bonds import BOND_TOLERANCE
-from torch_afm.elements import covalent_radius
+from torch_afm.elements import max_bond_length
 from torch_afm.models.base import Generator, Proposal, Revision
 from torch_afm.models.peaks import find_atoms
 from torch_afm.models.views import predict_views
@@ -82,7 +81,7 @@ class SpatialGenerator(Generator):
 
     def __init__(self, config: SpatialGeneratorConfig) -> None:
         super().__init__(config)
-        self.grid = MapGrid.of(config.scan, config.stride)
+        self.grid = MapGrid.from_scan(config.scan, config.stride)
         num_classes, width, query = len(config.groups), config.channels[0], config.query_channels
         self.node_encoder = Linear(3 + num_classes, query)
         self.readout = GatedAggregation(query, query, query)
@@ -195,11 +194,6 @@ class SpatialGenerator(Generator):
         shares = torch.cat([ended, (1 - ended) * probability], dim=1)
         batch = data.batch if "batch" in data else torch.zeros_like(data.z)
         new = self.classes.representative(probability.argmax(dim=1) + 1)[batch]
-        reach = out.heatmap.new_tensor(
-            [
-                covalent_radius(a) + covalent_radius(b) + BOND_TOLERANCE
-                for a, b in zip(new.tolist(), data.z.tolist(), strict=True)
-            ]
-        )
+        reach = out.heatmap.new_tensor(max_bond_length(new.tolist(), data.z.tolist()))
         distance = (data.pos - pos[batch]).norm(dim=1)
         return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - distance) / 0.1)

@@ -6,10 +6,8 @@ import os
 import warnings
 
 import numpy as np
-from torch import Tensor
 
-from torch_afm.config import Scan
-from torch_afm.ppm.base import RenderInput
+from torch_afm.ppm.inputs import RenderInput
 from torch_afm.utils import InputError
 
 #: Bytes that a renderer takes, about, for each pixel and slice, and for each pixel and height where relaxed
@@ -39,7 +37,7 @@ def report_unconverged(count: int, total: int, setting: str) -> None:
         )
 
 
-def check_start(batch: RenderInput, scan: Scan, setting: str) -> None:
+def check_start(batch: RenderInput, setting: str) -> None:
     r"""Whether the scan comes from above: the probe follows its minimum from the first height down, so that
     one which starts below an atom images it from underneath.
 
@@ -55,10 +53,10 @@ def check_start(batch: RenderInput, scan: Scan, setting: str) -> None:
     entry = np.repeat(np.arange(batch.n_entries), np.diff(batch.ptr))
     free = batch.tips.springs[entry, 5:]
     pos, core = batch.pos.detach().cpu().numpy(), batch.radius / 2
-    half = np.array([np.ptp(axis) / 2 for axis in scan.window])
+    half = np.array(batch.scan.extent) / 2
     aside = np.maximum(np.abs(pos[:, :2] - free[:, :2]) - half, 0)
     shadow = core**2 - np.square(aside).sum(axis=1)
-    below, heights = shadow > 0, scan.heights(0.0)
+    below, heights = shadow > 0, batch.scan.heights(0.0)
     lack = (pos[:, 2] + np.sqrt(np.maximum(shadow, 0)) - heights[0])[below].max(initial=-np.inf)
     if lack > 0:
         raise InputError(
@@ -74,17 +72,17 @@ def check_start(batch: RenderInput, scan: Scan, setting: str) -> None:
         )
 
 
-def check_memory(scan: Scan, n_stacks: int, pixels: Tensor | None, relaxed: bool) -> None:
+def check_memory(batch: RenderInput, relaxed: bool) -> None:
     """Raise :class:`InputError` for stacks, or with ``relaxed`` relaxed probes, that this machine has no
     memory for, and for more pixels than the kernels count."""
-    image = scan.pixels[0] * scan.pixels[1] if pixels is None else len(pixels)
+    scan, image = batch.scan, batch.n_pixels
     each = _BYTES_RELAXED * scan.n_heights if relaxed else _BYTES_STACK * (scan.n_slices + 12)
-    needed = n_stacks * image * each
+    needed = batch.n_entries * image * each
     if needed > _memory() or image >= 2**31:
         raise InputError(
-            f"pixels: expected stacks that fit into {_memory() / 1e9:.0f} GB of memory, got {n_stacks} "
-            f"of {image} pixels and {scan.n_heights} heights, which take about {needed / 1e9:.0f} GB; render "
-            "fewer pixels, slices or stacks at once"
+            f"pixels: expected stacks that fit into {_memory() / 1e9:.0f} GB of memory, got "
+            f"{batch.n_entries} of {image} pixels and {scan.n_heights} heights, which take about "
+            f"{needed / 1e9:.0f} GB; render fewer pixels, slices or stacks at once"
         )
 
 
@@ -100,4 +98,4 @@ def _report(message: str, setting: str) -> None:
     if setting == "error":
         raise InputError(message)
     if setting == "warn":
-        warnings.warn(message, stacklevel=5)
+        warnings.warn(message, stacklevel=6)

@@ -11,9 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.config import ForceField, Scan, Tip
-from torch_afm.ppm.device import kernel_source
-from torch_afm.ppm.kernel_renderer import KernelRenderer
+from torch_afm.ppm.kernel_device import kernel_source
 from torch_afm.utils import BackendUnavailable
 
 #: Threads a block: a molecule's pixels in one block read the same atoms, through the cache.
@@ -48,18 +46,23 @@ def _module(file: str, options: tuple[str, ...], index: int) -> Any:
 
 
 class CUDADevice:
-    """See :class:`torch_afm.ppm.device.KernelDevice`. Everything runs on torch's current stream, and nothing
-    waits for it.
+    """See :class:`torch_afm.ppm.kernel_device.KernelDevice`. Everything runs on torch's current stream, and
+    nothing waits for it. Needs CuPy (``cupy-cuda12x`` or ``cupy-cuda13x``).
 
     Args:
-        index: of the CUDA device.
+        device: CUDA device, the current one by default.
+
+    Raises:
+        CUDAUnavailable: without a CUDA device or CuPy.
     """
 
     width = 1
     block = 16
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    def __init__(self, device: str | torch.device | None = None) -> None:
+        check_cuda()
+        index = None if device is None else torch.device(device).index
+        self.index = torch.cuda.current_device() if index is None else index
 
     def array(self, values: np.ndarray | Tensor) -> Tensor:
         """``values`` as a tensor on the device."""
@@ -76,7 +79,7 @@ class CUDADevice:
         arguments: Sequence[Any],
         shape: tuple[int, ...],
     ) -> Tensor:
-        """See :meth:`torch_afm.ppm.device.KernelDevice.launch`; the result stays on the device."""
+        """See :meth:`torch_afm.ppm.kernel_device.KernelDevice.launch`; the result stays on the device."""
         import cupy
 
         out = torch.empty(shape, device=f"cuda:{self.index}")
@@ -87,29 +90,3 @@ class CUDADevice:
         with cupy.cuda.Device(self.index), cupy.cuda.ExternalStream(stream, self.index):
             run((entries, -(-items // _THREADS)), (_THREADS,), tuple(values))
         return out
-
-
-class CUDARenderer(KernelRenderer):
-    """The renderer of :class:`torch_afm.ppm.OpenCLRenderer` on a CUDA device, for machines without a driver
-    for OpenCL; stacks stay there for data that are there. Needs CuPy (``cupy-cuda12x`` or ``cupy-cuda13x``).
-
-    Args:
-        scan, tip, on_unconverged, forcefield: see :class:`torch_afm.ppm.OpenCLRenderer`.
-        device: CUDA device, the current one by default.
-
-    Raises:
-        CUDAUnavailable: without a CUDA device or CuPy.
-    """
-
-    def __init__(
-        self,
-        scan: Scan | None = None,
-        tip: Tip | None = None,
-        on_unconverged: str = "warn",
-        forcefield: ForceField | None = None,
-        device: str | torch.device = "cuda",
-    ) -> None:
-        super().__init__(scan, tip, on_unconverged, forcefield)
-        check_cuda()
-        index = torch.device(device).index
-        self.kernel_device = CUDADevice(torch.cuda.current_device() if index is None else index)

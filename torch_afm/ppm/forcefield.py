@@ -136,6 +136,25 @@ class SurfaceTerms(NamedTuple):
         columns = [(radial * self.x).sum(0), (radial * self.y).sum(0), along_z.sum(0)]
         return self.first.T @ cotangent + torch.stack(columns, 1)
 
+    def jacobian_pos(self, cotangent: Tensor) -> Tensor:
+        """As :meth:`pull_pos`, for each probe on its own, ``[P, N, 3]``."""
+        wx, wy, wz = cotangent.unsqueeze(2).unbind(1)
+        across = self.x * wx + self.y * wy
+        radial = self.second * across + self.second_z * wz
+        along_z = self.second_z * across + self.second_zz * wz
+        slope = torch.stack([radial * self.x, radial * self.y, along_z], dim=2)
+        slope += self.first.unsqueeze(2) * cotangent.unsqueeze(1)
+        return slope
+
+    def jacobian_charge(self, cotangent: Tensor, atoms: Atoms) -> Tensor:
+        """Gradient of ``cotangent`` · force of each probe in the charges of the atoms, ``[P, N]``."""
+        wx, wy, wz = cotangent.unsqueeze(2).unbind(1)
+        across = self.x * wx + self.y * wy
+        total = torch.zeros_like(across)
+        for tip_charge, above, inverse in _tip_charges(self.x * self.x + self.y * self.y, self.z, atoms):
+            total += tip_charge * inverse * inverse.sqrt() * (across + above * wz)
+        return total
+
     def pull_charges(self, cotangent: Tensor, atoms: Atoms) -> tuple[Tensor, Tensor, Tensor]:
         """Gradient of Σ ``cotangent`` · force in the charges of the atoms ``[N]``, the charges of the tip and
         their heights, each ``[C]``."""

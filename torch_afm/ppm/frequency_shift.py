@@ -28,8 +28,8 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
     with ``A`` half the peak-to-peak amplitude (Giessibl, APL 78, 123 (2001)) and N = ``scan.n_samples``
     samples at the midpoints :math:`q_j = A (1 - (2j + 1)/N)`, which are ``dz / substeps`` apart.
 
-    ``scan.weights`` chooses: ``"giessibl"``, the weights of smallest norm that integrate the odd polynomials
-    up to degree :math:`2m - 1` exactly (even ones integrate to 0 by symmetry), with the largest ``m`` that
+    ``scan.quadrature`` is ``"giessibl"``, the weights of smallest norm that integrate the odd polynomials up
+    to degree :math:`2m - 1` exactly (even ones integrate to 0 by symmetry), with the largest ``m`` that
     keeps the amplification of noise and kinks bounded; or ``"ppafm"``, the weights of ppafm's GPU code
     (Oinonen et al., CPC 305, 109341 (2024)), about 0.9 of the integral.
 
@@ -49,7 +49,7 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
         returns ``[n_samples]``, Hz per eV/Å.
     """
     n, amplitude = scan.n_samples, scan.amplitude
-    if scan.weights == "ppafm":
+    if scan.quadrature == "ppafm":
         unit = _ppafm(n) / amplitude
     else:
         unit = _giessibl(n, _MAX_NORM if scan.substeps == 1 else _MAX_NORM_SUBSTEPS) / (amplitude / 2)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from torch_afm.ppm.base import RenderInput
+from torch_afm.ppm.inputs import RenderInput
 from torch_afm.ppm.kernel_forward import KernelInput
 from torch_afm.ppm.tip import N_MOMENTS, tip_moments
 from torch_afm.units import COULOMB, N_PER_M
@@ -21,13 +21,13 @@ _ITEMS = 1 << 18
 
 def force_with_gradient(relaxed: Tensor, data: KernelInput) -> Tensor:
     """The forces of ``relaxed``, from :meth:`KernelInput.relax`, differentiable in positions, charges and
-    tips of the batch, as :func:`torch_afm.ppm.autograd.with_gradient` explains.
+    tips of the batch, as :func:`torch_afm.ppm.scene.with_gradient` explains.
 
     Shapes:
         relaxed ``[E, H, 5, P]``, returns ``[E, H, P]`` eV/Å.
     """
     batch, tip = data.batch, data.batch.parameters
-    # The kernels see atoms from the window's centre, where the free probe stands aside by the tip's tilt.
+    # The kernels see atoms from the window's center, where the free probe stands aside by the tip's tilt.
     aside = torch.cat([tip.free[:, :2], tip.free.new_zeros(len(tip), 1)], 1).to(batch.pos.device)
     entry = torch.from_numpy(np.repeat(np.arange(batch.n_entries), np.diff(batch.ptr)))
     springs = tip.stiffness / N_PER_M, tip.radial_stiffness / N_PER_M, tip.free
@@ -61,15 +61,15 @@ def _pull(
     n, entries, sites = len(batch.pos), batch.n_entries, batch.tips.sites().shape[1]
     extra = 7 + of_tip * (N_MOMENTS + 2 * sites)
     sums = torch.zeros(4 * n + extra * entries, dtype=torch.float64)
-    if len(data.positions):
-        gap = -len(data.positions) % device.width  # weighs nothing
-        vectors = (len(data.positions) + gap) // device.width
+    if len(batch.positions):
+        gap = -len(batch.positions) % device.width  # weighs nothing
+        vectors = (len(batch.positions) + gap) // device.width
         # Long enough that the sums of all work-items take about as much memory as the probes.
         block = max(device.block, n // (4 * entries), heights * vectors * entries // _ITEMS)
         items = -(-heights * vectors // block)
         moments = [f"-DM{order}" for order in range(N_MOMENTS)] if of_tip else []
         options = data.options + ["-DTIP_CHARGES"] * of_tip + sorted({*moments, *data.electrostatics})
-        pixels = np.pad(data.positions, ((0, gap), (0, 0)))
+        pixels = np.pad(batch.positions, ((0, gap), (0, 0)))
         arguments = [data.place, data.lj, data.ptr, data.tips, data.tip_stride]
         arguments += [*map(device.array, pixels.T), data.heights, vectors]
         arguments += [device.array(pad(v.detach(), (0, gap))) for v in (relaxed, grad)]

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.config import Scan
-from torch_afm.ppm.base import RenderInput
-from torch_afm.ppm.device import KernelDevice
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
-from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbours, neighbours, pays, pixel_tiles
+from torch_afm.ppm.inputs import RenderInput
+from torch_afm.ppm.kernel_device import KernelDevice
+from torch_afm.ppm.tiles import DEGREE, FEW, STRAYED, Neighbors, neighbors, pays, pixel_tiles
 
 _FILE = "probe_particle.cl"
 
@@ -23,19 +22,17 @@ class KernelInput:
 
     Args:
         device: where to run.
-        batch: entries and atoms.
-        scan: window, pixels, heights.
-        positions: ``[P, 2]`` of the pixels, Å, relative to the centre of the window.
+        batch: what to render.
 
     Attributes:
         options: what every kernel is to be built for: vectors, heights, a potential on a grid.
         electrostatics: what the charges of the tips need beside.
     """
 
-    def __init__(self, device: KernelDevice, batch: RenderInput, scan: Scan, positions: np.ndarray) -> None:
-        self.device, self.batch, self.scan, self.positions = device, batch, scan, positions
+    def __init__(self, device: KernelDevice, batch: RenderInput) -> None:
+        self.device, self.batch, self.scan = device, batch, batch.scan
         moments, sites = batch.tips.moments(), batch.tips.sites()
-        self.options = [f"-DWIDTH={device.width}", f"-DHEIGHTS={scan.n_heights}"]
+        self.options = [f"-DWIDTH={device.width}", f"-DHEIGHTS={self.scan.n_heights}"]
         self.options += ["-DFIELD"] if batch.fields else []
         self.electrostatics = [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
         self.electrostatics += [f"-DSITES={sites.shape[1]}"] if sites.shape[1] else []
@@ -88,13 +85,13 @@ class KernelInput:
 
     def _run(self, options: list[str], n_rows: int) -> Tensor:
         """Rows ``[E, n_rows, P]``, launched apart for entries that differ in what the kernel is built for:
-        the bits of an entry then do not depend on its neighbours in the batch."""
-        if not len(self.positions):
+        the bits of an entry then do not depend on its neighbors in the batch."""
+        if not self.batch.n_pixels:
             return torch.empty(self.batch.n_entries, n_rows, 0)
         groups = self._groups()
         if len(groups) == 1:
             return self._run_group(options, n_rows)
-        parts = [KernelInput(self.device, self.batch.take(g), self.scan, self.positions) for g in groups]
+        parts = [KernelInput(self.device, self.batch.take(g)) for g in groups]
         rows = torch.cat([part._run_group(options, n_rows) for part in parts])
         order = np.argsort(np.concatenate(groups))
         return rows[torch.from_numpy(order).to(rows.device)]
@@ -109,23 +106,22 @@ class KernelInput:
         large = np.flatnonzero(np.diff(batch.ptr) >= FEW)
         if len(large):
             some = batch if len(large) == batch.n_entries else batch.take(large)
-            _, tile, found = _neighbours(some, self.positions, self.device.width, self.scan)
-            tiled[large] = pays(some, found, np.bincount(tile), self.scan.n_heights)
-        kind = 2 * tiled + charged
-        return [np.flatnonzero(kind == k) for k in np.unique(kind)]
+            _, tile, found = _neighbors(some, some.positions, self.device.width)
+            tiled[large] = pays(some, found, np.bincount(tile))
+        group = 2 * tiled + charged
+        return [np.flatnonzero(group == g) for g in np.unique(group)]
 
     def _run_group(self, options: list[str], n_rows: int) -> Tensor:
-        rows, tiled = self._rows(options, n_rows, self.positions, tiles=True)
+        rows, tiled = self._rows(options, n_rows, self.batch.positions, tiles=True)
         if tiled:
             # Where a probe bent out of its tile's box, all atoms are summed: entry by entry, for the pixels
             # of a vector are relaxed together.
             strayed = rows[:, n_rows] > STRAYED
             for entry in strayed.any(dim=1).nonzero().flatten().tolist():
-                positions = self.positions[strayed[entry].cpu().numpy()]
-                alone = KernelInput(self.device, self.batch.take(np.array([entry])), self.scan, positions)
-                rows[entry, :n_rows, strayed[entry]] = alone._rows(options, n_rows, positions, tiles=False)[
-                    0
-                ][0]
+                positions = self.batch.positions[strayed[entry].cpu().numpy()]
+                single = KernelInput(self.device, self.batch.take(np.array([entry])))
+                full, _ = single._rows(options, n_rows, positions, tiles=False)
+                rows[entry, :n_rows, strayed[entry]] = full[0]
         return rows[:, :n_rows]
 
     def _rows(
@@ -136,12 +132,12 @@ class KernelInput:
         options = [*self.options, *options, f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_samples}"]
         options += [f"-DSUBSTEPS={scan.substeps}"]
         options += self.electrostatics if bool(batch.charge.any()) else []
-        slots, slot, tile_of, found = _tiling(batch, positions, device.width, scan, tiles)
+        slots, slot, tile_of, found = _tiling(batch, positions, device.width, tiles)
         n_tiles, index, ptr, far = 1, np.empty(0, np.int32), self.ptr, np.empty(0)
         if found is not None:
             options += ["-DTILED", f"-DDEGREE={DEGREE}"]
             n_rows += 1
-            n_tiles, (index, ptr) = found.centre.shape[1], found.near
+            n_tiles, (index, ptr) = found.center.shape[1], found.near
             far, ptr = self._far_field(options, found, n_tiles), device.array(ptr)
         vectors = len(slots) // device.width
         arguments = [self.place, self.lj, device.array(index), ptr, device.array(tile_of), n_tiles]
@@ -152,7 +148,7 @@ class KernelInput:
         out = device.launch(_FILE, "frequency_shift", options, size, arguments, shape)
         return (out[..., : len(positions)], False) if slot is None else (out[..., slot], True)
 
-    def _far_field(self, options: list[str], found: Neighbours, n_tiles: int) -> np.ndarray:
+    def _far_field(self, options: list[str], found: Neighbors, n_tiles: int) -> np.ndarray:
         """Records of the tiles for the far atoms."""
         array, nodes = self.device.array, found.nodes
         vectors = nodes.shape[2] // self.device.width
@@ -164,22 +160,22 @@ class KernelInput:
 
 
 def _tiling(
-    batch: RenderInput, positions: np.ndarray, width: int, scan: Scan, tiles: bool
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, Neighbours | None]:
+    batch: RenderInput, positions: np.ndarray, width: int, tiles: bool
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, Neighbors | None]:
     """The pixel of each slot, the slot of each pixel (None: the same), the tile of each vector of slots, and
-    the neighbours (None without ``tiles`` and where summing over all atoms is not slower)."""
+    the neighbors (None without ``tiles`` and where summing over all atoms is not slower)."""
     if tiles and np.diff(batch.ptr).min() >= FEW:
-        (slots, slot, tile_of), tile, found = _neighbours(batch, positions, width, scan)
-        if np.all(pays(batch, found, np.bincount(tile), scan.n_heights)):
+        (slots, slot, tile_of), tile, found = _neighbors(batch, positions, width)
+        if np.all(pays(batch, found, np.bincount(tile))):
             return slots, slot, tile_of, found
     filled = -(-len(positions) // width) * width
     return np.resize(np.arange(len(positions)), filled), None, np.empty(0, np.int32), None
 
 
-def _neighbours(
-    batch: RenderInput, positions: np.ndarray, width: int, scan: Scan
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, Neighbours]:
-    """Slots as from :func:`pixel_tiles`, the tile of each pixel, and the neighbours of every tile."""
+def _neighbors(
+    batch: RenderInput, positions: np.ndarray, width: int
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, Neighbors]:
+    """Slots as from :func:`pixel_tiles`, the tile of each pixel, and the neighbors of every tile."""
     slots = pixel_tiles(positions, width)
     tile = np.repeat(slots[2], width)[slots[1]]
-    return slots, tile, neighbours(batch, positions, tile, scan.heights(0.0))
+    return slots, tile, neighbors(batch, positions, tile)

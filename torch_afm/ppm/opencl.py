@@ -1,24 +1,125 @@
-"""The kernels in OpenCL: on any GPU with a driver, or, through PoCL, on a CPU."""
+"""OpenCL: the context of this process, made when first needed, never pickled, refused to forked children; and
+the kernels on its device, any GPU with a driver, or, through PoCL, a CPU."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.ppm.context import get_program, get_queue, is_cpu
-from torch_afm.ppm.kernel_renderer import KernelRenderer
+from torch_afm.ppm.kernel_cache import set_pocl_folder
+from torch_afm.ppm.kernel_device import kernel_source
+from torch_afm.utils import BackendUnavailable, InputError
 
 #: Work-items a group, on a CPU and on a GPU. The backward pass has few and long ones.
 _LOCAL_SIZE = {True: {"adjoint.cl": 1}, False: {}}
 _USUAL_SIZE = {True: 4, False: 64}
 
+_INSTALL = "on Linux install pocl-binary-distribution"
+_ROOM = "PoCL needs a folder with room for programs; set POCL_CACHE_DIR to one"
+
+#: The process that used OpenCL first.
+_owner: int | None = None
+
+
+class OpenCLUnavailable(BackendUnavailable):
+    """OpenCL cannot be used here; the message says why and what to do."""
+
+
+def import_pyopencl() -> Any:
+    """pyopencl, with caches that cannot stop it; to be used before anything else imports it."""
+    # Its own cache saves nothing here, and stops a render where its database is locked or damaged.
+    os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
+    set_pocl_folder()
+    import pyopencl
+
+    return pyopencl
+
+
+@cache
+def _create() -> tuple[Any, Any]:
+    try:
+        cl = import_pyopencl()
+    except ImportError as error:
+        raise OpenCLUnavailable(f"pyopencl cannot be imported ({error}); install pyopencl") from error
+    folder = set_pocl_folder()
+    try:
+        devices = [d for p in cl.get_platforms() for d in p.get_devices()]
+    except cl.Error as error:
+        advice = _INSTALL if folder is not None else _ROOM
+        raise OpenCLUnavailable(f"no OpenCL platform ({error}); {advice}") from error
+    if not devices:
+        raise OpenCLUnavailable(f"no OpenCL device; {_INSTALL}")
+    devices.sort(key=lambda d: not d.type & cl.device_type.GPU)
+    choice = os.environ.get("TORCH_AFM_OPENCL_DEVICE")
+    if choice is not None:
+        devices = [d for d in devices if choice.lower() in d.name.lower()]
+        if not devices:
+            raise InputError(f"TORCH_AFM_OPENCL_DEVICE: no OpenCL device has {choice!r} in its name")
+    if "Portable Computing Language" in devices[0].platform.name:
+        # Without either PoCL aborts the whole process when it links the first kernel.
+        if shutil.which("ld") is None:
+            raise OpenCLUnavailable("PoCL needs the linker `ld` on the PATH; install binutils or gcc")
+        if folder is None:
+            raise OpenCLUnavailable(_ROOM)
+    context = cl.Context(devices[:1])
+    return context, cl.CommandQueue(context)
+
+
+def get_queue() -> Any:
+    """The command queue of this process, on a GPU where there is one, else a CPU.
+
+    ``TORCH_AFM_OPENCL_DEVICE`` (part of a device's name) chooses another; ``POCL_MAX_PTHREAD_COUNT`` limits
+    the threads of PoCL and has to be set before the first use (1 is right for the workers of a data loader).
+
+    Raises:
+        OpenCLUnavailable: without a device, or in a child forked after its parent used OpenCL, where any
+            OpenCL call would hang.
+    """
+    global _owner
+    if _owner is not None and _owner != os.getpid():
+        raise OpenCLUnavailable(
+            "this process was forked after its parent used OpenCL, which would hang; start it with the "
+            "'forkserver' or 'spawn' start method (DataLoader: multiprocessing_context='forkserver')"
+        )
+    queue = _create()[1]
+    _owner = os.getpid()
+    return queue
+
+
+def is_cpu() -> bool:
+    """Whether the OpenCL device is a CPU."""
+    import pyopencl as cl
+
+    return bool(get_queue().device.type & cl.device_type.CPU)
+
+
+@cache
+def _build(name: str, options: tuple[str, ...]) -> Any:
+    import pyopencl as cl
+
+    source = kernel_source("common.cl", name)
+    try:
+        return cl.Program(get_queue().context, source).build(options=list(options))
+    except cl.Error as error:
+        device = get_queue().device.name
+        raise OpenCLUnavailable(f"{name} does not build on {device}; use backend='torch': {error}") from error
+
+
+def get_program(name: str, options: tuple[str, ...]) -> Any:
+    """The kernel file ``name`` built with ``options``; each combination is built once a process."""
+    get_queue()  # the fork guard, before the cache answers
+    return _build(name, options)
+
 
 class OpenCLDevice:
-    """See :class:`torch_afm.ppm.device.KernelDevice`; that of :func:`torch_afm.ppm.context.get_queue`."""
+    """See :class:`torch_afm.ppm.kernel_device.KernelDevice`; that of :func:`get_queue`."""
 
     @property
     def width(self) -> int:
@@ -46,7 +147,7 @@ class OpenCLDevice:
         arguments: Sequence[Any],
         shape: tuple[int, ...],
     ) -> Tensor:
-        """See :meth:`torch_afm.ppm.device.KernelDevice.launch`; the result is in the host's memory."""
+        """See :meth:`torch_afm.ppm.kernel_device.KernelDevice.launch`; the result is in the host's memory."""
         import pyopencl as cl
 
         queue, out = get_queue(), np.empty(shape, dtype=np.float32)
@@ -58,9 +159,3 @@ class OpenCLDevice:
         cl.enqueue_nd_range_kernel(queue, run, (-(-items // local) * local, entries), (local, 1))
         cl.enqueue_copy(queue, out, result)
         return torch.from_numpy(out)
-
-
-class OpenCLRenderer(KernelRenderer):
-    __doc__ = KernelRenderer.__doc__
-
-    kernel_device = OpenCLDevice()

@@ -33,7 +33,7 @@ def cell_shifts(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) 
     1e-7 eV/Å for Au(111) under a CO tip (h = 3 Å), of which Δf sees the change over the oscillation: 6e-6 Hz.
 
     Args:
-        pos: atoms, relative to the centre of the window, Å.
+        pos: atoms, relative to the center of the window, Å.
         cell: lattice vectors in rows, Å.
         pbc: along which of them the sample repeats. The third is ignored: z is never periodic.
         scan: its window says how far to go.
@@ -54,7 +54,7 @@ def cell_shifts(pos: np.ndarray, cell: np.ndarray, pbc: np.ndarray, scan: Scan) 
             "cell: expected periodic vectors in the plane of x and y, not parallel, "
             f"got {np.round(vectors, 3).tolist()}"
         )
-    reach = _half(scan) + PERIODIC_CUTOFF
+    reach = np.array(scan.extent) / 2 + PERIODIC_CUTOFF
     # Cells that may touch the rectangle, from its corners and those of the atoms; then those that do.
     signs = np.array(list(itertools.product((-1, 1), repeat=2)))
     low, high = pos[:, :2].min(0), pos[:, :2].max(0)
@@ -123,8 +123,8 @@ def repeat_atoms(
     vectors = [np.empty((0, 3)) for _ in graphs]
     if any(part is not None for part in lattice):
         cells, periodic = check_cell(*lattice, len(graphs))
-        centre = np.array([*(np.mean(axis) for axis in scan.window), 0.0])
-        there = pos.detach().cpu().numpy() - centre
+        center = np.array([*scan.center, 0.0])
+        there = pos.detach().cpu().numpy() - center
         for i, own in enumerate(graphs):
             images[i] = cell_shifts(there[own], cells[i], periodic[i], scan)
             vectors[i] = cells[i, :2][periodic[i, :2]]
@@ -169,11 +169,6 @@ def _check_neutral(charge: float, tip_charge: float) -> None:
         raise InputError(
             f"charge: expected a neutral cell under a charged tip ({tip_charge:+.3g} e), got {charge:+.3g} e"
         )
-
-
-def _half(scan: Scan) -> np.ndarray:
-    """Half edges of the window, ``[2]`` Å."""
-    return np.array([w[1] - w[0] for w in scan.window]) / 2
 
 
 def _area(vectors: np.ndarray) -> float:

@@ -72,7 +72,7 @@ def potential_field(
         InputError: where a charge of the tip on the free probe is outside of the grid, and for a scan of more
             than 116 000 Å³, the bend of the probe included.
     """
-    half = np.array([np.ptp(axis) / 2 for axis in scan.window])
+    half = np.array(scan.extent) / 2
     low = np.array([*(aside - half), scan.heights(0.0)[-1]])
     high = np.array([*(aside + half), scan.heights(0.0)[0]])
     _check_covered(grid, pbc, low + origin, high + origin, heights[charges != 0])
@@ -139,7 +139,7 @@ def _weights(t: Tensor) -> Tensor:
 
 def _spline(values: np.ndarray, degree: int) -> np.ndarray:
     r"""Coefficients of the B-spline of degree 3 or 5 that approximates ``values`` as well as the one through
-    them (to the same order, :math:`h^4` or :math:`h^6`), each from no more than 4 or 3 neighbours along an
+    them (to the same order, :math:`h^4` or :math:`h^6`), each from no more than 4 or 3 neighbors along an
     axis: the inverse of the samples of a B-spline, expanded in the second difference δ² (de Boor and Fix, J.
     Approx. Theory 8, 19 (1973))."""
     a, b, most = _SAMPLES[degree]

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from torch_afm.ppm.base import RenderInput
+from torch_afm.ppm.inputs import RenderInput
 
 #: Å: largest edge of a tile of pixels.
 TILE = 2.0
@@ -16,7 +16,7 @@ TILE = 2.0
 NEAR = 8.0
 #: Degree of the polynomial that the far atoms' force is expanded in, and its nodes along each axis.
 DEGREE, _NODES = 5, 6
-#: Square of the distance from the centre of a box, in half edges, that takes a probe out of the polynomial.
+#: Square of the distance from the center of a box, in half edges, that takes a probe out of the polynomial.
 STRAYED = 1.25**2
 #: Atoms an entry below which tiles are not worth looking at.
 FEW = 40
@@ -53,7 +53,7 @@ def pixel_tiles(positions: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarr
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     r"""Near and far atoms of every tile.
 
     Nothing is cut off: atoms act at any distance. The force of the far ones is smooth on the box of a tile,
@@ -65,11 +65,11 @@ class Neighbours:
     for water on Au(111). A probe that bends out of its box is relaxed under all atoms instead.
 
     Shapes:
-        centre ``[E, T, 3]`` and half edges ``[E, T, 3]`` of the boxes, Å; near and far: indices of atoms and
+        center ``[E, T, 3]`` and half edges ``[E, T, 3]`` of the boxes, Å; near and far: indices of atoms and
         pointers ``[E * T + 1]``.
     """
 
-    centre: np.ndarray
+    center: np.ndarray
     half: np.ndarray
     near: tuple[np.ndarray, np.ndarray]
     far: tuple[np.ndarray, np.ndarray]
@@ -78,7 +78,7 @@ class Neighbours:
     def nodes(self) -> np.ndarray:
         """Chebyshev nodes of every box, ``[E * T, 3, n³]`` Å."""
         unit = _unit_nodes().T
-        boxes = self.centre[..., None] + self.half[..., None] * unit
+        boxes = self.center[..., None] + self.half[..., None] * unit
         return boxes.reshape(-1, 3, unit.shape[1])
 
     def records(self, gradient: np.ndarray) -> np.ndarray:
@@ -95,33 +95,31 @@ class Neighbours:
         jacobian = (jacobian + jacobian.transpose(0, 2, 1)) / 2
         hessian = [jacobian[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
         flat = coefficients.transpose(0, 2, 1).reshape(len(half), -1)
-        return np.hstack([self.centre.reshape(-1, 3), 1 / half, np.stack(hessian, 1), flat])
+        return np.hstack([self.center.reshape(-1, 3), 1 / half, np.stack(hessian, 1), flat])
 
 
-def neighbours(
-    batch: RenderInput, positions: np.ndarray, tile: np.ndarray, heights: np.ndarray
-) -> Neighbours:
+def neighbors(batch: RenderInput, positions: np.ndarray, tile: np.ndarray) -> Neighbors:
     """Near and far atoms of every tile.
 
     Args:
         batch: entries and atoms.
-        positions: of the pixels, Å, relative to the centre of the window.
+        positions: of the pixels, Å, relative to the center of the window.
         tile: the tile of each pixel.
-        heights: of the free probe in the render frame, far to near, Å.
 
     Shapes:
-        positions ``[P, 2]``, tile ``[P]``, heights ``[H]``.
+        positions ``[P, 2]``, tile ``[P]``.
     """
+    heights = batch.scan.heights(0.0)
     order = np.argsort(tile, kind="stable")
     starts = np.searchsorted(tile[order], np.arange(tile.max() + 1))
     low, high = (f.reduceat(positions[order], starts) for f in (np.minimum, np.maximum))
     flat = np.zeros((len(starts), 1))
     half = np.hstack([(high - low) / 2, flat + (heights[0] - heights[-1]) / 2]) + _MARGIN
     middle = np.hstack([(high + low) / 2, flat + (heights[0] + heights[-1]) / 2])
-    centre = middle + batch.tips.springs[:, None, 5:] * (1, 1, 0)
+    center = middle + batch.tips.springs[:, None, 5:] * (1, 1, 0)
     pos = batch.pos.detach().cpu().numpy()
     counts, lists = [], []
-    for box, (begin, end) in zip(centre, itertools.pairwise(batch.ptr), strict=True):
+    for box, (begin, end) in zip(center, itertools.pairwise(batch.ptr), strict=True):
         blocks = np.array_split(np.arange(len(box)), 1 + len(box) * (end - begin) // _PAIRS)
         near = np.concatenate([_near(pos[begin:end], box[b], half[b]) for b in blocks])
         counts.append([near.sum(1), (~near).sum(1)])
@@ -130,19 +128,19 @@ def neighbours(
         (np.concatenate(index), np.concatenate([[0], np.cumsum(np.concatenate(count))]))
         for index, count in zip(zip(*lists, strict=True), zip(*counts, strict=True), strict=True)
     )
-    return Neighbours(centre, np.broadcast_to(half, centre.shape), near_atoms, far_atoms)
+    return Neighbors(center, np.broadcast_to(half, center.shape), near_atoms, far_atoms)
 
 
-def _near(pos: np.ndarray, centre: np.ndarray, half: np.ndarray) -> np.ndarray:
+def _near(pos: np.ndarray, center: np.ndarray, half: np.ndarray) -> np.ndarray:
     """Whether each atom ``[N, 3]`` is nearer than ``NEAR`` to each box ``[T, 3]``, ``[T, N]``."""
-    outside = np.abs(pos - centre[:, None]) - half[:, None]
+    outside = np.abs(pos - center[:, None]) - half[:, None]
     return np.asarray(np.square(np.maximum(outside, 0)).sum(axis=2) < NEAR**2)
 
 
-def pays(batch: RenderInput, found: Neighbours, sizes: np.ndarray, n_heights: int) -> np.ndarray:
+def pays(batch: RenderInput, found: Neighbors, sizes: np.ndarray) -> np.ndarray:
     """Whether ``found`` saves evaluations of atoms on tiles of ``sizes`` ``[T]`` pixels, for each entry,
     ``[E]``."""
-    probes = sizes * n_heights * _EVALUATIONS
+    probes = sizes * batch.scan.n_heights * _EVALUATIONS
     near, far = (np.diff(ptr).reshape(batch.n_entries, -1) for _, ptr in (found.near, found.far))
     tiled = ((near + _POLYNOMIAL) * probes).sum(1) + far.sum(1) * _NODES**3
     return tiled < np.diff(batch.ptr) * probes.sum()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from torch_afm.config import Tip
 from torch_afm.config.tip import MAX_RADIAL_STIFFNESS
@@ -19,6 +20,8 @@ from torch_afm.utils import InputError, check_finite, check_shape
 N_MOMENTS = 5
 #: Å: charges within this of the probe are expanded; the rest of the series is below 1e-5 at 3 Å.
 _EXPANSION_RADIUS = 0.15
+#: Fields of :class:`TipParameters` that are tensors, in order.
+_TENSORS = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,9 @@ class TipArrays:
     """The tips of a batch.
 
     Shapes:
-        springs ``[B, 8]``: stiffness x, y, z and radial in eV/Å², bond length and the free position of the
-        probe relative to the anchor in Å; charges ``[B, C]`` in eV Å/e (charge times Coulomb's constant) and
-        charge_heights ``[B, C]`` in Å, padded with zeros.
+        springs ``[E, 8]``: stiffness x, y, z and radial in eV/Å², bond length and the free position of the
+        probe relative to the anchor in Å; charges ``[E, S]`` in eV Å/e (charge times Coulomb's constant) and
+        charge_heights ``[E, S]`` in Å, padded with zeros.
     """
 
     springs: np.ndarray
@@ -40,7 +43,7 @@ class TipArrays:
         return TipArrays(self.springs[index], self.charges[index], self.charge_heights[index])
 
     def moments(self) -> np.ndarray:
-        """Axial multipole moments (:func:`tip_moments`) of the charges near the probe, ``[B, 5]``."""
+        """Axial multipole moments (:func:`tip_moments`) of the charges near the probe, ``[E, 5]``."""
         near, heights = (torch.from_numpy(v) for v in (self.split()[0], self.charge_heights))
         charges = torch.where(near, torch.from_numpy(self.charges), 0.0)
         moments, scale = tip_moments(charges, heights), tip_moments(charges.abs(), -heights.abs())
@@ -48,12 +51,12 @@ class TipArrays:
         return torch.where(moments.abs() > 1e-12 * scale, moments, 0.0).numpy()
 
     def sites(self) -> np.ndarray:
-        """The other charges, ``[B, S, 2]`` (charge, height); S is 0 if every charge is near the probe."""
+        """The other charges, ``[E, S', 2]`` (charge, height); S' is 0 if every charge is near the probe."""
         near, kept = self.split()
         return np.stack([np.where(near, 0.0, self.charges), self.charge_heights], axis=2)[:, kept]
 
     def split(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which charges are near the probe, ``[B, C]``, and which columns hold one that is not, ``[C]``."""
+        """Which charges are near the probe, ``[E, S]``, and which columns hold one that is not, ``[S]``."""
         near = np.abs(self.charge_heights) <= _EXPANSION_RADIUS
         return near, ~near.all(axis=0)
 
@@ -63,7 +66,7 @@ def tip_moments(charges: Tensor, heights: Tensor) -> Tensor:
     polar angle θ has the energy :math:`q \sum_l M_l P_l(\cos θ) / r^{l+1}`.
 
     Shapes:
-        charges (times Coulomb's constant K) ``[B, C]`` eV Å/e, heights ``[B, C]`` Å, returns ``[B, 5]``.
+        charges (times Coulomb's constant K) ``[E, S]`` eV Å/e, heights ``[E, S]`` Å, returns ``[E, 5]``.
     """
     orders = torch.arange(N_MOMENTS, dtype=charges.dtype)
     return (charges.unsqueeze(2) * (-heights).unsqueeze(2) ** orders).sum(1)
@@ -71,22 +74,25 @@ def tip_moments(charges: Tensor, heights: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TipParameters:
-    """Tips whose parameters are tensors, one a graph, to be differentiated and fitted (see
-    :class:`torch_afm.config.Tip` for their meaning). A renderer takes it in place of a tip, and a tuple of
-    them as several channels; a single one (B = 1) serves all graphs of a batch.
+    """Tips whose parameters are tensors, to be differentiated and fitted (see :class:`torch_afm.config.Tip`
+    for their meaning). A renderer takes it in place of a tip.
+
+    E = B C entries, all channels of graph 0, then of graph 1, ...; those of a single graph (B = 1) serve all
+    graphs of a batch.
 
     Args:
-        probe: tips whose probe (element, or radius and depth of its own) each has, constant.
+        probe: tips whose probe (element, or radius and depth of its own) each entry has, constant.
         stiffness: lateral and vertical, N/m.
         radial_stiffness: N/m.
         bond_length: Å.
         tilt: equilibrium offset of the probe, Å.
         charges: e.
         charge_heights: Å above the probe.
+        n_channels: C.
 
     Shapes:
-        stiffness ``[B, 3]``, radial_stiffness and bond_length ``[B]``, tilt ``[B, 2]``, charges and
-        charge_heights ``[B, S]``.
+        stiffness ``[E, 3]``, radial_stiffness and bond_length ``[E]``, tilt ``[E, 2]``, charges and
+        charge_heights ``[E, S]``.
 
     Raises:
         InputError: for wrong shapes, NaN, springs or lengths that are not positive, a radial spring above
@@ -100,9 +106,12 @@ class TipParameters:
     tilt: Tensor
     charges: Tensor
     charge_heights: Tensor
+    n_channels: int = 1
 
     def __post_init__(self) -> None:
         n = len(self.probe)
+        if self.n_channels < 1 or n % self.n_channels:
+            raise InputError(f"n_channels: expected a divisor of the {n} entries, got {self.n_channels}")
         shapes: list[tuple[str, tuple[int | None, ...]]] = [("stiffness", (n, 3)), ("radial_stiffness", (n,))]
         shapes += [("bond_length", (n,)), ("tilt", (n, 2)), ("charges", (n, None))]
         shapes += [("charge_heights", (n, *self.charges.shape[1:]))]
@@ -121,59 +130,68 @@ class TipParameters:
         return len(self.probe)
 
     def take(self, index: Tensor) -> TipParameters:
-        """The tips at ``index``."""
-        fields = ("stiffness", "radial_stiffness", "bond_length", "tilt", "charges", "charge_heights")
-        tensors = (getattr(self, name) for name in fields)
-        return TipParameters(tuple(self.probe[i] for i in index.tolist()), *(v[index] for v in tensors))
+        """The entries at ``index``, as one channel each."""
+        tensors = (getattr(self, name)[index] for name in _TENSORS)
+        return TipParameters(tuple(self.probe[i] for i in index.tolist()), *tensors)
 
     @classmethod
-    def from_tips(cls, tips: Sequence[Tip]) -> TipParameters:
-        """Float64 parameters of ``tips``; missing charges are 0 e at 0 Å."""
-        width = max((len(t.charges) for t in tips), default=0)
+    def from_tips(cls, tips: Tip | Sequence[Sequence[Tip]]) -> TipParameters:
+        """Float64 parameters of one tip, or of ``tips[graph][channel]``; missing charges are 0 e at 0 Å.
+
+        Raises:
+            InputError: unless every graph has as many channels as the others, one at least.
+        """
+        rows = [[tips]] if isinstance(tips, Tip) else tips
+        nested = isinstance(rows, Sequence) and all(isinstance(row, Sequence) for row in rows)
+        if not (nested and all(isinstance(t, Tip) for row in rows for t in row)):
+            got = reprlib.repr(tips)
+            raise InputError(f"tip: expected one Tip or rows [graph][channel] of tips, got {got}")
+        counts = [len(row) for row in rows]
+        if not counts or min(counts) != max(counts) or not counts[0]:
+            raise InputError(f"tip: expected as many channels, at least 1, for every graph, got {counts}")
+        entries = [tip for row in rows for tip in row]
+        width = max(len(t.charges) for t in entries)
 
         def column(name: str, *shape: int) -> Tensor:
-            return torch.tensor([getattr(t, name) for t in tips], dtype=torch.float64).reshape(
-                len(tips), *shape
-            )
+            values = [getattr(t, name) for t in entries]
+            return torch.tensor(values, dtype=torch.float64).reshape(len(entries), *shape)
 
         def padded(name: str) -> Tensor:
-            rows = [(*getattr(t, name), *[0.0] * (width - len(t.charges))) for t in tips]
-            return torch.tensor(rows, dtype=torch.float64).reshape(len(tips), width)
+            rows = [(*getattr(t, name), *[0.0] * (width - len(t.charges))) for t in entries]
+            return torch.tensor(rows, dtype=torch.float64).reshape(len(entries), width)
 
         return cls(
-            tuple(tips),
+            tuple(entries),
             column("stiffness", 3),
             column("radial_stiffness"),
             column("bond_length"),
             column("tilt", 2),
             padded("charges"),
             padded("charge_heights"),
+            counts[0],
         )
 
-    @classmethod
-    def interleave(cls, channels: Sequence[TipParameters], n_graphs: int) -> TipParameters:
-        """All channels of graph 0, then of graph 1, ...: entry ``b * C + c``.
+    def expand(self, n_graphs: int) -> TipParameters:
+        """An entry for each of ``n_graphs`` graphs and channel, float64.
 
         Raises:
-            InputError: for a channel of neither one tip nor one a graph.
+            InputError: for tips of neither one graph nor as many.
         """
-        width = max(c.charges.shape[1] for c in channels)
-        fields: list[list[Tensor]] = []
-        for c in channels:
-            if len(c) not in (1, n_graphs):
-                raise InputError(f"tip: expected one tip or one per graph ({n_graphs}), got {len(c)}")
-            charges, heights = (pad(v, (0, width - v.shape[1])) for v in (c.charges, c.charge_heights))
-            tensors = c.stiffness, c.radial_stiffness, c.bond_length, c.tilt, charges, heights
-            fields.append([v.double().expand(n_graphs, *v.shape[1:]) for v in tensors])
-        probes = [c.probe if len(c) == n_graphs else c.probe * n_graphs for c in channels]
-        return cls(
-            tuple(p for graph in zip(*probes, strict=True) for p in graph),
-            *(torch.stack(values, 1).flatten(0, 1) for values in zip(*fields, strict=True)),
-        )
+        given = len(self) // self.n_channels
+        if given not in (1, n_graphs):
+            raise InputError(f"tip: expected tips of one graph or of {n_graphs}, got those of {given}")
+
+        def repeated(v: Tensor) -> Tensor:
+            each = v.double().reshape(given, self.n_channels, *v.shape[1:])
+            return each.expand(n_graphs, *each.shape[1:]).flatten(0, 1)
+
+        probe = self.probe if given == n_graphs else self.probe * n_graphs
+        tensors: dict[str, Any] = {name: repeated(getattr(self, name)) for name in _TENSORS}
+        return replace(self, probe=probe, **tensors)
 
     @property
     def free(self) -> Tensor:
-        """Free probe relative to the anchor, ``[B, 3]`` Å."""
+        """Free probe relative to the anchor, ``[E, 3]`` Å."""
         height = -(self.bond_length.square() - self.tilt.square().sum(1)).sqrt()
         return torch.cat([self.tilt, height.unsqueeze(1)], 1)
 

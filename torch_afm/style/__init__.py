@@ -7,10 +7,8 @@ from torch_afm.style.checkpoints import (
     common_size,
     evaluate_translation,
 )
-from torch_afm.style.crops import UnpairedCrops
-from torch_afm.style.cycle_gan import CycleGAN, GeneratorTerms
-from torch_afm.style.image_pool import ImagePool
-from torch_afm.style.stacks import read_stacks
+from torch_afm.style.crops import UnpairedCrops, read_stacks
+from torch_afm.style.cycle_gan import CycleGAN, GeneratorTerms, ImagePool
 
 __all__ = [
     "Choice",

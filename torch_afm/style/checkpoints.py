@@ -1,4 +1,4 @@
-"""Which checkpoint of a translation to keep."""
+"""Evaluate the checkpoints of a translation, and choose the one to keep."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def evaluate_translation(
         of at least 32 pixels.
 
     Raises:
-        InputError: for other shapes, a NaN, or where torchmetrics is not installed.
+        InputError: for other shapes, or a NaN.
     """
     distances: dict[str, float] = {}
     floors: dict[str, float] = {}
@@ -90,7 +90,7 @@ def evaluate_translation(
 
 
 def choose_checkpoint(
-    evaluations: Sequence[Evaluation], least_correlation: float = 0.5, most_lost: float = 0.1
+    evaluations: Sequence[Evaluation], min_correlation: float = 0.5, max_lost: float = 0.1
 ) -> Choice:
     """The checkpoint with the best mean rank, over all image metrics and over correlation and structural
     similarity with the source, each with one vote, among those that keep content in both directions.
@@ -100,9 +100,9 @@ def choose_checkpoint(
 
     Args:
         evaluations: of each checkpoint.
-        least_correlation: guard: mean correlation of slices with their source below which a checkpoint
+        min_correlation: guard: mean correlation of slices with their source below which a checkpoint
             destroys content.
-        most_lost: guard: share of slices with a correlation below 0.5, above which it does, too.
+        max_lost: guard: share of slices with a correlation below 0.5, above which it does, too.
 
     Raises:
         InputError: for no evaluation.
@@ -111,7 +111,7 @@ def choose_checkpoint(
         raise InputError("evaluations: expected at least one, got none")
     rejected = {}
     for one in evaluations:
-        reason = content_lost(one, least_correlation, most_lost)
+        reason = content_lost(one, min_correlation, max_lost)
         if reason:
             rejected[one.epoch] = reason
     kept = [one for one in evaluations if one.epoch not in rejected]
@@ -126,18 +126,18 @@ def choose_checkpoint(
     return Choice(min(mean, key=lambda epoch: (mean[epoch], epoch)), mean, rejected)
 
 
-def content_lost(evaluation: Evaluation, least_correlation: float, most_lost: float) -> str | None:
+def content_lost(evaluation: Evaluation, min_correlation: float, max_lost: float) -> str | None:
     """In words, why a checkpoint destroys content in either direction; ``None`` where it does not."""
     for direction, content in (("", evaluation.content), ("translated back, ", evaluation.backward)):
         if not content:
             continue
         correlation, lost = (float(content[key] or 0.0) for key in ("correlation", "lost"))
-        if correlation < least_correlation:
-            told = f"slices correlate {correlation:.2f} with their source, below {least_correlation:g}"
-            return direction + told
-        if lost > most_lost:
-            told = f"{lost:.0%} of slices correlate below 0.5 with their source, more than {most_lost:.0%}"
-            return direction + told
+        if correlation < min_correlation:
+            reason = f"slices correlate {correlation:.2f} with their source, below {min_correlation:g}"
+            return direction + reason
+        if lost > max_lost:
+            reason = f"{lost:.0%} of slices correlate below 0.5 with their source, more than {max_lost:.0%}"
+            return direction + reason
     return None
 
 

@@ -1,15 +1,18 @@
-"""Pairs of crops to learn a translation from."""
+"""Stacks of two domains, and pairs of crops to learn a translation from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from torch_afm.nn.style import Scaling
+from torch_afm.config import Scaling
+from torch_afm.io import read_stack
+from torch_afm.io.hdf5 import SampleFile
 from torch_afm.utils import InputError, check_finite
 
 
@@ -57,11 +60,11 @@ class UnpairedCrops(Dataset[tuple[Tensor, Tensor]]):
     def _scaled(self, name: str, stacks: Sequence[Tensor], scaling: Scaling) -> list[Tensor]:
         if len(stacks) == 0:
             raise InputError(f"{name}: expected at least one stack to train on, got none")
-        least = (self.slices, self.crop, self.crop)
+        smallest = (self.slices, self.crop, self.crop)
         for stack in stacks:
-            if stack.ndim != 3 or any(n < m for n, m in zip(stack.shape, least, strict=True)):
+            if stack.ndim != 3 or any(n < m for n, m in zip(stack.shape, smallest, strict=True)):
                 raise InputError(
-                    f"{name}: expected stacks [Z, Y, X] of at least {list(least)} for a crop, got "
+                    f"{name}: expected stacks [Z, Y, X] of at least {list(smallest)} for a crop, got "
                     f"{list(stack.shape)}"
                 )
             check_finite(name, stack)
@@ -83,3 +86,30 @@ class UnpairedCrops(Dataset[tuple[Tensor, Tensor]]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.a)} and {len(self.b)} stacks, {self.size} pairs)"
+
+
+def read_stacks(path: str | Path) -> list[Tensor]:
+    """All stacks of a domain, each channel one of its own, in Hz.
+
+    Args:
+        path: a stack file (.npz), a folder of such, or a folder that ``torch-afm dataset`` rendered.
+
+    Shapes:
+        each ``[Z, Y, X]``, in the order of the files' names.
+
+    Raises:
+        InputError: for a path without stacks, and for files that cannot be read.
+    """
+    path = Path(path)
+    files = [path] if path.is_file() else sorted(path.glob("*.npz"))
+    if files:
+        return [torch.from_numpy(channel) for file in files for channel in read_stack(file).stack]
+    stacks: list[Tensor] = []
+    for file in sorted(path.glob("*.h5")):
+        samples = SampleFile(file)
+        for i in range(len(samples)):
+            stacks += samples.stack(i).unbind()
+        samples.close()
+    if not stacks:
+        raise InputError(f"{path}: expected a stack file (.npz), or a folder with .npz or .h5 files")
+    return stacks

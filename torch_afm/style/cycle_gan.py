@@ -1,16 +1,18 @@
-"""Two translations that undo each other, and what judges them."""
+"""Two translations that undo each other, their discriminators, and a pool of earlier translations."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import avg_pool2d, l1_loss, pad
 
-from torch_afm.nn.style import PatchDiscriminator, StyleTranslator, TranslatorConfig, slice_windows
+from torch_afm.config.style import TranslatorConfig
+from torch_afm.models import StyleTranslator
+from torch_afm.nn.style import PatchDiscriminator, slice_windows
 from torch_afm.utils import InputError
 
 #: Factor on the detail that discriminators see.
@@ -36,8 +38,8 @@ class CycleGAN(Module):
         + \lambda \lambda_{id} \left(|G(b) - b| + |F(a) - a|\right)
 
     and that of each discriminator :math:`\left((D(\mathrm{real}) - 1)^2 + D(\mathrm{fake})^2\right) / 2`, all
-    averaged over patches and pixels. With a context, generators translate each slice knowing its neighbours
-    and discriminators judge each slice of the result together with its neighbours, so that translated stacks
+    averaged over patches and pixels. With a context, generators translate each slice knowing its neighbors
+    and discriminators judge each slice of the result together with its neighbors, so that translated stacks
     are consistent from slice to slice.
 
     Args:
@@ -109,3 +111,52 @@ class CycleGAN(Module):
             images = torch.cat([images, _DETAIL * (images - smooth)], dim=1)
         scores: Tensor = critic(images)
         return (scores - wanted).square().mean()
+
+
+class ImagePool:
+    """Keeps some of the latest translations, so that a discriminator does not only know the generator of the
+    moment (Shrivastava et al., arXiv:1612.07828, section 2.3): until it is full, every translation is kept
+    and returned; after that each, with probability 1/2, is returned itself, or changes places with one of
+    those kept.
+
+    Args:
+        size: translations kept; 0 returns every one itself.
+        seed: seed of the draws.
+    """
+
+    def __init__(self, size: int = 50, seed: int = 0) -> None:
+        if size < 0:
+            raise InputError(f"size: expected at least 0, got {size}")
+        self.size = size
+        self.kept: list[Tensor] = []
+        self.rng = torch.Generator().manual_seed(seed)
+
+    def query(self, images: Tensor) -> Tensor:
+        """As many translations as ``images``, new or old ones, detached.
+
+        Shapes:
+            images ``[B, ...]``, result the same.
+        """
+        return torch.stack([self._one(image) for image in images.detach()])
+
+    def _one(self, image: Tensor) -> Tensor:
+        if len(self.kept) < self.size:
+            self.kept.append(image.clone())
+            return image
+        if not self.size or torch.rand((), generator=self.rng) < 0.5:
+            return image
+        place = int(torch.randint(self.size, (), generator=self.rng))
+        old, self.kept[place] = self.kept[place], image.clone()
+        return old.to(image.device)  # from a checkpoint it comes elsewhere
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is kept, and where the draws stand."""
+        return {"kept": [image.cpu() for image in self.kept], "rng": self.rng.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.kept = list(state["kept"])
+        self.rng.set_state(state["rng"].cpu())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.size})"

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.config.training import TrainConfig
-from torch_afm.metrics import StepMetrics, headline
+from torch_afm.metrics import StepMetrics
+from torch_afm.metrics.steps import headline
 from torch_afm.models import Generator
 
 

@@ -26,7 +26,7 @@ from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.memory import keep_memory
 from torch_afm.train.module import GeneratorModule
 from torch_afm.utils import InputError
-from torch_afm.viz.curves import plot_curves
+from torch_afm.viz.training import plot_curves
 
 #: Settings that may differ when a run is continued.
 _FREE = {"out", "epochs", "patience", "progress", "workers", "tensorboard", "threads"}

@@ -19,13 +19,13 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from torch_afm.config import to_dict
+from torch_afm.config import Scaling, to_dict
 from torch_afm.config.style import StyleConfig
 from torch_afm.datasets import EpochSampler
 from torch_afm.io.files import write_json
 from torch_afm.io.journal import keep_settings
 from torch_afm.metrics.images import content_preservation
-from torch_afm.nn.style import Scaling, StyleTranslator
+from torch_afm.models import StyleTranslator
 from torch_afm.style import (
     Choice,
     Evaluation,
@@ -41,7 +41,7 @@ from torch_afm.utils import InputError
 from torch_afm.viz.style import plot_checkpoints, plot_translations
 
 #: Settings that may differ when a run is continued.
-_FREE = {"out", "progress", "threads", "least_correlation", "most_lost"}
+_FREE = {"out", "progress", "threads", "min_correlation", "max_lost"}
 
 #: Measures of content in the plot, and those of the translation back.
 _SHOWN = ("correlation", "ssim", "lost", "adjacent", "adjacent_source")
@@ -130,8 +130,8 @@ class StyleEvaluation(L.Callback):
         gan = cast(StyleModule, pl_module).gan
         gan.eval()
         folder = self.out / "epochs" / f"{done:04d}"
-        gan.to_b.save(folder / "forward")
-        gan.to_a.save(folder / "backward")
+        gan.to_b.save_pretrained(folder / "forward")
+        gan.to_a.save_pretrained(folder / "backward")
         forward = _translated(gan.to_b, self.a)
         back, there_and_back = _translated(gan.to_a, self.b), _translated(gan.to_a, forward[:1])
         gan.train()
@@ -194,7 +194,7 @@ def _fingerprint(stacks: Sequence[Tensor]) -> str:
 
 
 def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
-    choice = choose_checkpoint(rows[1:], config.least_correlation, config.most_lost)
+    choice = choose_checkpoint(rows[1:], config.min_correlation, config.max_lost)
     figure = plot_checkpoints(
         [row.epoch for row in rows],
         {name: [row.distances[name] for row in rows] for name in rows[0].distances},

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.data import AFMData
-from torch_afm.data.island import check_no_potential
+from torch_afm.data.checks import check_no_potential
 from torch_afm.transforms.base import Drawn
 from torch_afm.utils import InputError
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from torch_afm.functional import normalize_slices
-from torch_afm.nn.style import StyleTranslator
+from torch_afm.models import StyleTranslator
 from torch_afm.transforms.base import Drawn, StackAugmentation, check_stacks
 from torch_afm.utils import InputError
 
@@ -23,7 +23,7 @@ class StyleTranslation(StackAugmentation, recorded_as="StyleTranslate"):
     by :func:`torch_afm.datasets.build_training_set`.
 
     Args:
-        weights: folders of translations (:class:`~torch_afm.nn.style.StyleTranslator`), say of several
+        weights: folders of translations (:class:`~torch_afm.models.StyleTranslator`), say of several
             checkpoints or several experiments.
         p: probability that a stack is translated.
 
@@ -79,7 +79,7 @@ def _translator(folder: str, device: torch.device) -> StyleTranslator:
 
 @lru_cache(maxsize=8)
 def _read(folder: str, written: int, device: torch.device) -> StyleTranslator:
-    translator = StyleTranslator.load(folder)
+    translator = StyleTranslator.from_pretrained(folder)
     units = translator.config.source.kind, translator.config.target.kind
     if units != ("slice", "slice"):
         raise InputError(

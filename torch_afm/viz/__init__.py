@@ -1,22 +1,26 @@
 """Pictures: stacks, graphs, training data, scores and the report of a prediction, as matplotlib figures."""
 
 from torch_afm.viz.augmentations import plot_augmentations
-from torch_afm.viz.curves import plot_curves
-from torch_afm.viz.distributions import plot_distributions
-from torch_afm.viz.evaluation import plot_confusion, plot_depth, plot_parity
+from torch_afm.viz.distributions import plot_distributions, plot_radar
+from torch_afm.viz.evaluation import (
+    plot_classes,
+    plot_confusion,
+    plot_depth,
+    plot_images,
+    plot_parity,
+    plot_reliability,
+    plot_sizes,
+)
 from torch_afm.viz.generation import plot_generation
-from torch_afm.viz.graphs import draw_graph, plot_graph
-from torch_afm.viz.graphs3d import plot_graphs_3d
-from torch_afm.viz.predictions import plot_classes, plot_images, plot_reliability, plot_sizes
+from torch_afm.viz.graphs import draw_graph, plot_graph, plot_graphs_3d
 from torch_afm.viz.preparation import plot_preparation
-from torch_afm.viz.radar import plot_radar
 from torch_afm.viz.refinement import plot_refinement
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample, plot_step
 from torch_afm.viz.search import plot_search
 from torch_afm.viz.stacks import draw_slice, plot_stack
-from torch_afm.viz.statistics import plot_statistics
 from torch_afm.viz.style import plot_checkpoints, plot_translations
+from torch_afm.viz.training import plot_curves, plot_statistics
 
 __all__ = [
     "PredictionReport",

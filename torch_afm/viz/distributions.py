@@ -1,4 +1,4 @@
-"""Distributions of structure features."""
+"""Pictures of structure features: their distributions, and all distances at one glance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from torch_afm.metrics.distributions import Comparison
 from torch_afm.metrics.structure import FEATURES
 from torch_afm.utils import InputError
 
@@ -19,7 +20,7 @@ _Features = Sequence[Mapping[str, np.ndarray]]
 
 
 def plot_distributions(predictions: Mapping[str, _Features], reference: _Features) -> Figure:
-    """One panel a feature: histograms of the reference (grey) and of each set of predictions (lines), each of
+    """One panel a feature: histograms of the reference (gray) and of each set of predictions (lines), each of
     area 1; of joint features, the values as points.
 
     Args:
@@ -43,7 +44,10 @@ def plot_distributions(predictions: Mapping[str, _Features], reference: _Feature
         feature = FEATURES[name]
         draw = _draw_joint if len(feature.ranges) == 2 else _draw_line
         draw(ax, sets, there)
-        axes = [f"{label} ({unit})" if unit else label for label, unit in zip(*feature[1:3], strict=True)]
+        axes = [
+            f"{label} ({unit})" if unit else label
+            for label, unit in zip(feature.labels, feature.units, strict=True)
+        ]
         ax.set(xlabel=axes[0], ylabel=axes[1] if len(axes) == 2 else "density")
         ax.set_title(feature.title, fontsize=9)
     for ax in list(figure.axes)[len(names) :]:
@@ -64,7 +68,51 @@ def _draw_line(ax: Axes, sets: Mapping[str, np.ndarray], there: np.ndarray) -> N
 
 
 def _draw_joint(ax: Axes, sets: Mapping[str, np.ndarray], there: np.ndarray) -> None:
-    colours = ["0.6", *(f"C{i}" for i in range(len(sets)))]
-    for colour, (label, values) in zip(colours, {"reference": there, **sets}.items(), strict=True):
+    colors = ["0.6", *(f"C{i}" for i in range(len(sets)))]
+    for color, (label, values) in zip(colors, {"reference": there, **sets}.items(), strict=True):
         shown = values[np.random.default_rng(0).permutation(len(values))[:MAX_POINTS]]
-        ax.scatter(shown[:, 0], shown[:, 1], s=6, alpha=0.5, color=colour, linewidths=0, label=label)
+        ax.scatter(shown[:, 0], shown[:, 1], s=6, alpha=0.5, color=color, linewidths=0, label=label)
+
+
+def plot_radar(comparisons: Mapping[str, Comparison], distance: str = "wasserstein") -> Figure:
+    """Normalized distances of every feature from the reference on spokes, one polygon for each set of
+    predictions: the smaller, the better. A dashed polygon is the floor, the distance between two halves of
+    the reference; bars are intervals. Features without values on a side are left out.
+
+    Args:
+        comparisons: name of the predictions -> their comparison, all with the same features and reference.
+        distance: which one.
+
+    Raises:
+        InputError: for nothing to draw.
+    """
+    found = {
+        label: {
+            name: feature["distances"][distance]["normalized"]
+            for name, feature in comparison.features.items()
+            if distance in feature["distances"]
+        }
+        for label, comparison in comparisons.items()
+    }
+    candidates = next(iter(found.values()), {})
+    spokes = [n for n in candidates if all(numbers[n]["value"] is not None for numbers in found.values())]
+    if not spokes:
+        raise InputError(f"comparisons: expected features with a {distance} distance, got none")
+    angles = np.linspace(0, 2 * np.pi, len(spokes), endpoint=False)
+    figure = Figure(figsize=(6.5, 5), layout="constrained")
+    ax = figure.add_subplot(projection="polar")
+    for i, (label, numbers) in enumerate(found.items()):
+        values = np.array([numbers[name]["value"] for name in spokes])
+        ax.plot([*angles, angles[0]], [*values, values[0]], "o-", color=f"C{i}", ms=4, lw=1.5, label=label)
+        for angle, name in zip(angles, spokes, strict=True):
+            if numbers[name]["interval"] is not None:
+                ax.plot([angle, angle], numbers[name]["interval"], color=f"C{i}", lw=3, alpha=0.35)
+    floors = [candidates[name]["floor"] for name in spokes]
+    if None not in floors:
+        ax.plot([*angles, angles[0]], [*floors, floors[0]], "k--", lw=1, label="floor (reference in halves)")
+    ax.set_xticks(angles, spokes)
+    ax.set_ylim(0, None)
+    ax.tick_params(axis="y", labelsize=7)
+    ax.set_title(f"normalized {distance} distance", fontsize=10, pad=16)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    return figure

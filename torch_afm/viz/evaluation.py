@@ -1,8 +1,9 @@
-"""Figures of single-atom scores: the thesis' figures 5.2 to 5.5."""
+"""Figures of scores: single-atom steps (figures 5.2 to 5.5 of the graph-AFM thesis, Aalto University, see
+CITATION.cff), and whole predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch_afm.utils import check_shape
 #: Points drawn at most: more only hide each other.
 MAX_POINTS = 5000
 
-_COLOUR = "#1f77b4"
+_COLOR = "#1f77b4"
 
 
 def plot_parity(true: np.ndarray, pred: np.ndarray) -> Figure:
@@ -33,7 +34,7 @@ def plot_parity(true: np.ndarray, pred: np.ndarray) -> Figure:
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     shown = np.random.default_rng(0).permutation(len(true))[:MAX_POINTS]
     for axis, ax, t, p in zip("xyz", figure.subplots(1, 3), true.T, pred.T, strict=True):
-        ax.scatter(t[shown], p[shown], s=4, alpha=0.25, color=_COLOUR, linewidths=0, rasterized=True)
+        ax.scatter(t[shown], p[shown], s=4, alpha=0.25, color=_COLOR, linewidths=0, rasterized=True)
         if len(t) > 1 and np.ptp(t) > 0:
             slope, at_zero = np.polyfit(t, p, 1)
             ends = np.array([t.min(), t.max()])
@@ -64,7 +65,7 @@ def plot_depth(table: dict[str, Any], intervals: dict[str, Any] | None = None) -
         if intervals and known:
             ends = np.array([intervals["depth"][name][i] for i in known], dtype=float)
             bars = np.abs(ends - values[:, None]).T
-        ax.errorbar(middle[known], values, yerr=bars, fmt="o-", color=_COLOUR, lw=1.2, ms=4, capsize=2)
+        ax.errorbar(middle[known], values, yerr=bars, fmt="o-", color=_COLOR, lw=1.2, ms=4, capsize=2)
         ax.set(ylabel=f"mean error in {name} (Å)", ylim=(0, None), xlim=(edges[-1], edges[0]))
         ax.grid(alpha=0.25)
     for ax in figure.axes[2:]:
@@ -107,3 +108,116 @@ def draw_confusion(ax: Axes, table: dict[str, Any], title: str, columns: Sequenc
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(names)), names, rotation=90, va="center")
     ax.set(xlabel="predicted", ylabel="true")
+
+
+_COLORS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
+_TITLES = {"atom": "atoms", "bond": "bonds", "label": "classes"}
+
+
+def plot_sizes(
+    tables: Mapping[str, dict[str, Any]], intervals: Mapping[str, dict[str, Any]] | None = None
+) -> Figure:
+    """F1 of atoms and of bonds and the share of exact graphs by number of visible atoms, a line a generator.
+
+    Args:
+        tables: what :meth:`torch_afm.metrics.MoleculeMetrics.compute` returns, by name of the generator.
+        intervals: what its ``intervals`` returns, of those whose bars are to be drawn.
+    """
+    panels: dict[str, tuple[str, ...]] = {
+        "F1 of atoms at 0.5 Å": ("f1", "0.5"),
+        "F1 of bonds": ("bonds", "f1"),
+        "exact graphs": ("exact",),
+    }
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    for ax, (title, path) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        for color, (name, table) in zip(_COLORS * len(tables), tables.items(), strict=False):
+            groups = [g for g in table if g != "all"]
+            values = np.array([_number(_at(table[g], path)) for g in groups])
+            bars = None
+            if intervals and name in intervals:
+                ends = [_at(intervals[name][g], path) or [np.nan] * 2 for g in groups]
+                bars = np.abs(np.array(ends, dtype=float).reshape(-1, 2) - values[:, None]).T
+            ax.errorbar(groups, values, yerr=bars, fmt="o-", color=color, lw=1.2, ms=4, capsize=2, label=name)
+        ax.set(title=title, xlabel="visible atoms", ylim=(0, 1.02))
+        ax.grid(alpha=0.25)
+    figure.axes[0].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def plot_images(table: dict[str, Any]) -> Figure:
+    """Mean squared difference, Pearson's r and SSIM of simulated stacks with the reference, slice by slice.
+
+    Args:
+        table: one group of what :meth:`torch_afm.metrics.MoleculeMetrics.compute` returns.
+    """
+    titles = {"mse": "MSE (Hz²)", "pearson": "Pearson's r", "ssim": "SSIM"}
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    for ax, (score, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
+        for color, (name, scores) in zip(_COLORS, table["images"].items(), strict=False):
+            values = [_number(v) for v in scores[score][:-1]]
+            ax.plot(range(1, len(values) + 1), values, "o-", color=color, lw=1.2, ms=3, label=name)
+        ax.set(title=title, xlabel="slice, far to near")
+        ax.grid(alpha=0.25)
+    figure.axes[0].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def plot_classes(table: dict[str, Any]) -> Figure:
+    """Confusion of classes of whole predictions: rows true with a last row *extra*, columns predicted with a
+    last column *missing*; fraction of the row and, in parentheses, number of atoms.
+
+    Args:
+        table: one group of what :meth:`torch_afm.metrics.MoleculeMetrics.compute` returns.
+    """
+    found = table["class"]
+    size = max(4.0, 0.8 * len(found["names"]) + 1.5)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    draw_confusion(figure.subplots(), found, "class of the atom", found["columns"])
+    return figure
+
+
+def plot_reliability(table: dict[str, Any], corrected: dict[str, Any] | None = None) -> Figure:
+    """Reliability of the probabilities of atoms, bonds and classes, and coverage of the standard deviations
+    of positions: what came true against what was said; on the diagonal the two are the same. Areas of points
+    grow with the number of cases.
+
+    Args:
+        table: what :func:`torch_afm.metrics.calibration.confidence_tables` returns.
+        corrected: the same after calibration.
+    """
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    axes = figure.subplots(1, 4)
+    sets = {"as predicted": table} | ({"calibrated": corrected} if corrected else {})
+    for color, (label, one) in zip(_COLORS, sets.items(), strict=False):
+        for ax, (name, title) in zip(axes, _TITLES.items(), strict=False):
+            part = one[name]
+            known = [i for i, n in enumerate(part["count"]) if n]
+            x, y = ([part[key][i] for i in known] for key in ("predicted", "observed"))
+            total = max(1, sum(part["count"]))
+            ece = "" if part["ece"] is None else f", ECE {part['ece']:.3f}"
+            ax.plot(x, y, "-", color=color, lw=1.2, label=f"{label}{ece}")
+            ax.scatter(x, y, s=[12 + 120 * part["count"][i] / total for i in known], color=color, alpha=0.7)
+            ax.set(title=title, xlabel="predicted probability", ylabel="share that was so")
+        _draw_coverage(axes[3], one["position"], label, "-" if label == "as predicted" else "--")
+    for ax in axes:
+        ax.plot([0, 1], [0, 1], color="black", lw=0.8, ls=":")
+        ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        ax.legend(fontsize=7, frameon=False)
+    return figure
+
+
+def _draw_coverage(ax: Axes, table: dict[str, Any], label: str, line: str) -> None:
+    for color, axis in zip(_COLORS, "xyz", strict=False):
+        observed = [_number(v) for v in table[axis]["observed"]]
+        ax.plot(table["expected"], observed, line, color=color, lw=1.2, label=f"{axis}, {label}")
+    ax.set(title="positions", xlabel="expected share within", ylabel="share within")
+
+
+def _at(layout: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        layout = layout[key]
+    return layout
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)

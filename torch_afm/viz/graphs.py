@@ -1,8 +1,8 @@
-"""Pictures of molecule graphs, seen from the tip."""
+"""Pictures of molecule graphs, seen from the tip and in three dimensions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,15 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import PathPatch
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
+from mpl_toolkits.mplot3d import Axes3D
 from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.elements import covalent_radius, symbol
-from torch_afm.utils import check_finite, check_shape
+from torch_afm.utils import InputError, check_finite, check_shape
 
-#: CPK-like colours from the colour-blind-safe set of Okabe and Ito, with its tints; other elements are pink.
-COLOURS = {
+#: CPK-like colors from the color-blind-safe set of Okabe and Ito, with its tints; other elements are pink.
+COLORS = {
     "H": "#ffffff",
     "C": "#4d4d4d",
     "N": "#0072b2",
@@ -75,7 +76,7 @@ def draw_graph(ax: Axes, data: AFMData, window: Window, new_atoms: Sequence[int]
         ax: where to draw.
         data: the graph, which may be empty.
         window: ``((x0, x1), (y0, y1))`` in Å.
-        new_atom: index of an atom to ring.
+        new_atoms: indices of atoms to ring.
 
     Raises:
         InputError: for positions that are not finite or do not fit ``z``.
@@ -89,7 +90,7 @@ def draw_graph(ax: Axes, data: AFMData, window: Window, new_atoms: Sequence[int]
     names = [symbol(z) for z in data.z.tolist()]
     depth = np.clip(max(0.0, pos[:, 2].max()) - pos[:, 2], 0, DEEPEST) / DEEPEST
     radius = atom_radius(data.z) * (1 - 0.5 * depth)
-    shades = np.array([to_rgb(COLOURS.get(name, OTHER)) for name in names])
+    shades = np.array([to_rgb(COLORS.get(name, OTHER)) for name in names])
     shades += (1 - shades) * 0.65 * depth[:, None]
     order = np.argsort(pos[:, 2], kind="stable")
 
@@ -142,14 +143,14 @@ def _bars(data: AFMData, pos: np.ndarray, width: float = 0.16) -> PolyCollection
     return PolyCollection(list(corners), facecolors="#666666", edgecolors="white", linewidths=0.4, zorder=3)
 
 
-def _letters(name: str, pos: np.ndarray, radius: float, colour: np.ndarray) -> PathPatch:
+def _letters(name: str, pos: np.ndarray, radius: float, color: np.ndarray) -> PathPatch:
     """An element's symbol that fills its circle, dark on light and light on dark."""
     path = TextPath((0, 0), name, size=1, prop=FontProperties(weight="bold"))
     box = path.get_extents()
     scale = 1.15 * radius / np.hypot(box.width, box.height)
-    centred = Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2)
-    move = centred.scale(scale).translate(*pos[:2])
-    ink = "black" if colour @ (0.299, 0.587, 0.114) > 0.5 else "white"
+    centered = Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2)
+    move = centered.scale(scale).translate(*pos[:2])
+    ink = "black" if color @ (0.299, 0.587, 0.114) > 0.5 else "white"
     return PathPatch(move.transform_path(path), facecolor=ink, edgecolor="none")
 
 
@@ -160,3 +161,76 @@ def _window(data: AFMData, margin: float = 1.5) -> Window:
     low, high = data.pos[:, :2].amin(0), data.pos[:, :2].amax(0)
     (x, y), half = ((low + high) / 2).tolist(), float((high - low).max()) / 2 + margin
     return (x - half, x + half), (y - half, y + half)
+
+
+#: Least extent in Å that is shown along z, so that flat graphs look flat.
+LEAST_DEPTH = 2.0
+
+#: Width of what is shown in points: markers are sized in points, not in Å.
+WIDTH = 150
+
+
+def plot_graphs_3d(
+    graphs: Mapping[str, AFMData],
+    window: Window | None = None,
+    elevation: float = 22.0,
+    azimuth: float = -60.0,
+) -> Figure:
+    """Graphs side by side, obliquely from above, all in one frame and at one scale, so that heights can be
+    compared, as in figure 5.7 of the graph-AFM thesis, Aalto University (see CITATION.cff).
+
+    Args:
+        graphs: the graphs, by title; they may be empty.
+        window: ``((x0, x1), (y0, y1))`` in Å; default what the atoms need.
+        elevation: of the eye above the surface, in degrees.
+        azimuth: of the eye around z, in degrees.
+
+    Raises:
+        InputError: for no graph, and for positions that are not finite or do not fit ``z``.
+    """
+    if not graphs:
+        raise InputError("graphs: expected at least one, got none")
+    for data in graphs.values():
+        check_shape("pos", data.pos, (data.z.numel(), 3))
+        check_finite("pos", data.pos)
+    pos = np.concatenate([np.zeros((1, 3)), *(data.pos.double().numpy() for data in graphs.values())])
+    if window is None:
+        low, high = pos[:, :2].min(0) - 1.5, pos[:, :2].max(0) + 1.5
+        window = (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+    top = float(pos[:, 2].max()) + 0.5
+    bottom = min(float(pos[:, 2].min()) - 0.5, top - LEAST_DEPTH)
+    extent = np.array([window[0][1] - window[0][0], window[1][1] - window[1][0], top - bottom])
+
+    figure = Figure(figsize=(4.2 * len(graphs), 3.0), layout="constrained")
+    for i, (title, data) in enumerate(graphs.items()):
+        ax = figure.add_subplot(1, len(graphs), i + 1, projection="3d", computed_zorder=False)
+        ax.set(
+            xlim=window[0], ylim=window[1], zlim=(bottom, top), xlabel="x (Å)", ylabel="y (Å)", zlabel="z (Å)"
+        )
+        ax.set_title(title, fontsize=10)
+        ax.set_box_aspect(extent.tolist(), zoom=0.85)  # it changes an array
+        ax.view_init(elevation, azimuth)
+        ax.set_zticks(np.arange(np.ceil(bottom), top + 0.01))
+        ax.tick_params(labelsize=7)
+        _draw_3d(ax, data, float(extent[:2].max()), elevation, azimuth)
+    return figure
+
+
+def _draw_3d(ax: Axes3D, data: AFMData, width: float, elevation: float, azimuth: float) -> None:
+    pos = data.pos.double().numpy()
+    # What is nearer to the eye is drawn later.
+    e, a = np.deg2rad([elevation, azimuth])
+    near = pos @ np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+    for i, j in data.edge_index.T.tolist():
+        if i < j:
+            ax.plot(*pos[[i, j]].T, color="#666666", lw=3, zorder=10 + float(min(near[i], near[j])))
+    for i, (z, radius) in enumerate(zip(data.z.tolist(), atom_radius(data.z), strict=True)):
+        ax.plot(
+            *pos[i, :, None],
+            "o",
+            ms=2 * radius * WIDTH / width,
+            mfc=COLORS.get(symbol(z), OTHER),
+            mec="#1a1a1a",
+            mew=0.8,
+            zorder=10.01 + float(near[i]),
+        )

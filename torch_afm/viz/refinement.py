@@ -26,7 +26,7 @@ class Refined(Protocol):
     @property
     def start(self) -> AFMData: ...
     @property
-    def helped(self) -> bool: ...
+    def accepted(self) -> bool: ...
     @property
     def trajectory(self) -> Tensor: ...
     @property
@@ -63,10 +63,10 @@ def plot_refinement(result: Refined, reference: AFMStack, truth: AFMData | None 
         if truth is not None:
             ax.plot(*truth.pos[:, :2].T.numpy(), "+", color="black", ms=7, mew=1.2, zorder=8)
         last = column == FRAMES - 1
-        if last and result.helped:
+        if last and result.accepted:
             wide = 2 * result.sigma[:, :2].norm(dim=1).numpy() / np.sqrt(2)
             draw_rings(ax, graph.pos.numpy(), np.maximum(wide, atom_radius(graph.z)), "dotted")
-        frame(ax, f"step {k}", "taken" if last and result.helped else "not taken" if last else "")
+        frame(ax, f"step {k}", "taken" if last and result.accepted else "not taken" if last else "")
     n = len(result.residual)
     widest = float(result.residual.abs().max())
     for ax, s in zip(axes[1], np.linspace(0, n - 1, SLICES).round().astype(int), strict=False):

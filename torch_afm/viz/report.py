@@ -22,11 +22,12 @@ from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.elements import covalent_radius, symbol
+from torch_afm.functional import normalize_slices
 from torch_afm.io import AFMStack
 from torch_afm.io.files import write_whole
-from torch_afm.metrics import agreement, normal_slices
+from torch_afm.metrics import agreement
 from torch_afm.utils import InputError, check_finite, check_shape
-from torch_afm.viz.graphs import COLOURS, OTHER, draw_graph
+from torch_afm.viz.graphs import COLORS, OTHER, draw_graph
 from torch_afm.viz.stacks import draw_slice, frame, scale_label, signed
 
 #: Words of the report that are not everybody's.
@@ -49,7 +50,7 @@ _RESIDUAL = 2.0
 
 @dataclass(frozen=True)
 class PredictionReport:
-    """What there is to tell of a prediction.
+    """Everything that the report of a prediction shows.
 
     Args:
         title: heading.
@@ -125,7 +126,7 @@ def report_html(report: PredictionReport) -> str:
 
 def _data(report: PredictionReport) -> dict[str, Any]:
     stack, simulated = report.reference.stack[0].astype(np.float64), report.simulated.astype(np.float64)
-    scores = agreement(*(normal_slices(s) for s in (simulated, stack)))
+    scores = agreement(*(_normalized(s) for s in (simulated, stack)))
     n = len(report.graph.z)
     atoms = _atoms(report.graph, False, report.support) + _atoms(report.context, True, None)
     difference = _residual(report)
@@ -173,7 +174,7 @@ def _atoms(graph: AFMData, deep: bool, support: Tensor | None) -> list[dict[str,
                 "y": y,
                 "z": height,
                 "r": covalent_radius(z),
-                "colour": COLOURS.get(element, OTHER),
+                "colour": COLORS.get(element, OTHER),
                 "confidence": float(graph.confidence[i]) if "confidence" in graph else 1.0,
                 "element_probability": None if classes is None else float(classes.max()),
                 "sigma": graph.sigma[i].tolist() if "sigma" in graph else None,
@@ -199,9 +200,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _normalized(stack: np.ndarray) -> np.ndarray:
+    return normalize_slices(torch.from_numpy(stack.astype(np.float64))).numpy()
+
+
 def _residual(report: PredictionReport) -> np.ndarray:
     """Simulated less measured, slices normalised."""
-    parts = (normal_slices(s.astype(np.float64)) for s in (report.simulated, report.reference.stack[0]))
+    parts = (_normalized(s) for s in (report.simulated, report.reference.stack[0]))
     simulated, measured = parts
     return simulated - measured
 
@@ -251,7 +256,7 @@ def plot_report(report: PredictionReport) -> Figure:
             f"z = {signed(reference.z[s])} Å, {scale_label(measured, report.unit)}",
         )
         draw_slice(axes[1, column], simulated[s], reference.x, reference.y)
-        pair = (normal_slices(v[None].astype(np.float64)) for v in (simulated[s], measured))
+        pair = (_normalized(v[None]) for v in (simulated[s], measured))
         r = agreement(*pair)["pearson"][0]
         frame(axes[1, column], "simulated", f"Pearson r {signed(r)}, {scale_label(simulated[s])}")
         ends = _RESIDUAL

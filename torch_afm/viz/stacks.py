@@ -25,7 +25,7 @@ def plot_stack(
     slices: Sequence[int] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """The slices of a stack, far to near, each on its own grey scale, whose ends stand above it.
+    """The slices of a stack, far to near, each on its own gray scale, whose ends stand above it.
 
     Args:
         stack: the stack in Hz; an :class:`~torch_afm.io.AFMStack` brings its own axes.
@@ -75,12 +75,12 @@ def draw_slice(
     ax: Axes, image: np.ndarray, x: np.ndarray | None = None, y: np.ndarray | None = None, fade: float = 0.0
 ) -> AxesImage:
     """Draw one slice as seen from the tip: x to the right, y upwards, its lowest Δf black, its highest white
-    (grey all over where it has no contrast).
+    (gray all over where it has no contrast).
 
     Args:
         ax: where.
         image: the slice in Hz.
-        x: pixel positions in Å (centres); without them pixels are counted.
+        x: pixel positions in Å (centers); without them pixels are counted.
         y: pixel positions in Å.
         fade: share of white mixed in, for something to be drawn over it.
 
@@ -123,7 +123,7 @@ def signed(value: float) -> str:
 
 
 def _edges(positions: np.ndarray | None, n: int) -> tuple[float, float]:
-    """Outer edges of the first and the last pixel, whose centres are the positions."""
+    """Outer edges of the first and the last pixel, whose centers are the positions."""
     if positions is None:
         return -0.5, n - 0.5
     half = (positions[-1] - positions[0]) / (n - 1) / 2 if n > 1 else 0.5

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.generation.physics import GeometryPrior
-from torch_afm.generation.refinement.image import SliceImages
-from torch_afm.generation.refinement.nuisance import hidden_sites, nuisance_images
+from torch_afm.generation.chemistry import GeometryPrior
+from torch_afm.generation.refinement import objective as module
+from torch_afm.generation.refinement.images import SliceImages, nuisance_images
+from torch_afm.generation.refinement.job import State, Unknowns, hidden_sites
 from torch_afm.generation.refinement.objective import RefinementObjective
-from torch_afm.generation.refinement.unknowns import State, Unknowns
-from torch_afm.ppm import TipParameters, TorchRenderer, place
+from torch_afm.ppm import ProbeParticleModel, TipParameters, anchor_height
 from torch_afm.testing import water
 
 SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(9, 9), n_slices=2, n_oscillation=4)
@@ -19,12 +19,14 @@ SCAN = Scan(window=((-3.0, 3.0), (-3.0, 3.0)), pixels=(9, 9), n_slices=2, n_osci
 
 @pytest.fixture(scope="module")
 def scene():
-    renderer = TorchRenderer(SCAN, dtype=torch.float64)
+    renderer = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
     data = water()
     data.pos, data.charge = data.pos.double(), data.charge.double()
-    state = State(data, TipParameters.from_tips([Tip(tilt=(0.1, 0.0))]), float(place(data, SCAN, Tip())))
+    state = State(
+        data, TipParameters.from_tips(Tip(tilt=(0.1, 0.0))), float(anchor_height(data, SCAN, Tip()))
+    )
     images = SliceImages(SCAN, blur=0.3)
-    stack = renderer.render(data, z_top=state.z_top - 0.1)[0, 0]
+    stack = renderer(data, z_top=state.z_top - 0.1)[0, 0]
     return renderer, state, images, images.normalize(images.pick(stack))
 
 
@@ -32,12 +34,12 @@ def objective(scene, prior=None, with_nuisance=True, **numbers):
     renderer, state, images, reference = scene
     nuisance = None
     if with_nuisance:
-        sites = hidden_sites(state.data.pos, (-1.5,), 3.0)
+        sites = hidden_sites(state.data.pos, 3.0)
         doubt = torch.tensor([0.5, 0.0, 0.0])
         nuisance = nuisance_images(renderer, state, images.pixels, sites, (0.3, 0.5), doubt)
     count = nuisance.images.shape[2] if nuisance else 0
     unknowns = Unknowns(state, torch.full((3, 3), 0.2), 0.1, 0.25, 0.15, count)
-    settings = {"looks": 100.0, "floor": 0.02, "width": 0.5} | numbers
+    settings = {"looks": 100.0, "floor": 0.02} | numbers
     return RefinementObjective(unknowns, renderer, images, reference, nuisance, prior, **settings)
 
 
@@ -64,9 +66,10 @@ def test_curvature_is_symmetric_and_at_least_the_prior(scene):
     assert torch.linalg.eigvalsh(curvature).min() > 0.99
 
 
-def test_value_by_hand(scene):
+def test_value_by_hand(scene, monkeypatch):
     """Far from the linear part and without priors: ½ M log(s₀² + ⟨r²⟩) in the mean of the slices."""
-    problem = objective(scene, with_nuisance=False, width=1e4)
+    monkeypatch.setattr(module, "_WIDTH", 1e4)
+    problem = objective(scene, with_nuisance=False)
     x = torch.zeros(len(problem.unknowns.scale), dtype=torch.float64)
     mean = problem.residual(x).double().square().mean(1)
     expected = sum(0.5 * 100 / 2 * math.log(0.02**2 + float(m)) for m in mean)

@@ -19,8 +19,8 @@ def test_to_dict_is_json_and_says_it_all():
         context=context,
         added=context,
         start=start,
-        helped=False,
-        why="because",
+        accepted=False,
+        reason="because",
         loss_before=1.0,
         loss_after=0.9,
         objective=(3.0, 2.0),
@@ -35,4 +35,4 @@ def test_to_dict_is_json_and_says_it_all():
     assert [a["element"] for a in told["atoms"]] == ["O", "H", "H"]
     assert told["atoms"][1]["sigma"] == [0.25] * 3 and told["context"] == told["added"] == []
     assert told["tip"]["tilt"] == [0.1, 0.0] and told["objective"] == [3.0, 2.0]
-    assert len(told["trajectory"]) == 2 and not told["helped"]
+    assert len(told["trajectory"]) == 2 and not told["accepted"]

@@ -38,7 +38,7 @@ def corpus():
     meta = {"Z-Controller>Z (m)": "1e-9"}
     images = [image * 100] * 4
     createc = {"channel": "Current", "heights": [1.0]}
-    grey = np.clip(image * 40 + 128, 0, 255).astype(np.uint8)
+    gray = np.clip(image * 40 + 128, 0, 255).astype(np.uint8)
     return [
         ("sxm", files.sxm(both, z=1e-9), {}),
         ("3ds", files.grid_3ds(grid), {}),
@@ -49,7 +49,7 @@ def corpus():
         ("gwy", files.gwy([("df", image, meta), ("Current", image, meta)]), {}),
         ("npz", npz.getvalue(), {}),
         ("h5", files.hdf5(arrays, "{}"), {}),
-        ("png", files.picture(grey), {"pixel_size": 1.0, "heights": [1.0]}),
+        ("png", files.picture(gray), {"pixel_size": 1.0, "heights": [1.0]}),
         ("tif", files.picture(image, image, kind="TIFF"), {"pixel_size": 1.0, "heights": [2.0, 1.0]}),
     ]
 

@@ -1,11 +1,11 @@
-"""Heights, oscillation and pixels of a model on a scan whose values are a plane in x, y and height."""
+"""Heights and pixels of a model on a scan whose values are a plane in x, y and height."""
 
 import numpy as np
 import pytest
 
 from torch_afm.config import Scan
 from torch_afm.io.scans import ScanStack
-from torch_afm.io.scans.model_grid import choose_heights, choose_oscillation, onto_pixels
+from torch_afm.io.scans.model_grid import choose_heights, onto_pixels
 from torch_afm.utils import InputError
 
 MODEL = Scan(window=((-2.0, 2.0), (-2.0, 2.0)), pixels=(17, 17), n_slices=5, dz=0.1, n_oscillation=10)
@@ -32,25 +32,11 @@ def test_heights_end_at_the_nearest_slice_or_begin_at_the_top_that_is_given():
     )
 
 
-def test_the_oscillation_that_is_given_goes_before_the_header_and_that_before_the_model():
-    header = {"amplitude": 1.6, "f0": 2e4, "k": 900.0}
-    for meta, given, expected in [({}, None, 1.0), (header, None, 1.6), (header, 0.6, 0.6)]:
-        steps, warnings = [], []
-        found = choose_oscillation(meta, MODEL, 0.1, given, steps, warnings)
-        assert found.amplitude == pytest.approx(expected) and not warnings
-        assert found.f0 == meta.get("f0", MODEL.f0) and found.k == meta.get("k", MODEL.k)
-        assert f"{expected:.2f} Å peak to peak" in steps[0][1]
-    warnings = []
-    choose_oscillation({"amplitude": 1.0}, MODEL, 0.4, None, [], warnings)
-    choose_oscillation({"f0": 0.0}, MODEL, 0.1, None, [], warnings)
-    assert "simulated as 0.80 Å" in warnings[0] and "cannot be" in warnings[1]
-
-
 def test_pixels_are_the_model_s_and_values_are_where_they_were():
     heights = np.array([0.9, 0.8, 0.7])
     for center, count in ((None, 41), ((5.0, 5.0), 17)):
         found = onto_pixels(scan(np.arange(10, -1, -1) / 10), MODEL, heights, center, [])
-        assert found.values.shape == (3, count, count) and np.allclose(found.pixel, 0.25)
+        assert found.values.shape == (3, count, count) and np.allclose(found.pixel_size, 0.25)
         expected = 5 * heights[:, None, None] - 2 * found.y[:, None] + 3 * found.x
         assert np.allclose(found.values, expected, atol=1e-9)
 
@@ -58,8 +44,6 @@ def test_pixels_are_the_model_s_and_values_are_where_they_were():
 BAD = [
     (lambda: choose_heights(scan([0.1, 0.0]), MODEL, None, []), "heights"),
     (lambda: choose_heights(scan(np.arange(10, -1, -1) / 10), MODEL, 0.1, []), "top"),
-    (lambda: choose_oscillation({}, MODEL, 0.1, 30.0, [], []), "amplitude"),
-    (lambda: choose_oscillation({"amplitude": "wide"}, MODEL, 0.1, None, [], []), "stack"),
     (lambda: onto_pixels(scan([0.1, 0.0], side=2.0), MODEL, np.array([0.1]), None, []), "scan"),
 ]
 

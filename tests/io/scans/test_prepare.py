@@ -31,7 +31,7 @@ HEIGHTS = np.linspace(1.0, 0.0, 11)
 
 def test_the_nearest_heights_on_the_model_s_pixels():
     found = prepare_scan(scan(HEIGHTS), MODEL, FIXED)
-    assert found.stack.pixel == pytest.approx((0.25, 0.25))
+    assert found.stack.pixel_size == pytest.approx((0.25, 0.25))
     assert found.stack.heights == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
     expected = field(found.stack.heights, found.stack.y, found.stack.x)
     np.testing.assert_allclose(found.stack.values, expected, atol=1e-3)
@@ -55,7 +55,7 @@ def test_top_center_window_and_order():
     assert window.stack.x[-1] <= 0.11 and window.stack.y[0] >= -3.11
     wrong = ScanStack(scan(HEIGHTS).values[::-1], HEIGHTS, ((-6.0, 6.0), (-6.0, 6.0)))
     assert any("the reverse" in w for w in prepare_scan(wrong, MODEL, FIXED).warnings)
-    right = prepare_scan(wrong, MODEL, dataclasses.replace(FIXED, reverse=True))
+    right = prepare_scan(wrong.reversed(), MODEL, FIXED)
     as_it_is = prepare_scan(scan(HEIGHTS), MODEL, FIXED)
     np.testing.assert_allclose(right.stack.values, as_it_is.stack.values, atol=1e-12)
     # What was measured is told in the heights of the result.
@@ -262,15 +262,3 @@ def test_scans_that_are_refused():
     # A part of a large scan is no large scan.
     part = dataclasses.replace(FIXED, window=((0.0, 20.0), (0.0, 20.0)))
     assert prepare_scan(_wide(600), MODEL, part).scan.pixels == (81, 81)
-
-
-def test_settings_that_make_no_sense():
-    for name, settings in (
-        ("flatten", {"flatten": "sphere"}),
-        ("align", {"align": "maybe"}),
-        ("window, center", {"window": ((0, 1), (0, 1)), "center": (0, 0)}),
-        ("amplitude", {"amplitude": -1.0}),
-        ("top", {"top": float("nan")}),
-    ):
-        with pytest.raises(InputError, match=f"^{name}: "):
-            ScanPreparation(**settings)

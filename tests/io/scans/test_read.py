@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.io.scans import files
-from torch_afm.config import Scan
 from torch_afm.io import AFMStack, read_stack, write_stack
 from torch_afm.io.scans import align_slices, crop, flatten_plane, read_scan
 from torch_afm.utils import InputError
@@ -30,21 +29,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_from_a_folder_to_the_model(folder):
-    scan = Scan(pixels=(20, 24), n_slices=3, dz=0.1)
-    stack = read_stack(folder, scan=scan)
-    assert stack.stack[0] == pytest.approx(_wave(HEIGHTS, scan.y, scan.x), abs=1e-3)
-    assert stack.x == pytest.approx(scan.x) and stack.z == pytest.approx(HEIGHTS)
-    assert stack.meta["files"] == ["a_9.sxm", "a_10.sxm", "b.sxm"] and stack.meta["center"] == [10.0, 0.0]
-    moved = read_stack(folder, scan=scan, center=(12.0, 1.0))
-    assert moved.stack[0] == pytest.approx(_wave(HEIGHTS, scan.y + 1, scan.x + 2), abs=1e-3)
-
-
-def test_as_it_was_scanned(folder):
+def test_a_folder_in_the_order_of_its_heights(folder):
+    axis = (np.arange(96) + 0.5) / 4 - 12
     stack = read_stack(folder)
-    assert stack.stack.shape == (1, 3, 96, 96) and stack.meta["unit"] == "Hz"
-    with pytest.raises(InputError, match="x: expected positions within the scanned"):
-        read_stack(folder, scan=Scan(window=((-13.0, 13.0), (-8.0, 8.0)), n_slices=3))
+    assert stack.stack.shape == (1, 3, 96, 96) and stack.unit == "Hz"
+    assert stack.stack[0] == pytest.approx(_wave(HEIGHTS, axis, axis), abs=1e-3)
+    assert stack.x == pytest.approx(axis + 10) and stack.z == pytest.approx(HEIGHTS)
+    assert stack.meta["files"] == ["a_9.sxm", "a_10.sxm", "b.sxm"]
 
 
 def test_stack_files_stay_what_they_were(tmp_path):
@@ -59,27 +50,11 @@ def test_stack_files_stay_what_they_were(tmp_path):
         assert np.array_equal(back.y, made.y)
 
 
-def test_stack_files_on_a_grid(tmp_path):
-    """On its own grid a stack stays the same, and what is known about it with it."""
-    scan = Scan(pixels=(24, 20), n_slices=3, dz=0.1)
-    values = _wave(HEIGHTS, scan.y, scan.x)
-    made = AFMStack(values[None], scan.x, scan.y, HEIGHTS, {"z_top": 7.5})
-    write_stack(tmp_path / "stack.npz", made)
-    back = read_stack(tmp_path / "stack.npz", scan=scan)
-    assert back.stack == pytest.approx(made.stack, abs=1e-5) and back.meta["z_top"] == 7.5
-    lower = Scan(pixels=(24, 20), n_slices=2, dz=0.1)
-    part = read_stack(tmp_path / "stack.npz", scan=lower, top=6.9)
-    assert part.stack == pytest.approx(made.stack[:, 1:], abs=1e-5) and part.z == pytest.approx([6.9, 6.8])
-    for options in ({"top": 6.9}, {"center": (0.0, 0.0)}):
-        with pytest.raises(InputError, match="center, top: expected only with the scan"):
-            read_stack(tmp_path / "stack.npz", **options)
-
-
 def test_bad_folders(tmp_path, folder):
     with pytest.raises(InputError, match="no such file or folder"):
         read_scan(tmp_path / "none.sxm")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: expected files ending in \.sxm"):
+    with pytest.raises(InputError, match=r"empty: expected files ending in .*\.sxm"):
         read_stack(tmp_path / "empty")
     shutil.copy(folder / "b.sxm", folder / "c.sxm")
     with pytest.raises(InputError, match=r"heights: .* got b\.sxm and c\.sxm at the same"):
@@ -96,7 +71,7 @@ def test_formats_are_known_by_their_first_bytes(tmp_path):
     assert read_scan(path).heights == pytest.approx([10])
 
 
-def test_from_drifting_tilted_images_to_the_model(tmp_path):
+def test_from_drifting_tilted_images_to_even_ones(tmp_path):
     """Known drift and tilt are taken out on the way; what is left is the same pattern."""
     axis = (np.arange(96) + 0.5) / 4 - 12
     rng = np.random.default_rng(0)
@@ -114,6 +89,7 @@ def test_from_drifting_tilted_images_to_the_model(tmp_path):
     assert drift[0] == pytest.approx([2.4, -1.8], abs=0.1)
     x, y = stack.x.mean(), stack.y.mean()
     stack = crop(stack, ((x - 9, x + 9), (y - 9, y + 9)))
-    found = stack.on_grid(Scan(pixels=(40, 40), n_slices=2, dz=0.1)).tensor()[0, 0].double().numpy()
+    positions = np.linspace(-8, 8, 40)
+    found = stack.resample(x + positions, y + positions, stack.heights).values
     far, near = found - found.mean(axis=(1, 2), keepdims=True)
     assert np.abs(far - near).max() < 0.1 * np.ptp(near)

@@ -1,4 +1,4 @@
-"""Distances of every feature, with intervals and floors."""
+"""Distances of every feature, with intervals, floors and tables."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from torch_afm.metrics import distributions
-from torch_afm.metrics.distributions import DISTANCES, compare
+from torch_afm.metrics.distributions import DISTANCES, compare, format_comparisons
 from torch_afm.metrics.structure import FEATURES
 from torch_afm.utils import InputError
 
@@ -56,7 +56,7 @@ def test_values_are_those_of_the_functions(comparison, name, distance):
     else:
         assert scales["raw"]["value"] == pytest.approx(PUBLIC[distance](x, y, **seed), rel=1e-9)
     x, y = FEATURES[name].normalize(x), FEATURES[name].normalize(y)
-    assert scales["normalised"]["value"] == pytest.approx(PUBLIC[distance](x, y, **seed), rel=1e-8)
+    assert scales["normalized"]["value"] == pytest.approx(PUBLIC[distance](x, y, **seed), rel=1e-8)
 
 
 def test_the_interval_is_a_bootstrap_over_structures(comparison):
@@ -80,7 +80,7 @@ def test_the_interval_is_a_bootstrap_over_structures(comparison):
 def test_a_value_far_above_the_floor_lies_inside_its_interval(comparison):
     found = comparison.features["d_OO"]["distances"]
     for distance in ("wasserstein", "energy", "mmd"):
-        numbers = found[distance]["normalised"]
+        numbers = found[distance]["normalized"]
         low, high = numbers["interval"]
         assert low < numbers["value"] < high
         assert numbers["floor"] < low
@@ -170,3 +170,23 @@ def test_bad_input():
     for change in REFUSED:
         with pytest.raises(InputError, match=next(iter(change))):
             compare(**{"prediction": structures(4), "reference": structures(4), "n": 2} | change)
+
+
+def test_tables_hold_the_numbers():
+    reference = [{"d_OO": np.array([2.7, 2.8]), "LSI": np.empty(0)}] * 3
+    shifted = [{"d_OO": np.array([3.05, 3.15]), "LSI": np.ones(1)}] * 2
+    given = {
+        "near": compare(reference, reference, ["wasserstein"], n=5),
+        "far": compare(shifted, reference, ["wasserstein", "kl"], n=5),
+    }
+    values, wasserstein = format_comparisons(given).split("\n\n")[:2]
+    assert [line.split() for line in values.splitlines()[2:]] == [
+        ["d_OO", "6", "4", "6"],
+        ["LSI", "0", "2", "0"],
+    ]
+    header, rule, first, second = wasserstein.splitlines()
+    assert header.split() == ["wasserstein,", "normalized", "near", "far", "floor"]
+    assert set(rule) == {"-"}
+    near, far = ["0.00000", "(0.00000-0.00000)"], ["0.100", "(0.100-0.100)"]
+    assert first.split() == ["d_OO", *near, *far, "0.00000"]
+    assert second.split() == ["LSI", "–", "–", "–"]

@@ -1,12 +1,14 @@
-"""Feature vectors of stacks."""
+"""Features of images."""
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from torch import nn
 
 from torch_afm.config import generator_config
 from torch_afm.metrics.images import RandomConvolutions, compare_images, image_features, physical_features
+from torch_afm.metrics.images.features import SPECTRUM_BINS
 from torch_afm.models import SequentialGenerator
 from torch_afm.utils import InputError
 
@@ -70,3 +72,90 @@ def test_bad_input():
     for stacks, extractor, name in REFUSED:
         with pytest.raises(InputError, match=f"^{name}"):
             image_features(stacks, extractor)
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 2, 40, 64, generator=torch.Generator().manual_seed(0)) ** 2 + 5
+
+
+def test_moments_are_scipys(images):
+    found = physical_features(images).reshape(3, 2, 22)
+    pixels = images.double().flatten(2).numpy()
+    expected = [pixels.mean(2), pixels.std(2), scipy.stats.skew(pixels, 2), scipy.stats.kurtosis(pixels, 2)]
+    np.testing.assert_allclose(found[..., :4], np.stack(expected, axis=-1), rtol=1e-6)
+
+
+def test_row_offsets_are_found_as_large_as_they_were_made():
+    generator = torch.Generator().manual_seed(0)
+    offsets = 0.3 * torch.randn(1, 1, 400, 1, generator=generator)
+    image = 5 + offsets.expand(1, 1, 400, 64)
+    assert float(physical_features(image)[0, 4]) == pytest.approx(0.3, rel=0.1)
+    assert float(physical_features(image.mT)[0, 4]) == pytest.approx(0, abs=1e-9)  # columns are no rows
+
+
+def test_residual_of_white_noise():
+    """Minus its mean over nine, white noise keeps 8/9 of its variance."""
+    noise = 0.2 * torch.randn(1, 1, 200, 200, generator=torch.Generator().manual_seed(0))
+    assert float(physical_features(noise)[0, 5]) == pytest.approx(0.2 * (8 / 9) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize("cycles", [3, 9, 15])
+def test_a_wave_fills_its_own_bin(axis, cycles):
+    wave = torch.cos(2 * torch.pi * cycles * torch.arange(64) / 64)
+    image = wave.expand(1, 1, 64, 64) if axis == 3 else wave[:, None].expand(1, 1, 64, 64)
+    spectrum = physical_features(image)[0, 6:]
+    assert int(spectrum.argmax()) == int(cycles / 64 * 2 * SPECTRUM_BINS)
+    assert float(spectrum.sort().values[-2]) < -8
+
+
+def test_the_spectrum_of_white_noise_is_its_variance():
+    noise = 3 * torch.randn(100, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    spectrum = 10 ** physical_features(noise)[:, 6:]
+    np.testing.assert_allclose(spectrum.mean(dim=0), 9, rtol=0.15)
+
+
+def test_a_flat_image():
+    found = physical_features(torch.full((1, 1, 32, 32), 0.1))[0]
+    np.testing.assert_allclose(found[:6], [0.1, 0, 0, 0, 0, 0], atol=1e-7)
+    assert torch.isfinite(found).all()
+
+
+def test_it_is_a_network_of_stock_layers():
+    module = RandomConvolutions(in_channels=2, width=4, layers=2, seed=3)
+    images = torch.randn(3, 2, 16, 20, generator=torch.Generator().manual_seed(0))
+    expected = []
+    h = images
+    for i in range(2):
+        layer = nn.Conv2d(h.shape[1], 4, 3, padding=1)
+        layer.load_state_dict({key: module.get_buffer(f"{key}_{i}") for key in ("weight", "bias")})
+        h = layer(h).relu()
+        expected += [h.flatten(2).mean(2), h.flatten(2).var(2, correction=0).sqrt()]
+        h = nn.AvgPool2d(2)(h)
+    torch.testing.assert_close(module(images), torch.cat(expected, dim=1))
+    assert not list(module.parameters())
+
+
+def test_seeds_and_the_callers_generator():
+    images = torch.ones(1, 1, 8, 8)
+    state = torch.get_rng_state()
+    same, again, other = (RandomConvolutions(seed=s)(images) for s in (1, 1, 2))
+    assert torch.equal(same, again)
+    assert not torch.equal(same, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_shifts_along_the_image_hardly_matter():
+    """Averages over maps know of textures, not of places: a circular shift touches the edges only."""
+    image = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    module = RandomConvolutions()
+    near = (module(image) - module(image.roll((8, 16), dims=(2, 3)))).norm()
+    assert near < 0.1 * (module(image) - module(2 * image)).norm()
+
+
+def test_bad_sizes():
+    with pytest.raises(InputError, match="expected 1 or more, got 1, 0, 3"):
+        RandomConvolutions(width=0)
+    with pytest.raises(InputError, match=r"expected \[N, 1, Y, X\] .* got \[1, 2, 8, 8\]"):
+        RandomConvolutions()(torch.zeros(1, 2, 8, 8))

@@ -16,7 +16,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def values():
-    """Normalised values of theory and of the model trained on pure simulation."""
+    """Normalized values of theory and of the model trained on pure simulation."""
     root = Path(os.environ["TORCH_AFM_DATA"]) / "water_au111"
     names = ["d_OO", "d_OH", "HOH", "theta_ZOH", "hbond", "order"]
     sides = [

@@ -12,7 +12,7 @@ SCATTER = [False] + [True] * torch_geometric.typing.WITH_TORCH_SCATTER
 def graph(num_nodes: int = 6, channels: int = 4) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(num_nodes, channels, generator=generator, dtype=torch.float64)
-    pairs = torch.combinations(torch.arange(num_nodes - 1)).T  # the last node has no neighbour
+    pairs = torch.combinations(torch.arange(num_nodes - 1)).T  # the last node has no neighbor
     pairs = pairs[:, torch.rand(pairs.size(1), generator=generator) < 0.6]
     return x, torch.cat([pairs, pairs.flip(0)], dim=1)
 

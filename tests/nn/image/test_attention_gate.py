@@ -35,7 +35,7 @@ def plain(gate: QueryAttentionGate, x: Tensor, g: Tensor, query: Tensor) -> Tens
 
 
 def upsample(g: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear interpolation between pixel centres, held constant beyond the outermost ones."""
+    """Bilinear interpolation between pixel centers, held constant beyond the outermost ones."""
     out = np.empty(size)
     for y in range(size[0]):
         for x in range(size[1]):

@@ -12,7 +12,7 @@ SCAN = Scan(window=((-4.0, 4.0), (-3.0, 3.0)), pixels=(16, 8), n_slices=2)
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_pixels_lie_amid_those_they_stand_for(stride):
-    grid = MapGrid.of(SCAN, stride)
+    grid = MapGrid.from_scan(SCAN, stride)
     x, y = grid.axes(torch.zeros(1, dtype=torch.float64))
     for axis, pixels in ((x, SCAN.x), (y, SCAN.y)):
         np.testing.assert_allclose(axis.numpy(), pixels.reshape(-1, stride).mean(axis=1), atol=1e-12)
@@ -21,11 +21,11 @@ def test_pixels_lie_amid_those_they_stand_for(stride):
 
 def test_the_frame_is_the_windows_centre():
     moved = Scan(window=((10.0, 18.0), (-13.0, -7.0)), pixels=(16, 8), n_slices=2)
-    assert MapGrid.of(moved, 2) == MapGrid.of(SCAN, 2)
+    assert MapGrid.from_scan(moved, 2) == MapGrid.from_scan(SCAN, 2)
 
 
 def test_nearest_pixel():
-    grid = MapGrid.of(SCAN, 2)
+    grid = MapGrid.from_scan(SCAN, 2)
     generator = torch.Generator().manual_seed(0)
     pos = 6 * torch.rand(50, 3, generator=generator, dtype=torch.float64) - 3
     x, y = grid.axes(pos)
@@ -38,7 +38,7 @@ def test_nearest_pixel():
 
 
 def test_painted_atoms_are_gaussians_where_they_belong():
-    grid = MapGrid.of(SCAN, 2)
+    grid = MapGrid.from_scan(SCAN, 2)
     pos = torch.tensor([[0.3, -1.1, -0.5], [1.0, 0.2, -2.0], [-2.0, 1.0, -1.0]], dtype=torch.float64)
     label, batch, sigma = torch.tensor([0, 0, 1]), torch.tensor([0, 0, 2]), 0.7
     image = grid.paint(pos, label, batch, 3, 2, sigma)
@@ -55,7 +55,7 @@ def test_painted_atoms_are_gaussians_where_they_belong():
 
 
 def test_a_shift_by_whole_pixels_shifts_the_painting():
-    grid = MapGrid.of(SCAN, 2)
+    grid = MapGrid.from_scan(SCAN, 2)
     pos = torch.tensor([[0.3, -1.1, -0.5], [-1.0, 0.2, -2.0]], dtype=torch.float64)
     step = torch.tensor([2 * grid.pitch[0], grid.pitch[1], 0.0], dtype=torch.float64)
     a, b = (grid.gaussians(p, 0.5) for p in (pos, pos + step))
@@ -64,7 +64,7 @@ def test_a_shift_by_whole_pixels_shifts_the_painting():
 
 def test_no_atoms_paint_nothing():
     none = torch.zeros(0, dtype=torch.long)
-    assert MapGrid.of(SCAN).paint(torch.zeros(0, 3), none, none, 2, 2, 0.5).abs().sum() == 0
+    assert MapGrid.from_scan(SCAN).paint(torch.zeros(0, 3), none, none, 2, 2, 0.5).abs().sum() == 0
 
 
 def test_samples_of_a_linear_map_are_exact():

@@ -10,8 +10,8 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from torch_afm.cli.parser import Parser, Seed
-from torch_afm.config.features import FEATURES
 from torch_afm.config.structure import StructureSettings
+from torch_afm.metrics.structure import FEATURES
 from torch_afm.utils import InputError
 
 #: Those of the published analysis.
@@ -46,7 +46,7 @@ def _parser(compat: str) -> Parser:
         "Compare predicted structures with theory without labels: distributions of local structural features "
         "(distances, angles, hydrogen bonds, tetrahedral orders) and how far they are apart, with 95 % "
         "bootstrap intervals over structures, the floor (reference against itself in halves) and the numbers "
-        "of values. Prints tables of distances normalised to fixed ranges; writes numbers and settings as "
+        "of values. Prints tables of distances normalized to fixed ranges; writes numbers and settings as "
         "JSON and CSV, and pictures.",
     )
     parser.add_argument(
@@ -77,7 +77,7 @@ def _parser(compat: str) -> Parser:
         type=list[str],
         default=_NAMES,
         metavar="[A,B,...]",
-        help=f"out of {', '.join(FEATURES)}",
+        help=f"out of {', '.join(FEATURES.names)}",
     )
     parser.add_argument("--seed", type=Seed, default=0, help="of resamples, halves and directions")
     parser.add_argument(

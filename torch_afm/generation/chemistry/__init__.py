@@ -1,21 +1,8 @@
-"""Chemistry of what was found: valences, bond orders, sanitised molecules, relaxation."""
+"""Chemistry of predicted molecules: valences, bond orders, places for further atoms, a prior of distances."""
 
-from torch_afm.generation.chemistry.apply import Chemistry, Improved, improve
-from torch_afm.generation.chemistry.orders import bond_orders, length_order
-from torch_afm.generation.chemistry.relax import Relaxed, relax
-from torch_afm.generation.chemistry.sanitise import sanitise, to_part
-from torch_afm.generation.chemistry.valence import fits_valence, trim_bonds
+from torch_afm.generation.chemistry.candidates import allowed
+from torch_afm.generation.chemistry.open_bonds import open_bonds
+from torch_afm.generation.chemistry.prior import GeometryPrior
+from torch_afm.generation.chemistry.sanitize import sanitize, trim_bonds
 
-__all__ = [
-    "Chemistry",
-    "Improved",
-    "Relaxed",
-    "bond_orders",
-    "fits_valence",
-    "improve",
-    "length_order",
-    "relax",
-    "sanitise",
-    "to_part",
-    "trim_bonds",
-]
+__all__ = ["GeometryPrior", "allowed", "open_bonds", "sanitize", "trim_bonds"]

@@ -1,6 +1,5 @@
 """Refinement of a molecule by gradient through the simulator."""
 
-from torch_afm.generation.refinement.jacobian import StackJacobian, stack_jacobian
 from torch_afm.generation.refinement.refine import refine
 from torch_afm.generation.refinement.result import RefinementResult
 from torch_afm.generation.refinement.settings import RefinementSettings, Stage
@@ -8,8 +7,6 @@ from torch_afm.generation.refinement.settings import RefinementSettings, Stage
 __all__ = [
     "RefinementResult",
     "RefinementSettings",
-    "StackJacobian",
     "Stage",
     "refine",
-    "stack_jacobian",
 ]

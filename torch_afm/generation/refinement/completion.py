@@ -7,22 +7,22 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
-from torch_afm.generation.physics import open_bonds
+from torch_afm.generation.chemistry import open_bonds
 from torch_afm.generation.refinement.objective import RefinementObjective
 
 #: Å: atoms that are added at once are farther apart, for each is judged as if it were alone.
-_APART = 1.6
-#: Most atoms added at once.
-_MOST = 3
+_DISTANCE = 1.6
+#: Atoms added at once, at most, and the gain in the objective that each must promise.
+_MAX_ATOMS, _MIN_GAIN = 3, 4.0
 
 
 @torch.no_grad()
-def further_atoms(objective: RefinementObjective, x: Tensor, gain: float, sigma: float) -> AFMData:
-    r"""Atoms at the open bonds of a molecule (:func:`~torch_afm.generation.physics.open_bonds`) that explain
-    its stack better than all that is fitted can without them.
+def further_atoms(objective: RefinementObjective, x: Tensor) -> AFMData:
+    r"""Atoms at the open bonds of a molecule (:func:`~torch_afm.generation.chemistry.open_bonds`) that
+    explain its stack better than all that is fitted can without them.
 
     A candidate k changes the residual of the images from r to :math:`r_k`, by one rendering; what the
-    unknowns make of that follows from the quadratic model at ``x``, with the Jacobian J of the normalised
+    unknowns make of that follows from the quadratic model at ``x``, with the Jacobian J of the normalized
     images and the curvature C of the objective,
 
     .. math::
@@ -33,11 +33,10 @@ def further_atoms(objective: RefinementObjective, x: Tensor, gain: float, sigma:
     Args:
         objective: of a fit.
         x: where it ended.
-        gain: least :math:`-ΔE_k`.
-        sigma: standard deviation of the candidates' positions in Å.
 
     Returns:
-        the best of them, without charge, with the ``gain`` of each; no more than 3, none close to another.
+        the best of them with :math:`-ΔE_k` of at least 4, without charge, with the ``gain`` of each; no more
+        than 3, none close to another.
 
     Shapes:
         x ``[K]``.
@@ -47,12 +46,11 @@ def further_atoms(objective: RefinementObjective, x: Tensor, gain: float, sigma:
     change = _changes(objective, x, z, pos) if len(z) else torch.empty(0)
     chosen: list[int] = []
     for k in change.argsort(stable=True).tolist():
-        if change[k] > -gain or len(chosen) == _MOST:
+        if change[k] > -_MIN_GAIN or len(chosen) == _MAX_ATOMS:
             break
-        if not chosen or float((pos[chosen] - pos[k]).norm(dim=1).min()) > _APART:
+        if not chosen or float((pos[chosen] - pos[k]).norm(dim=1).min()) > _DISTANCE:
             chosen.append(k)
     found = AFMData(z=z[chosen], pos=pos[chosen], charge=pos.new_zeros(len(chosen)))
-    found.sigma = pos.new_full((len(chosen), 3), sigma)
     found.gain = -change[chosen]
     return found
 
@@ -70,6 +68,6 @@ def _changes(objective: RefinementObjective, x: Tensor, z: Tensor, pos: Tensor) 
         for k in range(len(z))
     ]
     batch = Batch.from_data_list(graphs)
-    stacks = objective.renderer.render(batch, tip=tip, z_top=z_top, pixels=objective.images.pixels)
-    without = model.least(model.stack)
-    return torch.tensor([model.least(stack) - without for stack in stacks[:, 0]])
+    stacks = objective.renderer(batch, tip=tip, z_top=z_top, pixels=objective.images.pixels)
+    without = model.minimum(model.stack)
+    return torch.tensor([model.minimum(stack) - without for stack in stacks[:, 0]])

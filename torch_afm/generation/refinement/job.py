@@ -1,24 +1,108 @@
-"""The checked input of a refinement."""
+"""The checked input of a refinement: what may move, and how far it is believed to be off."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
-from torch_afm.generation.refinement.image import Box
-from torch_afm.generation.refinement.nuisance import hidden_sites
 from torch_afm.generation.refinement.settings import RefinementSettings
-from torch_afm.generation.refinement.unknowns import State, Unknowns
-from torch_afm.ppm import Renderer, TipParameters
+from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Å: least standard deviation of a position that is believed.
-_LEAST_SIGMA = 0.03
+#: Sides of a rectangle: ``((x0, x1), (y0, y1))`` in Å.
+Box = tuple[tuple[float, float], tuple[float, float]]
+
+#: Å: smallest standard deviation of a position that is believed.
+_MIN_SIGMA = 0.03
+#: Å: sites of hidden atoms have no atom of the graph closer than this, and lie this far around the graph, at
+#: these heights, with the top atom at z = 0.
+_DISTANCE, _AROUND, _DEPTHS = 1.2, 1.5, (-1.3, -2.2)
+#: Å around the atoms within which pixels are compared.
+_MARGIN = 2.5
+#: Å: standard deviation of the position of an atom that is added at an open bond.
+_ADDED_SIGMA = 0.18
+
+
+class State(NamedTuple):
+    """A molecule under a tip.
+
+    Args:
+        data: the atoms.
+        tip: the tip.
+        z_top: first anchor height in Å.
+    """
+
+    data: AFMData
+    tip: TipParameters
+    z_top: float
+
+
+class Unknowns:
+    r"""The vector of everything that is fitted, each entry in units of its standard deviation from where the
+    fit starts: its prior is :math:`N(0, 1)`.
+
+    Its parts, in this order: positions, charges, tilt of the tip, distance, and the weights of the nuisance
+    images. A standard deviation of 0 holds a value.
+
+    Args:
+        start: where all is zero.
+        pos: standard deviations of the positions in Å.
+        charge: of all charges in e.
+        tilt: of both components of the tilt in Å.
+        distance: of the first anchor height in Å.
+        n_nuisance: number of nuisance images.
+
+    Shapes:
+        pos ``[N, 3]``.
+    """
+
+    def __init__(
+        self, start: State, pos: Tensor, charge: float, tilt: float, distance: float, n_nuisance: int
+    ) -> None:
+        self.start = start
+        n = len(pos)
+        parts = [pos.reshape(-1).double(), torch.full((n,), charge), torch.full((2,), tilt)]
+        parts += [torch.full((1,), distance), torch.ones(n_nuisance)]
+        self.sizes = [len(part) for part in parts]
+        self.scale = torch.cat([part.double() for part in parts])
+        self.free = self.scale > 0
+
+    def state(self, x: Tensor) -> State:
+        """The molecule and tip of a vector ``[K]``."""
+        pos, charge, tilt, distance, _ = (x * self.scale).split(self.sizes)
+        data, tip, z_top = self.start
+        moved = AFMData(
+            z=data.z,
+            pos=(data.pos.double() + pos.reshape(-1, 3)).to(data.pos.dtype),
+            charge=(data.charge.double() + charge).to(data.charge.dtype),
+            edge_index=data.edge_index,
+        )
+        # A tilt of a bond length cannot be; no step may ask for it.
+        aside = tip.tilt + tilt
+        most = 0.5 * tip.bond_length.unsqueeze(1)
+        aside = aside * (most / aside.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
+        return State(moved, dataclasses.replace(tip, tilt=aside), z_top + float(distance))
+
+    def weights(self, x: Tensor) -> Tensor:
+        """Weights of the nuisance images, ``[n_nuisance]``."""
+        return x.split(self.sizes)[-1]
+
+    @property
+    def n_pos(self) -> int:
+        """Number of entries that are coordinates; they come first."""
+        return self.sizes[0]
+
+
+def fitted_tip(tip: TipParameters) -> Tip:
+    """A tip of plain numbers, tilt included."""
+    x, y = tip.tilt[0].tolist()
+    return dataclasses.replace(tip.probe[0], tilt=(x, y))
 
 
 @dataclass(frozen=True)
@@ -45,12 +129,12 @@ class RefinementJob:
     reference: Tensor
 
     @classmethod
-    def of(
+    def from_inputs(
         cls,
         data: AFMData,
         context: AFMData | None,
         stack: Tensor,
-        renderer: Renderer,
+        renderer: ProbeParticleModel,
         z_top: float,
         tip: Tip | None,
         settings: RefinementSettings,
@@ -71,7 +155,7 @@ class RefinementJob:
         edge_index = data.edge_index if context is None and "edge_index" in data else covalent_bonds(z, pos)
         atoms = AFMData(z=z, pos=pos, charge=torch.cat([_charge(p) for p in parts]), edge_index=edge_index)
         return cls(
-            given=State(atoms, TipParameters.from_tips([tip or renderer.tip]), float(z_top)),
+            given=State(atoms, TipParameters.from_tips(tip or renderer.tip), float(z_top)),
             n=len(data.z),
             sigma=torch.cat([_sigma(p, settings) for p in parts]),
             elements=torch.cat([_doubt(p, settings) for p in parts]),
@@ -89,7 +173,7 @@ class RefinementJob:
         return dataclasses.replace(
             self,
             given=self.given._replace(data=whole),
-            sigma=torch.cat([self.sigma, _sigma(atoms, settings)]),
+            sigma=torch.cat([self.sigma, self.sigma.new_full((len(atoms.z), 3), _ADDED_SIGMA)]),
             elements=torch.cat([self.elements, _doubt(atoms, settings)]),
             sites=_sites(whole.pos, settings),
         )
@@ -105,11 +189,28 @@ class RefinementJob:
         widths = settings.charge_sigma, settings.tilt_sigma, settings.distance_sigma
         return Unknowns(self.given, self.sigma, *widths, count)
 
-    def box(self, margin: float) -> Box:
-        """The atoms and ``margin`` Å around them."""
+    def box(self) -> Box:
+        """The atoms and 2.5 Å around them."""
         pos = self.given.data.pos[:, :2]
-        low, high = (pos.amin(0) - margin).tolist(), (pos.amax(0) + margin).tolist()
+        low, high = (pos.amin(0) - _MARGIN).tolist(), (pos.amax(0) + _MARGIN).tolist()
         return (low[0], high[0]), (low[1], high[1])
+
+
+def hidden_sites(pos: Tensor, spacing: float) -> Tensor:
+    """Places below a graph where atoms may hide: square grids 1.3 and 2.2 Å below its top, around the
+    graph, without the places that its atoms take.
+
+    Shapes:
+        pos ``[N, 3]`` Å -> ``[G, 3]`` Å, float64.
+    """
+    points = pos.detach().double()
+    low, high = points[:, :2].amin(0) - _AROUND, points[:, :2].amax(0) + _AROUND
+    x, y = (
+        torch.linspace(float(a), float(b), max(2, 1 + round(float(b - a) / spacing)), dtype=torch.float64)
+        for a, b in zip(low, high, strict=True)
+    )
+    grid = torch.cartesian_prod(x, y, torch.tensor(_DEPTHS, dtype=torch.float64))
+    return grid[torch.cdist(grid, points).amin(1) >= _DISTANCE]
 
 
 def _check_molecule(name: str, data: AFMData) -> None:
@@ -126,7 +227,7 @@ def _check_molecule(name: str, data: AFMData) -> None:
 def _sites(pos: Tensor, settings: RefinementSettings) -> Tensor:
     if settings.hidden_sigma == 0:
         return torch.empty(0, 3)
-    return hidden_sites(pos, settings.hidden_depths, settings.hidden_spacing)
+    return hidden_sites(pos, settings.hidden_spacing)
 
 
 def _charge(data: AFMData) -> Tensor:
@@ -137,7 +238,7 @@ def _sigma(data: AFMData, settings: RefinementSettings) -> Tensor:
     """Of each coordinate; 0 holds it."""
     if "sigma" not in data:
         return torch.full((len(data.z), 3), settings.pos_sigma)
-    scaled = (data.sigma.float() * settings.sigma_scale).clamp(min=_LEAST_SIGMA)
+    scaled = (data.sigma.float() * settings.sigma_scale).clamp(min=_MIN_SIGMA)
     return scaled.masked_fill(data.sigma == 0, 0.0)
 
 

@@ -37,12 +37,12 @@ def minimize(
     tolerance: float,
     visit: Callable[[Tensor, float], None],
 ) -> Tensor:
-    r"""Minimise by steps :math:`-(C + λ\, \mathrm{diag}\, C)^{-1} g` with the gradient g and the Gauss-Newton
+    r"""Minimize by steps :math:`-(C + λ\, \mathrm{diag}\, C)^{-1} g` with the gradient g and the Gauss-Newton
     curvature C; λ falls fivefold after every step that goes down and rises eightfold after one that does not,
     which is not taken (Marquardt, J. SIAM 11, 431 (1963)).
 
     Args:
-        objective: to minimise.
+        objective: to minimize.
         x: where to start.
         iterations: most steps taken.
         tolerance: a step that gains less than this ends the search.

@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from torch_afm.generation.physics import GeometryPrior
-from torch_afm.generation.refinement.image import SliceImages
-from torch_afm.generation.refinement.jacobian import stack_jacobian
+from torch_afm.generation.chemistry import GeometryPrior
+from torch_afm.generation.refinement.images import Nuisance, SliceImages
+from torch_afm.generation.refinement.job import Unknowns
 from torch_afm.generation.refinement.levenberg import Expansion
-from torch_afm.generation.refinement.nuisance import Nuisance
-from torch_afm.generation.refinement.unknowns import Unknowns
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 
 #: Å: farthest that a step may move an atom, for the Jacobian holds no farther.
 _MAX_MOVE = 0.3
+#: Residual of a normalized slice from which on it counts linearly.
+_WIDTH = 1.0
 
 
 class RefinementObjective:
@@ -25,39 +25,37 @@ class RefinementObjective:
             + E_\mathrm{geometry} + \tfrac12 |x|^2 , \qquad
         r_s = n(\Delta f_s(x)) - n(\Delta f^\mathrm{ref}_s) ,
 
-    with normalised slices n (:class:`SliceImages`), :math:`\rho(r) = 2 δ^2 (\sqrt{1 + r^2/δ^2} - 1)`
-    (Charbonnier et al., ICIP 2, 168 (1994)) averaged over the pixels of a slice, and the geometry prior. The
+    with normalized slices n (:class:`SliceImages`), :math:`\rho(r) = 2 δ^2 (\sqrt{1 + r^2/δ^2} - 1)`, δ = 1
+    (Charbonnier et al., ICIP 2, 168 (1994)), averaged over the pixels of a slice, and the geometry prior. The
     logarithm is what is left of a Gaussian likelihood of unknown noise in each slice when the noise is
-    maximised out: a simulation that explains the stack badly, whatever the reason, weighs less against the
-    priors. M is the number of independent looks that a stack counts for.
+    maximized out: a simulation that explains the stack badly, whatever the reason, weighs less against the
+    priors. M is the number of independent observations that a stack counts for.
 
     Args:
         unknowns: what is fitted.
         renderer: simulator.
         images: pixels, slices and blur.
-        reference: normalised reference, by ``images``.
+        reference: normalized reference, by ``images``.
         nuisance: images of what may be missing, or ``None``.
         prior: the geometry prior, or ``None``.
         looks: M.
         floor: :math:`s_0`, the noise that no slice is believed to stay below.
-        width: δ.
     """
 
     def __init__(
         self,
         unknowns: Unknowns,
-        renderer: Renderer,
+        renderer: ProbeParticleModel,
         images: SliceImages,
         reference: Tensor,
         nuisance: Nuisance | None,
         prior: GeometryPrior | None,
         looks: float,
         floor: float,
-        width: float,
     ) -> None:
         self.unknowns, self.renderer, self.images = unknowns, renderer, images
         self.reference, self.nuisance, self.prior = reference, nuisance, prior
-        self.looks, self.floor, self.width = looks, floor, width
+        self.looks, self.floor = looks, floor
 
     def value(self, x: Tensor) -> float:
         """E at ``x`` ``[K]``."""
@@ -102,15 +100,16 @@ class RefinementObjective:
         """r of the compared pixels, ``[S, P]``, what may be missing included."""
         data, tip, z_top = self.unknowns.state(x)
         top = torch.tensor([z_top], dtype=torch.float64)
-        stack = self.renderer.render(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
+        stack = self.renderer(data, tip=tip, z_top=top, pixels=self.images.pixels)[0, 0]
         return self.images.normalize(stack + self._missing(x)) - self.reference
 
     def _linearized(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Stack ``[Z, P]`` in Hz of the atoms, its normalised image with what may be missing ``[S, P]``, and
+        """Stack ``[Z, P]`` in Hz of the atoms, its normalized image with what may be missing ``[S, P]``, and
         the slope of that in the free unknowns ``[S, P, K]``."""
         u = self.unknowns
         data, tip, z_top = u.state(x)
-        found = stack_jacobian(self.renderer, data, tip, z_top, self.images.pixels)
+        top = torch.tensor([z_top], dtype=torch.float64)
+        found = self.renderer.jacobian(data, tip, top, self.images.pixels)
         parts = [found.pos.flatten(2), found.charge, found.tilt, found.z_top.unsqueeze(2)]
         columns = torch.cat(parts, dim=2) * u.scale[: sum(u.sizes[:4])].float()
         if self.nuisance is not None:
@@ -123,8 +122,8 @@ class RefinementObjective:
 
     def _image(self, residual: Tensor) -> tuple[Tensor, Tensor]:
         """The first term, and the weight of each squared residual in its quadratic model."""
-        root = (1 + (residual / self.width).square()).sqrt()
-        mean = (2 * self.width**2 * (root - 1)).mean(1) + self.floor**2
+        root = (1 + (residual / _WIDTH).square()).sqrt()
+        mean = (2 * _WIDTH**2 * (root - 1)).mean(1) + self.floor**2
         looks = self.looks / len(residual)
         weight = looks / mean.unsqueeze(1) / residual.shape[1] / root
         return 0.5 * looks * mean.log().sum(), weight
@@ -144,7 +143,7 @@ class QuadraticModel:
     Args:
         objective: E, without its geometry prior.
         stack: stack at the point in Hz.
-        slope: of the normalised images.
+        slope: of the normalized images.
         weight: of their squared residuals.
         x: the point.
 
@@ -161,8 +160,8 @@ class QuadraticModel:
         curvature = (self._weighted @ slope).double() + torch.eye(len(self.x), dtype=torch.float64)
         self._factor = torch.linalg.cholesky(curvature)
 
-    def least(self, stack: Tensor) -> float:
-        """The least E that one step of the unknowns makes of another stack ``[Z, P]``."""
+    def minimum(self, stack: Tensor) -> float:
+        """The smallest E that one step of the unknowns makes of another stack ``[Z, P]``."""
         residual = self.objective.images.normalize(stack + self.missing) - self.objective.reference
         gradient = (self._weighted @ residual.reshape(-1)).double() + self.x
         step = -torch.cholesky_solve(gradient[:, None], self._factor)[:, 0]

@@ -10,23 +10,23 @@ from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
-from torch_afm.data.island import check_island
-from torch_afm.generation.physics import GeometryPrior
+from torch_afm.data.checks import check_island
+from torch_afm.generation.chemistry import GeometryPrior
 from torch_afm.generation.refinement.completion import further_atoms
-from torch_afm.generation.refinement.image import SliceImages
-from torch_afm.generation.refinement.job import RefinementJob
+from torch_afm.generation.refinement.images import SliceImages, nuisance_images
+from torch_afm.generation.refinement.job import RefinementJob, State, Unknowns, fitted_tip
 from torch_afm.generation.refinement.levenberg import minimize
-from torch_afm.generation.refinement.nuisance import nuisance_images
 from torch_afm.generation.refinement.objective import RefinementObjective
 from torch_afm.generation.refinement.result import RefinementResult
 from torch_afm.generation.refinement.settings import RefinementSettings
-from torch_afm.generation.refinement.unknowns import State, Unknowns, fitted_tip
-from torch_afm.ppm import Renderer
+from torch_afm.ppm import ProbeParticleModel
 from torch_afm.utils import InputError
 
 #: Å: deviation of what the curvature cannot tell, atoms that hide; with it errors of validation molecules are
 #: as large as their deviations, root mean square over all coordinates.
-_UNTOLD = 0.03
+_UNSEEN = 0.03
+#: Mean share of an atom at each site below the graph, and the gain in the objective below which a stage ends.
+_HIDDEN_MEAN, _TOLERANCE = 0.15, 0.02
 #: Spread of further starts, in standard deviations of the prior.
 _SPREAD = 0.7
 #: A nudge in Å, and how much of the contrast of a slice a pixel may change by it where the probe is stable.
@@ -43,7 +43,7 @@ class _Fit(NamedTuple):
 def refine(
     data: AFMData,
     stack: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     z_top: float,
     tip: Tip | None = None,
     context: AFMData | None = None,
@@ -55,11 +55,12 @@ def refine(
 ) -> RefinementResult:
     r"""Move the atoms of a molecule until its simulated stack agrees with the reference.
 
-    The objective is that of :class:`RefinementObjective`: normalised slices, so that scans in arbitrary units
+    The objective is that of :class:`RefinementObjective`: normalized slices, so that scans in arbitrary units
     and with drifting offsets work; the standard deviations of the start (``data.sigma``, as the network
     predicts them) as prior of the positions; priors of charges, tilt and height of the tip; and a geometry
-    prior. It is minimised by Levenberg's and Marquardt's method with the analytic Jacobian of the simulator
-    (:func:`stack_jacobian`), stage after stage: far slices before near ones, blurred before sharp.
+    prior. It is minimized by Levenberg's and Marquardt's method with the analytic Jacobian of the simulator
+    (:meth:`torch_afm.ppm.ProbeParticleModel.jacobian`), stage after stage: far slices before near ones,
+    blurred before sharp.
 
     What the graph lacks must not move what it has (Hapala et al., PRB 90, 085421 (2014), model the image of
     all atoms; a molecule without those below the surface cut cannot explain its stack). So atoms of
@@ -99,14 +100,13 @@ def refine(
     for name, graph in (("data", data), ("context", context)):
         if graph is not None:
             check_island(name, graph)
-    given = job = RefinementJob.of(data, context, stack, renderer, z_top, tip, settings)
+    given = job = RefinementJob.from_inputs(data, context, stack, renderer, z_top, tip, settings)
     unknowns = job.unknowns(settings)
     origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)
     best, tried = _fit(job, unknowns, origin, renderer, prior, settings), 1
     before = float(best.objective.residual(origin).square().mean())
     for _ in range(settings.completions):
-        width = settings.added_sigma / settings.sigma_scale
-        further = further_atoms(best.objective, best.x, settings.added_gain, width)
+        further = further_atoms(best.objective, best.x)
         if not len(further.z):
             break
         job = job.extended(further, settings)
@@ -124,32 +124,32 @@ def refine(
     gain = 1 - after / before if before > 0 else 0.0
     moved = best.x[: 3 * job.n][unknowns.free[: 3 * job.n]]
     shift = float(moved.square().mean().sqrt()) if len(moved) else 0.0
-    fine = gain >= settings.least_gain and shift <= settings.most_shift
-    helped = fine and best.values[1] < best.values[0]
+    fine = gain >= settings.min_gain and shift <= settings.max_shift
+    accepted = fine and best.values[1] < best.values[0]
     state, sigma = given.given, given.sigma
-    if helped:
+    if accepted:
         state = unknowns.state(best.x)
         highest = int(state.data.pos[: job.n, 2].argmax())
-        untold = _UNTOLD if job.has_nuisance else 0.0
-        sigma = _spread(best, unknowns, None if top is None else highest).square().add(untold**2).sqrt()
+        unseen = _UNSEEN if job.has_nuisance else 0.0
+        sigma = _spread(best, unknowns, None if top is None else highest).square().add(unseen**2).sqrt()
         sigma = sigma.masked_fill(job.sigma == 0, 0.0)  # held
         if top is not None:
             state = _lifted(state, top - float(state.data.pos[highest, 2]))
             best.trajectory.append(state.data.pos[: job.n])
-    told = len(given.sigma)
-    added = AFMData(z=state.data.z[told:])
-    why = (
+    n_given = len(given.sigma)
+    added = AFMData(z=state.data.z[n_given:])
+    reason = (
         f"the mean squared difference of the images fell by {100 * gain:.0f} %, where "
-        f"{100 * settings.least_gain:.0f} % are asked, and the atoms moved by {shift:.2f} standard "
-        f"deviations, where {settings.most_shift:g} are allowed"
+        f"{100 * settings.min_gain:.0f} % are asked, and the atoms moved by {shift:.2f} standard "
+        f"deviations, where {settings.max_shift:g} are allowed"
     )
     return RefinementResult(
         data=_moved(data, state, sigma, slice(0, job.n)),
-        context=_moved(AFMData.empty() if context is None else context, state, sigma, slice(job.n, told)),
-        added=_moved(added, state, sigma, slice(told, None)),
+        context=_moved(AFMData.empty() if context is None else context, state, sigma, slice(job.n, n_given)),
+        added=_moved(added, state, sigma, slice(n_given, None)),
         start=data,
-        helped=helped,
-        why=why,
+        accepted=accepted,
+        reason=reason,
         loss_before=before,
         loss_after=after,
         objective=best.values,
@@ -166,7 +166,7 @@ def _fit(
     job: RefinementJob,
     unknowns: Unknowns,
     x: Tensor,
-    renderer: Renderer,
+    renderer: ProbeParticleModel,
     prior: GeometryPrior | None,
     settings: RefinementSettings,
 ) -> _Fit:
@@ -176,18 +176,19 @@ def _fit(
     def visit(point: Tensor, _: float) -> None:
         trajectory.append(unknowns.state(point).data.pos[: job.n])
 
-    box = job.box(settings.margin)
-    numbers = settings.looks, settings.floor, settings.width
+    box = job.box()
     for stage in settings.stages:
         images = SliceImages(renderer.scan, settings.stride, box, stage.slices, stage.blur)
         nuisance = None
         if job.has_nuisance:
-            hidden = settings.hidden_mean, max(settings.hidden_sigma, 1e-6)
+            hidden = _HIDDEN_MEAN, max(settings.hidden_sigma, 1e-6)
             here = unknowns.state(x)
             nuisance = nuisance_images(renderer, here, images.pixels, job.sites, hidden, job.elements)
         reference = images.normalize(images.pick(job.reference))
-        objective = RefinementObjective(unknowns, renderer, images, reference, nuisance, prior, *numbers)
-        x = minimize(objective, x, stage.iterations, settings.tolerance, visit)
+        objective = RefinementObjective(
+            unknowns, renderer, images, reference, nuisance, prior, settings.looks, settings.floor
+        )
+        x = minimize(objective, x, stage.iterations, _TOLERANCE, visit)
     values = objective.value(torch.zeros_like(x)), objective.value(x)
     return _Fit(x, objective, values, trajectory)
 
@@ -224,17 +225,17 @@ def _moved(data: AFMData, state: State, sigma: Tensor, part: slice) -> AFMData:
 
 
 @torch.no_grad()
-def _residual(renderer: Renderer, state: State, reference: Tensor) -> Tensor:
+def _residual(renderer: ProbeParticleModel, state: State, reference: Tensor) -> Tensor:
     whole = SliceImages(renderer.scan)
-    simulated = renderer.render(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
+    simulated = renderer(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
     parts = [whole.normalize(stack.flatten(1)) for stack in (simulated, reference)]
     return (parts[0] - parts[1]).reshape(renderer.scan.shape)
 
 
-def _bistable(renderer: Renderer, state: State, pixels: Tensor) -> bool:
+def _bistable(renderer: ProbeParticleModel, state: State, pixels: Tensor) -> bool:
     """Whether a nudge of the tip makes any pixel jump."""
     images = [
-        renderer.render(state.data, tip=state.tip, z_top=state.z_top + dz, pixels=pixels)[0, 0]
+        renderer(state.data, tip=state.tip, z_top=state.z_top + dz, pixels=pixels)[0, 0]
         for dz in (0.0, _NUDGE)
     ]
     change = (images[1] - images[0]).abs().amax(dim=1)

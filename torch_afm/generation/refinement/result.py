@@ -17,21 +17,21 @@ class RefinementResult:
     r"""A refined molecule, how it came about, and how sure it is.
 
     Args:
-        data: the molecule: that of the fit where it helped, else the start. ``sigma`` are the standard
+        data: the molecule: that of the fit where it was accepted, else the start. ``sigma`` are the standard
             deviations of the result.
         context: the atoms that took part but are not asked for, likewise.
         added: atoms that neither had and the images ask for, likewise; carbon stands for all but hydrogen.
         start: what went in.
-        helped: whether ``data`` is the fitted molecule.
-        why: in words, what decided that.
-        loss_before: mean squared difference of the normalised slices, compared pixels only, as the last stage
+        accepted: whether ``data`` is the fitted molecule.
+        reason: in words, what decided that.
+        loss_before: mean squared difference of the normalized slices, compared pixels only, as the last stage
             sees them, at the start.
         loss_after: the same of the fit, whether taken or not, with the images of what may be missing.
         objective: the objective of the last stage at the start and at the fit.
         trajectory: positions after every step of the fit, the start first.
         sigma: standard deviations of the positions of ``data`` in Å: of the posterior, from the curvature of
-            the objective, where the fit helped, else those of the start.
-        residual: difference of the normalised slices of ``data`` and of the reference.
+            the objective, where the fit was accepted, else those of the start.
+        residual: difference of the normalized slices of ``data`` and of the reference.
         tip: the fitted tip, or the given one.
         z_top: fitted first anchor height in Å, or the given one.
         starts: how many starts were tried.
@@ -44,8 +44,8 @@ class RefinementResult:
     context: AFMData
     added: AFMData
     start: AFMData
-    helped: bool
-    why: str
+    accepted: bool
+    reason: str
     loss_before: float
     loss_after: float
     objective: tuple[float, float]
@@ -63,8 +63,8 @@ class RefinementResult:
             "context": _listed(self.context, self.context.sigma),
             "added": _listed(self.added, self.added.sigma),
             "start": self.start.pos.tolist(),
-            "helped": self.helped,
-            "why": self.why,
+            "accepted": self.accepted,
+            "reason": self.reason,
             "loss_before": self.loss_before,
             "loss_after": self.loss_after,
             "objective": list(self.objective),

@@ -14,7 +14,7 @@ class Stage:
     Args:
         slices: slices compared, from the farthest on; all with ``None``.
         blur: standard deviation in Å of the Gaussian that both stacks are blurred with.
-        iterations: most steps.
+        iterations: at most so many steps.
     """
 
     slices: int | None = None
@@ -44,7 +44,6 @@ class RefinementSettings:
     Args:
         stages: one after the other.
         stride: pixels of the reference for one that is compared, along x and y.
-        margin: Å around the atoms within which pixels are compared.
         pos_sigma: standard deviation in Å of the positions of a start that tells none of its own (``sigma``).
         sigma_scale: factor on the ``sigma`` of a start; that of the weights ``spatial`` is about twice the
             errors of validation molecules.
@@ -52,60 +51,36 @@ class RefinementSettings:
         tilt_sigma: of both components of the tip's tilt, in Å.
         distance_sigma: of the height of the tip, in Å.
         element_sigma: of the share of each heavy atom that is another element.
-        hidden_mean: mean share of an atom at each site below the graph.
-        hidden_sigma: its standard deviation.
-        hidden_depths: heights of the sites in Å, with the top atom at z = 0.
-        hidden_spacing: lateral distance of the sites in Å.
+        hidden_sigma: of the share of an atom at each site below the graph.
+        hidden_spacing: lateral distance of these sites in Å.
         completions: rounds in which atoms may be added at open bonds, see :func:`further_atoms`.
-        added_gain: least gain in the objective that an added atom must promise.
-        added_sigma: standard deviation in Å of the position where it is added.
-        looks: independent looks that the stack counts for; see :class:`RefinementObjective`.
-        floor: least noise of a normalised slice.
-        width: residual of a normalised slice from which on it counts linearly.
-        tolerance: gain in the objective below which a stage ends.
-        least_gain: least share of the mean squared difference of the images, what may be missing included,
-            that must go for the result to be taken.
-        most_shift: root mean square move of the coordinates, in standard deviations of the start, up to which
-            it is taken: beyond, an atom is missing or too much, rather than out of place.
+        looks: independent observations that the stack counts for; see :class:`RefinementObjective`.
+        floor: smallest noise of a normalized slice.
+        min_gain: smallest share of the mean squared difference of the images, what may be missing included,
+            that must go for the result to be accepted.
+        max_shift: root mean square move of the coordinates, in standard deviations of the start, up to which
+            it is accepted: beyond, an atom is missing or too much, rather than out of place.
     """
 
     stages: tuple[Stage, ...] = STAGES
     stride: int = 2
-    margin: float = 2.5
     pos_sigma: float = 0.3
     sigma_scale: float = 0.45
     charge_sigma: float = 0.1
     tilt_sigma: float = 0.25
     distance_sigma: float = 0.145
     element_sigma: float = 0.5
-    hidden_mean: float = 0.15
     hidden_sigma: float = 0.25
-    hidden_depths: tuple[float, ...] = (-1.3, -2.2)
     hidden_spacing: float = 1.5
     completions: int = 4
-    added_gain: float = 4.0
-    added_sigma: float = 0.18
     looks: float = 500.0
     floor: float = 0.02
-    width: float = 1.0
-    tolerance: float = 0.02
-    least_gain: float = 0.5
-    most_shift: float = 2.5
+    min_gain: float = 0.5
+    max_shift: float = 2.5
 
     def __post_init__(self) -> None:
         sigmas = ("charge_sigma", "tilt_sigma", "distance_sigma", "element_sigma", "hidden_sigma", "floor")
-        positive = (
-            "pos_sigma",
-            "sigma_scale",
-            "hidden_spacing",
-            "added_gain",
-            "added_sigma",
-            "looks",
-            "width",
-            "tolerance",
-            "margin",
-            "most_shift",
-        )
+        positive = ("pos_sigma", "sigma_scale", "hidden_spacing", "looks", "max_shift")
         for name in sigmas + positive:
             value = getattr(self, name)
             if not (value > 0 or (name in sigmas and value == 0)):
@@ -130,5 +105,5 @@ class RefinementSettings:
             looks=300.0,
             floor=1e-3,
             sigma_scale=1.0,
-            most_shift=3.0,
+            max_shift=3.0,
         )

@@ -1,19 +1,18 @@
 """Stacks from the files of microscopes, and what makes them fit for a model."""
 
-from torch_afm.io.scans.align_slices import align_slices
-from torch_afm.io.scans.crop import crop
-from torch_afm.io.scans.crop_finished import crop_finished
-from torch_afm.io.scans.flatten_lines import flatten_lines
-from torch_afm.io.scans.flatten_plane import flatten_plane
-from torch_afm.io.scans.prepare import PreparedScan, ScanPreparation, prepare_scan
+from torch_afm.config.prediction import ScanPreparation
+from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
+from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import read_scan, read_stack
-from torch_afm.io.scans.resample import resample
-from torch_afm.io.scans.reverse import reverse
+from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
+from torch_afm.io.scans.scan_block import ScanBlock
 from torch_afm.io.scans.scan_stack import ScanStack
-from torch_afm.io.scans.turn import turn
 
 __all__ = [
     "PreparedScan",
+    "ScanBlock",
+    "ScanFormat",
     "ScanPreparation",
     "ScanStack",
     "align_slices",
@@ -24,7 +23,6 @@ __all__ = [
     "prepare_scan",
     "read_scan",
     "read_stack",
-    "resample",
-    "reverse",
-    "turn",
+    "scan_formats",
+    "scan_reader",
 ]

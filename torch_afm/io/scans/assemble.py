@@ -141,7 +141,7 @@ def _frame(
     blocks: Sequence[ScanBlock],
     pixel_size: tuple[float, float] | None,
 ) -> tuple[tuple[float, float], np.ndarray]:
-    """Size of the frame, and centre of each image, in Å."""
+    """Size of the frame, and center of each image, in Å."""
     ny, nx = blocks[0].values.shape[1:]
     if pixel_size is not None:
         if not all(0 < p < np.inf for p in pixel_size):

@@ -1,27 +1,20 @@
-"""The heights, the oscillation and the pixels of a model, as far as a scan has them."""
+"""The heights and the pixels of a model, as far as a scan has them."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from torch_afm.config import Scan
-from torch_afm.io.scans.scan_block import number
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
-#: Least share of the model's range of heights that a scan must span; below 1 its steps are made smaller.
-LEAST_RANGE = 0.5
+#: Smallest share of the model's range of heights that a scan must span; below 1 its steps are made smaller.
+MIN_RANGE = 0.5
 
 #: Pixels of the model's size along x and y that a scan must have.
-_LEAST_PIXELS = 16
-
-#: Samples of one oscillation at most.
-_MOST_SAMPLES = 200
+_MIN_PIXELS = 16
 
 #: Å a pixel: coarser ones blur the contrast of bonds.
 _COARSE = 0.5
@@ -43,7 +36,7 @@ def choose_heights(
     """
     reach = model.dz * (model.n_slices - 1)
     first, last = float(stack.heights[0]), float(stack.heights[-1])
-    least = LEAST_RANGE * reach
+    least = MIN_RANGE * reach
     start = min(last + reach, first) if top is None else top
     span = min(reach, start - last)
     if top is not None and not last + least - 1e-3 <= start <= first + 1e-3:
@@ -90,59 +83,6 @@ def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, w
         )
 
 
-def choose_oscillation(
-    meta: Mapping[str, Any],
-    model: Scan,
-    dz: float,
-    amplitude: float | None,
-    steps: list[tuple[str, str]],
-    warnings: list[str],
-) -> Scan:
-    """The model's scan with other height steps, and with the oscillation that is given, else that of the
-    stack's header, else the model's.
-
-    Args:
-        meta: of the stack: ``"amplitude"`` [Å, peak to peak], ``"f0"`` [Hz] and ``"k"`` [N/m].
-        model: the scan that the model was made for.
-        dz: height step in Å.
-        amplitude: peak to peak in Å, in place of the header's.
-        steps: what was chosen is added to these.
-        warnings: what may be wrong is added to these.
-
-    Raises:
-        InputError: for an amplitude of more than 200 height steps, and for what is no number.
-    """
-    stated = {key: number("stack: meta", key, meta[key]) for key in ("amplitude", "f0", "k") if key in meta}
-    for key in [key for key, value in stated.items() if not value > 0]:
-        warnings.append(f"the header says {key} {stated.pop(key):g}, which cannot be: the model's is taken")
-    source = "given"
-    if amplitude is None:
-        source = "header" if "amplitude" in stated else "model"
-        amplitude = stated.get("amplitude", model.amplitude)
-    n = round(amplitude / dz)
-    if n > _MOST_SAMPLES:
-        raise InputError(
-            f"amplitude: expected at most {_MOST_SAMPLES * dz:.1f} Å peak to peak, got "
-            f"{amplitude:.4g} Å ({source})"
-        )
-    found = dataclasses.replace(
-        model, dz=dz, n_oscillation=max(2, n), f0=stated.get("f0", model.f0), k=stated.get("k", model.k)
-    )
-    if abs(found.amplitude - amplitude) > max(0.05 * amplitude, 1e-3):
-        warnings.append(
-            f"an oscillation amplitude of {amplitude:.2f} Å is simulated as {found.amplitude:.2f} Å, whole "
-            f"steps of height"
-        )
-    steps.append(
-        (
-            "oscillation",
-            f"amplitude {found.amplitude:.2f} Å peak to peak ({source}), resonance frequency "
-            f"{found.f0:.0f} Hz ({'header' if 'f0' in stated else 'model'})",
-        )
-    )
-    return found
-
-
 def onto_pixels(
     stack: ScanStack,
     scan: Scan,
@@ -164,31 +104,31 @@ def onto_pixels(
     """
     axes = []
     small = False
-    if max(stack.pixel) > _COARSE:
+    if max(stack.pixel_size) > _COARSE:
         warnings.append(
-            f"the pixels of the scan are {max(stack.pixel):.2f} Å wide, those of the model "
+            f"the pixels of the scan are {max(stack.pixel_size):.2f} Å wide, those of the model "
             f"{scan.pixel_size[0]:.2f} Å: what lies between them is interpolated"
         )
     for k, name in enumerate("xy"):
         n, pitch = scan.pixels[k], scan.pixel_size[k]
         low, high = stack.window[k]
         # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
-        inside, extent = high - low, high - low + stack.pixel[k]
+        inside, extent = high - low, high - low + stack.pixel_size[k]
         count = math.floor(inside / pitch + 1e-6) + 1
         if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
             count = n
-        if count < _LEAST_PIXELS:
+        if count < _MIN_PIXELS:
             unfinished = [w for w in warnings if "not finished" in w]
-            why = unfinished[0] if unfinished else f"were nm meant for Å, it is {10 * extent:.1f} Å"
+            hint = unfinished[0] if unfinished else f"were nm meant for Å, it is {10 * extent:.1f} Å"
             raise InputError(
-                f"scan: expected at least {_LEAST_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; {why}"
+                f"scan: expected at least {_MIN_PIXELS * pitch:.1f} Å in {name}, got {extent:.2f} Å; {hint}"
             )
         small |= count < n
         middle = (low + high) / 2 if center is None else center[k]
         axes.append(middle + pitch * (np.arange(count) - (count - 1) / 2))
     if small:
         (x0, x1), (y0, y1) = scan.window
-        wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel, strict=True))
+        wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel_size, strict=True))
         warnings.append(
             f"the scan is {wide:.1f} x {high:.1f} Å wide, the network looks at {x1 - x0:.0f} x "
             f"{y1 - y0:.0f} Å: what it finds near the edges is unsure, and nothing is known beyond them"

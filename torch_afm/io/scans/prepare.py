@@ -1,4 +1,4 @@
-"""From a scan as it was read to images on a model's pixels and heights, each step told."""
+"""From a scan as it was read to images on a model's pixels and heights, each step recorded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from torch_afm.config import Scan
-from torch_afm.io.scans.align_slices import align_slices
-from torch_afm.io.scans.crop import crop
-from torch_afm.io.scans.crop_finished import crop_finished
-from torch_afm.io.scans.flatten_lines import flatten_lines
-from torch_afm.io.scans.flatten_plane import flatten_plane
-from torch_afm.io.scans.model_grid import LEAST_RANGE, choose_heights, choose_oscillation, onto_pixels
-from torch_afm.io.scans.reverse import reverse
+from torch_afm.config.prediction import ScanPreparation
+from torch_afm.io.oscillation import choose_oscillation
+from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
+from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.model_grid import MIN_RANGE, choose_heights, onto_pixels
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -29,61 +27,16 @@ _APPARENT_DRIFT = 2.0
 MAX_GRID_VALUES = 2**24
 
 #: Å from the origin: what lies farther is moved there, for float32 keeps 3e-4 Å at this distance.
-_FARTHEST = 4000.0
+_MAX_DISTANCE = 4000.0
 
 #: Å a pixel: coarser ones than the distance of two carbon atoms show no molecule.
-_COARSEST = 1.4
+_MAX_PIXEL = 1.4
 
 #: What is this much brighter than its margin than it is darker is bright.
 _BRIGHT = 2.0
 
 #: A slice with less contrast than this share of the largest value shows nothing.
 _FLAT = 1e-6
-
-
-@dataclass(frozen=True)
-class ScanPreparation:
-    """What is done to a scan before a model sees it.
-
-    Args:
-        reverse: heights count the other way, see :func:`reverse`.
-        window: part of the scan that is used, ``((x0, x1), (y0, y1))`` in Å of the scan frame; ``None`` for
-            all of it.
-        center: use one window of the model's size around this place, in Å of the scan frame.
-        flatten: ``"plane"`` (:func:`flatten_plane`), ``"lines"`` (:func:`flatten_lines`) or ``"none"``.
-        align: take out the drift between slices (:func:`align_slices`): ``"always"``, ``"never"``, or with
-            ``"auto"`` where it is more than 2 Å, for less may be nothing but the change of contrast with
-            height, but not that much from one slice to the next, for contrast that turns over looks so.
-        top: height in Å, as the file's heights, of the farthest slice that is used; ``None`` for the one
-            that makes the nearest slice of the scan the nearest of the model.
-        amplitude: peak-to-peak oscillation amplitude in Å; where ``None``, what the scan's header says
-            (``meta["amplitude"]``), else that of the model.
-    """
-
-    reverse: bool = False
-    window: tuple[tuple[float, float], tuple[float, float]] | None = None
-    center: tuple[float, float] | None = None
-    flatten: str = "plane"
-    align: str = "auto"
-    top: float | None = None
-    amplitude: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.flatten not in ("plane", "lines", "none"):
-            raise InputError(f"flatten: expected 'plane', 'lines' or 'none', got {self.flatten!r}")
-        if self.align not in ("auto", "always", "never"):
-            raise InputError(f"align: expected 'auto', 'always' or 'never', got {self.align!r}")
-        if self.window is not None and self.center is not None:
-            raise InputError("window, center: expected one of them, got both")
-        if self.amplitude is not None and not 0 < self.amplitude < math.inf:
-            raise InputError(f"amplitude: expected a positive number of Å, got {self.amplitude}")
-        if self.top is not None and not math.isfinite(self.top):
-            raise InputError(f"top: expected a finite height in Å, got {self.top}")
-        if self.window is not None:
-            (x0, x1), (y0, y1) = self.window
-            object.__setattr__(self, "window", ((x0, x1), (y0, y1)))
-        if self.center is not None:
-            object.__setattr__(self, "center", tuple(self.center))
 
 
 @dataclass(frozen=True)
@@ -110,8 +63,8 @@ class PreparedScan:
 
 
 def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None = None) -> PreparedScan:
-    """Bring a scan onto the pixels and heights that a model was made for: order of the slices, unfinished
-    lines, window, tilt, drift, pixels, heights. Nothing is extrapolated.
+    """Bring a scan onto the pixels and heights that a model was made for: unfinished lines, window, tilt,
+    drift, pixels, heights. Nothing is extrapolated.
 
     A scan that spans less than the model's heights, but at least half of that, gets smaller steps of height,
     and a warning; one that spans more is used as far as its nearest slice, or from ``settings.top`` on. The
@@ -132,12 +85,14 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
     flat = _level(stack, settings, steps, warnings)
     dz, heights = choose_heights(flat, model, settings.top, warnings)
-    scan = choose_oscillation(stack.meta, model, dz, settings.amplitude, steps, warnings)
+    scan, oscillation, cautions = choose_oscillation(stack.meta, model, dz, settings.amplitude)
+    steps.append(("oscillation", oscillation))
+    warnings += cautions
     found = _near_origin(onto_pixels(flat, scan, heights, settings.center, warnings), steps)
     scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
-    oscillation = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
-    found = found.replace(meta=found.meta | oscillation)
-    (px, py), n = found.pixel, len(stack.values)
+    used = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
+    found = found.replace(meta=found.meta | used)
+    (px, py), n = found.pixel_size, len(stack.values)
     steps.append(
         ("pixels", f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {_window(found)}")
     )
@@ -173,9 +128,6 @@ def _level(
     stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]], warnings: list[str]
 ) -> ScanStack:
     """All that is done before heights and pixels are chosen."""
-    if settings.reverse:
-        stack = reverse(stack)
-        steps.append(("order", "heights counted the other way: the slices are in reverse order"))
     if not np.isfinite(stack.values).all():
         stack = _finished(stack, steps, warnings)
     if settings.window is not None:
@@ -193,7 +145,7 @@ def _check(stack: ScanStack, model: Scan) -> None:
     n, ny, nx = stack.values.shape
     needed = (
         f"the model looks at {model.n_slices} heights over {model.dz * (model.n_slices - 1):.2f} Å, and "
-        f"at least {LEAST_RANGE * model.dz * (model.n_slices - 1):.2f} Å of them must be measured"
+        f"at least {MIN_RANGE * model.dz * (model.n_slices - 1):.2f} Å of them must be measured"
     )
     if nx * ny == 1:
         raise InputError(f"stack: expected images, got one curve at a single point; {needed}")
@@ -214,11 +166,11 @@ def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> Non
     sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
     wide = max(sides)
     pitch = model.pixel_size
-    if max(stack.pixel) > _COARSEST:
+    if max(stack.pixel_size) > _MAX_PIXEL:
         raise InputError(
-            f"pixel_size: expected at most {_COARSEST} Å a pixel, the distance of two atoms, got "
-            f"{max(stack.pixel):.4g} Å and a scan {wide / 10:.4g} nm wide; were pm meant for Å, it is "
-            f"{max(stack.pixel) / 100:.4g} Å"
+            f"pixel_size: expected at most {_MAX_PIXEL} Å a pixel, the distance of two atoms, got "
+            f"{max(stack.pixel_size):.4g} Å and a scan {wide / 10:.4g} nm wide; were pm meant for Å, it is "
+            f"{max(stack.pixel_size) / 100:.4g} Å"
         )
     count = math.prod(side / p + 1 for side, p in zip(sides, pitch, strict=True))
     if settings.center is None and count * model.n_slices > MAX_GRID_VALUES:
@@ -231,7 +183,7 @@ def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> Non
 
 def _near_origin(stack: ScanStack, steps: list[tuple[str, str]]) -> ScanStack:
     """The stack, moved to the origin where it lies so far from it that positions would lose digits."""
-    if np.abs(stack.window).max() <= _FARTHEST:
+    if np.abs(stack.window).max() <= _MAX_DISTANCE:
         return stack
     x, y = (float(np.round(np.mean(axis))) for axis in stack.window)
     steps.append(("frame", f"positions count from {x:.0f}, {y:.0f} Å of the scan frame"))
@@ -256,7 +208,7 @@ def _finished(stack: ScanStack, steps: list[tuple[str, str]], warnings: list[str
 
 def _read(stack: ScanStack) -> str:
     n, ny, nx = stack.values.shape
-    px, py = stack.pixel
+    px, py = stack.pixel_size
     low, high = np.nanmin(stack.values), np.nanmax(stack.values)
     angle = float(stack.meta.get("angle", 0.0))
     turned = f"; x and y are those of the scan frame, turned by {angle:g}°" if angle else ""
@@ -282,12 +234,12 @@ def _check_contrast(stack: ScanStack) -> None:
         )
 
 
-def _flatten(stack: ScanStack, how: str, steps: list[tuple[str, str]]) -> ScanStack:
-    if how == "none":
+def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> ScanStack:
+    if method == "none":
         return stack
-    flat = (flatten_plane if how == "plane" else flatten_lines)(stack)
+    flat = (flatten_lines if method == "lines" else flatten_plane)(stack)
     removed = stack.values - flat.values
-    if how == "plane":
+    if method != "lines":
         text = ", ".join(f"{v:.3g}" for v in np.ptp(removed, axis=(1, 2)))
         steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
     else:
@@ -302,12 +254,12 @@ def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warning
     except InputError as error:
         warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
         return stack
-    drift = shifts[:, ::-1] * np.array(stack.pixel)
+    drift = shifts[:, ::-1] * np.array(stack.pixel_size)
     most = float(np.linalg.norm(drift, axis=1).max())
     leap = float(np.linalg.norm(np.diff(drift, axis=0), axis=1).max())
     if leap > _APPARENT_DRIFT and not always:
         warnings.append(
-            f"two neighbouring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
+            f"two neighboring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
             "looks so, and no drift was taken out; where it is drift, give align always"
         )
     moved = always or leap <= _APPARENT_DRIFT < most

@@ -7,71 +7,20 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_afm.config import Scan
-from torch_afm.io.scans.arrays import read_hdf5, read_npz
 from torch_afm.io.scans.assemble import assemble
-from torch_afm.io.scans.createc import is_createc, read_createc
-from torch_afm.io.scans.gwyddion import read_gwy
-from torch_afm.io.scans.nanonis_3ds import read_3ds
-from torch_afm.io.scans.nanonis_dat import read_nanonis_dat
-from torch_afm.io.scans.nanonis_sxm import read_sxm
-from torch_afm.io.scans.pictures import read_picture
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_size
+from torch_afm.io.scans.readers.arrays import stack_block
+from torch_afm.io.scans.registry import scan_format, scan_suffixes
+from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_forward, check_size
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.stacks import AFMStack, read_npz_stack
 from torch_afm.utils import InputError
-
-#: Formats by the endings of files, for those whose first bytes do not tell.
-_ENDINGS = {
-    ".sxm": "sxm",
-    ".3ds": "3ds",
-    ".dat": "dat",
-    ".gwy": "gwy",
-    ".npz": "npz",
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".png": "picture",
-    ".tif": "picture",
-    ".tiff": "picture",
-}
-
-#: Formats by the first bytes of files.
-_STARTS = {
-    b"PK": "npz",
-    b"\x89HDF": "hdf5",
-    b"GWYP": "gwy",
-    b"\x89PNG": "picture",
-    b"II*\0": "picture",
-    b"MM\0*": "picture",
-}
-
-#: Formats that are not read, by the endings of files, as they are called.
-_OTHERS = {
-    ".stp": "a WSxM image",
-    ".top": "a WSxM image",
-    ".spm": "a Bruker Nanoscope file",
-    ".ibw": "an Igor (Asylum Research) file",
-    ".mdt": "an NT-MDT file",
-    ".asd": "an RIBM file",
-    ".vert": "a Createc spectrum",
-    ".specgrid": "a Createc grid of spectra",
-    ".nc": "a GXSM (netCDF) file",
-    ".sm4": "an RHK file",
-    ".mtrx": "an Omicron Matrix file",
-    ".nid": "a Nanosurf file",
-    ".jpk": "a JPK file",
-    ".jpk-force": "a JPK file",
-    ".h5-jpk": "a JPK file",
-    ".jpg": "a JPEG picture",
-    ".jpeg": "a JPEG picture",
-}
 
 #: Files of a folder at most.
 _MAX_FILES = 100_000
 
 
 def read_scan(
-    path: str | Path,
+    path: str | Path | AFMStack,
     channel: str | None = None,
     direction: str = "forward",
     heights: Sequence[float] | None = None,
@@ -83,8 +32,9 @@ def read_scan(
     """A stack from a file, or from the files of a folder, one slice or more each.
 
     - Nanonis ``.sxm``, ``.3ds`` with sweeps of z, and ``.dat`` spectra at the points of a grid;
-    - Createc ``.dat``; Gwyddion ``.gwy``; PNG and TIFF; npz and HDF5 as :func:`read_npz` and
-      :func:`read_hdf5` describe them.
+    - Createc ``.dat``; Gwyddion ``.gwy``; PNG and TIFF;
+    - npz and HDF5 with the arrays of :class:`torch_afm.io.AFMStack`;
+    - what other packages register (:func:`scan_reader`).
 
     All files of a folder must have one format; others are passed over. Whatever a file's own order of lines,
     x runs to the right and y upwards in the scan frame, which stays unturned (``meta["angle"]``), and slices
@@ -94,7 +44,7 @@ def read_scan(
     oscillation, ``meta["warnings"]`` what may be wrong.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, or a stack in memory, which goes the same road.
         channel: name of the channel, with or without its unit; that of the frequency shift where ``None``.
         direction: ``"forward"`` or ``"backward"``.
         heights: height of the tip at each image in Å, larger is farther, in the order of the names of the
@@ -112,10 +62,14 @@ def read_scan(
     check_direction(direction)
     if step is not None and (heights is not None or not 0 < step < math.inf):
         raise InputError(f"step: expected a positive number of Å, and no heights beside it, got {step}")
-    path = Path(path)
     blocks: list[tuple[Path, ScanBlock]] = []
-    for file in _files(path):
-        blocks.append((file, _read(file, channel, direction)))
+    if isinstance(path, AFMStack):
+        stack, path = path, Path("stack")
+        check_forward(path, direction)
+        blocks.append((path, stack_block(path, stack, channel)))
+    path = Path(path)
+    for file in _files(path) if not blocks else ():
+        blocks.append((file, scan_format(file).read(file, channel, direction)))
         check_size(path, sum(block.values.size for _, block in blocks), MAX_VALUES)
     both = (pixel_size, pixel_size) if isinstance(pixel_size, int | float) else pixel_size
     if step is not None:
@@ -126,48 +80,22 @@ def read_scan(
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
 
 
-def read_stack(
-    path: str | Path,
-    channel: str | None = None,
-    direction: str = "forward",
-    heights: Sequence[float] | None = None,
-    pixel_size: float | tuple[float, float] | None = None,
-    scale: float | None = None,
-    scan: Scan | None = None,
-    center: tuple[float, float] | None = None,
-    top: float | None = None,
-    constant_height: bool = False,
-) -> AFMStack:
-    """A stack as models take it. A stack file of :func:`torch_afm.io.write_stack` without further arguments
-    is read as it is; anything else, as :func:`read_scan` describes it.
+def read_stack(path: str | Path) -> AFMStack:
+    """A stack as it is stored: a file of :func:`torch_afm.io.write_stack` with all its channels, anything
+    else as :func:`read_scan` reads it.
 
     Args:
         path: the file or folder.
-        channel: see :func:`read_scan`.
-        direction: see :func:`read_scan`.
-        heights: see :func:`read_scan`.
-        pixel_size: see :func:`read_scan`.
-        scale: see :func:`read_scan`.
-        scan: grid to put the stack on, see :meth:`ScanStack.on_grid`; its own where ``None``.
-        center: what comes to the centre of the grid's window, in Å; the middle of the stack where ``None``.
-        top: height of the grid's first slice in Å, as the stack's heights; that of its first slice where
-            ``None``.
-        constant_height: see :func:`read_scan`.
 
     Raises:
-        InputError: as :func:`read_scan`, for a grid that reaches out of what was scanned, and for images that
-            were not finished.
+        InputError: as :func:`read_scan`, and for images that were not finished.
     """
     path = Path(path)
-    given = (channel, heights, pixel_size, scale, scan, center, top)
-    plain = all(value is None for value in given) and direction == "forward" and not path.is_dir()
-    if plain and (not path.is_file() or _kind(path) == "npz"):
+    if not path.is_dir() and (not path.is_file() or scan_format(path).name == "npz"):
         return read_npz_stack(path)
-    if scan is None and (center is not None or top is not None):
-        raise InputError("center, top: expected only with the scan they place, got no scan")
-    stack = read_scan(path, channel, direction, heights, pixel_size, scale, constant_height=constant_height)
+    stack = read_scan(path)
     try:
-        return (stack if scan is None else stack.on_grid(scan, center, top)).afm_stack()
+        return stack.afm_stack()
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -177,54 +105,11 @@ def _files(path: Path) -> list[Path]:
         if not path.is_file():
             raise InputError(f"{path}: no such file or folder")
         return [path]
-    files = [f for f in path.iterdir() if f.suffix.lower() in _ENDINGS and f.is_file()]
+    suffixes = scan_suffixes()
+    files = [f for f in path.iterdir() if f.suffix.lower() in suffixes and f.is_file()]
     if not 0 < len(files) <= _MAX_FILES:
-        raise InputError(f"{path}: expected files ending in {', '.join(_ENDINGS)}, found {len(files)}")
-    kinds = {_kind(file) for file in files}
-    if len(kinds) > 1:
-        raise InputError(f"{path}: expected files of one format, got {', '.join(sorted(kinds))}")
+        raise InputError(f"{path}: expected files ending in {', '.join(suffixes)}, found {len(files)}")
+    names = {scan_format(file).name for file in files}
+    if len(names) > 1:
+        raise InputError(f"{path}: expected files of one format, got {', '.join(sorted(names))}")
     return sorted(files, key=lambda f: [int(t) if t.isdecimal() else t for t in re.split(r"(\d+)", f.name)])
-
-
-def _kind(path: Path) -> str:
-    """The format, by the first bytes where these are enough, else by the ending."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read ({error.strerror})") from None
-    ending = path.suffix.lower()
-    if is_createc(head):
-        return "createc"
-    if ending in _OTHERS or re.fullmatch(r"\.\d{3}", ending):
-        other = _OTHERS.get(ending, "a Bruker Nanoscope file")
-        raise InputError(
-            f"{path}: expected a file ending in {', '.join(_ENDINGS)}, got {other}; open it in Gwyddion and "
-            "save its images of Δf as .gwy"
-        )
-    for start, kind in _STARTS.items():
-        if head.startswith(start):
-            return kind
-    if ending not in _ENDINGS:
-        raise InputError(
-            f"{path}: expected a file ending in {', '.join(_ENDINGS)}, got one of an unknown format"
-        )
-    return _ENDINGS[ending]
-
-
-def _read(path: Path, channel: str | None, direction: str) -> ScanBlock:
-    kind = _kind(path)
-    if kind in ("npz", "hdf5", "picture"):
-        if direction != "forward":
-            raise InputError(f"direction: expected 'forward', the only one of {path}, got {direction!r}")
-        if kind == "picture":
-            return read_picture(path)
-        return (read_npz if kind == "npz" else read_hdf5)(path, channel)
-    readers = {
-        "sxm": read_sxm,
-        "3ds": read_3ds,
-        "dat": read_nanonis_dat,
-        "createc": read_createc,
-        "gwy": read_gwy,
-    }
-    return readers[kind](path, channel, direction)

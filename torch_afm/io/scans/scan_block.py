@@ -71,7 +71,7 @@ class ScanBlock:
 
 
 @contextmanager
-def reading(path: Path, kind: str) -> Iterator[None]:
+def reading(path: Path, file_type: str) -> Iterator[None]:
     """Turn whatever a library raises on a damaged file into one :class:`InputError`, and keep it quiet."""
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
@@ -82,7 +82,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     except Exception as error:  # damaged files make Pillow, h5py and the parsers here raise nearly everything
         reason = " ".join(str(error).split())[:200] or "no reason given"
         raise InputError(
-            f"{path}: expected an intact {kind}, got something else or a damaged one "
+            f"{path}: expected an intact {file_type}, got something else or a damaged one "
             f"({type(error).__name__}: {reason})"
         ) from None
 
@@ -147,6 +147,12 @@ def check_direction(direction: str) -> None:
     """Raise :class:`InputError` unless ``direction`` is one that tips take."""
     if direction not in ("forward", "backward"):
         raise InputError(f"direction: expected 'forward' or 'backward', got {direction!r}")
+
+
+def check_forward(path: Path, direction: str) -> None:
+    """Raise :class:`InputError` unless ``direction`` is the only one that files without directions have."""
+    if direction != "forward":
+        raise InputError(f"direction: expected 'forward', the only one of {path}, got {direction!r}")
 
 
 def number(path: Path | str, name: str, text: Any) -> float:

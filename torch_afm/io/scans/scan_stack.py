@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
-from torch_afm.config import Scan
-from torch_afm.io.scans.resample import resample
-from torch_afm.io.stacks import AFMStack
+from torch_afm.config import to_dict
+from torch_afm.io.scans.scan_block import MAX_VALUES
+from torch_afm.io.stacks import AFMStack, RecordedSettings, check_meta
+from torch_afm.symmetry import Symmetry
 from torch_afm.utils import InputError, check_shape
+
+#: Å by which heights may lie outside, against rounding.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class ScanStack:
+class ScanStack(RecordedSettings):
     """Constant-height images, far to near.
 
     Args:
@@ -30,14 +35,14 @@ class ScanStack:
         unit: of the values.
         channel: its name in the file.
         direction: ``"forward"`` or ``"backward"``.
-        meta: everything else that is known; fits into JSON.
+        meta: everything else that is known, as in :class:`torch_afm.io.AFMStack`.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]``.
 
     Raises:
         InputError: for a wrong shape, an empty axis, infinite values, heights or a window that are not
-            finite or not in order.
+            finite or not in order, or a setting that cannot be.
     """
 
     values: np.ndarray
@@ -64,6 +69,7 @@ class ScanStack:
                     f"window: expected {name}0 < {name}1 for {n} pixels, both finite and equal for one, "
                     f"got {low:g} and {high:g}"
                 )
+        check_meta(self.meta)
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "heights", heights)
 
@@ -78,7 +84,7 @@ class ScanStack:
         return np.linspace(*self.window[1], self.values.shape[1])
 
     @property
-    def pixel(self) -> tuple[float, float]:
+    def pixel_size(self) -> tuple[float, float]:
         """Width and height of a pixel in Å; 0 along an axis of one pixel."""
         (x0, x1), (y0, y1) = self.window
         _, ny, nx = self.values.shape
@@ -88,8 +94,25 @@ class ScanStack:
         """A copy with other fields."""
         return dataclasses.replace(self, **changes)
 
+    def turned(self, symmetry: Symmetry) -> ScanStack:
+        """The stack turned about the middle of its window, and the tip that it records with it. Pixels are
+        moved, none is interpolated."""
+        low, high = np.array(self.window).T
+        middle, half = (low + high) / 2, (high - low) / 2
+        if symmetry.swaps_axes:
+            half = half[::-1]
+        x, y = ((float(m - h), float(m + h)) for m, h in zip(middle, half, strict=True))
+        values = symmetry.image(torch.from_numpy(self.values)).numpy()
+        tip = {} if self.tip is None else {"tip": to_dict(symmetry.tip(self.tip))}
+        return self.replace(values=np.ascontiguousarray(values), window=(x, y), meta=self.meta | tip)
+
+    def reversed(self) -> ScanStack:
+        """The stack with the sign of its heights changed, and so with its slices in the other order: for
+        files whose heights grow towards the surface, or whose order was taken the wrong way round."""
+        return self.replace(values=self.values[::-1], heights=-self.heights[::-1])
+
     def resample(self, x: np.ndarray, y: np.ndarray, heights: np.ndarray) -> ScanStack:
-        """The stack on other positions, by :func:`torch_afm.io.scans.resample`.
+        """The stack on other positions, by :func:`resample`.
 
         Args:
             x: pixel positions in Å, evenly spaced, increasing.
@@ -103,37 +126,6 @@ class ScanStack:
         window = ((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
         return self.replace(values=values, heights=heights, window=window)
 
-    def on_grid(
-        self, scan: Scan, center: tuple[float, float] | None = None, top: float | None = None
-    ) -> ScanStack:
-        """The stack on the pixels and heights of a model's scan.
-
-        Args:
-            scan: the model's scan; its number of slices and its height step decide the heights.
-            center: what comes to the centre of the model's window, in Å as ``window``. Default: the middle of
-                the stack.
-            top: height in Å, as in ``heights``, of the model's first slice. Default: that of the stack.
-
-        A header that tells another oscillation than that of ``scan`` is worth a warning.
-
-        Raises:
-            InputError: where the model's window or heights reach out of what was scanned.
-        """
-        amplitude = float(self.meta.get("amplitude", scan.amplitude))
-        if abs(amplitude - scan.amplitude) > 0.05 * scan.amplitude:
-            warnings.warn(
-                f"the header gives an oscillation of {amplitude:.2f} Å peak to peak, the model"
-                f" has {scan.amplitude:.2f} Å",
-                stacklevel=2,
-            )
-        low, high = np.array(self.window).T
-        middle = (low + high) / 2 if center is None else np.asarray(center, dtype=np.float64)
-        shift = middle - np.array(scan.window).mean(axis=1)
-        first = float(self.heights[0]) if top is None else top
-        heights = first - scan.dz * np.arange(scan.n_slices)
-        found = self.resample(scan.x + shift[0], scan.y + shift[1], heights)
-        return found.replace(window=scan.window, meta=self.meta | {"center": middle.tolist()})
-
     def tensor(self) -> Tensor:
         """The stack as models take it, ``[1, 1, Z, Y, X]`` float32."""
         return torch.from_numpy(self.afm_stack().stack)[None]
@@ -146,6 +138,57 @@ class ScanStack:
         """
         origin = {"unit": self.unit, "channel": self.channel, "direction": self.direction}
         return AFMStack(self.values[None], self.x, self.y, self.heights, self.meta | origin)
+
+
+def resample(values: np.ndarray, old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> np.ndarray:
+    """A stack on another rectangular grid, by the tensor product of interpolating cubic splines (``scipy``'s
+    ``make_interp_spline``, not-a-knot ends), whose error falls with the fourth power of the step; along an
+    axis of fewer than four positions the order is one less than these.
+
+    Each pixel stands for its whole area: x and y may lie up to half a pixel outside its first and last
+    position. Heights may not.
+
+    Args:
+        values: the stack.
+        old: its heights, y and x in Å.
+        new: the heights, y and x in Å to be had.
+
+    Shapes:
+        values ``[Z, Y, X]``, old ``([Z], [Y], [X])``; result as long as ``new``.
+
+    Raises:
+        InputError: for positions outside, for values that are not finite, and for a result of more than 2^26
+            values.
+    """
+    if math.prod(map(len, new)) > MAX_VALUES:
+        counts = " x ".join(str(len(axis)) for axis in new)
+        raise InputError(f"heights, y, x: expected at most {MAX_VALUES} positions in all, got {counts}")
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"values: expected finite ones, got {int((~np.isfinite(values)).sum())} pixels that were not "
+            "measured (NaN); crop the stack to a window without them"
+        )
+    for axis, (name, have, want) in enumerate(zip(("heights", "y", "x"), old, new, strict=True)):
+        have, want = np.asarray(have, dtype=np.float64), np.asarray(want, dtype=np.float64)
+        if want.ndim != 1 or len(want) == 0 or not np.isfinite(want).all():
+            raise InputError(f"{name}: expected finite positions, got {want!r}")
+        margin = _ROUNDING if axis == 0 else abs(have[-1] - have[0]) / max(len(have) - 1, 1) / 2
+        low, high = min(have[0], have[-1]), max(have[0], have[-1])
+        rounding = 1e-9 * max(abs(low), abs(high))
+        if want.min() < low - margin - rounding or want.max() > high + margin + rounding:
+            raise InputError(
+                f"{name}: expected positions within the scanned {low:.3f} to {high:.3f} Å, "
+                f"got {want.min():.3f} to {want.max():.3f} Å"
+            )
+        if len(have) == 1:
+            values = np.repeat(values, len(want), axis=axis)
+            continue
+        # Splines want increasing positions.
+        sign = 1 if have[-1] > have[0] else -1
+        if axis == 0:
+            want = np.clip(want, low, high)
+        values = make_interp_spline(sign * have, values, k=min(3, len(have) - 1), axis=axis)(sign * want)
+    return values
 
 
 def _short(values: np.ndarray) -> str:

@@ -1,20 +1,23 @@
-"""Distances between distributions, one a file."""
+"""Distances between the distributions of two sets of values, with intervals and floors."""
 
-from torch_afm.metrics.distributions.compare import DISTANCES, Comparison, compare
-from torch_afm.metrics.distributions.differentiable import differentiable_wasserstein
-from torch_afm.metrics.distributions.energy import energy_distance
-from torch_afm.metrics.distributions.kl import kl_divergence
-from torch_afm.metrics.distributions.mmd import mmd
-from torch_afm.metrics.distributions.sinkhorn import sinkhorn_divergence
-from torch_afm.metrics.distributions.sliced import sliced_wasserstein
-from torch_afm.metrics.distributions.table import format_comparisons
-from torch_afm.metrics.distributions.wasserstein import wasserstein
+from torch_afm.metrics.distributions.compare import Comparison, compare, format_comparisons
+from torch_afm.metrics.distributions.distances import (
+    differentiable_wasserstein,
+    kl_divergence,
+    sinkhorn_divergence,
+    sliced_wasserstein,
+    wasserstein,
+)
+from torch_afm.metrics.distributions.kernels import energy_distance, mmd
+from torch_afm.metrics.distributions.registry import DISTANCES, Distance, distance
 
 __all__ = [
     "DISTANCES",
     "Comparison",
+    "Distance",
     "compare",
     "differentiable_wasserstein",
+    "distance",
     "energy_distance",
     "format_comparisons",
     "kl_divergence",

@@ -1,47 +1,22 @@
-"""Every distance of every feature between predictions and a reference."""
+"""Every distance of every feature between predictions and a reference, with intervals and floors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from torch_afm.metrics.distributions.energy import energy_draws
-from torch_afm.metrics.distributions.kl import AXIS_BINS, BINS, kl_draws
-from torch_afm.metrics.distributions.mmd import mmd_draws
+from torch_afm.metrics.distributions.distances import AXIS_BINS, BINS, PROJECTIONS
+from torch_afm.metrics.distributions.registry import DISTANCES
 from torch_afm.metrics.distributions.samples import Sample
-from torch_afm.metrics.distributions.sinkhorn import sinkhorn_divergence
-from torch_afm.metrics.distributions.sliced import PROJECTIONS, sliced_draws
-from torch_afm.metrics.distributions.wasserstein import wasserstein_draws
 from torch_afm.metrics.structure import FEATURES
 from torch_afm.progress import ProgressBar
 from torch_afm.utils import InputError
 
 Features = Sequence[Mapping[str, np.ndarray]]
-_Draws = Callable[[Sample, Sample, np.ndarray, np.ndarray], np.ndarray]
-
-
-def _sinkhorn_draws(x: Sample, y: Sample, x_counts: np.ndarray, y_counts: np.ndarray) -> np.ndarray:
-    """Of the samples themselves; there is none of weighted structures, hence no interval."""
-    return np.append(sinkhorn_divergence(x.values, y.values), np.full(len(x_counts) - 1, np.nan))
-
-
-#: Distance -> how it follows from weighted structures, and the power of a unit of length that it scales with.
-DISTANCES: dict[str, tuple[_Draws, int]] = {
-    "wasserstein": (wasserstein_draws, 1),
-    "sliced": (sliced_draws, 1),
-    "energy": (energy_draws, 1),
-    "mmd": (mmd_draws, 0),
-    "kl": (kl_draws, 0),
-    "sinkhorn": (_sinkhorn_draws, 1),
-}
-#: What is computed unless asked otherwise: all but the published, unconverged one.
-DEFAULT = ("wasserstein", "sliced", "energy", "mmd", "kl")
-#: In more dimensions only: on a line they are, or were in print, the Wasserstein distance.
-_NOT_ON_A_LINE = ("sliced", "sinkhorn")
 
 
 @dataclass(frozen=True)
@@ -50,9 +25,9 @@ class Comparison:
 
     Args:
         features: feature -> ``"prediction"`` and ``"reference"``, the number of values, and ``"distances"``:
-            distance -> ``"raw"`` and ``"normalised"`` -> ``"value"``, ``"interval"`` (low, high) and
+            distance -> ``"raw"`` and ``"normalized"`` -> ``"value"``, ``"interval"`` (low, high) and
             ``"floor"``. ``None`` where a side has no values, and for the raw ``"sinkhorn"``. A feature on a
-            line has no ``"sliced"``.
+            line has no distance that is taken in more dimensions only.
         settings: what they were computed with.
     """
 
@@ -89,7 +64,7 @@ class Comparison:
 def compare(
     prediction: Features,
     reference: Features,
-    distances: Sequence[str] = DEFAULT,
+    distances: Sequence[str] | None = None,
     n: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -98,13 +73,13 @@ def compare(
     progress: bool = False,
 ) -> Comparison:
     r"""Distances between the distributions of each feature in predictions and in a reference (J. Huang et
-    al., arXiv:2509.02240): as measured, and normalised to the fixed range of the feature
+    al., arXiv:2509.02240): as measured, and normalized to the fixed range of the feature
     (:data:`torch_afm.metrics.structure.FEATURES`).
 
     - *Intervals* are percentile bootstrap intervals over structures (Efron, Ann. Stat. 7, 1 (1979)), those of
       both sides drawn anew; bins, bandwidths and directions stay those of the full samples, and the exact
       Wasserstein distance in two dimensions follows the weights to first order
-      (:func:`torch_afm.metrics.distributions.wasserstein.wasserstein_draws`). A resample lies farther away
+      (:func:`torch_afm.metrics.distributions.distances.wasserstein_draws`). A resample lies farther away
       than the sample that it is drawn from, so a small value may lie below its interval.
     - *Floors* are the same distance between two random halves of the reference: what agreement as good as
       that of the reference with itself looks like, at half its size.
@@ -113,8 +88,9 @@ def compare(
         prediction: values of every feature, one mapping a structure, as
             :func:`torch_afm.metrics.structure.structure_features` returns them.
         reference: the same for the reference; the same features.
-        distances: names out of :data:`DISTANCES`; by default all but ``"sinkhorn"``, the published divergence
-            (:func:`torch_afm.metrics.distributions.sinkhorn.sinkhorn_divergence`), which has no interval.
+        distances: names out of :data:`DISTANCES`; by default those registered so, all of ours but
+            ``"sinkhorn"``, the published divergence
+            (:func:`torch_afm.metrics.distributions.sinkhorn_divergence`), which has no interval.
         n: resamples; 0 for no intervals.
         level: share of the resamples inside the interval.
         seed: of resampling, halves, subsamples and directions.
@@ -127,6 +103,8 @@ def compare(
         InputError: for no structures, structures with different features, values that are not finite, or
             settings out of range.
     """
+    if distances is None:
+        distances = [known.name for known in DISTANCES.values() if known.default]
     _check(prediction, reference, distances, n, level, max_values, units)
     names = list(reference[0])
     owners = np.unique(np.arange(len(prediction)) if units is None else _numbers(units), return_inverse=True)[
@@ -137,20 +115,20 @@ def compare(
     halves = np.array_split(rng.permutation(len(reference)), 2)
     found = {}
     for name in ProgressBar(names, desc="distances", disable=not progress, leave=False):
-        x = Sample.of(f"prediction, {name}", [part[name] for part in prediction])
+        x = Sample.from_parts(f"prediction, {name}", [part[name] for part in prediction])
         x = Sample(x.values, owners[x.structure], int(owners.max()) + 1)
-        y = Sample.of(f"reference, {name}", [part[name] for part in reference])
+        y = Sample.from_parts(f"reference, {name}", [part[name] for part in reference])
         x, y = (_limited(side, max_values, seed) for side in (x, y))
         parts = [y.part(half) for half in halves]
         once = [np.ones((1, part.n_structures)) for part in parts]
         entry: dict[str, Any] = {"prediction": len(x), "reference": len(y), "distances": {}}
         for distance in distances:
-            if distance in _NOT_ON_A_LINE and len(FEATURES[name].ranges) == 1:
+            if len(FEATURES[name].ranges) == 1 and not DISTANCES[distance].on_line:
                 continue
             values = _scales(name, distance, (x, y), counts, seed)
             floors = _scales(name, distance, (parts[0], parts[1]), (once[0], once[1]), seed)
             entry["distances"][distance] = {
-                scale: _summary(values[scale], floors[scale], level) for scale in ("raw", "normalised")
+                scale: _summary(values[scale], floors[scale], level) for scale in ("raw", "normalized")
             }
         found[name] = entry
     settings = {
@@ -174,22 +152,19 @@ def _scales(
     counts: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> dict[str, np.ndarray | None]:
-    """Distance for each draw on both scales, ``None`` where a side has no values, and for the raw
-    ``"sinkhorn"``."""
+    """Distance for each draw on both scales; ``None`` where a side has no values, and on a scale that it does
+    not have."""
     x, y = sides
     if not len(x) or not len(y):
-        return {"raw": None, "normalised": None}
-    draws, power = DISTANCES[distance]
-    if distance == "sliced":
-        draws = partial(sliced_draws, seed=seed)
-    feature = FEATURES[name]
-    # The published divergence has a length in it (its blur), chosen for the normalised scale.
-    raw = None if distance == "sinkhorn" else draws(x, y, *counts)
+        return {"raw": None, "normalized": None}
+    known, feature = DISTANCES[distance], FEATURES[name]
+    draws = partial(known.draws, seed=seed) if known.seeded else known.draws
+    raw = draws(x, y, *counts) if known.raw else None
     if x.dimension == 1 and raw is not None:  # there the scale is a factor
         low, high = feature.ranges[0]
-        return {"raw": raw, "normalised": raw / (high - low) ** power}
+        return {"raw": raw, "normalized": raw / (high - low) ** known.power}
     x, y = (side.replace(feature.normalize(side.values)) for side in sides)
-    return {"raw": raw, "normalised": draws(x, y, *counts)}
+    return {"raw": raw, "normalized": draws(x, y, *counts)}
 
 
 def _summary(values: np.ndarray | None, floor: np.ndarray | None, level: float) -> dict[str, Any]:
@@ -205,10 +180,10 @@ def _counts(rng: np.random.Generator, size: int, n: int) -> np.ndarray:
     return np.concatenate([np.ones((1, size)), drawn])
 
 
-def _limited(sample: Sample, most: int | None, seed: int) -> Sample:
-    if most is None or len(sample) <= most:
+def _limited(sample: Sample, max_values: int | None, seed: int) -> Sample:
+    if max_values is None or len(sample) <= max_values:
         return sample
-    return sample.take(np.sort(np.random.default_rng(seed).choice(len(sample), most, replace=False)))
+    return sample.take(np.sort(np.random.default_rng(seed).choice(len(sample), max_values, replace=False)))
 
 
 def _numbers(units: Sequence[Hashable]) -> np.ndarray:
@@ -244,3 +219,51 @@ def _check(
         raise InputError(f"max_values: expected 1 or more, got {max_values}")
     if units is not None and len(units) != len(prediction):
         raise InputError(f"units: expected {len(prediction)}, one a prediction, got {len(units)}")
+
+
+def format_comparisons(comparisons: Mapping[str, Comparison]) -> str:
+    """Tables of normalized distances: for each distance, features in rows, predictions in columns, intervals
+    in parentheses, and the floor of the reference last; the numbers of values come first.
+
+    Args:
+        comparisons: name of the predictions -> their comparison, all with the same features and reference.
+    """
+    first = next(iter(comparisons.values()))
+    features = list(first.features)
+    counts = [
+        [
+            name,
+            *(f"{c.features[name]['prediction']:,}" for c in comparisons.values()),
+            f"{first.features[name]['reference']:,}",
+        ]
+        for name in features
+    ]
+    tables = [_table("values", [*comparisons, "reference"], counts)]
+    for distance in DISTANCES:
+        rows = []
+        for name in features:
+            found = [c.features[name]["distances"].get(distance) for c in comparisons.values()]
+            if found[0] is not None:
+                cells = [_cell(f["normalized"]) for f in found]
+                rows.append([name, *cells, _number(found[0]["normalized"]["floor"])])
+        if rows:
+            tables.append(_table(f"{distance}, normalized", [*comparisons, "floor"], rows))
+    return "\n\n".join(tables)
+
+
+def _cell(numbers: dict[str, Any]) -> str:
+    value = _number(numbers["value"])
+    return (
+        value if numbers["interval"] is None else f"{value} ({'-'.join(map(_number, numbers['interval']))})"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if value >= 0.01 else f"{value:.5f}"
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> str:
+    cells = [[title, *columns], *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

@@ -1,4 +1,4 @@
-"""Values of a feature, structure by structure: what every distance here compares."""
+"""Values of a feature, structure by structure: what every distance compares."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sample:
     n_structures: int
 
     @classmethod
-    def of(cls, name: str, parts: Sequence[np.ndarray]) -> Sample:
+    def from_parts(cls, name: str, parts: Sequence[np.ndarray]) -> Sample:
         """Values of each structure, checked, as one sample.
 
         Args:
@@ -103,7 +103,7 @@ def pair(x: np.ndarray, y: np.ndarray) -> tuple[Sample, Sample]:
     Raises:
         InputError: as :func:`as_rows`, for an empty set, or for different dimensions.
     """
-    samples = Sample.of("x", [x]), Sample.of("y", [y])
+    samples = Sample.from_parts("x", [x]), Sample.from_parts("y", [y])
     for name, sample in zip("xy", samples, strict=True):
         if len(sample) == 0:
             raise InputError(f"{name}: expected at least one value, got none")
@@ -114,3 +114,37 @@ def pair(x: np.ndarray, y: np.ndarray) -> tuple[Sample, Sample]:
 
 #: Each structure once: the sample itself.
 ONCE = np.ones((1, 1))
+
+
+#: Numbers held at once, per array: few enough for the cache, four times faster so than from memory.
+_CHUNK = 100_000
+
+
+def cdf_distance(x: Sample, y: Sample, x_counts: np.ndarray, y_counts: np.ndarray, power: int) -> np.ndarray:
+    r""":math:`\int |F_x(t) - F_y(t)|^p \,dt` for each draw of structures: the Wasserstein distance for
+    :math:`p = 1`, half the energy distance for :math:`p = 2` (Székely, Rizzo, J. Stat. Plan. Inference 143,
+    1249 (2013)).
+
+    Args:
+        x: values on a line.
+        y: values on a line.
+        x_counts: how often each draw has each structure of ``x``.
+        y_counts: the same for ``y``.
+        power: :math:`p`, 1 or 2.
+
+    Shapes:
+        x_counts ``[B, S]``, y_counts ``[B, T]``, returns ``[B]``; NaN in a draw without a value.
+    """
+    values = np.concatenate([x.values[:, 0], y.values[:, 0]])
+    order = np.argsort(values, kind="stable")
+    gaps = np.diff(values[order])
+    owner = np.concatenate([x.structure, y.structure + x.n_structures])[order[:-1]]
+    masses = np.concatenate([x.masses(x_counts), -y.masses(y_counts)], axis=1)
+    found = np.empty(len(masses))
+    step = max(1, _CHUNK // max(1, len(values)))
+    for start in range(0, len(masses), step):
+        gap = np.cumsum(masses[start : start + step, owner], axis=1)
+        found[start : start + step] = (np.abs(gap, out=gap) if power == 1 else np.square(gap, out=gap)) @ gaps
+    # A draw without a value is one wherever its structures stand.
+    found[np.isnan(masses).any(axis=1)] = np.nan
+    return found

@@ -1,19 +1,18 @@
-"""How alike two sets of images are, and what a translation keeps of its source."""
+"""Similarity of stacks, slice by slice, and distances of sets of images."""
 
-from torch_afm.metrics.images.compare import compare_images
-from torch_afm.metrics.images.content import content_preservation
-from torch_afm.metrics.images.features import image_features
-from torch_afm.metrics.images.frechet import frechet_distance
-from torch_afm.metrics.images.kid import kernel_distance
-from torch_afm.metrics.images.physical import physical_features
-from torch_afm.metrics.images.random_convolutions import RandomConvolutions
+from torch_afm.metrics.images.distances import compare_images, frechet_distance, kernel_distance
+from torch_afm.metrics.images.features import RandomConvolutions, image_features, physical_features
+from torch_afm.metrics.images.similarity import agreement, content_preservation, noise_share, ssim
 
 __all__ = [
     "RandomConvolutions",
+    "agreement",
     "compare_images",
     "content_preservation",
     "frechet_distance",
     "image_features",
     "kernel_distance",
+    "noise_share",
     "physical_features",
+    "ssim",
 ]

@@ -1,26 +1,25 @@
-"""Pairs of atoms within a cutoff, across periodic boundaries where there are any."""
+"""Pairs of atoms within a cutoff, across periodic boundaries where there are any, and their angles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Neighbours of some central atoms, sorted by centre and, for each, by distance.
+    """Neighbors of some central atoms, sorted by center and, for each, by distance.
 
     Args:
-        center: place of the central atom in the list of centres.
-        other: index of the neighbour among the atoms of the structure.
-        vector: from the centre to the neighbour (the periodic image meant) in Å.
+        center: place of the central atom in the list of centers.
+        other: index of the neighbor among the atoms of the structure.
+        vector: from the center to the neighbor (the periodic image meant) in Å.
         distance: its length in Å.
-        start: first row of each centre, and the number of rows at the end.
+        start: first row of each center, and the number of rows at the end.
 
     Shapes:
-        center, other, distance ``[P]``, vector ``[P, 3]``, start ``[C + 1]`` for ``C`` centres.
+        center, other, distance ``[P]``, vector ``[P, 3]``, start ``[C + 1]`` for ``C`` centers.
     """
 
     center: np.ndarray
@@ -31,22 +30,22 @@ class Pairs:
 
     @property
     def count(self) -> np.ndarray:
-        """Neighbours of each centre ``[C]``."""
+        """Neighbors of each center ``[C]``."""
         return np.diff(self.start)
 
     def keep(self, mask: np.ndarray) -> Pairs:
-        """The rows where ``mask`` is true; every centre stays."""
+        """The rows where ``mask`` is true; every center stays."""
         start = np.concatenate([[0], np.cumsum(mask)])[self.start]
         return Pairs(self.center[mask], self.other[mask], self.vector[mask], self.distance[mask], start)
 
     def twos(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of every two neighbours of one centre, each two once, the nearer one first."""
+        """Rows of every two neighbors of one center, each two once, the nearer one first."""
         row = np.arange(len(self.center))
         first, within = _spread(self.start[self.center + 1] - row - 1)
         return first, first + 1 + within
 
     def join(self, center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each entry of ``center`` all rows of that centre: entry and row of each."""
+        """For each entry of ``center`` all rows of that center: entry and row of each."""
         entry, within = _spread(self.count[center])
         return entry, self.start[center[entry]] + within
 
@@ -74,12 +73,12 @@ def neighbors(
     cell: np.ndarray,
     pbc: np.ndarray,
 ) -> Pairs:
-    """Every (centre, other) within a cutoff; an atom is no neighbour of itself, but its images are.
+    """Every (center, other) within a cutoff; an atom is no neighbor of itself, but its images are.
 
     Args:
         pos: positions in Å, wrapped into the cell along periodic directions.
         centers: indices of the central atoms.
-        others: indices of the atoms that may be neighbours.
+        others: indices of the atoms that may be neighbors.
         cutoff: longest distance in Å, included.
         cell: lattice vectors in Å as rows, linearly independent.
         pbc: which of them are repeated.
@@ -103,6 +102,8 @@ def neighbors(
     if not len(centers) or not len(points):
         rows = np.empty(0, dtype=int)
         return Pairs(rows, rows, np.empty((0, 3)), np.empty(0), np.zeros(len(centers) + 1, dtype=int))
+    from scipy.spatial import cKDTree  # not at the top: the help of a command would wait for it
+
     found = cKDTree(pos[centers]).sparse_distance_matrix(
         cKDTree(points), cutoff * (1 + 1e-9), output_type="ndarray"
     )
@@ -113,3 +114,14 @@ def neighbors(
     row = row[np.lexsort((distance[row], center[row]))]
     start = np.searchsorted(center[row], np.arange(len(centers) + 1))
     return Pairs(center[row], index[image[row]], vector[row], distance[row], start)
+
+
+def angle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Angle between vectors in degrees, as accurate near 0° and 180° as anywhere (W. Kahan).
+
+    Shapes:
+        u, v ``[N, 3]`` -> ``[N]``.
+    """
+    u, v = (w / np.sqrt(np.einsum("nk,nk->n", w, w))[:, None] for w in (u, v))
+    difference, total = (np.sqrt(np.einsum("nk,nk->n", w, w)) for w in (u - v, u + v))
+    return np.degrees(2 * np.arctan2(difference, total))

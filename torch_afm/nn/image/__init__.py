@@ -2,8 +2,7 @@
 
 from torch_afm.nn.image.afm_encoder import AFMEncoder
 from torch_afm.nn.image.attention_gate import QueryAttentionGate
-from torch_afm.nn.image.conv_block import ConvBlock
-from torch_afm.nn.image.folded_conv3d import FoldedConv3d
+from torch_afm.nn.image.convs import ConvBlock, FoldedConv3d
 from torch_afm.nn.image.map_grid import MapGrid
 from torch_afm.nn.image.unet import GatedUNet, SkipGate
 

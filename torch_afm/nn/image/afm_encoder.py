@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import Conv2d, Linear, Module, ModuleList
 
 from torch_afm.nn.image.attention_gate import QueryAttentionGate
-from torch_afm.nn.image.conv_block import ConvBlock
-from torch_afm.nn.image.folded_conv3d import FoldedConv3d
+from torch_afm.nn.image.convs import ConvBlock, FoldedConv3d
 
 
 class AFMEncoder(Module):

@@ -19,7 +19,7 @@ class QueryAttentionGate(Module):
         \,(\mathbf{W}_a \ast \mathbf{s})_c\right), \qquad
         \mathbf{a} = \sum_{yx} \alpha_{yx} \mathbf{x}_{yx}
 
-    up is bilinear with :obj:`align_corners=False`: a pixel of a pooled map is the centre of the pixels that
+    up is bilinear with :obj:`align_corners=False`: a pixel of a pooled map is the center of the pixels that
     it was pooled from. Where :math:`\mathbf{g}` has the size of :math:`\mathbf{x}`, it is used as it is.
 
     Both convolutions are computed in forms that equal these equations exactly and cost much less:
@@ -38,7 +38,7 @@ class QueryAttentionGate(Module):
         attention_channels (int): Size of the query.
         global_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_g`. (default: :obj:`3`)
         attention_kernel (int, optional): Odd kernel size of :math:`\mathbf{W}_a`. (default: :obj:`3`)
-        attention_scale (float, optional): :math:`\kappa`. The mean of many randomly initialised channels
+        attention_scale (float, optional): :math:`\kappa`. The mean of many randomly initialized channels
             hardly varies over the pixels, so with :math:`\kappa = 1`, the thesis' form, every gate starts
             as a plain mean over the image, and has to learn to look anywhere at all. (default: :obj:`1`)
 

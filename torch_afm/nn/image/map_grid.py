@@ -12,7 +12,7 @@ from torch_afm.config import Scan
 
 @dataclass(frozen=True)
 class MapGrid:
-    """Pixels of a feature map over a scan, in the graph's frame (x = y = 0 at the window's centre). A map
+    """Pixels of a feature map over a scan, in the graph's frame (x = y = 0 at the window's center). A map
     pixel lies in the middle of the ``stride`` x ``stride`` pixels of the scan that it stands for.
 
     Args:
@@ -26,7 +26,7 @@ class MapGrid:
     pitch: tuple[float, float]
 
     @classmethod
-    def of(cls, scan: Scan, stride: int = 1) -> MapGrid:
+    def from_scan(cls, scan: Scan, stride: int = 1) -> MapGrid:
         """The map of one pixel for each ``stride`` x ``stride`` pixels of ``scan``."""
         sizes = [b - a for a, b in scan.window]
         steps = scan.pixel_size

@@ -57,7 +57,7 @@ class SkipGate(Module):
 class GatedUNet(Module):
     r"""A U-Net (Ronneberger et al., arXiv:1505.04597) whose skip connections pass a
     :class:`~torch_afm.nn.SkipGate`. A first convolution with a stride makes the maps that all the rest works
-    on, and further channels join them there. Every convolution is followed by batch normalisation and a ReLU.
+    on, and further channels join them there. Every convolution is followed by batch normalization and a ReLU.
 
     Args:
         in_channels (int): Channels of the image.

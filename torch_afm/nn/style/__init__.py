@@ -1,21 +1,12 @@
-"""Style translation: networks, explicit scaling, images of any size."""
+"""Layers of style translation: generator, discriminator, images of any size."""
 
-from torch_afm.config.scaling import Range, Scaling
-from torch_afm.config.style import TranslatorConfig
-from torch_afm.nn.style.patch_discriminator import PatchDiscriminator
+from torch_afm.nn.style.networks import PatchDiscriminator, ResnetGenerator
 from torch_afm.nn.style.pix2pix import load_pix2pix_state_dict
-from torch_afm.nn.style.resnet_generator import ResnetGenerator
-from torch_afm.nn.style.slice_windows import slice_windows
-from torch_afm.nn.style.tiling import translate_tiled
-from torch_afm.nn.style.translator import StyleTranslator
+from torch_afm.nn.style.tiling import slice_windows, translate_tiled
 
 __all__ = [
     "PatchDiscriminator",
-    "Range",
     "ResnetGenerator",
-    "Scaling",
-    "StyleTranslator",
-    "TranslatorConfig",
     "load_pix2pix_state_dict",
     "slice_windows",
     "translate_tiled",

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from torch_afm.nn.style.patch_discriminator import PatchDiscriminator
-from torch_afm.nn.style.resnet_generator import ResnetGenerator
+from torch_afm.nn.style.networks import PatchDiscriminator, ResnetGenerator
 from torch_afm.utils import InputError, check_finite
 
 #: Buffers that instance norms of old files have and nobody uses.

@@ -1,4 +1,4 @@
-"""Images of any size through a network of images."""
+"""Images in pieces: overlapping tiles, and slices with their neighbors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torch_afm.nn.style.resnet_generator import LEAST_SIDE
+from torch_afm.nn.style.networks import MIN_SIDE
 from torch_afm.utils import InputError
 
 #: Sides that the network takes are multiples of this.
 _STEP = 4
+
+
+def slice_windows(stack: Tensor, context: int) -> Tensor:
+    """Every slice as an image of its own, whose channels are the slice and ``context`` neighbors on either
+    side (the slices at the ends repeat): what makes translation know of the third dimension.
+
+    Shapes:
+        stack ``[B, Z, Y, X]``, returns ``[B Z, 2 context + 1, Y, X]``.
+
+    Raises:
+        InputError: for another shape.
+    """
+    if stack.ndim != 4 or context < 0:
+        raise InputError(
+            f"stack, context: expected [B, Z, Y, X] and at least 0, got {list(stack.shape)}, {context}"
+        )
+    depth = stack.size(1)
+    steps = torch.arange(-context, context + 1, device=stack.device)
+    near = (torch.arange(depth, device=stack.device)[:, None] + steps).clamp(0, depth - 1)
+    return stack[:, near].flatten(0, 1)
 
 
 def translate_tiled(
@@ -27,7 +47,7 @@ def translate_tiled(
         images: any images.
         tile: side of a tile in pixels, a multiple of 4. Instance norms see a tile at a time, so it should be
             about as large as the images that the network was trained on.
-        overlap: pixels that neighbouring tiles share at least.
+        overlap: pixels that neighboring tiles share at least.
 
     Shapes:
         images ``[N, C, Y, X]``, returns ``[N, C', Y, X]``.
@@ -36,13 +56,13 @@ def translate_tiled(
         InputError: for images of another shape or below 8 pixels, a tile that is none, and an overlap that is
             not below half of it.
     """
-    if tile % _STEP or tile < LEAST_SIDE:
-        raise InputError(f"tile: expected a multiple of {_STEP}, at least {LEAST_SIDE}, got {tile}")
+    if tile % _STEP or tile < MIN_SIDE:
+        raise InputError(f"tile: expected a multiple of {_STEP}, at least {MIN_SIDE}, got {tile}")
     if not 0 <= overlap <= tile // 2:
         raise InputError(f"overlap: expected 0 to {tile // 2} (half a tile), got {overlap}")
-    if images.ndim != 4 or min(images.shape[2:]) < LEAST_SIDE:
+    if images.ndim != 4 or min(images.shape[2:]) < MIN_SIDE:
         raise InputError(
-            f"images: expected [N, C, Y, X] with sides of at least {LEAST_SIDE}, got {list(images.shape)}"
+            f"images: expected [N, C, Y, X] with sides of at least {MIN_SIDE}, got {list(images.shape)}"
         )
     height, width = images.shape[2:]
     fill = [-side % _STEP if side < tile else 0 for side in (width, height)]

@@ -1,0 +1,34 @@
+"""Formats of files, for commands that list them without loading torch."""
+
+from __future__ import annotations
+
+#: Endings of files of molecules and structures -> their format.
+STRUCTURE_SUFFIXES = {
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+    ".sdf": "sdf",
+    ".mol": "sdf",
+    ".mol2": "mol2",
+    ".pdb": "pdb",
+    ".cif": "cif",
+    ".vasp": "vasp",
+    ".poscar": "vasp",
+    ".in": "aims",
+}
+
+#: Names of the formats of molecules and structures.
+STRUCTURE_FORMATS = tuple(dict.fromkeys(STRUCTURE_SUFFIXES.values()))
+
+#: Endings of scan files; those that other packages register come on top.
+SCAN_SUFFIXES = (
+    ".sxm",
+    ".3ds",
+    ".dat",
+    ".gwy",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".npz",
+    ".h5",
+    ".hdf5",
+)

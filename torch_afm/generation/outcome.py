@@ -1,0 +1,215 @@
+"""The structure that a scan shows, with all that is known of how it was found; and its files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch_afm import __version__
+from torch_afm.config import to_dict
+from torch_afm.config.prediction import PredictOptions
+from torch_afm.generation.preparation import ChosenScan
+from torch_afm.generation.result import Prediction
+from torch_afm.generation.rotations import Rotations
+from torch_afm.generation.verdict import Verdict
+from torch_afm.io import AFMStack, write_sdf, write_stack, write_xyz
+from torch_afm.io.files import write_json
+from torch_afm.io.structures import write_cif
+from torch_afm.utils import InputError
+from torch_afm.viz import (
+    PredictionReport,
+    plot_generation,
+    plot_preparation,
+    plot_report,
+    write_report,
+)
+
+#: Everything that :meth:`ScanPrediction.write` may write: none of it stays from an earlier prediction.
+FILES = (
+    *("prediction.xyz", "prediction.sdf", "prediction.json", "prediction.png", "prediction.cif"),
+    *("context.xyz", "report.html", "report.png", "preparation.png", "scan.npz", "simulated.npz"),
+)
+
+#: Files that are not always written.
+_OPTIONAL = ("prediction.cif", "context.xyz")
+
+#: Probability from which an atom counts as sure.
+_SURE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanPrediction(Prediction):
+    """What :func:`torch_afm.predict` returns: the structure that a scan shows, in the frame of the scan, with
+    calibrated probabilities; ``windows`` hold what it was stitched of.
+
+    Args:
+        source: file or folder of the scan; ``None`` for a stack in memory.
+        weights: name or folder of the network's weights.
+        options: what was asked for.
+        chosen: the scan as the network was shown it, and what was tried.
+        reference: its stack.
+        rotations: what was found in the scan as it is and turned.
+        verdict: whether the image of the structure explains the scan.
+        log: what was done, name and text.
+        warnings: what may be wrong.
+    """
+
+    source: str | None
+    weights: str
+    options: PredictOptions
+    chosen: ChosenScan
+    reference: AFMStack
+    rotations: Rotations
+    verdict: Verdict
+    log: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What was predicted, in words."""
+        name = self.reference.meta.get("molecule") or Path(self.source or "a stack").name
+        return f"Structure of {name}"
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write the structure as ``prediction.xyz``, ``.sdf`` and, where a cell is known, ``.cif``, atoms
+        below the surface cut as ``context.xyz``, everything in numbers as ``prediction.json``, the report as
+        ``report.html`` and ``.png``, the steps of the generation as ``prediction.png``, the scan before and
+        after its preparation as ``preparation.png``, and as ``scan.npz`` and ``simulated.npz`` what the
+        network was shown and the image of the structure. What an earlier prediction left there goes.
+
+        Args:
+            folder: where to; made where it does not exist.
+
+        Returns:
+            the files.
+
+        Raises:
+            InputError: where they would overwrite the scan or become a part of it.
+        """
+        folder = Path(folder)
+        if self.source is not None:
+            check_folder(self.source, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        write_json(folder / "prediction.json", self.to_dict())
+        write_xyz(folder / "prediction.xyz", self.graph)
+        write_sdf(folder / "prediction.sdf", self.graph)
+        if len(self.context.z):
+            write_xyz(folder / "context.xyz", self.context)
+        cell = self.cell
+        if cell is not None and len(self.graph.z):
+            write_cif(folder / "prediction.cif", self.graph, cell)
+        plot_generation(self.graph, self.steps, self.reference, self.ended, self.context).savefig(
+            folder / "prediction.png", dpi=120
+        )
+        plot_preparation(self.chosen.prepared).savefig(folder / "preparation.png", dpi=100)
+        report = self.report()
+        write_report(folder / "report.html", report)
+        plot_report(report).savefig(folder / "report.png", dpi=110)
+        write_stack(folder / "scan.npz", self._recorded_scan())
+        ref = self.reference
+        simulated = AFMStack(self.simulated[0].numpy(), ref.x, ref.y, ref.z, {"unit": "Hz"})
+        write_stack(folder / "simulated.npz", simulated)
+        return [folder / name for name in FILES if name not in _OPTIONAL or (folder / name).exists()]
+
+    def _recorded_scan(self) -> AFMStack:
+        """The reference with what is known of its scan, tip and height: what was stated, else what was
+        fitted."""
+        tip = self.chosen.prepared.stack.tip or self.tip
+        z_top = self.z_top if self.chosen.guessed else self.chosen.z_top
+        known = {"scan": to_dict(self.scan), "tip": to_dict(tip), "z_top": z_top}
+        return dataclasses.replace(self.reference, meta=self.reference.meta | known)
+
+    @property
+    def cell(self) -> Sequence[Sequence[float]] | None:
+        """Lattice vectors of the surface ``[[ax, ay], [bx, by]]`` in Å, given or of a simulated stack; else
+        ``None``."""
+        stated = self.reference.meta.get("cell")
+        if self.options.cell is not None or not isinstance(stated, list):
+            return self.options.cell
+        return [row[:2] for row in stated[:2]]
+
+    def report(self) -> PredictionReport:
+        """All of it for the eye, as :func:`torch_afm.viz.write_report` takes it."""
+        sure = int((self.graph.confidence >= _SURE).sum())
+        deep = len(self.context.z)
+        below = f" Its image is that of {deep} atoms below the surface cut, too." if deep else ""
+        return PredictionReport(
+            title=self.title,
+            graph=self.graph,
+            context=self.context,
+            reference=self.reference,
+            simulated=self.simulated[0, 0].numpy(),
+            agrees=self.verdict.agrees,
+            headline=self.verdict.headline,
+            reasons=self.verdict.reasons,
+            summary=f"{len(self.graph.z)} atoms, {sure} of them with a probability of at least {_SURE} that "
+            f"there is an atom, of whatever element.{below} {self.verdict.meaning}",
+            unit=self.reference.unit,
+            warnings=self.warnings,
+            log=self.log,
+            settings=self._settings(),
+            support=self.rotations.support,
+            picture=plot_preparation(self.chosen.prepared),
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        """Options that are set, by name."""
+        settings: dict[str, Any] = {"scan": self.source, "weights": self.weights}
+        for key, value in to_dict(self.options).items():
+            settings |= value if isinstance(value, dict) else {key: value}
+        return {key: value for key, value in settings.items() if value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON, the content of ``prediction.json``: the structure with calibrated
+        probabilities; ``imaging``, what it was imaged with: ``z_top`` [Å] and ``tip``, fitted where a
+        refinement was accepted, ``scan`` and ``unit``; ``agreement`` of its image, as
+        :meth:`torch_afm.generation.Verdict.to_dict` has it; and ``scan``, what was tried and done."""
+        refined = any(window.refined for window in self.windows)
+        return {
+            "version": __version__,
+            "stack": self.source,
+            "weights": self.weights,
+            "options": to_dict(self.options),
+            **super().to_dict(),
+            "imaging": {
+                "z_top": self.z_top,
+                "tip": to_dict(self.tip),
+                "scan": to_dict(self.scan),
+                "unit": self.reference.unit,
+            },
+            "agreement": self.verdict.to_dict(),
+            "scan": {
+                "tried": [attempt.to_dict() for attempt in self.chosen.attempts],
+                "cover": self.chosen.cover,
+                "z_top": self.z_top,
+                "z_top_shift": self.z_top - self.chosen.z_top if refined else None,
+                "windows": [window.to_dict() for window in self.windows],
+                "outside": self.outside,
+                "rotations": self.rotations.to_dict(),
+                "log": [list(entry) for entry in self.log],
+                "warnings": list(self.warnings),
+            },
+        }
+
+    def describe(self) -> str:
+        """Lines for a terminal."""
+        n, bonds, deep = len(self.graph.z), self.graph.edge_index.size(1) // 2, len(self.context.z)
+        below = f", and {deep} below the surface cut (context.xyz)" if deep else ""
+        passes = sum(len(w.prediction.steps) for w in self.windows if w.prediction is not None)
+        lines = [f"{name:<10} {text}" for name, text in self.log]
+        lines.append(f"generated  {n} atoms, {bonds} bonds in {passes} steps{below}, ended: {self.ended}")
+        lines.append(self.verdict.describe())
+        return "\n".join([*lines, *(f"warning    {warning}" for warning in self.warnings)])
+
+
+def check_folder(source: str | Path, folder: str | Path) -> None:
+    """Raise :class:`InputError` where the files of a prediction would overwrite the scan, or be taken for a
+    part of it."""
+    scan, out = Path(source).resolve(), Path(folder).resolve()
+    if scan == out or scan in [out / name for name in FILES]:
+        raise InputError(f"folder: expected another one than that of the scan, got {folder}")

@@ -1,0 +1,158 @@
+"""From a scan to its structure, with everything in between."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from torch_afm.config import Scan
+from torch_afm.config.prediction import PredictOptions
+from torch_afm.data import AFMData, bond_orders
+from torch_afm.generation.confidence import load_calibration
+from torch_afm.generation.outcome import ScanPrediction
+from torch_afm.generation.preparation import choose_preparation, measured_slices
+from torch_afm.generation.result import Prediction
+from torch_afm.generation.rotations import Rotations, predict_rotations
+from torch_afm.generation.verdict import judge
+from torch_afm.io import AFMStack
+from torch_afm.io.scans import ScanStack, read_scan
+from torch_afm.models import load_generator
+
+#: Share by which an oscillation may differ from that of training.
+_AMPLITUDE = 0.05
+
+#: Å: atoms nearer to the edge of a scan have half of their image, or less, beyond it.
+_EDGE = 1.5
+
+#: Mean F1 between rotations below which they disagree.
+_CONSISTENT = 0.8
+
+
+def predict(
+    scan: str | Path | AFMStack | ScanStack,
+    weights: str | Path = "spatial",
+    options: PredictOptions | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ScanPrediction:
+    """Predict the structure that a scan shows: read it, bring it onto the pixels and heights of the network,
+    find the slices and the height of the tip where they are not known, predict window by window with the
+    simulator in the loop, check the chemistry, refine by gradient, and judge whether the image of the
+    structure explains the scan.
+
+    Args:
+        scan: file of a microscope or of a stack, folder of constant-height images, or a stack in memory. A
+            stack on the network's grid that states its height is taken as it is. Options of reading do not
+            change a :class:`~torch_afm.io.scans.ScanStack`, which was read already.
+        weights: weights in the package, or a folder with them.
+        options: everything that can be chosen; the defaults are those of ``torch-afm predict``.
+        progress: called with each step, in words, before it begins.
+
+    Returns:
+        the structure with calibrated probabilities, how it came about, and what speaks against it;
+        :meth:`ScanPrediction.write` writes what ``torch-afm predict`` does.
+
+    Raises:
+        InputError: for anything wrong with the scan, the weights or the options.
+    """
+    options = options or PredictOptions()
+    model, calibration = load_generator(weights), load_calibration(weights)
+    stack = scan if isinstance(scan, ScanStack) else read_scan(scan, **vars(options.reading))
+    chosen = choose_preparation(model, stack, options, progress)
+    rotations = predict_rotations(model, chosen, options, progress)
+    found = rotations.predictions[rotations.best]
+    reference = chosen.prepared.stack.afm_stack()
+    reference = dataclasses.replace(
+        reference, meta=reference.meta | {"measured": measured_slices(chosen.prepared)}
+    )
+    graph = found.calibrated(calibration)
+    if "bond_order" not in graph:  # without chemistry: once, for all files alike
+        graph.bond_order, graph.formal_charge = bond_orders(graph, graph.get("sigma"))
+    verdict = judge(found.graph, found.context, found.simulated, reference, calibration.min_pearson)
+    parts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return ScanPrediction(
+        **parts | {"graph": graph},
+        source=None if isinstance(scan, AFMStack | ScanStack) else str(scan),
+        weights=str(weights),
+        options=options,
+        chosen=chosen,
+        reference=reference,
+        rotations=rotations,
+        verdict=verdict,
+        log=(*chosen.prepared.steps, *_log(found, rotations, options, chosen.z_top)),
+        warnings=(
+            *chosen.prepared.warnings,
+            *_warnings(found, rotations, options),
+            *cautions(graph, reference, chosen.prepared.scan, model.config.scan),
+        ),
+    )
+
+
+def _log(
+    found: Prediction, rotations: Rotations, options: PredictOptions, z_top: float
+) -> list[tuple[str, str]]:
+    """What was done to a prepared scan: name and text."""
+    log = [("rotations", rotations.describe())] if rotations.consistency is not None else []
+    done = [w for w in found.windows if w.prediction is not None]
+    text = f"{len(done)} predicted, {len(found.windows) - len(done)} empty"
+    if options.search.refine:
+        accepted = sum(w.refined for w in done)
+        text += f"; the refinement was accepted in {accepted}"
+        if accepted:
+            tilt = ", ".join(f"{v:+.2f}" for v in found.tip.tilt)
+            text += f" (height of the tip {found.z_top - z_top:+.2f} Å, tilt {tilt} Å)"
+    return [*log, ("windows", text)]
+
+
+def _warnings(found: Prediction, rotations: Rotations, options: PredictOptions) -> list[str]:
+    warnings = []
+    agreement = rotations.consistency
+    if agreement is not None and agreement.mean_f1 < _CONSISTENT:
+        warnings.append(
+            f"the {len(rotations.turns)} rotations of the scan give different structures (F1 "
+            f"{agreement.mean_f1:.2f} between them): trust no atom without support"
+        )
+    if found.outside:
+        warnings.append(f"{found.outside} atoms that would lie outside of the scan were left out")
+    if options.search.refine:
+        done = [w for w in found.windows if w.prediction is not None]
+        reasons = [
+            "there is no atom" if w.prediction.refinement is None else w.prediction.refinement.reason
+            for w in done
+            if w.prediction is not None and not w.refined
+        ]
+        if reasons:
+            text = "; ".join(dict.fromkeys(reasons))
+            warnings.append(
+                f"the refinement was not accepted in {len(reasons)} of {len(done)} windows: {text}"
+            )
+    return warnings
+
+
+def cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
+    """What makes a prediction less sure, beside what was done to the scan.
+
+    Args:
+        graph: the structure, with calibrated probabilities.
+        stack: what it was predicted from.
+        scan: the scan of that.
+        model: the scan that the network was made for.
+    """
+    found = []
+    if abs(scan.amplitude - model.amplitude) > _AMPLITUDE * model.amplitude:
+        found.append(
+            f"the network was trained with an oscillation of {model.amplitude:.2f} Å peak to peak, that of "
+            f"the scan is {scan.amplitude:.2f} Å: it may find less"
+        )
+    low, high = (graph.pos.new_tensor([axis[end] for axis in (stack.x, stack.y)]) for end in (0, -1))
+    flat = graph.pos[:, :2]
+    near = int(((flat < low + _EDGE) | (flat > high - _EDGE)).any(dim=1).sum())
+    if near:
+        found.append(
+            f"{near} of {len(flat)} atoms lie within {_EDGE} Å of the edge of the scan: their image is cut, "
+            "or shaped by what lies beyond, and they are less sure; a wider scan would show them"
+        )
+    doubtful = int((graph.confidence < 0.5).sum()) if "confidence" in graph else 0
+    if doubtful:
+        found.append(f"{doubtful} of {len(flat)} atoms are less likely to be there than not")
+    return found

@@ -1,0 +1,1 @@
+"""Readers of scan files: every module here registers those of its formats."""

@@ -1,0 +1,17 @@
+"""Predicted atoms and bonds beside true ones: matching, edit distances, distances of point sets."""
+
+from torch_afm.metrics.atoms.graphs import chamfer, edit_distance, graph_edit_distance, hausdorff, is_valid
+from torch_afm.metrics.atoms.matching import BondMatch, Matching, match_atoms, match_bonds, nearest_atoms
+
+__all__ = [
+    "BondMatch",
+    "Matching",
+    "chamfer",
+    "edit_distance",
+    "graph_edit_distance",
+    "hausdorff",
+    "is_valid",
+    "match_atoms",
+    "match_bonds",
+    "nearest_atoms",
+]

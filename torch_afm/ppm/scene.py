@@ -1,0 +1,150 @@
+"""What a probe sees, and gradients of the force on relaxed probes in it, in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
+from torch_afm.ppm.inputs import RenderInput
+from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
+from torch_afm.units import COULOMB, N_PER_M
+
+#: Probe-atom pairs handled at once: bounds memory to a few hundred bytes times this.
+PAIRS = 1 << 17
+
+
+class Scene(NamedTuple):
+    """What the probe of one entry of a batch sees, from the free probe of ``z_top`` above the center of the
+    window, differentiable.
+
+    Shapes:
+        free ``[H, P, 3]``: the free probe of every height and pixel, Å.
+    """
+
+    atoms: Atoms
+    springs: Springs
+    free: Tensor
+
+    @classmethod
+    def from_input(cls, batch: RenderInput, entry: int, like: Tensor) -> Scene:
+        """Entry ``entry`` of ``batch`` in the dtype and on the device of ``like``."""
+        atoms_of, tip = slice(batch.ptr[entry], batch.ptr[entry + 1]), batch.parameters
+        to = like.new_tensor
+        aside = torch.cat([tip.free[entry, :2], tip.free.new_zeros(1)])
+        atoms = Atoms(
+            (batch.pos[atoms_of] - aside.to(batch.pos.device)).to(like),
+            batch.charge[atoms_of].to(like),
+            to(batch.radius[atoms_of]),
+            to(batch.depth[atoms_of]),
+            COULOMB * tip.charges[entry].to(like),
+            tip.charge_heights[entry].to(like),
+            field=_field(batch, entry, aside, like),
+        )
+        stiffness, radial = tip.stiffness[entry] / N_PER_M, tip.radial_stiffness[entry : entry + 1] / N_PER_M
+        springs = Springs(stiffness.to(like), radial.to(like), tip.free[entry].to(like))
+        grid = to(batch.positions)
+        heights = to(batch.scan.heights(0.0))
+        up = to([0.0, 0.0, 1.0])
+        free = torch.cat([grid, grid.new_zeros(len(grid), 1)], 1) + heights[:, None, None] * up
+        return cls(atoms, springs, free)
+
+
+def _field(
+    batch: RenderInput, entry: int, aside: Tensor, like: Tensor
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    if not batch.fields:
+        return None
+    coefficients, low, spacing = (like.new_tensor(v) for v in batch.fields[entry])
+    return coefficients, low - aside.detach().to(like), spacing
+
+
+def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
+    r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions
+    and charges, tip charges and their heights) and the springs of ``scene``.
+
+    At a relaxed probe p the total force :math:`F = F^{surface} + F^{tip}` vanishes, so by the implicit
+    function theorem :math:`dp/dθ = H^{-1} \partial F/\partial θ` with the Hessian :math:`H` of the total
+    energy. The backward pass is the adjoint of that: with the gradient g of a loss in F_z it solves
+    :math:`H λ = g\, \partial F_z/\partial p` once a probe, and
+
+    .. math::
+        \frac{dL}{dθ} = (λ + g \hat z) \cdot \frac{\partial F^{surface}}{\partial θ}
+            + λ \cdot \frac{\partial F^{tip}}{\partial θ}
+
+    is one more pass over the atoms, whatever the number of parameters. No iteration is unrolled and only u
+    is kept. Where several relaxed positions exist the gradient is that of the one the probe took; where that
+    one is about to vanish, H is shifted as in :func:`newton_step`, which bounds the gradient.
+
+    Args:
+        force: F_z on the relaxed probes.
+        u: their displacement from the free probe.
+        scene: what to differentiate in.
+
+    Shapes:
+        force ``[H, P]`` eV/Å, u ``[H, P, 3]`` Å, returns ``[H, P]``.
+    """
+    atoms, springs, free = scene
+    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    constants = atoms.radius, atoms.depth, atoms.field
+    return _RelaxedForce.apply(force, u, free, constants, *inputs)
+
+
+def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:
+    """Slices of the probes that bound the memory of a pass."""
+    size = max(PAIRS // max(n_atoms, 1), 1)
+    return (slice(start, start + size) for start in range(0, n_probes, size))
+
+
+class _RelaxedForce(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        force: Tensor,
+        u: Tensor,
+        free: Tensor,
+        constants: tuple[Any, ...],
+        *inputs: Tensor,
+    ) -> Tensor:
+        ctx.save_for_backward(u, free, *inputs)
+        ctx.constants = constants
+        return force.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        u, free, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
+        radius, depth, field = ctx.constants
+        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights, field)
+        probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
+        return None, None, None, None, *_pull(*probes, atoms, Springs(*springs))
+
+
+def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:
+    """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
+    radial stiffness and free position of the springs, from ``grad`` ``[M]`` in F_z of every probe."""
+    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    total = [torch.zeros_like(v) for v in inputs]
+    for part in parts(len(u), len(atoms.pos)):
+        terms = SurfaceTerms.at(free[part] + u[part], atoms)
+        surface = terms.hessian()
+        hessian = surface + spring_hessian(u[part], springs)
+        seed = grad[part].unsqueeze(1)
+        adjoint = seed * newton_step(-surface[:, :, 2], hessian)
+        cotangent = adjoint + seed * u.new_tensor([0.0, 0.0, 1.0])
+        news = terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)
+        for sums, new in zip(total, (*news, *_pull_springs(adjoint, u[part], springs)), strict=True):
+            sums += new
+    return total
+
+
+def _pull_springs(cotangent: Tensor, u: Tensor, springs: Springs) -> Sequence[Tensor]:
+    """Gradient of Σ ``cotangent`` · force of the springs."""
+    leaves = [v.detach().requires_grad_() for v in springs]
+    with torch.enable_grad():
+        force = spring_force(u, Springs(*leaves))
+    return torch.autograd.grad(force, leaves, cotangent)
