@@ -10,10 +10,12 @@ from rdkit.Chem import rdForceFieldHelpers
 from torch_afm.elements import (
     LJ_TABLE,
     ORGANIC,
+    ORGANIC_AND_IODINE,
     AtomClasses,
     atomic_number,
     covalent_radius,
     lj_parameters,
+    max_valence,
     symbol,
 )
 from torch_afm.units import KCAL_PER_MOL
@@ -73,6 +75,15 @@ def test_symbols_and_numbers():
     assert [atomic_number(s) for s in ORGANIC] == [1, 6, 7, 8, 9, 14, 15, 16, 17, 35]
     assert all(symbol(atomic_number(s)) == s for s in LJ_TABLE)
     assert covalent_radius(6) == pytest.approx(0.76)
+
+
+def test_iodine_is_known_everywhere():
+    assert (*ORGANIC, "I") == ORGANIC_AND_IODINE
+    (radius,), (depth,) = lj_parameters([53])
+    # Heavier than bromine: larger, and more easily polarized.
+    assert (radius, depth) > (2.22, 0.013876) and radius < 2.4 and depth < 0.02
+    assert covalent_radius(53) == pytest.approx(1.39) and max_valence(53) == 1
+    assert AtomClasses(tuple((s,) for s in ORGANIC_AND_IODINE)).names[-1] == "I"
 
 
 @pytest.mark.parametrize("element", ["Qq", 0, 300, "X"])

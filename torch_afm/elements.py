@@ -97,6 +97,9 @@ LJ_TABLE: dict[str, tuple[float, float]] = _LJ_PPM | {
 #: The ten elements of the molecules of the graph-AFM thesis, Aalto University (see CITATION.cff), table 2.1.
 ORGANIC = ("H", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
+#: These and iodine, which many molecules imaged on metals carry.
+ORGANIC_AND_IODINE = (*ORGANIC, "I")
+
 #: Covalent radii in Å (Cordero et al., Dalton Trans. 2832 (2008)) by atomic number.
 COVALENT_RADII: np.ndarray = _RADII
 

@@ -5,13 +5,15 @@ import pytest
 
 from torch_afm.datasets.publish import draw_split, main
 from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.datasets.splits import SPLITS
 
 
-def test_published_split_is_what_the_command_writes(tmp_path):
-    main(["--out", str(tmp_path / "split.json")])
-    committed = resources.files("torch_afm.datasets").joinpath("resources/split.json").read_text("utf-8")
+@pytest.mark.parametrize("name", SPLITS)
+def test_published_split_is_what_the_command_writes(tmp_path, name):
+    main(["--list", name, "--out", str(tmp_path / "split.json")])
+    committed = resources.files("torch_afm.datasets").joinpath(SPLITS[name]).read_text("utf-8")
     assert (tmp_path / "split.json").read_text() == committed
-    assert json.loads(committed) == draw_split() != draw_split(seed=1)
+    assert json.loads(committed) == draw_split(name) != draw_split(name, seed=1)
 
 
 def test_parts_are_alike_in_kind():

@@ -39,7 +39,7 @@ def side_by_side(positions: Sequence[np.ndarray], radii: Sequence[np.ndarray]) -
             d = (others[:, None] - flat[None]).reshape(-1, 3)
             contact = (reach[:, None] + radii[number][None]).ravel()
             angles = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
-            shifts = [_shift(d, contact, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
+            shifts = [contact_shift(d, contact, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
             shortest = int(np.argmin(np.round([t for t, _ in shifts], 6)))
             flat = flat + shifts[shortest][1]
         placed.append(flat)
@@ -54,8 +54,14 @@ def _flat(pos: np.ndarray) -> np.ndarray:
     return np.asarray(centered @ axes)
 
 
-def _shift(d: np.ndarray, contact: np.ndarray, direction: np.ndarray) -> tuple[float, np.ndarray]:
-    """How far to go along ``direction``, and the vector."""
+def contact_shift(d: np.ndarray, contact: np.ndarray, direction: np.ndarray) -> tuple[float, np.ndarray]:
+    """How far to go along ``direction`` until all distances are at least ``contact``, there and beyond, and
+    the vector.
+
+    Shapes:
+        d ``[P, 3]``, from an atom that moves to one that stays, contact ``[P]``, direction ``[3]`` of unit
+        length.
+    """
     along = d @ direction
     room = contact**2 - ((d - along[:, None] * direction) ** 2).sum(axis=1)
     hits = room > 0

@@ -1,13 +1,16 @@
 """Data sets: molecules in three dimensions, AFM training steps, samplers, splits."""
 
 from torch_afm.config.cache import CacheConfig
+from torch_afm.config.scenes import SceneConfig
 from torch_afm.datasets.draws import StackDraw, StepDraw, StepDraws
 from torch_afm.datasets.loader import EpochSampler, step_loader
 from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.molecules import MoleculeDataset
 from torch_afm.datasets.rendering import StepRenderer, StoredReferences
+from torch_afm.datasets.scenes import Scenes
 from torch_afm.datasets.shards import Shard
 from torch_afm.datasets.slabs import SurfaceWindows, read_slabs, slab_from_ase
+from torch_afm.datasets.smi import embedded_smiles
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules
 from torch_afm.datasets.splits import published_split, split_by_molecule, split_by_scaffold
 from torch_afm.datasets.statistics import data_statistics, format_statistics
@@ -24,6 +27,8 @@ __all__ = [
     "MoleculeDataset",
     "MoleculeSource",
     "RotatedMolecules",
+    "SceneConfig",
+    "Scenes",
     "Shard",
     "StackDraw",
     "StepDataset",
@@ -35,6 +40,7 @@ __all__ = [
     "WaterBilayers",
     "build_training_set",
     "data_statistics",
+    "embedded_smiles",
     "format_statistics",
     "load_surfaces",
     "published_split",

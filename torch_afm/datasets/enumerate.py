@@ -211,14 +211,14 @@ def _draw(rng: np.random.Generator) -> Chem.Mol | None:
     fragments = {"chain": _CHAINS, "rich": _SATURATED if rng.random() < 0.8 else _RINGS}.get(kind, _RINGS)
     mol: Chem.Mol | None = _pick(rng, fragments)
     if kind == "pair":
-        tail = _attach(rng, _pick(rng, _RINGS), _pick(rng, _LINKERS))
-        mol = mol and tail and _attach(rng, mol, tail)
+        tail = attach_fragment(rng, _pick(rng, _RINGS), _pick(rng, _LINKERS))
+        mol = mol and tail and attach_fragment(rng, mol, tail)
     if kind == "rich":
         substituent = _pick(rng, _REPEATED)
         for _ in range(int(rng.integers(1, 8))):
-            mol = mol and _attach(rng, mol, substituent)
+            mol = mol and attach_fragment(rng, mol, substituent)
     for _ in range(int(rng.choice(5, p=[0.08, 0.3, 0.34, 0.2, 0.08])) // (2 if kind == "rich" else 1)):
-        mol = mol and _attach(rng, mol, _pick(rng, _SUBSTITUENTS))
+        mol = mol and attach_fragment(rng, mol, _pick(rng, _SUBSTITUENTS))
     if mol is None or not _MIN_ATOMS <= _size(mol) <= _MAX_ATOMS:
         return None
     return None if any(mol.HasSubstructMatch(p) for p in _rejected()) else mol
@@ -239,9 +239,13 @@ def _size(mol: Chem.Mol) -> int:
     return mol.GetNumAtoms() + sum(a.GetTotalNumHs() for a in mol.GetAtoms())
 
 
-def _attach(rng: np.random.Generator, mol: Chem.Mol, fragment: Chem.Mol) -> Chem.Mol | None:
-    """``mol`` with ``fragment``, bonded at its first ``*``, in the place of a hydrogen of a random carbon."""
-    sites = [a.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetTotalNumHs() > 0]
+def attach_fragment(
+    rng: np.random.Generator, mol: Chem.Mol, fragment: Chem.Mol, rings: bool = False
+) -> Chem.Mol | None:
+    """``mol`` with ``fragment``, bonded at its first ``*``, in the place of a hydrogen of a random carbon, of
+    a ring where asked; ``None`` where there is none."""
+    carbons = (a for a in mol.GetAtoms() if a.GetAtomicNum() == 6 and a.GetTotalNumHs() > 0)
+    sites = [a.GetIdx() for a in carbons if not rings or a.IsInRing()]
     if not sites:
         return None
     dummy = next(a for a in fragment.GetAtoms() if a.GetAtomicNum() == 0)

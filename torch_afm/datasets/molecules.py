@@ -16,6 +16,7 @@ from torch_afm.config.training import MOLECULE_SUFFIXES
 from torch_afm.data import AFMData
 from torch_afm.datasets import readers
 from torch_afm.datasets.base import GraphDataset
+from torch_afm.datasets.smi import EMBEDDED, embedded_smiles
 from torch_afm.datasets.splits import published_split, split_by_molecule
 from torch_afm.datasets.store import failures, load_or_compute, uncharged, unpack
 from torch_afm.utils import InputError, cache_dir
@@ -48,14 +49,19 @@ class MoleculeDataset(GraphDataset):
     computation that was interrupted goes on where it stopped.
 
     Args:
-        smiles: by default the embedded list of :mod:`torch_afm.datasets.enumerate`.
+        smiles: by default the embedded list of :mod:`torch_afm.datasets.enumerate`;
+            ``embedded_smiles("planar")`` is that of :mod:`torch_afm.datasets.planar`.
         seed: of the conformers.
         charges: ``"gasteiger"`` or ``"mmff94"``.
+        geometry: ``"rdkit"``, or ``"xtb"`` for the geometries, charges and atomic dipoles by GFN2-xTB that
+            the package has of its lists (:mod:`torch_afm.datasets.geometries`); other molecules keep RDKit's
+            geometry, ``charges``, and dipoles of zero, with a warning that counts them.
         cache: whether to keep the result, or the folder to keep it in; by default the user's cache folder.
         transform: applied to each molecule whenever it is asked for; ``dataset.transform`` may be set later.
 
     Shapes:
-        z ``[N]``, pos ``[N, 3]`` in Å, charge ``[N]`` in e, edge_index ``[2, E]``.
+        z ``[N]``, pos ``[N, 3]`` in Å, charge ``[N]`` in e, edge_index ``[2, E]``; with ``geometry="xtb"``,
+        dipole ``[N, 3]`` in e·Å.
 
     Attributes:
         failed: ``(number, origin, reason)`` of every molecule that is left out.
@@ -71,10 +77,10 @@ class MoleculeDataset(GraphDataset):
         charges: str = "gasteiger",
         cache: Cache = True,
         transform: Callable[[AFMData], AFMData] | None = None,
+        geometry: str = "rdkit",
     ) -> None:
-        self._fill(readers.smiles_source(smiles, seed, charges), cache)
+        self._fill(readers.smiles_source(smiles, seed, charges, geometry), cache)
         self.transform = transform
-        self._published = smiles is None
 
     @classmethod
     def read(
@@ -137,7 +143,6 @@ class MoleculeDataset(GraphDataset):
     def _from(cls, source: readers.Source, cache: Cache) -> MoleculeDataset:
         self = cls.__new__(cls)
         self._fill(source, cache, stacklevel=4)
-        self._published = False
         return self
 
     def _fill(self, source: readers.Source, cache: Cache, stacklevel: int = 3) -> None:
@@ -147,6 +152,7 @@ class MoleculeDataset(GraphDataset):
         ids = self._arrays["index"]
         self._names = [source.names[i] for i in ids]
         self._smiles = None if source.smiles is None else [source.smiles[i] for i in ids]
+        self._list = next((n for n in EMBEDDED if tuple(source.smiles or ()) == embedded_smiles(n)), None)
         self.failed = [Skipped(i, source.origins[i], reason) for i, reason in failures(self._arrays)]
         if len(self) == 0:
             raise InputError(f"molecules: none of {len(self.failed)} can be used; {self._first_failure()}")
@@ -154,6 +160,12 @@ class MoleculeDataset(GraphDataset):
             warnings.warn(
                 f"{len(self.failed)} of {len(self) + len(self.failed)} molecules left out, see .failed; the "
                 f"first: {self._first_failure()}",
+                stacklevel=stacklevel,
+            )
+        if source.without_geometry:
+            warnings.warn(
+                f"{source.without_geometry} of {len(source.records)} molecules have no GFN2-xTB geometry in "
+                "the package and keep RDKit's",
                 stacklevel=stacklevel,
             )
         if source.charges != "zero" and (number := uncharged(self._arrays)):
@@ -168,15 +180,16 @@ class MoleculeDataset(GraphDataset):
         return f"{origin}: {reason}"
 
     def split(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Indices of training, validation and test molecules: of the embedded list those of
+        """Indices of training, validation and test molecules: of the embedded lists those of
         :func:`~torch_afm.datasets.published_split`, of others :func:`~torch_afm.datasets.split_by_molecule`.
 
         Args:
             seed: of the split of others.
         """
-        if not self._published:
+        if self._list is None:
             return split_by_molecule(len(self), seed=seed)
-        train, validation, test = (np.flatnonzero(np.isin(self.ids, part)) for part in published_split())
+        parts = published_split(self._list)
+        train, validation, test = (np.flatnonzero(np.isin(self.ids, part)) for part in parts)
         return train, validation, test
 
     def summary(self) -> str:

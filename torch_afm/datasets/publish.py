@@ -1,5 +1,5 @@
-"""The recipe of the published split, in the sizes of the graph-AFM thesis, Aalto University (see
-CITATION.cff): ``python -m torch_afm.datasets.publish --out split.json`` writes it."""
+"""The recipes of the published splits, in the shares of the graph-AFM thesis, Aalto University (see
+CITATION.cff): ``python -m torch_afm.datasets.publish --list organic --out split.json`` writes one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 
-from torch_afm.datasets.smi import embedded_smiles
-from torch_afm.datasets.splits import checksum, split_by_molecule
+from torch_afm.datasets.smi import EMBEDDED, checksum, embedded_smiles
+from torch_afm.datasets.splits import split_by_molecule, split_by_scaffold
 
 #: Molecules of the thesis; the rest is for training.
 _VALIDATION, _TEST = 600, 1000
@@ -25,17 +25,37 @@ _VALIDATION, _TEST = 600, 1000
 _FIRST_LIST = 1500
 
 
-def draw_split(seed: int = 0) -> dict[str, Any]:
-    """Validation and test molecules of the embedded list, drawn from those that no packaged weights saw.
+def draw_split(name: str = "organic", seed: int = 0) -> dict[str, Any]:
+    """Validation and test molecules of an embedded list.
 
-    The molecules that they saw come from an earlier recipe, with more carbon and less chlorine and sulfur in
-    sight. So each part takes its molecules by composition (aromatic or not, with or without Cl, with or
-    without S) in the proportions of the whole list.
+    Of the organic molecules they are drawn from those that no packaged weights saw. The molecules that they
+    saw come from an earlier recipe, with more carbon and less chlorine and sulfur in sight. So each part
+    takes its molecules by composition (aromatic or not, with or without Cl, with or without S) in the
+    proportions of the whole list. Planar molecules are split by their scaffolds
+    (:func:`~torch_afm.datasets.split_by_scaffold`).
+
+    Args:
+        name: of the list, as in :func:`torch_afm.datasets.smi.embedded_smiles`.
+        seed: of the draw.
 
     Returns:
         ``seed``, ``molecules`` (their number), ``sha256`` of the list, ids for ``validation`` and ``test``.
     """
-    smiles = embedded_smiles()
+    smiles = embedded_smiles(name)
+    if name == "organic":
+        validation, test = _by_composition(smiles, seed)
+    else:
+        validation, test = (part.tolist() for part in split_by_scaffold(smiles, seed=seed)[1:])
+    return {
+        "seed": seed,
+        "molecules": len(smiles),
+        "sha256": checksum(smiles),
+        "validation": validation,
+        "test": test,
+    }
+
+
+def _by_composition(smiles: Sequence[str], seed: int) -> list[list[int]]:
     composition = np.array([_composition(s) for s in smiles])
     free = np.setdiff1d(np.arange(len(smiles)), np.concatenate(split_by_molecule(_FIRST_LIST)[:2]))
     rng = np.random.default_rng(seed)
@@ -47,13 +67,7 @@ def draw_split(seed: int = 0) -> dict[str, Any]:
             count = round(high * number) - round(low * number)
             part += drawn[:count]
             drawn = drawn[count:]
-    return {
-        "seed": seed,
-        "molecules": len(smiles),
-        "sha256": checksum(smiles),
-        "validation": sorted(parts[0]),
-        "test": sorted(parts[1]),
-    }
+    return [sorted(part) for part in parts]
 
 
 def _composition(smiles: str) -> int:
@@ -63,13 +77,14 @@ def _composition(smiles: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the split of the embedded list; ``--help`` tells how."""
+    """Write the split of an embedded list; ``--help`` tells how."""
     parser = argparse.ArgumentParser(prog="python -m torch_afm.datasets.publish", description=main.__doc__)
+    parser.add_argument("--list", choices=list(EMBEDDED), default="organic", help="(default organic)")
     parser.add_argument("--out", type=Path, required=True, help="the .json file to write")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
     options = parser.parse_args(arguments)
     try:
-        options.out.write_text(json.dumps(draw_split(options.seed)) + "\n", encoding="utf-8")
+        options.out.write_text(json.dumps(draw_split(options.list, options.seed)) + "\n", encoding="utf-8")
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

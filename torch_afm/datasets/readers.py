@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch_geometric.data import Data
 
 from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, to_rdmol
 from torch_afm.data.checks import check_distances
+from torch_afm.datasets.geometries import has_geometry, shipped_geometries, xtb_molecule
 from torch_afm.datasets.smi import embedded_smiles, read_smi
 from torch_afm.io.files import read_text, split_lines
 from torch_afm.io.mdl import parse_mdl
@@ -46,6 +47,7 @@ class Source:
         contents: all that decides the result.
         charges: the model of charges that are not given, or ``"zero"``.
         smiles: of the molecules, where they are known.
+        without_geometry: molecules that the package has no GFN2-xTB geometry of, where those are wanted.
     """
 
     records: Sequence[Any]
@@ -55,6 +57,7 @@ class Source:
     contents: Sequence[object]
     charges: str
     smiles: list[str] | None = None
+    without_geometry: int = 0
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,15 +65,30 @@ class Source:
         self.key = hashlib.sha256(inputs.encode()).hexdigest()[:24]
 
 
-def smiles_source(smiles: Sequence[str] | None, seed: int, charges: str) -> Source:
-    """A list of SMILES or, for ``None``, the embedded list."""
+def smiles_source(smiles: Sequence[str] | None, seed: int, charges: str, geometry: str = "rdkit") -> Source:
+    """A list of SMILES or, for ``None``, the embedded list of organic molecules."""
     if isinstance(smiles, str | Path):
         raise InputError(
             f"smiles: expected a list of SMILES, got {str(smiles)!r}; MoleculeDataset.read reads files"
         )
     found = list(embedded_smiles() if smiles is None else smiles)
     names = [f"molecule-{i}" for i in range(1, len(found) + 1)]
-    return _conformers(found, names, found, seed, charges)
+    source = _conformers(found, names, found, seed, charges)
+    if geometry == "rdkit":
+        return source
+    if geometry != "xtb":
+        raise InputError(f"geometry: expected 'rdkit' or 'xtb', got {geometry!r}")
+
+    def read(text: str) -> AFMData:
+        molecule = xtb_molecule(text)
+        if molecule is None:
+            molecule = from_smiles(text, seed, charges)
+            molecule.dipole = torch.zeros_like(molecule.pos)
+        return molecule
+
+    contents = ["xtb", *(g.sha256 for g in shipped_geometries().values()), *source.contents]
+    missing = sum(not has_geometry(text) for text in found)
+    return replace(source, read=read, contents=contents, without_geometry=missing)
 
 
 def smi_source(path: str | Path, seed: int, charges: str) -> Source:

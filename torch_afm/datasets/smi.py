@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -11,15 +12,31 @@ from pathlib import Path
 from torch_afm.io.files import decode, split_lines, write_whole
 from torch_afm.utils import InputError
 
-_EMBEDDED = "resources/molecules.smi.xz"
+#: The embedded lists: ``organic``, molecules as different as those of the graph-AFM thesis, Aalto University
+#: (see CITATION.cff), written by :mod:`torch_afm.datasets.enumerate`; ``planar``, written by
+#: :mod:`torch_afm.datasets.planar`.
+EMBEDDED = {"organic": "molecules.smi.xz", "planar": "planar.smi.xz"}
 
 
 @cache
-def embedded_smiles() -> tuple[str, ...]:
-    """The embedded list; a molecule's id is its place in it, counted from 0. Written by
-    :mod:`torch_afm.datasets.enumerate`, which only ever appends."""
-    raw = resources.files("torch_afm.datasets").joinpath(_EMBEDDED).read_bytes()
+def embedded_smiles(name: str = "organic") -> tuple[str, ...]:
+    """An embedded list; a molecule's id is its place in it, counted from 0. Lists are only ever appended to.
+
+    Args:
+        name: ``"organic"`` or ``"planar"``.
+
+    Raises:
+        InputError: for another name.
+    """
+    if name not in EMBEDDED:
+        raise InputError(f"name: expected one of {', '.join(EMBEDDED)}, got {name!r}")
+    raw = resources.files("torch_afm.datasets").joinpath(f"resources/{EMBEDDED[name]}").read_bytes()
     return tuple(lzma.decompress(raw).decode().split())
+
+
+def checksum(smiles: Sequence[str]) -> str:
+    """SHA-256 of a list, in hexadecimal: which molecules ids count."""
+    return hashlib.sha256("\n".join(smiles).encode()).hexdigest()
 
 
 def read_smi(path: str | Path) -> list[tuple[int, str, str]]:

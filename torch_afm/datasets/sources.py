@@ -137,15 +137,18 @@ class PackedMolecules:
         molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``; other keys are dropped, for
             all samples of a data set must carry the same.
         periodic: take graphs that repeat, whose cell the caller keeps.
+        dipoles: keep ``dipole`` too, where the first molecule has it.
 
     Raises:
         InputError: for no molecules, one that lacks a key or has a potential on a grid, or one that repeats.
     """
 
-    def __init__(self, molecules: Sequence[AFMData], periodic: bool = False) -> None:
+    def __init__(self, molecules: Sequence[AFMData], periodic: bool = False, dipoles: bool = False) -> None:
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
         columns: dict[str, list[np.ndarray]] = {"z": [], "pos": [], "charge": [], "edge_index": []}
+        if dipoles and "dipole" in molecules[0]:
+            columns["dipole"] = []
         for i in range(len(molecules)):
             molecule = molecules[i]
             (check_no_potential if periodic else check_island)(f"molecules: molecule {i}", molecule)

@@ -3,7 +3,6 @@ Aalto University (see CITATION.cff)."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -13,27 +12,33 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.datasets.smi import checksum, embedded_smiles
 from torch_afm.utils import InputError
 
 _Split = tuple[np.ndarray, np.ndarray, np.ndarray]
 
+#: Splits of the embedded lists.
+SPLITS = {"organic": "resources/split.json", "planar": "resources/planar_split.json"}
 
-def published_split() -> _Split:
-    """Training, validation and test molecules of the embedded list: 4,728, 600 and 1,000, fixed.
+
+def published_split(name: str = "organic") -> _Split:
+    """Training, validation and test molecules of an embedded list, fixed: 4,728, 600 and 1,000 of the organic
+    molecules, and about the same shares of the planar ones.
 
     No molecule that the packaged weights saw in training is a validation or test molecule. Molecules that
     the list may gain later are for training. The ids were drawn by :mod:`torch_afm.datasets.publish`.
+
+    Args:
+        name: of the list, as in :func:`torch_afm.datasets.smi.embedded_smiles`.
 
     Shapes:
         three sorted arrays of ids, which are places in the embedded list, from 0.
 
     Raises:
-        InputError: if the embedded list is not the one that the split was made for.
+        InputError: for another name, and if the list is not the one that the split was made for.
     """
-    text = resources.files("torch_afm.datasets").joinpath("resources/split.json").read_text("utf-8")
-    split = json.loads(text)
-    smiles = embedded_smiles()
+    smiles = embedded_smiles(name)
+    split = json.loads(resources.files("torch_afm.datasets").joinpath(SPLITS[name]).read_text("utf-8"))
     if checksum(smiles[: split["molecules"]]) != split["sha256"]:
         raise InputError("embedded list: expected the molecules that the published split names, got others")
     validation, test = np.array(split["validation"]), np.array(split["test"])
@@ -110,8 +115,3 @@ def split_by_scaffold(
 def _check_fractions(fractions: Sequence[float]) -> None:
     if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
         raise InputError(f"fractions: expected three shares that sum to 1, got {tuple(fractions)}")
-
-
-def checksum(smiles: Sequence[str]) -> str:
-    """SHA-256 of a list, in hexadecimal: which molecules ids count."""
-    return hashlib.sha256("\n".join(smiles).encode()).hexdigest()

@@ -208,8 +208,9 @@ class StepDataset(GraphDataset):
             for k, sample in enumerate(samples):
                 sample.rendered_z_top = sample.z_top  # the frame may change the other
                 # Of samples sharing a reference the first has its atoms.
-                _pack(sample, "whole", molecules[k] if k in first else AFMData.empty())
-                _pack(sample, "shown", shown[k])
+                dipoles = "dipole" in molecules[k]
+                _pack(sample, "whole", molecules[k] if k in first else AFMData.empty(), dipoles)
+                _pack(sample, "shown", shown[k], False)
         else:
             stacks = self._stacks(whole, shown, z_top, draws, first, index)
             for i, sample, simulated in zip(index, samples, stacks[len(first) :], strict=True):
@@ -284,17 +285,20 @@ def _number(identity: bytes, draw: StepDraw, molecule: AFMData) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def _pack(sample: AFMData, name: str, atoms: AFMData) -> None:
+def _pack(sample: AFMData, name: str, atoms: AFMData, dipoles: bool) -> None:
     """Give a sample the atoms that one of its stacks images."""
     atoms.graph = torch.zeros_like(atoms.z)
     for key in _DEFERRED:
         sample[f"{name}_{key}"] = atoms[key]
+    if dipoles:
+        sample[f"{name}_dipole"] = atoms.get("dipole", torch.zeros_like(atoms.pos))
 
 
 def _unpack(batch: Batch, name: str) -> list[AFMData]:
     """Atoms that stacks image, a graph a sample, which the batch then has no more."""
     counts = batch[f"{name}_graph"].bincount(minlength=batch.num_graphs).tolist()
-    parts = {key: batch[f"{name}_{key}"].split(counts) for key in _DEFERRED}
-    for key in _DEFERRED:
+    keys = [key for key in (*_DEFERRED, "dipole") if f"{name}_{key}" in batch]
+    parts = {key: batch[f"{name}_{key}"].split(counts) for key in keys}
+    for key in keys:
         del batch[f"{name}_{key}"]
     return [AFMData(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]

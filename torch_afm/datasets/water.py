@@ -251,9 +251,9 @@ class _Sites:
             for site in turned:
                 both = self._hydrogen_directions(site, donated[site], rng, h_down)
                 turn = Rotation.from_rotvec(rng.normal(0, 0.06, 3) * jitter)
-                arms = turn.apply(_hydrogens(*both, rng))
+                arms = turn.apply(hydrogens(*both, rng))
                 atoms.positions[3 * site : 3 * site + 3] = pos[site] + np.stack([np.zeros(3), *arms])
-            turned = _clashing(atoms)
+            turned = clashing(atoms)
             if not turned:
                 return atoms
         return None
@@ -287,7 +287,7 @@ class _Sites:
         return both[0], both[1]
 
 
-def _hydrogens(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def hydrogens(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Vectors ``[2, 3]`` from an oxygen to its hydrogens, along two directions as far as the angle allows."""
     half = np.radians(rng.uniform(104, 107)) / 2
     middle, across = first + second, first - second
@@ -296,7 +296,7 @@ def _hydrogens(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) 
     return arms * rng.uniform(0.96, 1.0, (2, 1))
 
 
-def _clashing(water: ase.Atoms) -> list[int]:
+def clashing(water: ase.Atoms) -> list[int]:
     """Molecules with atoms too near to another one's."""
     i, j, d = neighbor_list("ijd", water, max(_MIN_DISTANCES.values()))
     z, molecule = water.numbers, np.arange(len(water)) // 3

@@ -19,6 +19,9 @@ from torch_afm.utils import InputError
 #: tried.
 _BESIDE, _ROOM, _TRIES = 0.7, 0.6, 8
 
+#: What atoms left keep, and false atoms have zeros of.
+_VALUES = ("charge", "dipole")
+
 
 def visible_atoms(data: AFMData, z_min: float) -> Tensor:
     """Atoms that graphs may have, ``[N]``: those above ``z_min`` (Å) that are not ``hidden``, a mask ``[N]``
@@ -120,8 +123,9 @@ class RandomMutant:
         data.missing_edge_index = torch.from_numpy(across[:, (across >= 0).all(axis=0)])
         data.edge_index = torch.from_numpy(present[:, (present >= 0).all(axis=0)])
         data.z, data.pos = z[left], pos[left]
-        if "charge" in data:
-            data.charge = data.charge[left]
+        for key in _VALUES:
+            if key in data:
+                data[key] = data[key][left]
         data.true_pos = data.pos
         if "hidden" in data:
             z = z[~data.hidden]
@@ -159,5 +163,7 @@ def _add_false(
         data.pos = torch.cat([data.pos, new])
         data.true_pos = torch.cat([data.true_pos, torch.full_like(new, torch.nan)])
         data.z = torch.cat([data.z, z.new_tensor([element for _, element in false])])
-        if "charge" in data:
-            data.charge = torch.cat([data.charge, data.charge.new_zeros(len(new))])
+        for key in _VALUES:
+            if key in data:
+                zeros = data[key].new_zeros(len(new), *data[key].shape[1:])
+                data[key] = torch.cat([data[key], zeros])
