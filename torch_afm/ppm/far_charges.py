@@ -131,7 +131,7 @@ def lattice_potential(d: Tensor, vectors: np.ndarray) -> Tensor:
     Shapes:
         d ``[..., 3]`` Å, vectors ``[1, 3]`` or ``[2, 3]`` Å, horizontal; returns ``[...]`` 1/Å.
     """
-    screening, lateral, shifts, r = _near(d, vectors)
+    screening, lateral, _, r = _near(d, vectors)
     near = (torch.erfc(screening * r) / r).sum(-1)
     size = math.sqrt(np.linalg.det(vectors @ vectors.T))
     if len(vectors) == 1:

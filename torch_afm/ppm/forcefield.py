@@ -70,8 +70,8 @@ class SurfaceTerms(NamedTuple):
 
     Every term t (Lennard-Jones, then each tip charge) is a central energy :math:`E_t(r_t)` about
     :math:`(x, y, z_t)`, :math:`z_t = z + z_c`; with :math:`a_t = E_t'/r_t` and
-    :math:`b_t = (E_t'' - E_t'/r_t)/r_t^2` all is made of a few sums over t. A dipole under a tip charge adds to
-    these sums, and what is along it (:class:`torch_afm.ppm.dipoles.DipoleTerms`).
+    :math:`b_t = (E_t'' - E_t'/r_t)/r_t^2` all is made of a few sums over t. A dipole under a tip charge
+    adds to these sums, and what is along it (:class:`torch_afm.ppm.dipoles.DipoleTerms`).
 
     Shapes:
         all ``[P, N]``: x, y, z probe minus atom, Å; first Σ a, first_z Σ a z_t, second Σ b, second_z Σ b z_t,

@@ -32,11 +32,12 @@ class RenderInput:
 
     Shapes:
         pos ``[N, 3]`` Å, in each entry's render frame (:attr:`Scan.center` at x = y = 0, the free probe of
-        ``z_top`` at z = 0); charge ``[N]`` e; dipole ``[N, 3]`` e Å, None where no graph has any; radius ``[N]`` = R_i + R_p in Å and depth ``[N]`` = √(ε_i ε_p)
+        ``z_top`` at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and depth ``[N]`` = √(ε_i ε_p)
         in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render frame in the graph's; tips and
         parameters: the same tips, an entry each, as arrays and as tensors. Tensors are differentiable,
         float64. pixels ``[P, 2]`` indices (ix, iy), None for all. fields: of each entry, where potentials on
-        a grid take the place of the charges, which are 0 then, and of the dipoles.
+        a grid take the place of charges, which are 0 then, and dipoles. dipole ``[N, 3]`` e Å, None where
+        there are none.
     """
 
     pos: Tensor

@@ -161,9 +161,9 @@ class ProbeParticleModel(nn.Module):
         z_top: Tensor | float | None = None,
         pixels: Tensor | None = None,
     ) -> StackJacobian:
-        """Stack of one molecule and its derivatives in every position, charge, tilt, height and, where there
-        are any, dipole, pixel by pixel (:func:`torch_afm.ppm.jacobian.stack_jacobian`); arguments and errors as in :meth:`forward`.
-        Computed in the precision of ``data.pos``.
+        """Stack of one molecule and its derivatives in every position, charge, dipole (where there are any),
+        tilt and height, pixel by pixel (:func:`torch_afm.ppm.jacobian.stack_jacobian`); arguments and errors
+        as in :meth:`forward`. Computed in the precision of ``data.pos``.
 
         Raises:
             InputError: for a molecule with a cell along which it repeats, or a potential, and for more than

@@ -114,7 +114,7 @@ def repeat_atoms(
         tip_charge: net charge of each entry's tip, e.
 
     Shapes:
-        pos ``[N, 3]``, charge ``[N]``, dipole ``[N, 3]``, ptr ``[B + 1]``, cell ``[B, 3, 3]``, pbc ``[B, 3]``, box
+        pos and dipole ``[N, 3]``, charge ``[N]``, ptr ``[B + 1]``, cell ``[B, 3, 3]``, pbc ``[B, 3]``, box
         ``[E, 2, 3]``, tip_charge ``[E]``.
 
     Raises:

@@ -57,8 +57,9 @@ typedef struct {
 } Charge;
 
 /* That of a unit charge; u = 1 / sqrt(s), and s may be more than rho2 + z². With the derivatives P1, P2, P3 of the
-   Legendre polynomials in z u, a moment of order l has G = -P1_{l+1} u^{l+3}, W = -P2_{l+1} u^{l+4},
-   B = P2_{l+2} u^{l+5}, Wz = -P3_{l+1} u^{l+5}, Bz = P3_{l+2} u^{l+6}, C = -P3_{l+3} u^{l+7}. */
+   Legendre polynomials in z u, a moment of order l has Ez = P1_l u^{l+2}, Ezzz = P3_l u^{l+4}, G = -P1_{l+1} u^{l+3},
+   W = -P2_{l+1} u^{l+4}, Wz = -P3_{l+1} u^{l+5}, B = P2_{l+2} u^{l+5}, Bz = P3_{l+2} u^{l+6} and
+   C = -P3_{l+3} u^{l+7}. */
 inline Charge unit_charge(const real z, const real rho2, const real s, const real u,
                           __global const float *restrict tip)
 {
@@ -69,16 +70,16 @@ inline Charge unit_charge(const real z, const real rho2, const real s, const rea
     Charge f;
     f.Ez = f.W = f.G = f.B = zero;
 #ifdef DIPOLES
-    f.Wz = f.Bz = f.C = zero;
-#define THIRD(wz, bz, c) f.Wz -= wz; f.Bz += bz; f.C -= c;
+    f.Ezzz = f.Wz = f.Bz = f.C = zero;
+#define THIRD(ezzz, wz, bz, c) f.Ezzz += ezzz; f.Wz -= wz; f.Bz += bz; f.C -= c;
 #else
-#define THIRD(wz, bz, c)
+#define THIRD(ezzz, wz, bz, c)
 #endif
 #ifdef M0
     const real a0 = moment[0] * (u * inv);
     f.G -= a0;
     f.B += 3.0f * a0 * inv;
-    THIRD(zero, zero, 15.0f * a0 * inv2)
+    THIRD(zero, zero, zero, 15.0f * a0 * inv2)
 #endif
 #ifdef M1
     const real a1 = moment[1] * (u * inv), a1i = a1 * inv;
@@ -86,7 +87,7 @@ inline Charge unit_charge(const real z, const real rho2, const real s, const rea
     f.G -= 3.0f * z * a1i;
     f.W -= 3.0f * a1i;
     f.B += 15.0f * z * inv * a1i;
-    THIRD(zero, 15.0f * a1i * inv, 105.0f * z * a1i * inv2)
+    THIRD(zero, zero, 15.0f * a1i * inv, 105.0f * z * a1i * inv2)
 #endif
 #ifdef M2
     const real a2 = moment[2] * (u * inv2), a2i = a2 * inv;
@@ -94,7 +95,7 @@ inline Charge unit_charge(const real z, const real rho2, const real s, const rea
     f.G -= (7.5f * c2 - 1.5f) * a2;
     f.W -= 15.0f * z * a2i;
     f.B += (52.5f * c2 - 7.5f) * a2i;
-    THIRD(15.0f * a2i, 105.0f * z * inv * a2i, (472.5f * c2 - 52.5f) * inv * a2i)
+    THIRD(zero, 15.0f * a2i, 105.0f * z * inv * a2i, (472.5f * c2 - 52.5f) * inv * a2i)
 #endif
 #ifdef M3
     const real a3 = moment[3] * (u * inv2), a3i = a3 * inv;
@@ -102,7 +103,8 @@ inline Charge unit_charge(const real z, const real rho2, const real s, const rea
     f.G -= z * (17.5f * c2 - 7.5f) * a3i;
     f.W -= (52.5f * c2 - 7.5f) * a3i;
     f.B += z * (157.5f * c2 - 52.5f) * a3i * inv;
-    THIRD(105.0f * z * inv * a3i, (472.5f * c2 - 52.5f) * inv * a3i, z * (1732.5f * c2 - 472.5f) * inv2 * a3i)
+    THIRD(15.0f * a3i, 105.0f * z * inv * a3i, (472.5f * c2 - 52.5f) * inv * a3i,
+          z * (1732.5f * c2 - 472.5f) * inv2 * a3i)
 #endif
 #ifdef M4
     const real a4 = moment[4] * (u * t6), a4i = a4 * inv;
@@ -110,14 +112,11 @@ inline Charge unit_charge(const real z, const real rho2, const real s, const rea
     f.G -= ((39.375f * c2 - 26.25f) * c2 + 1.875f) * a4;
     f.W -= z * (157.5f * c2 - 52.5f) * a4i;
     f.B += ((433.125f * c2 - 236.25f) * c2 + 13.125f) * a4i;
-    THIRD((472.5f * c2 - 52.5f) * a4i, z * (1732.5f * c2 - 472.5f) * inv * a4i,
+    THIRD(105.0f * z * a4i, (472.5f * c2 - 52.5f) * a4i, z * (1732.5f * c2 - 472.5f) * inv * a4i,
           ((5630.625f * c2 - 2598.75f) * c2 + 118.125f) * inv * a4i)
 #endif
     /* Laplace. */
     f.Ezz = -(2.0f * f.W * z + f.B * s + 3.0f * f.G);
-#ifdef DIPOLES
-    f.Ezzz = -(2.0f * f.Wz * z + f.Bz * s + 3.0f * f.W);
-#endif
 #ifdef SITES
     for (int site = 0; site < SITES; site++) {
         const float h = tip[TIP_SITES + 2 * site + 1];
@@ -132,8 +131,7 @@ inline Charge unit_charge(const real z, const real rho2, const real s, const rea
         f.Ezz += h * h * b;
 #ifdef DIPOLES
         const real c = 5.0f * b * ik;
-        THIRD(h * h * c, -h * c, c)
-        f.Ezzz -= h * h * h * c;
+        THIRD(-h * h * h * c, h * h * c, -h * c, c)
 #endif
     }
 #endif
