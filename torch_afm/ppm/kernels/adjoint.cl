@@ -1,5 +1,5 @@
-/* Gradient of a loss in positions and charges of the atoms and in the springs of the tip, from its gradient in
-   F_z on relaxed probes: the adjoint of the implicit function theorem (see torch_afm/ppm/autograd.py). One
+/* Gradient of a loss in positions, charges and dipoles of the atoms and in the springs of the tip, from its gradient
+   in F_z on relaxed probes: the adjoint of the implicit function theorem (see torch_afm/ppm/scene.py). One
    work-item takes a block of vectors of WIDTH probes and sums over them.
 
    Set by -D:
@@ -105,14 +105,16 @@ inline void pull_tip(real *sum, const Pair f, const float q, const real rw, cons
 #define ATOM_ROWS 4
 #endif
 
-/* place [atoms] (x, y, z, charge); dipole [atoms] (x, y, z, 0), not read without DIPOLES; lj [atoms] (12 ε R⁶, 12 ε R¹²); atoms of entry e: ptr[e] to ptr[e + 1]; tips,
-   pixel_x, pixel_y, heights and the field as in probe_particle.cl; relaxed [entries, HEIGHTS, 5, vectors * WIDTH], its rows 1
-   to 3 the displacement of the relaxed probe; grad [entries, HEIGHTS, vectors * WIDTH].
-   out [items, ATOM_ROWS atoms + TIP_ROWS entries, WIDTH]: x, y, z, charge, with DIPOLES dipole x, y, z of every
-   atom; of every entry stiffness x, y, z,
-   radial; free x, y, z; then, with TIP_CHARGES, moments 0-4, charge and height of every site. */
+/* place [atoms] (x, y, z, charge); dipole [atoms] (x, y, z, 0), not read without DIPOLES; lj [atoms] (12 ε R⁶,
+   12 ε R¹²); atoms of entry e: ptr[e] to ptr[e + 1]; tips, pixel_x, pixel_y, heights and the field as in
+   probe_particle.cl; relaxed [entries, HEIGHTS, 5, vectors * WIDTH], its rows 1 to 3 the displacement of the relaxed
+   probe; grad [entries, HEIGHTS, vectors * WIDTH].
+   out [items, ATOM_ROWS atoms + TIP_ROWS entries, WIDTH]: x, y, z, charge and, with DIPOLES, dipole x, y, z of every
+   atom; of every entry stiffness x, y, z, radial; free x, y, z; then, with TIP_CHARGES, moments 0-4, charge and height
+   of every site. */
 __kernel void adjoint(__global const float4 *restrict place, __global const float4 *restrict dipole,
-                      __global const float2 *restrict lj, __global const int *restrict ptr, __global const float *restrict tips, const int tip_stride,
+                      __global const float2 *restrict lj, __global const int *restrict ptr,
+                      __global const float *restrict tips, const int tip_stride,
                       __global const float *restrict pixel_x, __global const float *restrict pixel_y,
                       __global const float *restrict heights, const int vectors,
                       __global const float *restrict relaxed, __global const float *restrict grad, const int block,

@@ -39,7 +39,8 @@
 
 inline Surface surface(const real x, const real y, const real z, const int begin, const int end,
                        __global const float4 *restrict place, __global const float4 *restrict dipole,
-                       __global const float2 *restrict lj, __global const int *restrict index, __global const float *restrict tip)
+                       __global const float2 *restrict lj, __global const int *restrict index,
+                       __global const float *restrict tip)
 {
     const real zero = (real)(0.0f);
     __global const float *moment = tip + TIP_MOMENTS;
@@ -220,8 +221,8 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
 #define ROWS (SLICES + 2 + EXTRA_ROWS)
 #endif
 
-/* place [atoms] (x, y, z, charge); dipole [atoms] (x, y, z, 0), not read without DIPOLES; index: atoms of each (graph, tile), which ptr [graphs * tiles + 1] delimits;
-   tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
+/* place [atoms] (x, y, z, charge); dipole [atoms] (x, y, z, 0), not read without DIPOLES; index: atoms of each
+   (graph, tile), which ptr [graphs * tiles + 1] delimits; tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
    above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD]; field [], field_records
    [graphs, 6] and field_sizes [graphs, 4] as add_field takes them, not read without FIELD.
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
@@ -229,7 +230,8 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
    its free position (x, y, z), and whether it converged. With TILED, last, how far from the centre of its tile the probe came,
    in half edges, squared; without, there is one tile a graph, and index, tile_of and far are not read. */
 __kernel void frequency_shift(__global const float4 *restrict place, __global const float4 *restrict dipole,
-                              __global const float2 *restrict lj, __global const int *restrict index, __global const int *restrict ptr,
+                              __global const float2 *restrict lj, __global const int *restrict index,
+                              __global const int *restrict ptr,
                               __global const int *restrict tile_of, const int tiles,
                               __global const float *restrict tips, const int tip_stride,
                               __global const float *restrict pixel_x, __global const float *restrict pixel_y,
