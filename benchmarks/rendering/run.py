@@ -16,10 +16,12 @@ import torch
 from torch_geometric.data import Batch
 
 from benchmarks.common import measure, table, write
-from torch_afm.config import Scan, to_dict
+from torch_afm.config import Scan, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.ppm.opencl import get_queue
+from torch_afm.ppm.inputs import prepare
+from torch_afm.ppm.opencl import OpenCLDevice, get_queue
+from torch_afm.ppm.solver import KernelSolver
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden" / "golden_small.npz"
 CASES = ("bcb_pc", "nicotine_pc", "ptcda_pc")
@@ -47,6 +49,7 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     opencl, single = ProbeParticleModel(SCAN, backend="opencl"), ProbeParticleModel(SCAN, backend="torch")
     double = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
+    solver = KernelSolver(OpenCLDevice())
     rows: list[dict[str, Any]] = []
     for case in CASES:
         data, exact, valid = load(case)
@@ -69,7 +72,7 @@ def main() -> None:
                 **measure(lambda r=renderer, g=given: r(g), times),  # type: ignore[misc]
             }
             if given is data and renderer is opencl:
-                row["evaluations"] = opencl.evaluations(data)
+                row["evaluations"] = solver.evaluations(prepare(data, SCAN, Tip()))
             rows.append(row)
     settings = {"scan": to_dict(SCAN), "opencl_device": get_queue().device.name, "seed": None}
     command = f"python -m benchmarks.rendering.run --repeats {repeats}"

@@ -36,6 +36,17 @@ SCORES = {
 #: File -> heading -> path of keys.
 COLUMNS = {
     "startup": {"command": "command", "CPU s": "cpu_s"},
+    "dipoles": {
+        "molecule": "molecule",
+        "renderer": "renderer",
+        "forward CPU s": "forward_with.cpu_s",
+        "forward without": "forward_without.cpu_s",
+        "backward CPU s": "backward_with.cpu_s",
+        "backward without": "backward_without.cpu_s",
+        "rms error / std": "rms_error",
+        "other branch": "other_branch",
+        "change / std": "change",
+    },
     "gradients": {
         "molecule": "molecule",
         "renderer": "renderer",

@@ -144,3 +144,17 @@ def test_text_is_collated_to_a_list():
     batch = Batch.from_data_list(graphs)
     assert batch.name == ["a", "b"]
     assert [d.name for d in batch.to_data_list()] == ["a", "b"]
+
+
+def test_graphs_with_and_without_dipoles_share_no_batch_in_silence():
+    dipolar, bare = random_graph(3, 0), random_graph(4, 1)
+    dipolar.dipole = torch.ones(3, 3)
+    for graphs in ([dipolar, bare], [bare, dipolar]):
+        with pytest.raises(InputError, match="batch: expected dipole in all graphs or in none"):
+            Batch.from_data_list(graphs)
+    packed = pack_atoms([bare, dipolar, AFMData.empty()])
+    bare.dipole = torch.zeros(4, 3)
+    batch = Batch.from_data_list([bare, dipolar])
+    assert torch.equal(batch.dipole, torch.cat([torch.zeros(4, 3), torch.ones(3, 3)]))
+    assert torch.equal(packed.dipole, batch.dipole)
+    assert_same_graph(batch.to_data_list()[1], dipolar)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_afm.data import AFMData, append_atom, remove_atoms
+from torch_afm.data import AFMData, append_atom, move_graph, remove_atoms
 from torch_afm.testing import assert_same_graph, benzene, random_graph, water
 from torch_afm.utils import InputError
 
@@ -63,6 +63,27 @@ def test_removal_keeps_exactly_the_bonds_between_atoms_that_stay(n, draw):
 def test_removing_the_atom_appended_last_undoes_the_append():
     data = random_graph(7)
     assert_same_graph(remove_atoms(append_atom(data, 6, [0, 0, 0], [1, 4], 0.1), [7]), data)
+
+
+def test_dipoles_go_with_their_atoms():
+    data = water()
+    data.dipole = torch.arange(9.0).reshape(3, 3)
+    grown = append_atom(data, 1, [0, 0, 9], [0])
+    assert grown.dipole.tolist() == [*data.dipole.tolist(), [0, 0, 0]]
+    assert_same_graph(remove_atoms(grown, [3]), data)
+    assert remove_atoms(data, [0, 2]).dipole.tolist() == [[3, 4, 5]]
+    assert "dipole" not in append_atom(water(), 1, [0, 0, 9], [0])
+    data.dipole = data.dipole[:2]
+    with pytest.raises(InputError, match=r"^dipole: expected"):
+        remove_atoms(data, [0])
+
+
+def test_dipoles_turn_with_the_graph_and_are_not_shifted():
+    data = water()
+    data.dipole = torch.arange(9.0).reshape(3, 3)
+    turn = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    move_graph(data, lambda points: points @ turn.T.to(points) + torch.tensor([1.0, 2.0, 3.0]).to(points))
+    assert data.dipole.tolist() == [[-1, 0, 2], [-4, 3, 5], [-7, 6, 8]]
 
 
 def test_everything_removed_leaves_the_empty_graph():

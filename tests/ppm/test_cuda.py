@@ -92,13 +92,17 @@ def test_golden(host, golden_case):
     assert largest <= (3e-3 if golden_case.data.charge.any() else 1e-3)
 
 
+@pytest.mark.parametrize("dipoles", [False, True])
 @pytest.mark.parametrize("tip", [Tip(), Tip(charges=(0.3, -0.4), charge_heights=(0.0, 0.5))])
-def test_gradients_and_relaxed_probes_are_those_of_opencl(host, tip):
+def test_gradients_and_relaxed_probes_are_those_of_opencl(host, tip, dipoles):
     found = []
     for renderer in (on_host(host, SCAN, tip), ProbeParticleModel(SCAN, tip, backend="opencl")):
         data = benzene()
         data.pos = data.pos.double() + 0.3 * torch.sin(torch.arange(36.0)).reshape(12, 3)
         leaves = [data.pos.requires_grad_(), data.charge.requires_grad_()]
+        if dipoles:
+            data.dipole = 0.1 * torch.cos(1.7 * torch.arange(36.0)).reshape(12, 3)
+            leaves.append(data.dipole.requires_grad_())
         relaxed = renderer.relax(data)
         gradient = torch.autograd.grad(renderer(data).square().sum(), leaves)
         found.append((relaxed.force, relaxed.probe, *gradient))
@@ -133,3 +137,20 @@ def test_gradients_on_the_device_are_those_of_float64():
         data.pos = data.pos.double().requires_grad_()
         found.append(*torch.autograd.grad(renderer(data).square().sum(), data.pos))
     assert (found[0] - found[1]).norm() <= 5e-4 * found[1].norm()
+
+
+@pytest.mark.gpu
+def test_dipoles_on_the_device_are_those_of_float64():
+    check_cuda()
+    found = []
+    for renderer in (
+        ProbeParticleModel(SCAN, backend="cuda"),
+        ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch"),
+    ):
+        data = water()
+        data.pos = data.pos + torch.tensor([0.13, 0.07, 0.0])
+        data.dipole = torch.tensor([[0.1, 0.2, 0.1], [0.0, 0.1, -0.1], [0.1, 0.0, 0.0]], requires_grad=True)
+        stack = renderer(data)
+        found.append((stack.detach(), *torch.autograd.grad(stack.square().sum(), data.dipole)))
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours - theirs).norm() <= 5e-4 * theirs.norm()

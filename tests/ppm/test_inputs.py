@@ -33,6 +33,8 @@ BAD = [
     (changed(pos=water().pos[:, :2]), {}, "pos"),
     (changed(z=torch.tensor([8, 1, 92])), {}, ""),
     (changed(charge=torch.zeros(2)), {}, "charge"),
+    (changed(dipole=torch.zeros(2, 3)), {}, "dipole"),
+    (changed(dipole=torch.full((3, 3), float("inf"))), {}, "dipole"),
     (changed(z=torch.tensor([8.0, 1.0, 1.0])), {}, "z"),
     (AFMData(z=torch.tensor([6])), {}, "data"),
     (water(), {"tip": [Tip(), Tip()]}, "tip"),
@@ -85,10 +87,13 @@ def test_force_field_and_a_probe_of_its_own(renderer):
 
 
 def graphs():
-    """Charged, without charges, charged."""
+    """Charged, without charges, charged, all with dipoles."""
     neutral = benzene()
     neutral.charge = torch.zeros(12)
-    return [water(), neutral, water()]
+    found = [water(), neutral, water()]
+    for graph in found:
+        graph.dipole = torch.sin(torch.arange(3.0 * len(graph.z))).reshape(-1, 3)
+    return found
 
 
 @pytest.mark.parametrize("entries", [[2], [2, 0]])
@@ -98,6 +103,7 @@ def test_taken_entries_are_those_of_the_batch(entries):
     for i, e in enumerate(entries):
         ours, theirs = slice(*part.ptr[i : i + 2]), slice(*batch.ptr[e : e + 2])
         assert torch.equal(part.pos[ours], batch.pos[theirs])
+        assert torch.equal(part.dipole[ours], batch.dipole[theirs])
         assert (part.radius[ours] == batch.radius[theirs]).all()
         assert (part.tips.springs[i] == batch.tips.springs[e]).all()
         assert torch.equal(part.parameters.tilt[i], batch.parameters.tilt[e])

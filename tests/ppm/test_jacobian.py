@@ -30,15 +30,23 @@ def exact():
     return ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch")
 
 
-def test_against_central_differences(molecule, exact):
+@pytest.mark.parametrize("dipoles", [False, True])
+def test_against_central_differences(molecule, exact, dipoles):
+    molecule = molecule.clone()
+    if dipoles:
+        molecule.dipole = 0.2 * torch.sin(torch.arange(9.0).double() + 1).reshape(3, 3)
     found = exact.jacobian(molecule, TIP, Z_TOP, PIXELS)
 
-    def render(pos, charge, tilt, z_top):
+    def render(pos, charge, tilt, z_top, dipole=None):
         data = molecule.clone()
         data.pos, data.charge = pos, charge
+        if dipole is not None:
+            data.dipole = dipole
         return exact(data, dataclasses.replace(TIP, tilt=tilt), z_top, PIXELS)[0, 0]
 
     inputs = [molecule.pos, molecule.charge, TIP.tilt, torch.tensor([Z_TOP], dtype=torch.float64)]
+    inputs += [molecule.dipole] if dipoles else []
+    assert (found.dipole is None) != dipoles
     for k, value in enumerate(inputs):
         slopes = found[k + 1].reshape(*found.stack.shape, -1)
         for entry in range(value.numel()):
@@ -68,15 +76,16 @@ def test_moving_all_atoms_up_is_lowering_the_tip(molecule, exact):
 
 @pytest.mark.parametrize("backend", ["opencl", "torch"])
 def test_it_sums_to_the_gradient_of_autograd(molecule, backend):
-    """Row by row what the backward pass sums over the pixels, in positions and charges."""
+    """Row by row what the backward pass sums over the pixels, in positions, charges and dipoles."""
     renderer = ProbeParticleModel(SCAN, backend=backend)
-    found = renderer.jacobian(molecule, TIP, Z_TOP, PIXELS)
     data = molecule.clone()
-    leaves = [data.pos.requires_grad_(), data.charge.requires_grad_()]
+    data.dipole = 0.2 * torch.sin(torch.arange(9.0).double() + 1).reshape(3, 3)
+    found = renderer.jacobian(data, TIP, Z_TOP, PIXELS)
+    leaves = [data.pos.requires_grad_(), data.charge.requires_grad_(), data.dipole.requires_grad_()]
     stack = renderer(data, TIP, Z_TOP, PIXELS)
     seed = torch.linspace(-1, 2, stack.numel()).reshape(stack.shape)
     expected = torch.autograd.grad((stack * seed).sum(), leaves)
-    for slopes, sums in zip(found[1:3], expected, strict=True):
+    for slopes, sums in zip((found.pos, found.charge, found.dipole), expected, strict=True):
         rows = torch.einsum("zp,zp...->...", seed[0, 0].double(), slopes)
         assert (rows - sums).norm() < 2e-3 * sums.norm()
 

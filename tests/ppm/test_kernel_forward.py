@@ -41,3 +41,11 @@ def test_rows_come_back_in_order():
     assert shift.shape == (3, 2, 63) and unconverged.shape == count.shape == (3, 63)
     for i, graph in enumerate(graphs()):
         assert torch.equal(kernel_input(graph).frequency_shift()[0][0], shift[i])
+
+
+def test_entries_with_dipoles_are_launched_apart():
+    with_dipoles = [*graphs(), graphs()[1]]
+    for i, graph in enumerate(with_dipoles):
+        graph.dipole = torch.full((len(graph.z), 3), 0.1 * (i > 1))
+    groups = kernel_input(Batch.from_data_list(with_dipoles))._groups()
+    assert [g.tolist() for g in groups] == [[1], [0], [2, 3]]

@@ -6,6 +6,7 @@ import torch
 from scipy.special import erf, erfc, erfcx, k0, k1
 from torch_geometric.data import Batch
 
+from tests.ppm.test_dipoles import BARE, pairs
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
@@ -84,10 +85,23 @@ def ewald_field(points, pos, charge, vectors, screening):
 
 
 def rendered_field(data, scan, points):
-    """The field that renderers make of ``data``: that of the charges they sum over."""
+    """The field that renderers make of ``data``: that of the charges and dipoles they sum over."""
     batch = prepare(data, scan, Tip.preset("Xe"), 9.0)
     d = points[:, None] - (batch.pos + batch.origin).numpy()
-    return np.einsum("j,ijk,ij->ik", batch.charge.numpy(), d, np.linalg.norm(d, axis=2) ** -3)
+    r = np.linalg.norm(d, axis=2)
+    field = np.einsum("j,ijk,ij->ik", batch.charge.numpy(), d, r**-3)
+    if batch.dipole is not None:
+        p = batch.dipole.numpy()
+        field += 3 * np.einsum("jl,ijl,ijk,ij->ik", p, d, d, r**-5) - np.einsum("jk,ij->ik", p, r**-3)
+    return field
+
+
+def dipolar(edge, seed=5) -> AFMData:
+    """``polar`` with dipoles in place of most of its charge."""
+    data = polar(edge, 0.3)
+    data.charge = 0.1 * data.charge
+    data.dipole = torch.from_numpy(np.random.default_rng(seed).normal(0.1, 0.2, (len(data.z), 3)))
+    return data
 
 
 def polar(edge, skew=0.0, seed=0) -> AFMData:
@@ -118,6 +132,36 @@ def test_field_of_a_polar_layer_is_that_of_ewald(edge, skew):
     np.testing.assert_allclose(exact, again, rtol=0, atol=1e-7 * np.abs(exact).max())
     found = rendered_field(data, SCAN, points)
     assert np.sqrt(np.mean((found - exact) ** 2)) < 5e-4 * np.sqrt(np.mean(exact**2))
+
+
+@pytest.mark.parametrize("edge", [4.0, 8.0, 25.0])
+def test_field_of_a_layer_of_dipoles_is_that_of_ewald(edge):
+    """Of pairs of charges 0.002 Å apart."""
+    data = dipolar(edge)
+    half = 1e-3 * data.dipole / data.dipole.norm(dim=1, keepdim=True)
+    pos = torch.cat([data.pos, data.pos + half, data.pos - half]).numpy()
+    q = data.dipole.norm(dim=1) / 2e-3
+    charge = torch.cat([data.charge, q, -q]).numpy()
+    points = np.random.default_rng(1).uniform([-3, -2, 3.2], [5, 4, 5.0], (20, 3))
+    exact = ewald_field(points, pos, charge, data.cell[0, :2].numpy(), 2.2 / edge)
+    found = rendered_field(data, SCAN, points)
+    assert np.sqrt(np.mean((found - exact) ** 2)) < 5e-4 * np.sqrt(np.mean(exact**2))
+
+
+@pytest.mark.parametrize("pbc", [(True, True, False), (False, True, False)])
+def test_renderers_repeat_dipoles_as_pairs_of_charges(pbc):
+    data = dipolar(8.0)
+    data.pbc = torch.tensor([pbc])
+    exact = ProbeParticleModel(SCAN, dtype=torch.float64, backend="torch", forcefield=BARE)(
+        pairs(data), z_top=9.0
+    )
+    for options, tolerance in (
+        ({"backend": "opencl"}, 5e-4),
+        ({"dtype": torch.float64, "backend": "torch"}, 1e-5),
+    ):
+        assert rms(ProbeParticleModel(SCAN, **options)(data, z_top=9.0), exact) < tolerance
+    del data.dipole
+    assert rms(ProbeParticleModel(SCAN, backend="opencl")(data, z_top=9.0), exact) > 0.1
 
 
 def test_field_beside_atoms_that_stand_out_is_that_of_ewald():
@@ -224,43 +268,40 @@ def test_gradients_sum_over_the_images():
 
 
 def test_gradients_reach_the_charges_beyond_the_images():
-    data = polar(4.0)
+    data = dipolar(4.0)
     points = np.random.default_rng(4).uniform([-3, -2, 3.2], [5, 4, 5.0], (6, 3))
 
-    def field(pos, charge):
+    def field(pos, charge, dipole):
         given = data.clone()
-        given.pos, given.charge = pos, charge - charge.mean()
+        given.pos, given.charge, given.dipole = pos, charge - charge.mean(), dipole
         batch = prepare(given, SCAN, Tip.preset("Xe"), 9.0)
         d = torch.from_numpy(points)[:, None] - batch.pos - batch.origin
-        return (batch.charge[:, None] * d / d.norm(dim=2, keepdim=True) ** 3).sum(1)
+        along = (batch.dipole * d).sum(2, keepdim=True) * d / d.norm(dim=2, keepdim=True) ** 5
+        return (
+            (batch.charge[:, None] * d - batch.dipole) / d.norm(dim=2, keepdim=True) ** 3 + 3 * along
+        ).sum(1)
 
-    leaves = [data.pos.clone().requires_grad_(), data.charge.clone().requires_grad_()]
+    leaves = [v.clone().requires_grad_() for v in (data.pos, data.charge, data.dipole)]
     assert torch.autograd.gradcheck(field, leaves, eps=1e-4, atol=1e-7)
     ribbon = torch.tensor([[True, False, False]])
     data.pbc = ribbon
     assert torch.autograd.gradcheck(field, leaves, eps=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("make", [polar, dipolar])
 @pytest.mark.parametrize("tip", ["CO", "Xe", "Cl"])
-def test_kernels_and_gradients_under_every_tip_equal_float64(tip):
+def test_kernels_and_gradients_under_every_tip_equal_float64(tip, make):
     scan = Scan(window=((-3.0, 5.0), (-2.0, 4.0)), pixels=(5, 4), n_slices=2, n_oscillation=4, distance=5.9)
     stacks, gradients = [], []
     for renderer in (
         ProbeParticleModel(scan, backend="opencl"),
         ProbeParticleModel(scan, dtype=torch.float64, backend="torch"),
     ):
-        data = polar(8.0)
-        data.pos.requires_grad_()
-        data.charge.requires_grad_()
+        data = make(8.0)
+        leaves = [data[key].requires_grad_() for key in ("pos", "charge", "dipole") if key in data]
         stack = renderer(data, Tip.preset(tip))
-        gradients.append(
-            torch.cat(
-                [
-                    g.flatten()
-                    for g in torch.autograd.grad(stack.double().square().sum(), (data.pos, data.charge))
-                ]
-            )
-        )
+        found = torch.autograd.grad(stack.double().square().sum(), leaves)
+        gradients.append(torch.cat([g.flatten() for g in found]))
         stacks.append(stack.detach())
     assert rms(stacks[0], stacks[1]) < 5e-4
     assert (gradients[0] - gradients[1]).norm() < 2e-3 * gradients[1].norm()

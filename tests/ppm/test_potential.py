@@ -50,6 +50,14 @@ def test_potential_of_point_charges_gives_their_stack(tip, skewed):
     assert (found - exact).abs().max() < 1e-3 * exact.std()
 
 
+@pytest.mark.parametrize("backend", ["opencl", "torch"])
+def test_potential_takes_the_place_of_dipoles_too(backend):
+    data, renderer = with_grid(), ProbeParticleModel(SCAN, backend=backend)
+    expected = renderer(data)
+    data.dipole = torch.ones(12, 3)
+    assert torch.equal(renderer(data), expected)
+
+
 @pytest.mark.parametrize("tip", TIPS, ids=["quadrupole", "charges"])
 def test_kernels_against_float64(tip):
     batch = Batch.from_data_list([with_grid(), with_grid(skewed=True)])

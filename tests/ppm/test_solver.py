@@ -50,6 +50,23 @@ def test_gradients_are_those_of_finite_differences(tip, name):
     assert torch.autograd.gradcheck(stack, values[name].requires_grad_(), eps=1e-5, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["pos", "charge", "dipole", "z_top", "tilt", "charges", "charge_heights"])
+def test_gradients_with_dipoles_are_those_of_finite_differences(name):
+    renderer = ProbeParticleModel(SMALL, TILTED, dtype=torch.float64, backend="torch")
+    molecule, parameters = water(), TipParameters.from_tips(TILTED)
+    values = {"pos": molecule.pos, "charge": molecule.charge, "z_top": torch.tensor([6.9])}
+    values["dipole"] = 0.2 * torch.sin(torch.arange(9.0) + 1).reshape(3, 3)
+    values = {k: v.double() for k, v in values.items()} | {k: getattr(parameters, k) for k in TIP_FIELDS}
+
+    def stack(value):
+        v = values | {name: value}
+        data = molecule.clone()
+        data.pos, data.charge, data.dipole = v["pos"], v["charge"], v["dipole"]
+        return renderer(data, replace(parameters, **{k: v[k] for k in TIP_FIELDS}), v["z_top"])
+
+    assert torch.autograd.gradcheck(stack, values[name].requires_grad_(), eps=1e-5, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["pos", "z_top", "bond_length"])
 def test_gradients_through_substeps_are_those_of_finite_differences(name):
     renderer = ProbeParticleModel(replace(SMALL, substeps=2), TILTED, dtype=torch.float64, backend="torch")

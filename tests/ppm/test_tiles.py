@@ -53,7 +53,16 @@ def count_tiled(monkeypatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("data", [water_on_gold(), random_atoms(600)], ids=["gold", "random"])
+def random_dipoles(n: int) -> AFMData:
+    """``random_atoms`` with dipoles."""
+    data = random_atoms(n)
+    data.dipole = torch.from_numpy(np.random.default_rng(1).normal(0, 0.1, (n, 3)))
+    return data
+
+
+@pytest.mark.parametrize(
+    "data", [water_on_gold(), random_atoms(600), random_dipoles(600)], ids=["gold", "random", "dipoles"]
+)
 @pytest.mark.parametrize(
     "tip",
     [Tip(tilt=(0.3, -0.2)), Tip(probe="Xe", charges=(0.1, 0.05), charge_heights=(0.0, 0.5))],

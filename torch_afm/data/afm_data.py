@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,14 +13,15 @@ from torch_geometric.data import Batch, Data
 from torch_afm.utils import InputError
 
 
-class _Periodicity(Tensor):
-    """What ``__inc__`` returns for ``pos``: zero, and whether the graph is periodic.
+class _Optional(Tensor):
+    """What ``__inc__`` returns for ``pos``: zero, and which optional keys of a renderer the graph has.
 
     Collation keeps the keys of the first graph alone: where that is a molecule, the cells of all others would
     be dropped in silence. No method of a graph sees another one, but PyG stacks these increments of all
     graphs, and there a mixture is refused."""
 
     periodic: bool
+    dipolar: bool
 
     @classmethod
     def __torch_function__(
@@ -31,16 +33,19 @@ class _Periodicity(Tensor):
                     "batch: expected cell and pbc in all graphs or in none, got them in some; give others "
                     "cell=torch.zeros(1, 3, 3) and pbc=torch.zeros(1, 3, dtype=torch.bool)"
                 )
+            if func is torch.stack and len({getattr(a, "dipolar", None) for a in args[0]}) > 1:
+                raise InputError(
+                    "batch: expected dipole in all graphs or in none, got it in some; give others "
+                    "dipole=torch.zeros(n, 3)"
+                )
             return func(*args, **(kwargs or {}))
 
 
-def _periodicity(periodic: bool) -> Tensor:
-    increment = torch.zeros((), dtype=torch.long).as_subclass(_Periodicity)
-    increment.periodic = periodic
+@cache
+def _optional(periodic: bool, dipolar: bool) -> Tensor:
+    increment = torch.zeros((), dtype=torch.long).as_subclass(_Optional)
+    increment.periodic, increment.dipolar = periodic, dipolar
     return increment
-
-
-_PERIODIC, _ISLAND = _periodicity(True), _periodicity(False)
 
 
 class AFMData(Data):
@@ -62,15 +67,17 @@ class AFMData(Data):
         missing_pos: their positions in Å.
         missing_edge_index: bonds from missing atoms (row 0) to atoms of this graph (row 1).
         z_top: first anchor height of the scan in Å, in the graph's frame.
+        dipole: atomic dipoles in e Å, beside the charges in what the renderers feel; none where missing.
         **kwargs: anything else, as in :class:`torch_geometric.data.Data`; a periodic surface has ``cell``
             ``[1, 3, 3]`` (lattice vectors in rows, Å) and ``pbc`` ``[1, 3]``, which the renderers heed. In a
-            batch, all graphs have them or none has: PyG would drop what the first graph lacks.
+            batch, all graphs have them or none has, and the same with dipoles: PyG would drop what the first
+            graph lacks.
             Collation counts up every key that ends in ``_graph`` from graph to graph.
 
     Shapes:
         z ``[N]``, pos ``[N, 3]``, charge ``[N]``, edge_index ``[2, E]``, stacks ``[1, C, Z, Y, X]`` (batched
         along dim 0), missing_z and missing_graph ``[M]``, missing_pos ``[M, 3]``, missing_edge_index
-        ``[2, K]``, z_top ``[1]``.
+        ``[2, K]``, z_top ``[1]``, dipole ``[N, 3]``.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class AFMData(Data):
         missing_pos: Tensor | None = None,
         missing_edge_index: Tensor | None = None,
         z_top: Tensor | None = None,
+        dipole: Tensor | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -99,6 +107,7 @@ class AFMData(Data):
             "missing_pos": missing_pos,
             "missing_edge_index": missing_edge_index,
             "z_top": z_top,
+            "dipole": dipole,
         }
         for key, value in given.items():
             if value is not None:
@@ -139,7 +148,7 @@ class AFMData(Data):
             # The rows count different things, so each carries its own offset.
             return value.new_tensor([[self.num_missing], [self.num_nodes or 0]])
         if key == "pos":
-            return _PERIODIC if "pbc" in self else _ISLAND
+            return _optional("pbc" in self, "dipole" in self)
         return super().__inc__(key, value, *args, **kwargs)
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -149,10 +158,15 @@ class AFMData(Data):
 
 
 def pack_atoms(graphs: Sequence[AFMData]) -> Batch:
-    """The atoms of graphs, collated for a renderer: ``z``, ``pos``, ``charge`` and ``ptr`` alone, several
-    times faster than :meth:`torch_geometric.data.Batch.from_data_list`."""
+    """The atoms of graphs, collated for a renderer: ``z``, ``pos``, ``charge``, where any graph has dipoles
+    ``dipole`` (0 for the others), and ``ptr`` alone, several times faster than
+    :meth:`torch_geometric.data.Batch.from_data_list`."""
     batch = Batch(_base_cls=AFMData)
     for key in ("z", "pos", "charge"):
         batch[key] = torch.cat([graph[key] for graph in graphs])
+    dipoles = [graph.get("dipole") for graph in graphs]
+    if any(d is not None for d in dipoles):
+        none = (torch.zeros_like(graph.pos) for graph in graphs)
+        batch.dipole = torch.cat([n if d is None else d for d, n in zip(dipoles, none, strict=True)])
     batch.ptr = torch.tensor([0] + [len(graph.z) for graph in graphs]).cumsum(0)
     return batch

@@ -33,8 +33,8 @@ def append_atom(
         charge: its partial charge in e.
 
     Shapes:
-        pos ``[3]``, bonded_to ``[K]`` indices or ``[N]`` booleans. Keys other than z, pos, charge and
-        edge_index are kept as they are (and shared).
+        pos ``[3]``, bonded_to ``[K]`` indices or ``[N]`` booleans. The new atom has no dipole. Keys other
+        than z, pos, charge, edge_index and dipole are kept as they are (and shared).
 
     Raises:
         InputError: for an unknown element, a position that is not three finite numbers, a charge that is
@@ -52,6 +52,8 @@ def append_atom(
     result.z = torch.cat([old_z, old_z.new_tensor([atomic_number(z)])])
     result.pos = torch.cat([old_pos, new_pos[None]])
     result.charge = torch.cat([old_charge, old_charge.new_tensor([charge])])
+    if "dipole" in data:
+        result.dipole = torch.cat([data.dipole, data.dipole.new_zeros(1, 3)])
     result.edge_index = torch.cat([edge_index, new, new.flip(0)], dim=1)
     return result
 
@@ -64,8 +66,9 @@ def remove_atoms(data: AFMData, mask_or_index: Tensor | Sequence[int]) -> AFMDat
         mask_or_index: the atoms to remove: indices, or a boolean mask over the atoms.
 
     Shapes:
-        mask_or_index ``[K]`` indices or ``[N]`` booleans. z, pos, charge and edge_index change, and row 1 of
-        missing_edge_index, which counts the same atoms; other keys are kept as they are (and shared).
+        mask_or_index ``[K]`` indices or ``[N]`` booleans. z, pos, charge, dipole and edge_index change, and
+        row 1 of missing_edge_index, which counts the same atoms; other keys are kept as they are (and
+        shared).
 
     Raises:
         InputError: for a mask of the wrong length, an index out of range, or a graph with a potential on a
@@ -79,6 +82,8 @@ def remove_atoms(data: AFMData, mask_or_index: Tensor | Sequence[int]) -> AFMDat
     result.z, result.pos = z[keep], pos[keep]
     if "charge" in data:
         result.charge = charge[keep]
+    if "dipole" in data:
+        result.dipole = data.dipole[keep]
     result.edge_index = number[edge_index[:, keep[edge_index].all(dim=0)]]
     if "missing_edge_index" in data:
         missing, present = data.missing_edge_index[:, keep[data.missing_edge_index[1]]]
@@ -95,6 +100,8 @@ def _graph(data: AFMData) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     edge_index = data.edge_index if "edge_index" in data else z.new_empty(2, 0)
     check_shape("pos", pos, (z.numel(), 3))
     check_shape("charge", charge, (z.numel(),))
+    if "dipole" in data:
+        check_shape("dipole", data.dipole, (z.numel(), 3))
     return z, pos, charge, edge_index
 
 
@@ -114,22 +121,24 @@ def _indices(name: str, mask_or_index: Tensor | Sequence[int], n: int, device: t
 
 def move_graph(data: AFMData, move: Callable[[Tensor], Tensor]) -> None:
     """Apply ``move``, a rotation or reflection and a shift of points ``[K, 3]``, to all that has a place: the
-    atoms there and those missing, the lattice, and a potential on a grid."""
+    atoms there and those missing, the lattice, and a potential on a grid; dipoles turn with it."""
     for key in ("pos", "missing_pos", "true_pos"):
         if key in data:
             data[key] = move(data[key])
+    if data.get("dipole") is not None:
+        data.dipole = _turn_vectors(data.dipole, move)
     if data.get("cell") is not None:
-        data.cell = _turn_edges(data.cell.reshape(3, 3), move).reshape(data.cell.shape)
+        data.cell = _turn_vectors(data.cell.reshape(3, 3), move).reshape(data.cell.shape)
     grid = data.get("potential")
     if grid is not None:
         if not isinstance(grid, PotentialGrid):
             raise InputError(f"potential: expected a PotentialGrid, got {type(grid).__name__}")
         origin, cell = torch.from_numpy(grid.origin), torch.from_numpy(grid.cell)
         data.potential = dataclasses.replace(
-            grid, origin=move(origin[None])[0].numpy(), cell=_turn_edges(cell, move).numpy()
+            grid, origin=move(origin[None])[0].numpy(), cell=_turn_vectors(cell, move).numpy()
         )
 
 
-def _turn_edges(edges: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
-    """``edges`` ``[3, 3]`` as directions: without the shift of ``move``."""
-    return (move(edges.double()) - move(torch.zeros_like(edges, dtype=torch.float64))).to(edges)
+def _turn_vectors(vectors: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+    """``vectors`` ``[K, 3]`` as directions: without the shift of ``move``."""
+    return (move(vectors.double()) - move(torch.zeros_like(vectors, dtype=torch.float64))).to(vectors)

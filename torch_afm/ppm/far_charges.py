@@ -1,4 +1,4 @@
-"""The charges of a periodic sample beyond its images, as a few charges around the probe."""
+"""Charges and dipoles of a periodic sample beyond its images, as a few charges around the probe."""
 
 from __future__ import annotations
 
@@ -30,46 +30,60 @@ _WAVE, _RANGE = 3.5, 3.6
 
 
 def far_charges(
-    pos: Tensor, charge: Tensor, vectors: np.ndarray, shifts: np.ndarray, low: np.ndarray, high: np.ndarray
+    pos: Tensor,
+    charge: Tensor,
+    dipole: Tensor | None,
+    vectors: np.ndarray,
+    shifts: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
 ) -> tuple[Tensor, Tensor]:
-    r"""Charges whose field in a box is that of all repetitions of ``charge`` but those by ``shifts``.
+    r"""Charges whose field in a box is that of all repetitions of ``charge`` and ``dipole`` but those by
+    ``shifts``.
 
     In the box that field has no source, for what is left out is far. So it equals that of charges
     :math:`Q_k` on a box 15 Å around (the method of fundamental solutions), and those solve
 
     .. math::
-        \sum_k \frac{Q_k}{|r_j - s_k|} + C = \sum_i q_i \left[φ(r_j - r_i)
+        \sum_k \frac{Q_k}{|r_j - s_k|} + C = \sum_i (q_i - p_i \cdot \nabla) \left[φ(r_j - r_i)
             - \sum_S \frac{1}{|r_j - r_i - S|}\right]
 
     at points :math:`r_j` on the box itself, in least squares, with the potential φ of a lattice
-    (:func:`lattice_potential`). Differentiable in ``pos`` and ``charge``.
+    (:func:`lattice_potential`) and its field (:func:`lattice_field`). Differentiable in ``pos``, ``charge``
+    and ``dipole``.
 
     Args:
         pos: of the charges of one cell, Å.
         charge: e.
+        dipole: e Å, or none.
         vectors: that they repeat along.
         shifts: those of which the charges are there.
         low: corner of the box, Å; no charge left out is nearer than 15 Å.
         high: the other corner.
 
     Shapes:
-        pos ``[N, 3]``, charge ``[N]``, vectors ``[1 or 2, 3]``, shifts ``[S, 3]``, low and high ``[3]``;
-        returns places ``[K, 3]`` Å and charges ``[K]`` e.
+        pos and dipole ``[N, 3]``, charge ``[N]``, vectors ``[1 or 2, 3]``, shifts ``[S, 3]``, low and high
+        ``[3]``; returns places ``[K, 3]`` Å and charges ``[K]`` e.
     """
     half = np.ceil((high - low) / 2 / _ROUND) * _ROUND
     sources, points, solution = _box(*half.tolist())
     middle = pos.new_tensor((low + high) / 2)
     there = pos.new_tensor(shifts)
 
-    def missing(at: Tensor, pos: Tensor, charge: Tensor) -> Tensor:
+    def missing(at: Tensor, pos: Tensor, charge: Tensor, dipole: Tensor | None) -> Tensor:
         d = at[:, None] - pos
-        near = (d[:, :, None] - there).norm(dim=-1).reciprocal().sum(-1)
-        return (lattice_potential(d, vectors) - near) @ charge
+        images = d[:, :, None] - there
+        inverse = images.norm(dim=-1).reciprocal()
+        potential = (lattice_potential(d, vectors) - inverse.sum(-1)) @ charge
+        if dipole is not None:
+            field = lattice_field(d, vectors) - (images * inverse[..., None] ** 3).sum(-2)
+            potential = potential + (field * dipole).sum((1, 2))
+        return potential
 
     count = max(_PAIRS // (len(pos) * len(shifts)), 1)
     parts = (points[i : i + count] for i in range(0, len(points), count))
     potential = torch.cat(
-        [checkpoint(missing, p.to(pos) + middle, pos, charge, use_reentrant=False) for p in parts]
+        [checkpoint(missing, p.to(pos) + middle, pos, charge, dipole, use_reentrant=False) for p in parts]
     )
     return sources.to(pos) + middle, solution.to(pos) @ potential
 
@@ -117,6 +131,51 @@ def lattice_potential(d: Tensor, vectors: np.ndarray) -> Tensor:
     Shapes:
         d ``[..., 3]`` Å, vectors ``[1, 3]`` or ``[2, 3]`` Å, horizontal; returns ``[...]`` 1/Å.
     """
+    screening, lateral, _, r = _near(d, vectors)
+    near = (torch.erfc(screening * r) / r).sum(-1)
+    size = math.sqrt(np.linalg.det(vectors @ vectors.T))
+    if len(vectors) == 1:
+        planar = lateral.square().sum(-1) + d[..., 2].square()
+        along = lateral @ d.new_tensor(vectors[0, :2]) / size
+        distant: Tensor = _Ein.apply(screening**2 * (planar - along.square())) / size
+    else:
+        az = screening * d[..., 2]
+        distant = (torch.exp(-az.square()) + math.sqrt(math.pi) * az * torch.erf(az)) / screening
+        distant = 2 * math.sqrt(math.pi) / size * distant
+    return near - distant
+
+
+def lattice_field(d: Tensor, vectors: np.ndarray) -> Tensor:
+    r"""Field :math:`-\nabla φ` of :func:`lattice_potential`,
+
+    .. math::
+        -\nabla φ = \sum_R \left[\frac{\operatorname{erfc}(αr)}{r} + \frac{2α}{\sqrt π} e^{-α^2r^2}\right]
+        \frac{d - R}{r^2} + \begin{cases} \frac{2π}{A} \operatorname{erf}(αz)\, \hat z \\
+        \frac{2}{L} (1 - e^{-α^2ρ^2})\, \frac{ρ}{ρ^2} \end{cases}, \qquad r = |d - R|.
+
+    Shapes:
+        as there; returns ``[..., 3]`` 1/Å².
+    """
+    screening, lateral, shifts, r = _near(d, vectors)
+    gauss = 2 * screening / math.sqrt(math.pi) * torch.exp(-((screening * r) ** 2))
+    weights = (torch.erfc(screening * r) / r + gauss) / r.square()
+    total = weights.sum(-1, keepdim=True)
+    across, up = total * lateral - weights @ shifts, total * d[..., 2:]
+    size = math.sqrt(np.linalg.det(vectors @ vectors.T))
+    if len(vectors) == 1:
+        axis = d.new_tensor(vectors[0, :2]) / size
+        rho = lateral - (lateral @ axis)[..., None] * axis
+        rho2 = (rho.square().sum(-1, keepdim=True) + d[..., 2:].square()).clamp(min=1e-12)
+        distant = -2 / size * torch.expm1(-(screening**2) * rho2) / rho2
+        across, up = across + distant * rho, up + distant * d[..., 2:]
+    else:
+        up = up + 2 * math.pi / size * torch.erf(screening * d[..., 2:])
+    return torch.cat([across, up], -1)
+
+
+def _near(d: Tensor, vectors: np.ndarray) -> tuple[float, Tensor, Tensor, Tensor]:
+    """The screening α, ``d`` in the plane and in the cell around 0 ``[..., 2]``, lattice points ``[R, 2]``,
+    and the distances of ``d`` from these ``[..., R]``."""
     waves = 2 * math.pi * np.linalg.pinv(vectors[:, :2]).T
     some = np.array(list(itertools.product(range(-3, 4), repeat=len(waves)))) @ waves
     screening = np.linalg.norm(some[some.any(axis=1)], axis=1).min() / (2 * _WAVE)
@@ -125,17 +184,7 @@ def lattice_potential(d: Tensor, vectors: np.ndarray) -> Tensor:
     planar = lateral.square().sum(-1) + d[..., 2].square()
     shifts = d.new_tensor(_lattice(vectors[:, :2], _RANGE / screening))
     r2 = planar[..., None] - 2 * lateral @ shifts.T + shifts.square().sum(1)
-    r = r2.sqrt()
-    near = (torch.erfc(screening * r) / r).sum(-1)
-    size = math.sqrt(np.linalg.det(vectors @ vectors.T))
-    if len(vectors) == 1:
-        along = lateral @ cell[0] / size
-        distant: Tensor = _Ein.apply(screening**2 * (planar - along.square())) / size
-    else:
-        az = screening * d[..., 2]
-        distant = (torch.exp(-az.square()) + math.sqrt(math.pi) * az * torch.erf(az)) / screening
-        distant = 2 * math.sqrt(math.pi) / size * distant
-    return near - distant
+    return float(screening), lateral, shifts, r2.sqrt()
 
 
 def _lattice(vectors: np.ndarray, reach: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from torch_geometric.data import Batch
 
 from torch_afm.config import ForceField, Scan
@@ -35,7 +36,8 @@ class RenderInput:
         in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render frame in the graph's; tips and
         parameters: the same tips, an entry each, as arrays and as tensors. Tensors are differentiable,
         float64. pixels ``[P, 2]`` indices (ix, iy), None for all. fields: of each entry, where potentials on
-        a grid take the place of the charges, which are 0 then.
+        a grid take the place of charges, which are 0 then, and dipoles. dipole ``[N, 3]`` e Å, None where
+        there are none.
     """
 
     pos: Tensor
@@ -49,6 +51,7 @@ class RenderInput:
     scan: Scan
     pixels: Tensor | None = None
     fields: tuple[PotentialField, ...] = ()
+    dipole: Tensor | None = None
 
     @property
     def n_entries(self) -> int:
@@ -79,7 +82,8 @@ class RenderInput:
     def requires_grad(self) -> bool:
         """Whether anything that this was made of is to be differentiated."""
         tip = self.parameters
-        tensors = self.pos, self.charge, tip.stiffness, tip.radial_stiffness, tip.charges, tip.charge_heights
+        tensors = [self.pos, self.charge, tip.stiffness, tip.radial_stiffness, tip.charges]
+        tensors += [tip.charge_heights] if self.dipole is None else [tip.charge_heights, self.dipole]
         return torch.is_grad_enabled() and any(v.requires_grad for v in tensors)
 
     def take(self, entries: np.ndarray) -> RenderInput:
@@ -97,6 +101,7 @@ class RenderInput:
             parameters=self.parameters.take(index),
             origin=self.origin[index.to(self.origin.device)],
             fields=tuple(self.fields[e] for e in entries) if self.fields else (),
+            dipole=None if self.dipole is None else self.dipole[atoms],
         )
 
     def free(self) -> Tensor:
@@ -112,13 +117,19 @@ def prepare(
     z_top: Tensor | float | None = None,
     pixels: Tensor | None = None,
     forcefield: ForceField | None = None,
+    dipoles: bool = True,
 ) -> RenderInput:
     """Check everything and lay it out for a backend; arguments and errors as in
-    :meth:`torch_afm.ppm.ProbeParticleModel.forward`."""
+    :meth:`torch_afm.ppm.ProbeParticleModel.forward`, ``dipoles`` as in
+    :class:`torch_afm.ppm.ProbeParticleModel`."""
     pos, z, ptr = check_atoms(data)
     charge = data.charge if data.get("charge") is not None else pos.new_zeros(len(pos))
     check_shape("charge", charge, (len(pos),))
     check_finite("charge", charge)
+    dipole = data.get("dipole") if dipoles else None
+    if dipole is not None:
+        check_shape("dipole", dipole, (len(pos), 3))
+        check_finite("dipole", dipole)
     if pixels is not None:
         _check_pixels(pixels, scan)
     tips = expand_tips(tip, len(ptr) - 1)
@@ -131,10 +142,11 @@ def prepare(
     arrays = tips.arrays()
     fields = _fields(data, scan, tips, arrays, origin)
     if fields:
-        charge = torch.zeros_like(charge)
+        charge, dipole = torch.zeros_like(charge), None
     pos, charge = pos.double(), charge.double()
+    dipole = None if dipole is None else dipole.double()
     lattice, net = (data.get("cell"), data.get("pbc")), arrays.charges.sum(1) / COULOMB
-    images = repeat_atoms(pos, charge, ptr, lattice, scan, _reach(scan, arrays, origin), net)
+    images = repeat_atoms(pos, charge, dipole, ptr, lattice, scan, _reach(scan, arrays, origin), net)
     entry = np.repeat(np.arange(len(tips)), np.diff(images.ptr))
     radius, depth = forcefield.lj_parameters(z.cpu())
     radius, depth = np.pad(radius, (0, len(images.pos))), np.pad(depth, (0, len(images.pos)))
@@ -153,6 +165,7 @@ def prepare(
         scan=scan,
         pixels=pixels,
         fields=fields,
+        dipole=None if dipole is None else pad(dipole, (0, 0, 0, len(images.pos)))[images.atom],
     )
 
 

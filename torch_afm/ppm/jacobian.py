@@ -20,7 +20,8 @@ class StackJacobian(NamedTuple):
 
     Shapes:
         stack ``[Z, P]``; pos ``[Z, P, N, 3]`` Hz/Å; charge ``[Z, P, N]`` Hz/e; tilt ``[Z, P, 2]`` Hz/Å;
-        z_top ``[Z, P]`` Hz/Å: P pixels, N atoms.
+        z_top ``[Z, P]`` Hz/Å; dipole ``[Z, P, N, 3]`` Hz/(e Å), where the molecule has dipoles: P pixels, N
+        atoms.
     """
 
     stack: Tensor
@@ -28,11 +29,13 @@ class StackJacobian(NamedTuple):
     charge: Tensor
     tilt: Tensor
     z_top: Tensor
+    dipole: Tensor | None
 
 
 @torch.no_grad()
 def stack_jacobian(batch: RenderInput, probes: RelaxedProbes, like: Tensor) -> StackJacobian:
-    r"""Stack and Jacobian of the single entry of ``batch``, an island of point charges.
+    r"""Stack and Jacobian of the single entry of ``batch``, an island of point charges
+    and dipoles.
 
     At the relaxed probe the implicit function theorem gives, with the Hessian :math:`H` of the energy and the
     surface part :math:`S` of it (the row by row form of what :func:`torch_afm.ppm.scene.with_gradient` sums
@@ -54,9 +57,10 @@ def stack_jacobian(batch: RenderInput, probes: RelaxedProbes, like: Tensor) -> S
     u = probes.displacement[0].to(like)
     rows = [_at_height(free, shift, scene) for free, shift in zip(scene.free, u, strict=True)]
     n = len(scene.atoms.pos)
+    by_dipole = 0 if scene.atoms.dipole is None else 3 * n
     # Forces to frequency shifts, all at once.
     slopes = frequency_shift(torch.stack(rows)[None, None], batch.scan)[0, 0]
-    pos, charge, tilt = slopes.split([3 * n, n, 2], dim=2)
+    pos, charge, tilt, dipole = slopes.split([3 * n, n, 2, by_dipole], dim=2)
     pos = pos.unflatten(2, (n, 3))
     # Raising the anchors by dz is lowering all atoms; tilting the probe moves them aside and raises them.
     moved = -pos.sum(2)
@@ -64,12 +68,13 @@ def stack_jacobian(batch: RenderInput, probes: RelaxedProbes, like: Tensor) -> S
     slope = (-tip.tilt[0] / tip.free[0, 2]).to(moved)
     tilt = tilt + moved[..., :2] + moved[..., 2:] * slope
     stack = frequency_shift(probes.force[:1, None], batch.scan)[0, 0].to(like.device)
-    return StackJacobian(stack, pos, charge, tilt, moved[..., 2])
+    dipoles = dipole.unflatten(2, (n, 3)) if by_dipole else None
+    return StackJacobian(stack, pos, charge, tilt, moved[..., 2], dipoles)
 
 
 def _at_height(free: Tensor, u: Tensor, scene: Scene) -> Tensor:
-    """Derivatives of F_z of the probes ``[P, 3]`` in positions and charges of the atoms, and in the tilt, by
-    way of the springs alone, ``[P, 3 N + N + 2]``."""
+    """Derivatives of F_z of the probes ``[P, 3]`` in positions and charges of the atoms, in the tilt, by way
+    of the springs alone, and in dipoles, if any, ``[P, 3 N + N + 2 + 3 N]``."""
     atoms, springs, _ = scene
     terms = SurfaceTerms.at(free + u, atoms)
     surface, spring = terms.hessian(), spring_hessian(u, springs)
@@ -78,4 +83,7 @@ def _at_height(free: Tensor, u: Tensor, scene: Scene) -> Tensor:
     pull = -((spring - torch.diag(springs.stiffness)) @ adjoint.unsqueeze(2))[..., 0]
     tilt = pull[:, :2] - pull[:, 2:] * springs.free[:2] / springs.free[2]
     pos, charge = terms.jacobian_pos(cotangent), terms.jacobian_charge(cotangent, atoms)
-    return torch.cat([pos.flatten(1), charge, tilt], dim=1)
+    columns = [pos.flatten(1), charge, tilt]
+    if atoms.dipole is not None:
+        columns.append(terms.jacobian_dipole(cotangent, atoms).flatten(1))
+    return torch.cat(columns, dim=1)

@@ -20,8 +20,8 @@ _ITEMS = 1 << 18
 
 
 def force_with_gradient(relaxed: Tensor, data: KernelInput) -> Tensor:
-    """The forces of ``relaxed``, from :meth:`KernelInput.relax`, differentiable in positions, charges and
-    tips of the batch, as :func:`torch_afm.ppm.scene.with_gradient` explains.
+    """The forces of ``relaxed``, from :meth:`KernelInput.relax`, differentiable in positions, charges,
+    dipoles and tips of the batch, as :func:`torch_afm.ppm.scene.with_gradient` explains.
 
     Shapes:
         relaxed ``[E, H, 5, P]``, returns ``[E, H, P]`` eV/Å.
@@ -33,12 +33,12 @@ def force_with_gradient(relaxed: Tensor, data: KernelInput) -> Tensor:
     springs = tip.stiffness / N_PER_M, tip.radial_stiffness / N_PER_M, tip.free
     charges = COULOMB * tip.charges, tip.charge_heights
     pos = batch.pos - aside[entry.to(aside.device)]
-    return _RelaxedForce.apply(relaxed, data, pos, batch.charge, *springs, *charges)
+    return _RelaxedForce.apply(relaxed, data, pos, batch.charge, *springs, *charges, batch.dipole)
 
 
 class _RelaxedForce(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, relaxed: Tensor, data: KernelInput, *inputs: Tensor) -> Tensor:
+    def forward(ctx: Any, relaxed: Tensor, data: KernelInput, *inputs: Tensor | None) -> Tensor:
         ctx.save_for_backward(relaxed, *inputs)
         ctx.data = data
         return relaxed[:, :, 0].clone()
@@ -47,20 +47,22 @@ class _RelaxedForce(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         relaxed, *inputs = ctx.saved_tensors
-        charges, heights = inputs[-2:]
-        found = _pull(grad, relaxed, ctx.data, charges, heights, any(ctx.needs_input_grad[-2:]))
-        return None, None, *(g.to(v) for g, v in zip(found, inputs, strict=True))
+        *_, charges, heights, _ = inputs
+        found = _pull(grad, relaxed, ctx.data, charges, heights, any(ctx.needs_input_grad[-3:-1]))
+        return None, None, *(v if v is None else g.to(v) for g, v in zip(found, inputs, strict=True))
 
 
 def _pull(
     grad: Tensor, relaxed: Tensor, data: KernelInput, tip_charges: Tensor, tip_heights: Tensor, with_tip: bool
 ) -> list[Tensor]:
     """Gradients in positions and charges of the atoms, stiffness, radial stiffness and free position of the
-    springs, and, with ``with_tip``, in charges of the tip and their heights (else 0), all float64."""
+    springs, with ``with_tip`` in charges of the tip and their heights (else 0), and in dipoles of the atoms
+    (empty without), all float64."""
     batch, device, heights = data.batch, data.device, data.scan.n_heights
     n, entries, sites = len(batch.pos), batch.n_entries, batch.tips.sites().shape[1]
     extra = 7 + with_tip * (N_MOMENTS + 2 * sites)
-    sums = torch.zeros(4 * n + extra * entries, dtype=torch.float64)
+    each = 4 if batch.dipole is None else 7
+    sums = torch.zeros(each * n + extra * entries, dtype=torch.float64)
     if len(batch.positions):
         gap = -len(batch.positions) % device.width  # weighs nothing
         vectors = (len(batch.positions) + gap) // device.width
@@ -69,22 +71,24 @@ def _pull(
         items = -(-heights * vectors // block)
         moments = [f"-DM{order}" for order in range(N_MOMENTS)] if with_tip else []
         options = data.options + ["-DTIP_CHARGES"] * with_tip + sorted({*moments, *data.electrostatics})
+        options += ["-DDIPOLES"] if batch.dipole is not None else []
         pixels = np.pad(batch.positions, ((0, gap), (0, 0)))
-        arguments = [data.place, data.lj, data.ptr, data.tips, data.tip_stride]
+        arguments = [data.place, data.dipole, data.lj, data.ptr, data.tips, data.tip_stride]
         arguments += [*map(device.array, pixels.T), data.heights, vectors]
         arguments += [device.array(pad(v.detach(), (0, gap))) for v in (relaxed, grad)]
         arguments += [block, n, entries, *data.fields]
         shape = (items, len(sums), device.width)
         out = device.launch("adjoint.cl", "adjoint", options, (items, entries), arguments, shape)
         sums = out.sum(dim=(0, 2), dtype=torch.float64).cpu()
-    by_atom, by_tip = sums[: 4 * n].reshape(n, 4), sums[4 * n :].reshape(entries, extra)
+    by_atom, by_tip = sums[: each * n].reshape(n, each), sums[each * n :].reshape(entries, extra)
     stiffness, radial, free, *rest = by_tip.split([3, 1, 3] + with_tip * [N_MOMENTS, 2 * sites], dim=1)
     charges, at = (torch.zeros_like(v, dtype=torch.float64) for v in (tip_charges, tip_heights))
     if with_tip:
         charges, at = _pull_charges(
             batch, rest[0], rest[1].reshape(entries, sites, 2), tip_charges, tip_heights
         )
-    return [by_atom[:, :3], by_atom[:, 3], stiffness, radial[:, 0], free, charges, at]
+    springs = stiffness, radial[:, 0], free
+    return [by_atom[:, :3], by_atom[:, 3], *springs, charges, at, by_atom[:, 4:]]
 
 
 def _pull_charges(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from torch_afm.ppm.frequency_shift import frequency_shift_weights
 from torch_afm.ppm.inputs import RenderInput
@@ -43,6 +44,12 @@ class KernelInput:
     def place(self) -> Any:
         """``[N, 4]``: x, y, z, charge."""
         return self.device.array(torch.cat([self.batch.pos, self.batch.charge[:, None]], 1).detach())
+
+    @cached_property
+    def dipole(self) -> Any:
+        """``[N, 4]``: x, y, z, 0, empty where there are none."""
+        dipole = self.batch.dipole
+        return self.device.array(np.empty(0) if dipole is None else pad(dipole.detach(), (0, 1)))
 
     @cached_property
     def lj(self) -> Any:
@@ -97,18 +104,21 @@ class KernelInput:
         return rows[torch.from_numpy(order).to(rows.device)]
 
     def _groups(self) -> list[np.ndarray]:
-        """Entries with and without charges, and of each those with tiles and without."""
+        """Entries with and without charges, of each those with tiles and without, and of each of these those
+        with dipoles and without."""
         batch = self.batch
         entry = np.repeat(np.arange(batch.n_entries), np.diff(batch.ptr))
-        charged = np.zeros(batch.n_entries, dtype=int)
+        charged, dipolar = np.zeros((2, batch.n_entries), dtype=int)
         charged[entry[(batch.charge.detach() != 0).cpu().numpy()]] = 1
+        if batch.dipole is not None:
+            dipolar[entry[(batch.dipole.detach() != 0).any(1).cpu().numpy()]] = 1
         tiled = np.zeros(batch.n_entries, dtype=int)
         large = np.flatnonzero(np.diff(batch.ptr) >= FEW)
         if len(large):
             some = batch if len(large) == batch.n_entries else batch.take(large)
             _, tile, found = _neighbors(some, some.positions, self.device.width)
             tiled[large] = worth_tiling(some, found, np.bincount(tile))
-        group = 2 * tiled + charged
+        group = 4 * dipolar + 2 * tiled + (charged | dipolar)
         return [np.flatnonzero(group == g) for g in np.unique(group)]
 
     def _run_group(self, options: list[str], n_rows: int) -> Tensor:
@@ -131,7 +141,9 @@ class KernelInput:
         device, scan, batch = self.device, self.scan, self.batch
         options = [*self.options, *options, f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_samples}"]
         options += [f"-DSUBSTEPS={scan.substeps}"]
-        options += self.electrostatics if bool(batch.charge.any()) else []
+        dipolar = batch.dipole is not None and bool(batch.dipole.any())
+        if self.electrostatics and (dipolar or bool(batch.charge.any())):
+            options += [*self.electrostatics, *["-DDIPOLES"] * dipolar]
         slots, slot, tile_of, found = _tiling(batch, positions, device.width, tiles)
         n_tiles, index, ptr, far = 1, np.empty(0, np.int32), self.ptr, np.empty(0)
         if found is not None:
@@ -140,8 +152,8 @@ class KernelInput:
             n_tiles, (index, ptr) = found.center.shape[1], found.near
             far, ptr = self._far_field(options, found, n_tiles), device.array(ptr)
         vectors = len(slots) // device.width
-        arguments = [self.place, self.lj, device.array(index), ptr, device.array(tile_of), n_tiles]
-        arguments += [self.tips, self.tip_stride, *map(device.array, positions[slots].T), vectors]
+        arguments = [self.place, self.dipole, self.lj, device.array(index), ptr, device.array(tile_of)]
+        arguments += [n_tiles, self.tips, self.tip_stride, *map(device.array, positions[slots].T), vectors]
         arguments += [self.heights, device.array(frequency_shift_weights(scan)), device.array(far)]
         arguments += self.fields
         size, shape = (vectors, batch.n_entries), (batch.n_entries, n_rows, len(slots))
@@ -152,8 +164,8 @@ class KernelInput:
         """Records of the tiles for the far atoms."""
         array, nodes = self.device.array, found.nodes
         vectors = nodes.shape[2] // self.device.width
-        arguments = [self.place, self.lj, *map(array, found.far), self.tips, self.tip_stride, n_tiles]
-        arguments += [array(nodes), vectors]
+        arguments = [self.place, self.dipole, self.lj, *map(array, found.far), self.tips, self.tip_stride]
+        arguments += [n_tiles, array(nodes), vectors]
         size = vectors, len(nodes)
         gradient = self.device.launch(_FILE, "far_field", options, size, arguments, nodes.shape)
         return found.records(gradient.cpu().numpy())

@@ -43,7 +43,7 @@ class Relaxation(NamedTuple):
 class ProbeParticleModel(nn.Module):
     r"""Renders Δf stacks of molecules with the Probe Particle Model (Hapala et al., PRB 90, 085421 (2014)).
 
-    Differentiable with respect to ``pos``, ``charge``, ``z_top`` and the fields of
+    Differentiable with respect to ``pos``, ``charge``, ``dipole``, ``z_top`` and the fields of
     :class:`torch_afm.ppm.TipParameters` by the implicit function theorem, see
     :func:`torch_afm.ppm.scene.with_gradient`. Heights by the rule of :func:`torch_afm.ppm.anchor_height` are
     constants. Where the probe is bistable, the gradient is that of the branch it took: it knows nothing of
@@ -51,7 +51,7 @@ class ProbeParticleModel(nn.Module):
 
     A graph with ``cell`` and ``pbc`` is repeated along x and y as far as the window needs (see
     :func:`torch_afm.ppm.periodic.cell_shifts`); z is never periodic. A graph with ``potential``
-    (:class:`torch_afm.data.PotentialGrid`) has its electrostatics from that, not from its charges.
+    (:class:`torch_afm.data.PotentialGrid`) has its electrostatics from that, not from charges and dipoles.
 
     The module has no parameters, and :meth:`to` does not move it: stacks return on the device of
     ``data.pos``.
@@ -66,6 +66,7 @@ class ProbeParticleModel(nn.Module):
             NaN, or led the probe through an atom (surface energy with a Laplacian above 1000 eV/Å², 1.3 to
             1.6 Å from the nucleus). "ignore" also renders from heights within or below the atoms.
         forcefield: Lennard-Jones parameters of atoms and probes.
+        dipoles: whether the tip feels ``data.dipole`` where there is one, or charges alone.
         dtype: that torch computes in and returns; the kernels have float32 alone.
         device: that torch, by default on the CPU, or CUDA, by default on the current device, computes on.
 
@@ -81,6 +82,7 @@ class ProbeParticleModel(nn.Module):
         backend: str = "auto",
         on_unconverged: str = "warn",
         forcefield: ForceField | None = None,
+        dipoles: bool = True,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device | None = None,
     ) -> None:
@@ -90,6 +92,7 @@ class ProbeParticleModel(nn.Module):
         self.scan = scan or Scan()
         self.tip = tip or Tip()
         self.forcefield = forcefield or ForceField()
+        self.dipoles = dipoles
         self.on_unconverged = check_on_unconverged(on_unconverged)
         self.backend = _choose_backend() if backend == "auto" else backend
         self.solver = _make_solver(self.backend, dtype, device)
@@ -104,7 +107,8 @@ class ProbeParticleModel(nn.Module):
         """Δf stack of each graph.
 
         Args:
-            data: ``z``, ``pos`` [Å] and ``charge`` [e] (zero where missing) of one molecule or a batch.
+            data: ``z``, ``pos`` [Å], ``charge`` [e] and ``dipole`` [e Å] (both zero where missing) of one
+                molecule or a batch.
             tip: one for all graphs, or ``tips[graph][channel]``, where those of a single graph serve all;
                 ``self.tip`` by default.
             z_top: first (farthest) anchor height [Å], ``[B]`` or, per channel, ``[B, C]``; ``data.z_top`` by
@@ -157,9 +161,9 @@ class ProbeParticleModel(nn.Module):
         z_top: Tensor | float | None = None,
         pixels: Tensor | None = None,
     ) -> StackJacobian:
-        """Stack of one molecule and its derivatives in every position, charge, tilt and height, pixel by
-        pixel (:func:`torch_afm.ppm.jacobian.stack_jacobian`); arguments and errors as in :meth:`forward`.
-        Computed in the precision of ``data.pos``.
+        """Stack of one molecule and its derivatives in every position, charge, dipole (where there are any),
+        tilt and height, pixel by pixel (:func:`torch_afm.ppm.jacobian.stack_jacobian`); arguments and errors
+        as in :meth:`forward`. Computed in the precision of ``data.pos``.
 
         Raises:
             InputError: for a molecule with a cell along which it repeats, or a potential, and for more than
@@ -182,7 +186,7 @@ class ProbeParticleModel(nn.Module):
         self, data: AFMData | Batch, tip: Tips | None, z_top: Tensor | float | None, pixels: Tensor | None
     ) -> RenderInput:
         tip = self.tip if tip is None else tip
-        batch = prepare(data, self.scan, tip, z_top, pixels, self.forcefield)
+        batch = prepare(data, self.scan, tip, z_top, pixels, self.forcefield, self.dipoles)
         check_start(batch, self.on_unconverged)
         return batch
 

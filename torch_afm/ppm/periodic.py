@@ -92,6 +92,7 @@ class Images(NamedTuple):
 def repeat_atoms(
     pos: Tensor,
     charge: Tensor,
+    dipole: Tensor | None,
     ptr: np.ndarray,
     lattice: tuple[object, object],
     scan: Scan,
@@ -99,11 +100,13 @@ def repeat_atoms(
     tip_charge: np.ndarray,
 ) -> Images:
     """The atoms there, their images as far as :func:`cell_shifts` goes, and
-    :func:`torch_afm.ppm.far_charges.far_charges` in place of all charges beyond.
+    :func:`torch_afm.ppm.far_charges.far_charges` in place of all charges and dipoles
+    beyond.
 
     Args:
         pos: of the atoms of all graphs, Å.
         charge: e.
+        dipole: e Å, or none.
         ptr: first atom of each graph.
         lattice: ``cell``, of each graph in rows, Å, and ``pbc``, along which of them it repeats, or none.
         scan: its window says how far to go.
@@ -111,7 +114,7 @@ def repeat_atoms(
         tip_charge: net charge of each entry's tip, e.
 
     Shapes:
-        pos ``[N, 3]``, charge ``[N]``, ptr ``[B + 1]``, cell ``[B, 3, 3]``, pbc ``[B, 3]``, box
+        pos and dipole ``[N, 3]``, charge ``[N]``, ptr ``[B + 1]``, cell ``[B, 3, 3]``, pbc ``[B, 3]``, box
         ``[E, 2, 3]``, tip_charge ``[E]``.
 
     Raises:
@@ -135,10 +138,12 @@ def repeat_atoms(
         own, at = graphs[i], images[i]
         atoms.append(np.tile(own, len(at)))
         shifts.append(np.repeat(at, len(own), axis=0))
-        cell_charge = charge[ptr[i] : ptr[i + 1]]
-        if len(vectors[i]) and (cell_charge.any() or cell_charge.requires_grad):
-            _check_neutral(float(cell_charge.detach().sum()), float(tip_charge[entry]))
-            found = far_charges(pos[ptr[i] : ptr[i + 1]], cell_charge, vectors[i], at, *corners)
+        part = slice(ptr[i], ptr[i + 1])
+        charges_there, dipoles_there = charge[part], None if dipole is None else dipole[part]
+        sources = [charges_there] if dipoles_there is None else [charges_there, dipoles_there]
+        if len(vectors[i]) and any(bool(v.any()) or v.requires_grad for v in sources):
+            _check_neutral(float(charges_there.detach().sum()), float(tip_charge[entry]))
+            found = far_charges(pos[part], charges_there, dipoles_there, vectors[i], at, *corners)
             atoms.append(known + np.arange(len(found[0])))
             shifts.append(np.zeros((len(found[0]), 3)))
             known += len(found[0])

@@ -43,6 +43,7 @@ class Scene(NamedTuple):
             to(batch.depth[span]),
             COULOMB * tip.charges[entry].to(like),
             tip.charge_heights[entry].to(like),
+            None if batch.dipole is None else batch.dipole[atoms_of].to(like),
             field=_field(batch, entry, aside, like),
         )
         stiffness, radial = tip.stiffness[entry] / N_PER_M, tip.radial_stiffness[entry : entry + 1] / N_PER_M
@@ -64,8 +65,8 @@ def _field(
 
 
 def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
-    r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions
-    and charges, tip charges and their heights) and the springs of ``scene``.
+    r"""``force``, the surface force :math:`F_z` on relaxed probes, with its gradient in the atoms (positions,
+    charges and dipoles, tip charges and their heights) and the springs of ``scene``.
 
     At a relaxed probe p the total force :math:`F = F^{surface} + F^{tip}` vanishes, so by the implicit
     function theorem :math:`dp/dθ = H^{-1} \partial F/\partial θ` with the Hessian :math:`H` of the total
@@ -89,7 +90,7 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
         force ``[H, P]`` eV/Å, u ``[H, P, 3]`` Å, returns ``[H, P]``.
     """
     atoms, springs, free = scene
-    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs, atoms.dipole
     constants = atoms.radius, atoms.depth, atoms.field
     return _RelaxedForce.apply(force, u, free, constants, *inputs)
 
@@ -108,7 +109,7 @@ class _RelaxedForce(torch.autograd.Function):
         u: Tensor,
         free: Tensor,
         constants: tuple[Any, ...],
-        *inputs: Tensor,
+        *inputs: Tensor | None,
     ) -> Tensor:
         ctx.save_for_backward(u, free, *inputs)
         ctx.constants = constants
@@ -117,17 +118,20 @@ class _RelaxedForce(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        u, free, pos, charge, tip_charges, tip_heights, *springs = ctx.saved_tensors
+        u, free, pos, charge, tip_charges, tip_heights, *springs, dipole = ctx.saved_tensors
         radius, depth, field = ctx.constants
-        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights, field)
+        atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights, dipole, field)
         probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
-        return None, None, None, None, *_pull(*probes, atoms, Springs(*springs))
+        found = _pull(*probes, atoms, Springs(*springs))
+        return None, None, None, None, *found, *([None] if dipole is None else [])
 
 
 def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:
     """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
-    radial stiffness and free position of the springs, from ``grad`` ``[M]`` in F_z of every probe."""
-    inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs
+    radial stiffness and free position of the springs and, if any, dipoles of the atoms, from ``grad`` ``[M]``
+    in F_z of every probe."""
+    inputs = [atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs]
+    inputs += [] if atoms.dipole is None else [atoms.dipole]
     total = [torch.zeros_like(v) for v in inputs]
     for part in parts(len(u), len(atoms.pos)):
         terms = SurfaceTerms.at(free[part] + u[part], atoms)
@@ -136,8 +140,10 @@ def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs)
         seed = grad[part].unsqueeze(1)
         adjoint = seed * newton_step(-surface[:, :, 2], hessian)
         cotangent = adjoint + seed * u.new_tensor([0.0, 0.0, 1.0])
-        news = terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)
-        for sums, new in zip(total, (*news, *_pull_springs(adjoint, u[part], springs)), strict=True):
+        news = [terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)]
+        news += _pull_springs(adjoint, u[part], springs)
+        news += [] if atoms.dipole is None else [terms.jacobian_dipole(cotangent, atoms).sum(0)]
+        for sums, new in zip(total, news, strict=True):
             sums += new
     return total
 

@@ -6,15 +6,13 @@ from torch_afm.viz.evaluation import (
     plot_classes,
     plot_confusion,
     plot_depth,
-    plot_generation,
     plot_images,
     plot_parity,
-    plot_refinement,
     plot_reliability,
-    plot_search,
     plot_sizes,
 )
 from torch_afm.viz.graphs import draw_graph, plot_graph, plot_graphs_3d
+from torch_afm.viz.predictions import plot_generation, plot_refinement, plot_search
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample, plot_step
 from torch_afm.viz.stacks import draw_slice, plot_preparation, plot_stack

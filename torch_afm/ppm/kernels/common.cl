@@ -46,6 +46,113 @@ typedef struct {
     real xx, yy, zz, xy, xz, yz;  /* its Hessian */
 } Surface;
 
+/* Energy E(z, s), s = r², of an atom under the charges of the tip, r = probe - atom: its gradient is (0, 0, Ez) + G r
+   and its Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I, with G = 2 E_s, W = 2 E_zs, B = 4 E_ss. Third derivatives
+   are Ezzz, Wz, Bz in z and C = 2 B_s. */
+typedef struct {
+    real Ez, Ezz, W, G, B;
+#ifdef DIPOLES
+    real Ezzz, Wz, Bz, C;
+#endif
+} Charge;
+
+/* That of a unit charge; u = 1 / sqrt(s), and s may be more than rho2 + z². With the derivatives P1, P2, P3 of the
+   Legendre polynomials in z u, a moment of order l has Ez = P1_l u^{l+2}, Ezzz = P3_l u^{l+4}, G = -P1_{l+1} u^{l+3},
+   W = -P2_{l+1} u^{l+4}, Wz = -P3_{l+1} u^{l+5}, B = P2_{l+2} u^{l+5}, Bz = P3_{l+2} u^{l+6} and
+   C = -P3_{l+3} u^{l+7}. */
+inline Charge unit_charge(const real z, const real rho2, const real s, const real u,
+                          __global const float *restrict tip)
+{
+    const real zero = (real)(0.0f);
+    __global const float *moment = tip + TIP_MOMENTS;
+    const real inv = u * u, inv2 = inv * inv, t6 = inv2 * inv;
+    const real c2 = z * z * inv;
+    Charge f;
+    f.Ez = f.W = f.G = f.B = zero;
+#ifdef DIPOLES
+    f.Ezzz = f.Wz = f.Bz = f.C = zero;
+#define THIRD(ezzz, wz, bz, c) f.Ezzz += ezzz; f.Wz -= wz; f.Bz += bz; f.C -= c;
+#else
+#define THIRD(ezzz, wz, bz, c)
+#endif
+#ifdef M0
+    const real a0 = moment[0] * (u * inv);
+    f.G -= a0;
+    f.B += 3.0f * a0 * inv;
+    THIRD(zero, zero, zero, 15.0f * a0 * inv2)
+#endif
+#ifdef M1
+    const real a1 = moment[1] * (u * inv), a1i = a1 * inv;
+    f.Ez += a1;
+    f.G -= 3.0f * z * a1i;
+    f.W -= 3.0f * a1i;
+    f.B += 15.0f * z * inv * a1i;
+    THIRD(zero, zero, 15.0f * a1i * inv, 105.0f * z * a1i * inv2)
+#endif
+#ifdef M2
+    const real a2 = moment[2] * (u * inv2), a2i = a2 * inv;
+    f.Ez += 3.0f * a2 * z;
+    f.G -= (7.5f * c2 - 1.5f) * a2;
+    f.W -= 15.0f * z * a2i;
+    f.B += (52.5f * c2 - 7.5f) * a2i;
+    THIRD(zero, 15.0f * a2i, 105.0f * z * inv * a2i, (472.5f * c2 - 52.5f) * inv * a2i)
+#endif
+#ifdef M3
+    const real a3 = moment[3] * (u * inv2), a3i = a3 * inv;
+    f.Ez += (7.5f * c2 - 1.5f) * a3;
+    f.G -= z * (17.5f * c2 - 7.5f) * a3i;
+    f.W -= (52.5f * c2 - 7.5f) * a3i;
+    f.B += z * (157.5f * c2 - 52.5f) * a3i * inv;
+    THIRD(15.0f * a3i, 105.0f * z * inv * a3i, (472.5f * c2 - 52.5f) * inv * a3i,
+          z * (1732.5f * c2 - 472.5f) * inv2 * a3i)
+#endif
+#ifdef M4
+    const real a4 = moment[4] * (u * t6), a4i = a4 * inv;
+    f.Ez += (17.5f * c2 - 7.5f) * (a4 * z);
+    f.G -= ((39.375f * c2 - 26.25f) * c2 + 1.875f) * a4;
+    f.W -= z * (157.5f * c2 - 52.5f) * a4i;
+    f.B += ((433.125f * c2 - 236.25f) * c2 + 13.125f) * a4i;
+    THIRD(105.0f * z * a4i, (472.5f * c2 - 52.5f) * a4i, z * (1732.5f * c2 - 472.5f) * inv * a4i,
+          ((5630.625f * c2 - 2598.75f) * c2 + 118.125f) * inv * a4i)
+#endif
+    /* Laplace. */
+    f.Ezz = -(2.0f * f.W * z + f.B * s + 3.0f * f.G);
+#ifdef SITES
+    for (int site = 0; site < SITES; site++) {
+        const float h = tip[TIP_SITES + 2 * site + 1];
+        const real zk = z + h;
+        const real rk = rho2 + zk * zk;
+        const real uk = inverse_root(MOST(rk, MIN_R2)), ik = uk * uk;
+        const real a = tip[TIP_SITES + 2 * site] * (uk * ik), b = 3.0f * a * ik;
+        f.Ez -= h * a;
+        f.G -= a;
+        f.W += h * b;
+        f.B += b;
+        f.Ezz += h * h * b;
+#ifdef DIPOLES
+        const real c = 5.0f * b * ik;
+        THIRD(-h * h * h * c, h * h * c, -h * c, c)
+#endif
+    }
+#endif
+    return f;
+}
+
+#ifdef DIPOLES
+/* That of an atom with charge q and dipole p, m = p . r, of which the energy is q E - p . (gradient of E), but for what
+   is along p: -G p in the gradient, and -W (ẑpᵀ + pẑᵀ) - B (rpᵀ + prᵀ) in the Hessian, G, W and B of the unit charge. */
+inline Charge with_dipole(const Charge f, const float q, const float4 p, const real m)
+{
+    Charge a;
+    a.Ez = q * f.Ez - (m * f.W + p.z * f.Ezz);
+    a.Ezz = q * f.Ezz - (m * f.Wz + p.z * f.Ezzz);
+    a.W = q * f.W - (m * f.Bz + p.z * f.Wz);
+    a.G = q * f.G - (m * f.B + p.z * f.W);
+    a.B = q * f.B - (m * f.C + p.z * f.Bz);
+    return a;
+}
+#endif
+
 #ifdef FIELD
 /* Adds a field on a grid (torch_afm/ppm/potential.py): a cubic B-spline with the coefficients of an entry, record
    low (x, y, z), reciprocal spacing (x, y, z); size: nx, ny, nz, index of the first coefficient. Each lane of a

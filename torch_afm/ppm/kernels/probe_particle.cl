@@ -8,12 +8,12 @@
      M0 ... M4       where the tip has an axial multipole moment of that order about the probe
      SITES           number of tip charges on the axis too far from the probe for the multipoles, if any
      TILED, DEGREE   where far atoms act through a polynomial of that degree on each tile of pixels
+     DIPOLES         where atoms have dipoles
      FIELD           where the electrostatics come from a potential on a grid
      RELAXED         to write the relaxed probe in place of the frequency shift
-   Units: Å, eV, e. Energies E(z, s) of one atom with s = r²: gradient (0, 0, Ez) + G r,
-   Hessian Ezz ẑẑᵀ + W (ẑrᵀ + rẑᵀ) + B rrᵀ + G I, with G = 2 E_s, W = 2 E_zs, B = 4 E_ss. */
+   Units: Å, eV, e. G, W and B are those of a Charge in common.cl. */
 
-#if defined(M0) || defined(M1) || defined(M2) || defined(M3) || defined(M4)
+#if defined(M0) || defined(M1) || defined(M2) || defined(M3) || defined(M4) || defined(DIPOLES)
 #define MULTIPOLE
 #endif
 
@@ -38,8 +38,9 @@
 #endif
 
 inline Surface surface(const real x, const real y, const real z, const int begin, const int end,
-                       __global const float4 *restrict place, __global const float2 *restrict lj,
-                       __global const int *restrict index, __global const float *restrict tip)
+                       __global const float4 *restrict place, __global const float4 *restrict dipole,
+                       __global const float2 *restrict lj, __global const int *restrict index,
+                       __global const float *restrict tip)
 {
     const real zero = (real)(0.0f);
     __global const float *moment = tip + TIP_MOMENTS;
@@ -65,7 +66,23 @@ inline Surface surface(const real x, const real y, const real z, const int begin
         real B = inv * (14.0f * q - 8.0f * p);
         laplacian += 11.0f * q;
         laplacian -= 5.0f * p;
-#ifdef MULTIPOLE
+#ifdef DIPOLES
+        const float4 m = dipole[i];
+        const Charge unit = unit_charge(dz, rho2, s, u, tip);
+        const Charge e = with_dipole(unit, atom.w, m, m.x * dx + m.y * dy + m.z * dz);
+        const real W = e.W, ux = unit.B * m.x, uy = unit.B * m.y, uz = unit.B * m.z;
+        G += e.G;
+        B += e.B;
+        f.gx -= unit.G * m.x;
+        f.gy -= unit.G * m.y;
+        f.gz += e.Ez - unit.G * m.z;
+        f.xx -= 2.0f * ux * dx;
+        f.xy -= ux * dy + uy * dx;
+        f.yy -= 2.0f * uy * dy;
+        f.xz -= ux * dz + uz * dx + unit.W * m.x;
+        f.yz -= uy * dz + uz * dy + unit.W * m.y;
+        const real V = W + B * dz;
+#elif defined(MULTIPOLE)
         const real c2 = dz * dz * inv;
         real W = zero;
 #ifdef M0
@@ -114,7 +131,7 @@ inline Surface surface(const real x, const real y, const real z, const int begin
         f.yy += B * dy * dy;
         f.xz += V * dx;
         f.yz += V * dy;
-#ifdef SITES
+#if defined(SITES) && !defined(DIPOLES)
         for (int site = 0; site < SITES; site++) {
             const real zk = dz + tip[TIP_SITES + 2 * site + 1];
             const real rk = rho2 + zk * zk;
@@ -174,8 +191,9 @@ inline void add_far(Surface *f, const real x, const real y, const real z, __glob
 
 /* Gradient that the atoms index[ptr[t]] ... index[ptr[t + 1] - 1] make at nodes [t, nodes, 3], t = (graph,
    tile); out [t, 3, nodes]. */
-__kernel void far_field(__global const float4 *restrict place, __global const float2 *restrict lj,
-                        __global const int *restrict index, __global const int *restrict ptr,
+__kernel void far_field(__global const float4 *restrict place, __global const float4 *restrict dipole,
+                        __global const float2 *restrict lj, __global const int *restrict index,
+                        __global const int *restrict ptr,
                         __global const float *restrict tips, const int tip_stride, const int tiles,
                         __global const float *restrict nodes, const int vectors, __global float *restrict out)
 {
@@ -183,7 +201,7 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
     if (item >= vectors) return;
     __global const float *node = nodes + (size_t)t * 3 * vectors * WIDTH;
     const Surface f = surface(LOAD(node, item), LOAD(node + vectors * WIDTH, item),
-                              LOAD(node + 2 * vectors * WIDTH, item), ptr[t], ptr[t + 1], place, lj, index,
+                              LOAD(node + 2 * vectors * WIDTH, item), ptr[t], ptr[t + 1], place, dipole, lj, index,
                               tips + (t / tiles) * tip_stride);
     __global float *to = out + (size_t)t * 3 * vectors * WIDTH;
     STORE(f.gx, to, item);
@@ -203,16 +221,17 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
 #define ROWS (SLICES + 2 + EXTRA_ROWS)
 #endif
 
-/* place [atoms] (x, y, z, charge); index: atoms of each (graph, tile), which ptr [graphs * tiles + 1] delimits;
-   tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
+/* place [atoms] (x, y, z, charge); dipole [atoms] (x, y, z, 0), not read without DIPOLES; index: atoms of each
+   (graph, tile), which ptr [graphs * tiles + 1] delimits; tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
    above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD]; field [], field_records
    [graphs, 6] and field_sizes [graphs, 4] as add_field takes them, not read without FIELD.
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
    evaluations of force and Hessian over all heights; or, for each height, F_z, the displacement of the probe from
    its free position (x, y, z), and whether it converged. With TILED, last, how far from the center of its tile the probe came,
    in half edges, squared; without, there is one tile a graph, and index, tile_of and far are not read. */
-__kernel void frequency_shift(__global const float4 *restrict place, __global const float2 *restrict lj,
-                              __global const int *restrict index, __global const int *restrict ptr,
+__kernel void frequency_shift(__global const float4 *restrict place, __global const float4 *restrict dipole,
+                              __global const float2 *restrict lj, __global const int *restrict index,
+                              __global const int *restrict ptr,
                               __global const int *restrict tile_of, const int tiles,
                               __global const float *restrict tips, const int tip_stride,
                               __global const float *restrict pixel_x, __global const float *restrict pixel_y,
@@ -276,7 +295,8 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
 
         real surface_fz = zero, step2 = zero, wall = zero;
         for (int iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
-            Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, lj, index, tip);
+            Surface f = surface(x0 + ux, y0 + uy, heights[j] + uz, begin, end, place, dipole, lj, index,
+                                tip);
 #ifdef TILED
             add_far(&f, x0 + ux, y0 + uy, heights[j] + uz, far + (size_t)tile * TILE_RECORD);
 #endif
