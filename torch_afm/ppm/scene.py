@@ -43,7 +43,7 @@ class Scene(NamedTuple):
             to(batch.depth[span]),
             COULOMB * tip.charges[entry].to(like),
             tip.charge_heights[entry].to(like),
-            None if batch.dipole is None else batch.dipole[atoms_of].to(like),
+            dipole=None if batch.dipole is None else batch.dipole[span].to(like),
             field=_field(batch, entry, aside, like),
         )
         stiffness, radial = tip.stiffness[entry] / N_PER_M, tip.radial_stiffness[entry : entry + 1] / N_PER_M
