@@ -15,10 +15,14 @@ from torch_afm.config.generators import (
     load_entry_point,
     outside_generators,
 )
+from torch_afm.config.scenes import SceneConfig
 from torch_afm.utils import InputError
 
 #: Preset of the network that is trained by default, that of ``torch-afm predict``.
 PRESET = "spatial"
+
+#: Where geometries of SMILES come from: RDKit's force field, or GFN2-xTB, as the package has them.
+GEOMETRIES = ("rdkit", "xtb")
 
 #: Endings of files of molecules, as :meth:`torch_afm.datasets.MoleculeDataset.read` takes them.
 MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db", ".json")
@@ -49,8 +53,13 @@ class TrainConfig:
         out: folder for checkpoints, learning curves (CSV) and the finished model.
         model: the network to train.
         loss: settings of its loss; by default its ``LossConfig``.
-        molecules: file of molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json); none takes the
-            embedded list.
+        molecules: file of molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json), or ``organic`` or
+            ``planar``, the embedded lists; none takes ``organic``.
+        geometry: geometries of SMILES: ``rdkit``, or ``xtb`` for those by GFN2-xTB, with their charges and
+            atomic dipoles, where the package has them (:class:`~torch_afm.datasets.MoleculeDataset`).
+        scenes: number of scenes (:class:`~torch_afm.datasets.Scenes`) of the training molecules to train on;
+            0 shows each molecule alone, in its best rotations.
+        scene: what scenes are drawn from.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
         cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
@@ -73,7 +82,7 @@ class TrainConfig:
             :class:`~torch_afm.transforms.RandomMutant`.
         extra: largest number of false atoms among them, likewise.
         augmented: share of the stacks that get noise, slice shifts and cutouts.
-        rotations: best rotations of each molecule, or windows of each surface.
+        rotations: best rotations of each molecule, or windows of each surface; scenes draw their own.
         seed: seed of initial weights, split, shuffling and every draw.
         render: where stacks are rendered and augmented: by the ``workers``, or, batch by batch, on the
             ``device`` of the network, for a GPU; the workers then draw and cut alone.
@@ -91,6 +100,9 @@ class TrainConfig:
     model: GeneratorConfig = field(default_factory=lambda: generator_config(PRESET))
     loss: Any = None
     molecules: str | None = None
+    geometry: str = "rdkit"
+    scenes: int = 0
+    scene: SceneConfig = field(default_factory=SceneConfig)
     structures: str | None = None
     cache: str | None = None
     epochs: int = 50
@@ -152,6 +164,16 @@ class TrainConfig:
             )
         if self.structures is not None and self.molecules is not None:
             raise InputError(f"molecules: expected none beside structures, got {self.molecules!r}")
+        if self.geometry not in GEOMETRIES:
+            raise InputError(f"geometry: expected 'rdkit' or 'xtb', got {self.geometry!r}")
+        if self.geometry != "rdkit" and self.structures is not None:
+            raise InputError(f"geometry: expected 'rdkit' beside structures, got {self.geometry!r}")
+        if self.scenes < 0:
+            raise InputError(f"scenes: expected a number, 0 or more, got {self.scenes}")
+        if self.scenes and (self.structures is not None or self.cache is not None):
+            raise InputError(f"scenes: expected 0 beside structures or a cache, got {self.scenes}")
+        if not self.scenes and self.scene != SceneConfig():
+            raise InputError("scene: expected the default settings without scenes, got others")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
         if not 0 <= self.empty <= 1:

@@ -12,11 +12,14 @@ import numpy as np
 import torch
 
 from torch_afm.config import Scan
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, remove_atoms
 from torch_afm.elements import AtomClasses
 from torch_afm.transforms import Augment, RandomMutant, RandomTip, visible_atoms
 from torch_afm.transforms.base import Drawn, Steps
 from torch_afm.utils import InputError
+
+#: What stacks image of atoms: keys that these have, but ``dipole``, which they may have.
+IMAGED = ("z", "pos", "charge", "dipole")
 
 #: What is drawn for a partial graph.
 _MUTANT = ("removed", "misplaced", "extra", "seed")
@@ -101,7 +104,8 @@ class StepDraws:
         tip: distribution of the tips of both stacks.
         augment: the augmentations; ``Augment(stack=())`` for none but the tip's.
         keep_deep: image the partial graph with the atoms below ``z_min``, which prediction cannot know.
-        true_elements: image the partial graph with true elements and charges, which prediction cannot know.
+        true_elements: image the partial graph with true elements, charges and dipoles, which prediction
+            cannot know.
         seed: seed of everything drawn.
 
     Raises:
@@ -149,16 +153,16 @@ class StepDraws:
 
     def imaged(self, mutant: AFMData, molecule: AFMData) -> AFMData:
         """What the simulated stack of ``mutant`` images: as prediction will know it, the representatives of
-        the classes of its atoms, without charges."""
-        z, pos, charge = mutant.z, mutant.pos, mutant.charge
+        the classes of its atoms, without charges and dipoles."""
+        parts = [mutant]
         if self.keep_deep:
-            deep = molecule.pos[:, 2] < self.z_min
-            z = torch.cat([z, molecule.z[deep]])
-            pos = torch.cat([pos, molecule.pos[deep]])
-            charge = torch.cat([charge, molecule.charge[deep]])
-        if not self.true_elements:
-            z, charge = self.classes.representative(self.classes.index_of(z)), torch.zeros_like(charge)
-        return AFMData(z=z, pos=pos, charge=charge)
+            parts.append(remove_atoms(molecule, molecule.pos[:, 2] >= self.z_min))
+        keys = [key for key in IMAGED if key in mutant]
+        atoms = AFMData(**{key: torch.cat([part[key] for part in parts]) for key in keys})
+        if self.true_elements:
+            return atoms
+        z = self.classes.representative(self.classes.index_of(atoms.z))
+        return AFMData(z=z, pos=atoms.pos, charge=torch.zeros_like(atoms.charge))
 
     def _draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> StackDraw:
         return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, rng))

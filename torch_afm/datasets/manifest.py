@@ -141,11 +141,13 @@ class Manifest:
 
 
 def fingerprint(molecules: Iterable[AFMData]) -> str:
-    """SHA-256 of atoms, charges, bonds and cells."""
+    """SHA-256 of atoms, charges, bonds, dipoles and cells."""
     digest = hashlib.sha256()
     for molecule in molecules:
         for key, dtype in (("z", "<i8"), ("pos", "<f4"), ("charge", "<f4"), ("edge_index", "<i8")):
             digest.update(np.ascontiguousarray(molecule[key].numpy(), dtype=dtype).tobytes())
+        if "dipole" in molecule:
+            digest.update(np.ascontiguousarray(molecule.dipole.numpy(), dtype="<f4").tobytes())
         if "cell" in molecule:
             digest.update(molecule.cell.numpy().tobytes() + molecule.pbc.numpy().tobytes())
     return digest.hexdigest()

@@ -84,7 +84,12 @@ class MoleculeDataset(GraphDataset):
 
     @classmethod
     def read(
-        cls, path: str | Path | None = None, seed: int = 0, charges: str = "gasteiger", cache: Cache = True
+        cls,
+        path: str | Path | None = None,
+        seed: int = 0,
+        charges: str = "gasteiger",
+        cache: Cache = True,
+        geometry: str = "rdkit",
     ) -> MoleculeDataset:
         """Molecules of a file in the format of its suffix:
 
@@ -101,24 +106,31 @@ class MoleculeDataset(GraphDataset):
         of it, :class:`~torch_afm.datasets.SurfaceWindows` does.
 
         Args:
-            path: the file; by default the embedded list.
+            path: the file, or the name of an embedded list, ``organic`` (the default) or ``planar``.
             seed: of the conformers of SMILES.
             charges: model of charges for molecules that the file gives none, or only zeros: ``"gasteiger"``,
                 ``"mmff94"`` or, of files with geometries, ``"zero"``. It needs bond orders, which RDKit
                 perceives; molecules without sensible Lewis structure keep zeros, with a warning that counts
                 them.
             cache: as in the class.
+            geometry: as in the class, of SMILES; ``"rdkit"`` for files that have geometries.
 
         Raises:
-            InputError: for a file with another suffix, one that cannot be read, or holds not one molecule.
+            InputError: for a file with another suffix, one that cannot be read, or holds not one molecule;
+                for ``geometry="xtb"`` of a file with geometries.
         """
-        if path is None:
-            return cls(None, seed, charges, cache)
+        if path is None or str(path) in EMBEDDED:
+            smiles = embedded_smiles("organic" if path is None else str(path))
+            return cls(smiles, seed, charges, cache, geometry=geometry)
         source = readers.SOURCES.get(Path(path).suffix.lower())
         if source is None:
             raise InputError(
                 f"{path}: expected a file ending in {', '.join(MOLECULE_SUFFIXES)}, got {Path(path).suffix!r}"
             )
+        if source is readers.smi_source:
+            return cls._from(readers.smi_source(path, seed, charges, geometry), cache)
+        if geometry != "rdkit":
+            raise InputError(f"geometry: expected 'rdkit' for {path}, which has geometries, got {geometry!r}")
         return cls._from(source(path, seed, charges), cache)
 
     @classmethod

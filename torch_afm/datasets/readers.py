@@ -19,6 +19,7 @@ import rdkit
 import torch
 from torch_geometric.data import Data
 
+from torch_afm.config.training import GEOMETRIES
 from torch_afm.data import AFMData, from_ase, from_rdmol, from_smiles, to_rdmol
 from torch_afm.data.checks import check_distances
 from torch_afm.datasets.geometries import has_geometry, shipped_geometries, xtb_molecule
@@ -73,37 +74,26 @@ def smiles_source(smiles: Sequence[str] | None, seed: int, charges: str, geometr
         )
     found = list(embedded_smiles() if smiles is None else smiles)
     names = [f"molecule-{i}" for i in range(1, len(found) + 1)]
-    source = _conformers(found, names, found, seed, charges)
-    if geometry == "rdkit":
-        return source
-    if geometry != "xtb":
-        raise InputError(f"geometry: expected 'rdkit' or 'xtb', got {geometry!r}")
-
-    def read(text: str) -> AFMData:
-        molecule = xtb_molecule(text)
-        if molecule is None:
-            molecule = from_smiles(text, seed, charges)
-            molecule.dipole = torch.zeros_like(molecule.pos)
-        return molecule
-
-    contents = ["xtb", *(g.sha256 for g in shipped_geometries().values()), *source.contents]
-    missing = sum(not has_geometry(text) for text in found)
-    return replace(source, read=read, contents=contents, without_geometry=missing)
+    return _conformers(found, names, found, seed, charges, geometry)
 
 
-def smi_source(path: str | Path, seed: int, charges: str) -> Source:
+def smi_source(path: str | Path, seed: int, charges: str, geometry: str = "rdkit") -> Source:
     """The SMILES of a .smi or .smi.xz file."""
     rows = read_smi(path)
     names = [name for _, _, name in rows]
     origins = [f"line {number}, {s}" for number, s, _ in rows]
-    return _conformers([s for _, s, _ in rows], names, origins, seed, charges)
+    return _conformers([s for _, s, _ in rows], names, origins, seed, charges, geometry)
 
 
-def _conformers(smiles: list[str], names: list[str], origins: list[str], seed: int, charges: str) -> Source:
+def _conformers(
+    smiles: list[str], names: list[str], origins: list[str], seed: int, charges: str, geometry: str
+) -> Source:
     if charges not in _CHARGES[:2]:
         raise InputError(f"charges: expected 'gasteiger' or 'mmff94', got {charges!r}")
     if not 0 <= seed < 2**31:
         raise InputError(f"seed: expected an integer from 0 to 2³¹ − 1, got {seed}")
+    if geometry not in GEOMETRIES:
+        raise InputError(f"geometry: expected 'rdkit' or 'xtb', got {geometry!r}")
     if not smiles:
         raise InputError("smiles: expected at least one SMILES, got an empty list")
 
@@ -113,7 +103,20 @@ def _conformers(smiles: list[str], names: list[str], origins: list[str], seed: i
     contents = ["smiles", seed, charges, *smiles]
     if any("." in text for text in smiles):
         contents.append(_SIDE_BY_SIDE)
-    return Source(smiles, read, names, origins, contents, charges, smiles)
+    source = Source(smiles, read, names, origins, contents, charges, smiles)
+    if geometry == "rdkit":
+        return source
+
+    def read_geometry(text: str) -> AFMData:
+        molecule = xtb_molecule(text)
+        if molecule is None:
+            molecule = read(text)
+            molecule.dipole = torch.zeros_like(molecule.pos)
+        return molecule
+
+    contents = ["xtb", *(g.sha256 for g in shipped_geometries().values()), *contents]
+    missing = sum(not has_geometry(text) for text in smiles)
+    return replace(source, read=read_geometry, contents=contents, without_geometry=missing)
 
 
 def xyz_source(path: str | Path, charges: str) -> Source:

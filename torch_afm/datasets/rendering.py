@@ -74,7 +74,7 @@ class StepRenderer:
         """A stack of each graph.
 
         Args:
-            graphs: with ``z``, ``pos`` and ``charge``.
+            graphs: with ``z``, ``pos``, ``charge`` and perhaps ``dipole``.
             moves: of the tip, as :class:`~torch_afm.transforms.RandomTip` draws them.
             z_top: first anchor heights in Å without the drawn distances.
 

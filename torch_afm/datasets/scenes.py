@@ -117,11 +117,11 @@ class Scenes(MoleculeSource):
 
     References image all atoms up to 8 Å beyond the window. Graphs and targets leave out atoms farther than
     ``margin`` outside of the window and those of elements that the classes do not have, such as the metal's.
-    Molecules that have ``dipole`` keep it, turned along with them; water and metal have none.
+    Dipoles are turned along with their molecules; those of water and metal are zero.
 
     Args:
-        molecules: molecules with ``z``, ``pos``, ``charge``, ``edge_index`` and, all or none, ``dipole``, of
-            which those within 0.3 Å of a plane are planar.
+        molecules: molecules with ``z``, ``pos``, ``charge``, ``edge_index`` and, where any has dipoles,
+            ``dipole``, zero for the others. Those within 0.3 Å of a plane are planar.
         scan: the scan of the window.
         config: what is drawn.
         scenes: number of scenes.
@@ -146,7 +146,7 @@ class Scenes(MoleculeSource):
         if scenes < 1:
             raise InputError(f"scenes: expected at least 1, got {scenes}")
         check_margin(margin)
-        self.molecules = PackedMolecules(molecules, dipoles=True)
+        self.molecules = PackedMolecules(molecules)
         self.planar = np.array([is_planar(molecules[i]) for i in range(len(molecules))])
         self.scan = scan or Scan()
         self.config = config or SceneConfig()

@@ -71,7 +71,8 @@ def cut_window(
             deviations at most (``python -m benchmarks.water.run --parts background``).
 
     Returns:
-        ``z``, ``pos``, ``charge`` and ``edge_index`` (:func:`~torch_afm.data.covalent_bonds`); not periodic.
+        ``z``, ``pos``, ``charge``, ``edge_index`` (:func:`~torch_afm.data.covalent_bonds`) and, where the
+        slab has it, ``dipole``; not periodic.
 
     Raises:
         InputError: for a slab without a periodic cell or with a potential on a grid, or no atoms within
@@ -92,7 +93,10 @@ def cut_window(
     # The renderers' window need not lie around the origin.
     moved = torch.from_numpy(images[near] + np.array([*scan.center, 0.0])).float()
     z = slab.z[atom]
-    return AFMData(z=z, pos=moved, charge=slab.charge[atom], edge_index=covalent_bonds(z, moved))
+    window = AFMData(z=z, pos=moved, charge=slab.charge[atom], edge_index=covalent_bonds(z, moved))
+    if "dipole" in slab:
+        window.dipole = torch.from_numpy(turn.apply(slab.dipole.double().numpy())).to(slab.dipole)[atom]
+    return window
 
 
 class SurfaceWindows(MoleculeSource):
@@ -110,7 +114,8 @@ class SurfaceWindows(MoleculeSource):
     (``python -m benchmarks.water.run --parts background``).
 
     Args:
-        slabs: surfaces with ``z``, ``pos``, ``charge``, ``edge_index``, ``cell`` and ``pbc``.
+        slabs: surfaces with ``z``, ``pos``, ``charge``, ``edge_index``, ``cell``, ``pbc`` and, where any has
+            dipoles, ``dipole``, zero for the others.
         scan: the scan of the windows.
         windows: windows of each.
         margin: in Å.

@@ -47,7 +47,7 @@ class MoleculeSource(ABC):
     @abstractmethod
     def oriented(self, index: int) -> AFMData:
         """Oriented molecule ``index``, the caller's own: all its atoms, charges and bonds, its top atom at
-        z = 0."""
+        z = 0; ``dipole`` too, where reference stacks are to show it, of all molecules then."""
 
 
 class RotatedMolecules(MoleculeSource):
@@ -55,7 +55,8 @@ class RotatedMolecules(MoleculeSource):
     rotation ``i % rotations`` of molecule ``i // rotations``.
 
     Args:
-        molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``.
+        molecules: molecules with ``z``, ``pos``, ``charge``, ``edge_index`` and, as in
+            :class:`PackedMolecules`, ``dipole``.
         rotations: best rotations of each.
         candidates: orientations these are chosen from.
         seed: seed of the candidates.
@@ -134,21 +135,20 @@ class PackedMolecules:
     """Molecules, concatenated in NumPy arrays: thousands of tensors could not be passed to a worker process.
 
     Args:
-        molecules: molecules with ``z``, ``pos``, ``charge`` and ``edge_index``; other keys are dropped, for
-            all samples of a data set must carry the same.
+        molecules: molecules with ``z``, ``pos``, ``charge``, ``edge_index`` and, where any has dipoles,
+            ``dipole``, zero for the others; other keys are dropped, for all samples of a data set must carry
+            the same.
         periodic: take graphs that repeat, whose cell the caller keeps.
-        dipoles: keep ``dipole`` too, where the first molecule has it.
 
     Raises:
         InputError: for no molecules, one that lacks a key or has a potential on a grid, or one that repeats.
     """
 
-    def __init__(self, molecules: Sequence[AFMData], periodic: bool = False, dipoles: bool = False) -> None:
+    def __init__(self, molecules: Sequence[AFMData], periodic: bool = False) -> None:
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
         columns: dict[str, list[np.ndarray]] = {"z": [], "pos": [], "charge": [], "edge_index": []}
-        if dipoles and "dipole" in molecules[0]:
-            columns["dipole"] = []
+        dipoles: list[np.ndarray | None] = []
         for i in range(len(molecules)):
             molecule = molecules[i]
             (check_no_potential if periodic else check_island)(f"molecules: molecule {i}", molecule)
@@ -156,6 +156,10 @@ class PackedMolecules:
                 if key not in molecule:
                     raise InputError(f"molecules: expected {key!r} in each, got none in molecule {i}")
                 column.append(np.asarray(molecule[key]))
+            dipoles.append(np.asarray(molecule.dipole) if "dipole" in molecule else None)
+        if any(d is not None for d in dipoles):
+            none = (np.zeros((len(z), 3), np.float32) for z in columns["z"])
+            columns["dipole"] = [n if d is None else d for d, n in zip(dipoles, none, strict=True)]
         self.atoms = np.cumsum([0] + [len(z) for z in columns["z"]])
         self.bonds = np.cumsum([0] + [e.shape[1] for e in columns["edge_index"]])
         self.values = {

@@ -14,7 +14,7 @@ from torch_geometric.data import Batch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
-from torch_afm.datasets.draws import StepDraw, StepDraws, distinct_references
+from torch_afm.datasets.draws import IMAGED, StepDraw, StepDraws, distinct_references
 from torch_afm.datasets.rendering import StepRenderer
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules, within_margin
 from torch_afm.elements import AtomClasses
@@ -24,9 +24,6 @@ from torch_afm.utils import InputError
 #: What names a sample: its index, or (epoch, index), for a draw of that epoch.
 Key = int | tuple[int, int]
 
-#: Of the atoms that the stacks of deferred samples image.
-_DEFERRED = ("z", "pos", "charge", "graph")
-
 
 class StepDataset(GraphDataset):
     r"""Training steps from oriented molecules, numbered in groups of ``draws.mutants``: sample ``i`` is
@@ -35,7 +32,8 @@ class StepDataset(GraphDataset):
 
     The molecule is cut ``draws.z_min`` below its top atom and some visible atoms are removed. The reference
     stack images the whole molecule, the simulated one the partial graph as prediction will know it: visible
-    atoms only, each element replaced by its class' representative, no charges. Tips are drawn independently.
+    atoms only, each element replaced by its class' representative, no charges and dipoles. Tips are drawn
+    independently.
 
     Each epoch draws afresh, from (seed, epoch, i) alone, so samples are the same whatever the order, the
     batch and the number of workers. ``dataset[i]`` is of the present :attr:`epoch`, at first 0, and
@@ -208,9 +206,8 @@ class StepDataset(GraphDataset):
             for k, sample in enumerate(samples):
                 sample.rendered_z_top = sample.z_top  # the frame may change the other
                 # Of samples sharing a reference the first has its atoms.
-                dipoles = "dipole" in molecules[k]
-                _pack(sample, "whole", molecules[k] if k in first else AFMData.empty(), dipoles)
-                _pack(sample, "shown", shown[k], False)
+                _pack(sample, "whole", molecules[k], None if k in first else 0)
+                _pack(sample, "shown", shown[k])
         else:
             stacks = self._stacks(whole, shown, z_top, draws, first, index)
             for i, sample, simulated in zip(index, samples, stacks[len(first) :], strict=True):
@@ -280,25 +277,24 @@ class AFMDataset(StepDataset):
 def _number(identity: bytes, draw: StepDraw, molecule: AFMData) -> int:
     """A number for the reference stack of a draw, another one for each."""
     digest = hashlib.blake2b(identity + draw.reference_key.encode(), digest_size=8)
-    for key in ("z", "pos", "charge"):
-        digest.update(molecule[key].numpy().tobytes())
+    for key in IMAGED:
+        if key in molecule:
+            digest.update(molecule[key].numpy().tobytes())
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def _pack(sample: AFMData, name: str, atoms: AFMData, dipoles: bool) -> None:
-    """Give a sample the atoms that one of its stacks images."""
-    atoms.graph = torch.zeros_like(atoms.z)
-    for key in _DEFERRED:
-        sample[f"{name}_{key}"] = atoms[key]
-    if dipoles:
-        sample[f"{name}_dipole"] = atoms.get("dipole", torch.zeros_like(atoms.pos))
+def _pack(sample: AFMData, name: str, atoms: AFMData, n: int | None = None) -> None:
+    """Give a sample the atoms, or the first ``n`` of them, that one of its stacks images."""
+    for key in IMAGED:
+        if key in atoms:
+            sample[f"{name}_{key}"] = atoms[key][:n]
+    sample[f"{name}_graph"] = torch.zeros_like(atoms.z[:n])
 
 
 def _unpack(batch: Batch, name: str) -> list[AFMData]:
     """Atoms that stacks image, a graph a sample, which the batch then has no more."""
     counts = batch[f"{name}_graph"].bincount(minlength=batch.num_graphs).tolist()
-    keys = [key for key in (*_DEFERRED, "dipole") if f"{name}_{key}" in batch]
-    parts = {key: batch[f"{name}_{key}"].split(counts) for key in keys}
-    for key in keys:
+    parts = {key: batch[f"{name}_{key}"].split(counts) for key in IMAGED if f"{name}_{key}" in batch}
+    for key in ("graph", *parts):
         del batch[f"{name}_{key}"]
     return [AFMData(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]

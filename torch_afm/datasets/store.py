@@ -36,7 +36,7 @@ def load_or_compute(source: Source, folder: Path | None) -> Arrays:
     Shapes:
         ``index`` ``[M]``, the records that molecules come from; ``atom_ptr`` and ``edge_ptr`` ``[M + 1]``,
         where each molecule's atoms and edges begin; z ``[N]``, pos ``[N, 3]``, charge ``[N]`` and edge_index
-        ``[2, E]`` of all; where they have them, dipole ``[N, 3]``; where any repeats, cell ``[M, 3, 3]`` and
+        ``[2, E]`` of all; where any has dipoles, dipole ``[N, 3]``; where any repeats, cell ``[M, 3, 3]`` and
         pbc ``[M, 3]``;
         ``failed``, JSON in bytes: the other records, and why.
     """
@@ -129,9 +129,9 @@ def _pack(start: int, results: Iterable[AFMData | str]) -> Arrays:
         ),
         "failed": np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8),
     }
-    if all("dipole" in g for _, g in graphs):
-        dipoles = [g.dipole.numpy() for _, g in graphs]
-        arrays["dipole"] = np.concatenate([np.empty((0, 3), np.float32), *dipoles])
+    if any("dipole" in g for _, g in graphs):
+        dipoles = [g.get("dipole", torch.zeros_like(g.pos)).numpy() for _, g in graphs]
+        arrays["dipole"] = np.concatenate(dipoles)
     if any("pbc" in g for _, g in graphs):
         island = AFMData(cell=torch.zeros(1, 3, 3), pbc=torch.zeros(1, 3, dtype=torch.bool))
         lattices = [g if "pbc" in g else island for _, g in graphs]
@@ -145,9 +145,9 @@ def _concatenate(parts: list[Arrays]) -> Arrays:
         for p in parts:
             p.setdefault("cell", np.zeros((len(p["index"]), 3, 3), np.float32))
             p.setdefault("pbc", np.zeros((len(p["index"]), 3), bool))
-    if not all("dipole" in p for p in parts):
+    if any("dipole" in p for p in parts):
         for p in parts:
-            p.pop("dipole", None)
+            p.setdefault("dipole", np.zeros_like(p["pos"]))
     result = {
         key: np.concatenate([p[key] for p in parts], axis=-1 if key == "edge_index" else 0)
         for key in parts[0]

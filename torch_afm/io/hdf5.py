@@ -5,7 +5,8 @@ A file holds, in datasets of their own,
 - ``stack`` ``[S, C, Z, Y, X]``, float16 or uint8, one chunk a sample, with ``scale`` and ``offset``
   ``[S, C, Z]``: Δf in Hz is ``offset + scale * stack``;
 - ``sample`` ``[S]``, a table of :data:`SAMPLE`: where a sample comes from, its tip, and its rows in
-- ``atom``, a table of :data:`ATOM`, and ``bond`` ``[E, 2]``, pairs of atoms counted from 0 in each sample.
+- ``atom``, a table of :data:`ATOM`, and ``bond`` ``[E, 2]``, pairs of atoms counted from 0 in each sample;
+- where any graph has dipoles, ``dipole`` ``[A, 3]`` of every atom, in e Å.
 
 Every chunk and every header carries a checksum, which HDF5 verifies when it reads.
 """
@@ -53,7 +54,8 @@ class StoredSample:
     """A molecule in one orientation, and its stack under one tip.
 
     Args:
-        graph: ``z``, ``pos``, ``charge`` and ``edge_index`` of the whole molecule, oriented.
+        graph: ``z``, ``pos``, ``charge``, ``edge_index`` and perhaps ``dipole`` of the whole molecule,
+            oriented.
         stack: its Δf stack in Hz.
         z_top: first anchor height in Å, in the graph's frame, without ``distance``.
         tilt: offset of the probe's equilibrium in Å.
@@ -125,7 +127,7 @@ def pack_samples(
     Made in memory: whoever writes it to a disk can write it whole or not at all.
 
     Args:
-        samples: stacks of one shape.
+        samples: stacks of one shape; where any graph has dipoles, those of the others are stored as zeros.
         storage: see :func:`quantize`.
         compression: one of :data:`COMPRESSION`.
 
@@ -137,10 +139,13 @@ def pack_samples(
     h5py = import_h5py()
     rows, stacks = [], []
     atoms, bonds = [np.empty(0, ATOM)], [np.empty((0, 2), np.int16)]
+    dipoles, dipolar = [], False
     n_atoms = n_bonds = 0
     for sample in samples:
         stacks.append(quantize(sample.stack.numpy(), storage))
         atoms.append(_atoms(sample.graph))
+        dipolar |= "dipole" in sample.graph
+        dipoles.append(sample.graph.get("dipole", torch.zeros_like(sample.graph.pos)).numpy())
         bonds.append(sample.graph.edge_index.numpy().T.astype(np.int16))
         ranges = (n_atoms, n_atoms + len(atoms[-1])), (n_bonds, n_bonds + len(bonds[-1]))
         (_, n_atoms), (_, n_bonds) = ranges
@@ -165,6 +170,8 @@ def pack_samples(
             "atom": np.concatenate(atoms),
             "bond": np.concatenate(bonds),
         }
+        if dipolar:
+            small["dipole"] = np.concatenate(dipoles).astype("<f4")
         for key, table in small.items():
             file.create_dataset(key, data=table, maxshape=(None, *table.shape[1:]), **filters)
         file.flush()
@@ -191,6 +198,7 @@ class SampleFile:
             # Without locks, which network file systems may lack: a finished file never changes.
             self._file = h5py.File(self.path, "r", locking=False)
             self._stack, self._atom, self._bond = (self._file[key] for key in ("stack", "atom", "bond"))
+            self._dipole = self._file.get("dipole")
             self._scale, self._offset = self._file["scale"][:], self._file["offset"][:]
             self.rows = self._file["sample"][:]
         except _DAMAGE as error:
@@ -204,14 +212,18 @@ class SampleFile:
         row = self.rows[index]
         try:
             atoms, bonds = self._atom[slice(*row["atoms"])], self._bond[slice(*row["bonds"])]
+            dipole = None if self._dipole is None else self._dipole[slice(*row["atoms"])]
         except _DAMAGE as error:
             raise self._damaged(error) from None
-        return AFMData(
+        graph = AFMData(
             z=torch.from_numpy(atoms["z"].astype(np.int64)),
             pos=torch.from_numpy(atoms["pos"].copy()),
             charge=torch.from_numpy(atoms["charge"].copy()),
             edge_index=torch.from_numpy(np.ascontiguousarray(bonds.T, dtype=np.int64)),
         )
+        if dipole is not None:
+            graph.dipole = torch.from_numpy(dipole)
+        return graph
 
     def stack(self, index: int) -> Tensor:
         """The stack ``[C, Z, Y, X]`` of a sample, in Hz."""

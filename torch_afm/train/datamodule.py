@@ -18,6 +18,7 @@ from torch_afm.datasets import (
     MoleculeDataset,
     MoleculeSource,
     RotatedMolecules,
+    Scenes,
     StepDataset,
     StepDraws,
     StepRenderer,
@@ -67,11 +68,11 @@ class AFMDataModule(L.LightningDataModule):
                 f"{len(train)} and {len(validation)} of {len(source)} in all"
             )
         if self.config.cache is None:
-            self.parts.append(self._rendered(train, self.config.mutants))
+            self.parts.append(self._rendered(self._oriented(train, training=True), self.config.mutants))
         else:
             self.parts.append(self._stored(self.config.cache, train))
         # Validation has one partial graph of each orientation, whatever training has.
-        self.parts.append(self._rendered(validation, mutants=1))
+        self.parts.append(self._rendered(self._oriented(validation, training=False), mutants=1))
 
     def _draws(self, mutants: int) -> StepDraws:
         config = self.config
@@ -84,14 +85,19 @@ class AFMDataModule(L.LightningDataModule):
             seed=config.seed,
         )
 
-    def _rendered(self, molecules: Sequence[AFMData], mutants: int) -> StepDataset:
+    def _oriented(self, molecules: Sequence[AFMData], training: bool) -> MoleculeSource:
         config, scan = self.config, self.config.model.scan
-        source: MoleculeSource
+        if config.scenes:
+            # Another seed for validation: scenes of water are not made of its molecules.
+            number, seed = (config.scenes, config.seed) if training else (config.val_samples, config.seed + 1)
+            return Scenes(molecules, scan, config.scene, number, seed=seed)
         if is_surface(molecules[0]):
-            source = SurfaceWindows(molecules, scan, config.rotations, seed=config.seed)
-        else:
-            source = RotatedMolecules(molecules, config.rotations, seed=config.seed)
-        return StepDataset(source, self._draws(mutants), StepRenderer(scan), defer=config.render == "device")
+            return SurfaceWindows(molecules, scan, config.rotations, seed=config.seed)
+        return RotatedMolecules(molecules, config.rotations, seed=config.seed)
+
+    def _rendered(self, source: MoleculeSource, mutants: int) -> StepDataset:
+        images, defer = StepRenderer(self.config.model.scan), self.config.render == "device"
+        return StepDataset(source, self._draws(mutants), images, defer=defer)
 
     def _stored(self, folder: str, molecules: list[AFMData]) -> StepDataset:
         stored = StoredReferences(folder)
@@ -109,7 +115,7 @@ class AFMDataModule(L.LightningDataModule):
     def _source(self) -> tuple[Sequence[AFMData], Sequence[np.ndarray]]:
         """All molecules or surfaces, and the indices of each part of the split."""
         if self.molecules is None and self.config.structures is None:
-            source = MoleculeDataset.read(self.config.molecules)
+            source = MoleculeDataset.read(self.config.molecules, geometry=self.config.geometry)
             return cast(Sequence[AFMData], source), source.split(self.config.seed)
         if self.molecules is None:
             made = ProgressBar(
