@@ -8,6 +8,7 @@ import yaml
 from torch_afm.cli import train as module
 from torch_afm.cli.main import main
 from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
+from torch_afm.config.scenes import SceneConfig
 from torch_afm.train import TrainConfig
 
 
@@ -65,6 +66,15 @@ def test_network_and_loss_have_the_settings_of_the_preset_and_those_given(monkey
         node_channels=7,
     )
     assert found.model == expected and found.loss == SequentialLossConfig(1.0, 0.5)
+
+
+def test_scenes_and_geometries(monkeypatch, tmp_path):
+    expected = TrainConfig(scenes=500, scene=SceneConfig(water=0.0, gap=(0.0, 1.0)), geometry="xtb")
+    options = ["--scenes", "500", "--scene.water", "0", "--scene.gap", "[0,1]", "--geometry", "xtb"]
+    assert _trained(monkeypatch, *options) == expected
+    file = {"scenes": 500, "scene": {"water": 0.0, "gap": [0.0, 1.0]}, "geometry": "xtb"}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(file))
+    assert _trained(monkeypatch, "--config", str(tmp_path / "run.yaml")) == expected
 
 
 def test_help_lists_the_settings_of_the_preset(capsys):

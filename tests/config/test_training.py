@@ -1,6 +1,7 @@
 import pytest
 
 from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
+from torch_afm.config.scenes import SceneConfig
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
 
@@ -18,6 +19,9 @@ REFUSED = [
     ("epoch_samples", 7),
     ("ema", 1.0),
     ("render", "cloud"),
+    ("geometry", "dft"),
+    ("scenes", -1),
+    ("scene", SceneConfig(water=1.0)),
 ]
 
 
@@ -30,6 +34,14 @@ def test_bad_settings_name_the_argument():
 def test_cached_stacks_are_not_rendered_on_the_device():
     with pytest.raises(InputError, match="render: expected 'workers' with a cache"):
         TrainConfig(cache="folder", render="device")
+
+
+def test_scenes_are_made_of_molecules_and_rendered_on_the_fly():
+    for other in ("structures", "cache"):
+        with pytest.raises(InputError, match="scenes: expected 0 beside structures or a cache, got 10"):
+            TrainConfig(**{"scenes": 10, other: "water"})
+    with pytest.raises(InputError, match="geometry: expected 'rdkit' beside structures"):
+        TrainConfig(geometry="xtb", structures="water")
 
 
 def test_molecules_or_structures():

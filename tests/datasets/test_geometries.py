@@ -86,6 +86,19 @@ def test_data_set_of_shipped_geometries(tmp_path):
     assert "dipole" not in plain[0] and not torch.equal(plain[2].pos, dataset[2].pos)
 
 
+def test_files_of_smiles_and_names_of_lists_take_geometries(tmp_path):
+    smiles = embedded_smiles("planar")[:2]
+    (tmp_path / "few.smi").write_text("\n".join(smiles))
+    dataset = MoleculeDataset.read(tmp_path / "few.smi", geometry="xtb", cache=tmp_path)
+    assert torch.equal(dataset[1].dipole, xtb_molecule(smiles[1]).dipole)
+    with pytest.warns(UserWarning, match="1 of 680 molecules have no GFN2-xTB geometry"):
+        named = MoleculeDataset.read("planar", geometry="xtb", cache=tmp_path)
+    assert len(named) == 680 and torch.equal(named[1].dipole, dataset[1].dipole)
+    (tmp_path / "a.xyz").write_text("1\n\nC 0 0 0\n")
+    with pytest.raises(InputError, match=r"geometry: expected 'rdkit' for .*a\.xyz, which has geometries"):
+        MoleculeDataset.read(tmp_path / "a.xyz", geometry="xtb")
+
+
 def test_split_of_an_embedded_list_is_the_published_one(tmp_path):
     dataset = MoleculeDataset(embedded_smiles("planar"), geometry="xtb", cache=tmp_path)
     parts = dataset.split(seed=7)

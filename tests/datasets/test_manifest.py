@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+import torch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.datasets import CacheConfig, Manifest
@@ -37,9 +38,16 @@ def test_fingerprint_tells_molecules_apart():
     moved.pos[0, 0] += 1e-6
     renamed = water()
     renamed.name = "aqua"
+    dipolar = water()
+    dipolar.dipole = torch.zeros(3, 3)
     assert fingerprint(water()) == fingerprint(renamed)
-    others = [fingerprint(moved), fingerprint(water(), benzene()), fingerprint(benzene(), water())]
-    assert len({fingerprint(water()), *others}) == 4
+    others = [
+        fingerprint(moved),
+        fingerprint(dipolar),
+        fingerprint(water(), benzene()),
+        fingerprint(benzene(), water()),
+    ]
+    assert len({fingerprint(water()), *others}) == 5
 
 
 #: What is refused.

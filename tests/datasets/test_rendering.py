@@ -75,6 +75,21 @@ def _steps(folder, margin=0.5, **draws):
     return StepDataset(stored.molecules, StepDraws(**({"seed": 3} | draws)), stored)
 
 
+def test_stored_references_have_dipoles(molecules, tmp_path):
+    dipolar = [molecule.clone() for molecule in molecules]
+    for molecule in dipolar:
+        molecule.dipole = 0.1 * molecule.pos
+    write_cache(tmp_path / "data", dipolar, CONFIG)
+    stored = StoredReferences(tmp_path / "data")
+    draws = StepDraws(seed=3, augment=NONE)
+    dataset, there = StepDataset(stored.molecules, draws, stored), _on_the_fly(dipolar, augment=NONE)
+    plain = _on_the_fly(molecules, augment=NONE)
+    for i in (0, 5, 11):
+        assert torch.equal(dataset[i].dipole, there[i].dipole)
+        assert torch.allclose(dataset[i].reference, there[i].reference, atol=5e-3)
+        assert not torch.allclose(dataset[i].reference, plain[i].reference, atol=5e-2)
+
+
 def test_surfaces(tmp_path):
     slabs = [slab_from_ase(water_bilayer(seed, size=6)) for seed in range(2)]
     settings = dataclasses.replace(CONFIG, rotations=2, draws=1)

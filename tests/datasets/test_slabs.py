@@ -67,6 +67,17 @@ def test_a_window_has_all_images_that_are_near_and_no_others(slabs):
     assert (hydrogen.bincount(minlength=len(cut.z))[middle] == 1).all() and len(other)
 
 
+def test_dipoles_turn_with_the_window(slabs):
+    slab, angle = slabs[0].clone(), 0.7
+    slab.dipole = torch.zeros(len(slab.z), 3)
+    slab.dipole[slab.z == 8] = torch.tensor([1.0, 0.0, 2.0])
+    cut = cut_window(slab, (3.0, -7.0), angle, SCAN)
+    expected = torch.tensor([np.cos(angle), np.sin(angle), 2.0], dtype=torch.float32)
+    assert torch.allclose(cut.dipole[cut.z == 8], expected) and not cut.dipole[cut.z != 8].any()
+    for dataset in (_dataset([slab, slabs[1]]), _dataset([slab, slabs[1]], defer=True)):
+        assert dataset.source.oriented(0).dipole.any() and not dataset.source.oriented(3).dipole.any()
+
+
 def test_a_window_looks_like_the_endless_surface(slabs):
     slab, center, angle = slabs[1], (1.0, 2.0), 2.0
     cut = cut_window(slab, center, angle, SCAN, reach=REACH)

@@ -69,6 +69,14 @@ def test_packed_molecules_are_those_that_came_in():
         assert_same_graph(packed[i], molecule)
 
 
+def test_molecules_without_dipoles_have_zeros_beside_others():
+    dipolar = water()
+    dipolar.dipole = torch.arange(9.0).reshape(3, 3)
+    packed = PackedMolecules([benzene(), dipolar])
+    assert torch.equal(packed[0].dipole, torch.zeros(12, 3))
+    assert_same_graph(packed[1], dipolar)
+
+
 def test_packed_molecules_are_copied():
     packed = PackedMolecules([water()])
     packed[0].pos += 1

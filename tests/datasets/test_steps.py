@@ -84,6 +84,29 @@ def test_mutants_share_the_reference_and_nothing_else(molecules):
     assert not torch.equal(dataset[(2, 10)].reference, samples[10].reference)
 
 
+def test_dipoles_are_replayed_and_rendered_by_deferred_samples_too(molecules):
+    molecules = _with_dipoles(molecules)
+    dataset, late = _dataset(molecules), _dataset(molecules, defer=True)
+    keys = [(1, i) for i in (0, 1, 2, 9, 10, 3)]
+    samples = dataset.__getitems__(keys)
+    replayed = _dataset(molecules, augment=NONE, mutants=1).replay([s.drawn for s in samples])
+    for sample, again in zip(samples, replayed, strict=True):
+        _assert_same(sample, again)
+    batch = late.complete(Batch.from_data_list(late.__getitems__(keys)))
+    expected = Batch.from_data_list(samples)
+    assert sorted(batch.keys()) == sorted(expected.keys())
+    for key in ("reference", "simulated", "dipole"):
+        assert torch.allclose(batch[key], expected[key], atol=1e-5)
+    # Other dipoles are other references.
+    for molecule in molecules:
+        molecule.dipole *= 2
+    doubled = _dataset(molecules).__getitems__(keys)
+    for sample, other in zip(samples, doubled, strict=True):
+        assert sample.drawn == other.drawn and sample.reference_id != other.reference_id
+        assert not torch.equal(sample.reference, other.reference)
+        assert torch.equal(sample.simulated, other.simulated)
+
+
 def test_shared_references_are_rendered_once(molecules, monkeypatch):
     dataset = _dataset(molecules)
     launches = []
@@ -152,8 +175,17 @@ def _same(a, b):
     return all(torch.equal(a[k], b[k]) for k in a.keys() if torch.is_tensor(a[k]))  # noqa: SIM118
 
 
+def _with_dipoles(molecules):
+    copies = [molecule.clone() for molecule in molecules]
+    for i, molecule in enumerate(copies):
+        molecule.dipole = 0.3 * torch.randn(molecule.pos.shape, generator=torch.Generator().manual_seed(i))
+    return copies
+
+
+@pytest.mark.parametrize("dipolar", [False, True])
 @pytest.mark.parametrize("known", [False, True])
-def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, known):
+def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, known, dipolar):
+    molecules = _with_dipoles(molecules) if dipolar else molecules
     dataset = _plain(molecules, augment=NONE, keep_deep=known, true_elements=known, tip=STILL)
     render = ProbeParticleModel(PLAIN, Tip(), dtype=torch.float64, backend="torch")
     for i in (0, 5, 10):
@@ -163,13 +195,22 @@ def test_stacks_are_those_of_the_whole_molecule_and_of_the_mutant(molecules, kno
         )
         expected = normalize_slices(render(whole).double())
         assert torch.allclose(sample.reference.double(), expected, atol=2e-3)
+        if dipolar:
+            # They turn with the molecule, and their part of the image is well above the tolerance.
+            rotation = Rotation.from_quat(dataset.source.quaternions[i // 4, i % 4])
+            turned = torch.from_numpy(rotation.apply(molecules[i // 4].dipole.double().numpy()))
+            assert torch.allclose(whole.dipole.double(), turned, atol=1e-6)
+            without = ProbeParticleModel(PLAIN, Tip(), dtype=torch.float64, backend="torch", dipoles=False)
+            assert (normalize_slices(without(whole).double()) - expected).abs().max() > 0.05
         # The mutant again, from the targets: present = whole - missing - deep.
         gone = (whole.pos[:, None] == sample.missing_pos[None]).all(-1).any(1)
         if not known:
             gone |= whole.pos[:, 2] < -0.7
         mutant = whole.clone()
-        mutant.z, mutant.pos, mutant.charge = (whole[k][~gone] for k in ("z", "pos", "charge"))
+        for key in ("z", "pos", "charge", *(["dipole"] if dipolar else [])):
+            mutant[key] = whole[key][~gone]
         if not known:
+            mutant.dipole = None
             mutant.z = torch.where(mutant.z == 1, 1, 6)
             mutant.charge = torch.zeros_like(mutant.charge)
         expected = normalize_slices(render(mutant, z_top=sample.z_top).double())

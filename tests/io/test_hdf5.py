@@ -77,6 +77,17 @@ def test_round_trip(samples, tmp_path, storage, compression):
     file.close()
 
 
+def test_dipoles_are_stored_and_zero_for_graphs_without(samples, tmp_path):
+    dipolar = water()
+    dipolar.dipole = torch.randn(3, 3)
+    path = tmp_path / "samples.h5"
+    path.write_bytes(pack_samples([samples[2], _sample(dipolar, 1)]))
+    file = SampleFile(path)
+    assert_same_graph(file.graph(1), dipolar)
+    assert torch.equal(file.graph(0).dipole, torch.zeros(12, 3))
+    file.close()
+
+
 def test_equal_samples_give_equal_bytes(samples):
     assert pack_samples(samples) == pack_samples(samples)
     with pytest.raises(InputError, match="compression: expected one of gzip, lzf, none, got 'zip'"):

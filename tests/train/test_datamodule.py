@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from torch_afm.config import Scan, generator_config
+from torch_afm.config.scenes import SceneConfig
 from torch_afm.data import from_smiles
 from torch_afm.datasets import (
     CacheConfig,
+    Scenes,
     SurfaceWindows,
     slab_from_ase,
     split_by_molecule,
@@ -54,6 +56,25 @@ def test_too_few_molecules_for_two_parts():
     module = AFMDataModule(config, [from_smiles("CCO")] * 2)
     with pytest.raises(InputError, match="a training and a validation part, got 2"):
         module.setup()
+
+
+def test_scenes_of_the_molecules_of_each_part():
+    module = _module(scenes=20, scene=SceneConfig(water=0.0))
+    train, validation = module.parts
+    assert isinstance(train.source, Scenes) and isinstance(validation.source, Scenes)
+    assert len(train.source) == 20 and len(validation.source) == 4
+    assert len(train.source.molecules) == 7 and len(validation.source.molecules) == 1
+    assert train.source.config == SceneConfig(water=0.0)
+    batches = list(module.train_dataloader())
+    assert [b.num_graphs for b in batches] == [4, 2]
+
+
+def test_scenes_of_water_differ_in_training_and_validation():
+    only = SceneConfig(alone=0.0, several=0.0, island=0.0, layer=0.0, water=1.0, waters=(6, 6))
+    train, validation = (part.source for part in _module(scenes=4, scene=only).parts)
+    for i in range(4):
+        one, other = train.oriented(i).pos, validation.oriented(i).pos
+        assert one.shape != other.shape or not torch.allclose(one, other)
 
 
 def test_surfaces(tmp_path):

@@ -14,7 +14,9 @@ import torch
 from torch_geometric.data import Batch
 
 from torch_afm.config import SequentialLossConfig, generator_config
+from torch_afm.config.scenes import SceneConfig
 from torch_afm.data import from_smiles
+from torch_afm.datasets import embedded_smiles
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.steps import headline
 from torch_afm.models import SequentialGenerator
@@ -88,6 +90,20 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, molecules):
     assert not (out / "model").exists()
     train(TrainConfig(**options, out=str(out)))
     expected, resumed = _weights(tmp_path / "whole"), _weights(out)
+    assert all(torch.equal(resumed[k], v) for k, v in expected.items())
+
+
+def test_scenes_resumed_equal_uninterrupted(tmp_path):
+    smiles = embedded_smiles("planar")[:12]
+    (tmp_path / "planar.smi").write_text("\n".join(smiles))
+    options = SMALL | SETTINGS | {"molecules": str(tmp_path / "planar.smi"), "geometry": "xtb"}
+    options |= {"scenes": 6, "scene": SceneConfig(species=1), "epochs": 2}
+    train(TrainConfig(**options, out=str(tmp_path / "whole")))
+    train(TrainConfig(**options | {"epochs": 1}, out=str(tmp_path / "resumed")))
+    with pytest.raises(InputError, match=r"other settings \(scene\)"):
+        train(TrainConfig(**options | {"scene": SceneConfig()}, out=str(tmp_path / "resumed")))
+    train(TrainConfig(**options, out=str(tmp_path / "resumed")))
+    expected, resumed = _weights(tmp_path / "whole"), _weights(tmp_path / "resumed")
     assert all(torch.equal(resumed[k], v) for k, v in expected.items())
 
 

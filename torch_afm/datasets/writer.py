@@ -80,7 +80,8 @@ def write_cache(
     Args:
         folder: made where it does not exist.
         molecules: molecules with ``z``, ``pos``, ``charge``, ``edge_index`` and perhaps ``dipole``, or
-            periodic surfaces, with ``cell`` and ``pbc`` besides (:class:`~torch_afm.datasets.SurfaceWindows`).
+            periodic surfaces, with ``cell`` and ``pbc`` besides
+            (:class:`~torch_afm.datasets.SurfaceWindows`).
         config: the settings.
         shard: which part of the files to render, where several jobs share the work.
         workers: processes that render; none renders in this one.
