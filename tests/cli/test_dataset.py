@@ -7,6 +7,7 @@ import sys
 
 import ase.io
 import pytest
+import torch
 
 from torch_afm.cli.main import main
 from torch_afm.config import Scan
@@ -18,10 +19,12 @@ from torch_afm.datasets import (
     RotatedMolecules,
     StoredReferences,
     SurfaceWindows,
+    embedded_smiles,
     slab_from_ase,
     split_by_molecule,
     water_bilayer,
 )
+from torch_afm.datasets.geometries import xtb_molecule
 from torch_afm.io import write_xyz
 from torch_afm.testing import assert_same_graph
 
@@ -77,7 +80,17 @@ def test_surfaces_are_rendered(molecules, capsys):
     assert_same_graph(found.graph(4), expected.oriented(4), atol=1e-3)
     for more in (["--stats"], ["--molecules", molecules]):
         assert main([*arguments, *more]) == 2
-        assert "--structures: expected neither --molecules nor --stats" in capsys.readouterr().err
+        assert "--structures: expected none of --molecules, --geometry and --stats" in capsys.readouterr().err
+
+
+def test_geometries_with_dipoles(tmp_path):
+    smiles = embedded_smiles("planar")[:2]
+    (tmp_path / "planar.smi").write_text("\n".join(smiles))
+    arguments = ["dataset", "--molecules", str(tmp_path / "planar.smi"), "--geometry", "xtb", "--part", "all"]
+    assert main([*arguments, "--out", str(tmp_path / "data"), *SMALL]) == 0
+    stored = StoredReferences(tmp_path / "data")
+    length = stored.graph(0).dipole.norm(dim=1)
+    assert torch.allclose(length, xtb_molecule(smiles[0]).dipole.norm(dim=1), atol=1e-5) and length.any()
 
 
 def test_shards_fill_one_folder(molecules, capsys):

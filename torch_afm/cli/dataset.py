@@ -57,7 +57,7 @@ def main(args: Namespace) -> int:
     config = CacheConfig(**{name: args[name] for name in fields})
     shard = _shard(args.shard)
     if args.structures is None:
-        molecules, source = _molecules(args.molecules, args.part, config.seed)
+        molecules, source = _molecules(args.molecules, args.geometry, args.part, config.seed)
     else:
         molecules, source = _structures(args, config.seed)
     if args.stats:
@@ -136,17 +136,17 @@ def _contact_sheet(dataset: StepDataset, index: int) -> Any:
     return plot_augmentations(stacks, visible, scan, augment, draws.seed)
 
 
-def _molecules(file: str | None, part: str, seed: int) -> tuple[list[AFMData], str]:
+def _molecules(file: str | None, geometry: str, part: str, seed: int) -> tuple[list[AFMData], str]:
     """The molecules of ``part``, and where they come from, in words."""
-    dataset = MoleculeDataset.read(file)
+    dataset = MoleculeDataset.read(file, geometry=geometry)
     name = "the embedded list" if file is None else Path(file).name
     return _part(dataset, dataset.split(seed), part, "molecules", name)
 
 
 def _structures(args: Namespace, seed: int) -> tuple[list[AFMData], str]:
     """The periodic surfaces of a part, and where they come from, in words."""
-    if args.molecules is not None or args.stats:
-        raise InputError("--structures: expected neither --molecules nor --stats beside it")
+    if args.molecules is not None or args.geometry != "rdkit" or args.stats:
+        raise InputError("--structures: expected none of --molecules, --geometry and --stats beside it")
     found = load_surfaces(args.structures)
     name = "generated water" if args.structures == "water" else Path(args.structures).name
     return _part(found, split_by_molecule(len(found), seed=seed), args.part, "surfaces", name)

@@ -55,7 +55,7 @@ def main(args: Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)  # now rather than after the work
     model = load_generator(args.weights)
     model.eval()
-    molecules = _molecules(args.molecules, args.split, args.seed)
+    molecules = _molecules(args.molecules, args.geometry, args.split, args.seed)
     keep_settings(out / "evaluation.json", _settings(args, molecules), _FREE, "an evaluation")
     result: dict[str, Any] = {
         "version": __version__,
@@ -188,8 +188,8 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
     return {"as_predicted": plain, "calibrated": corrected}
 
 
-def _molecules(file: str | None, split: str, seed: int) -> list[AFMData]:
-    source = MoleculeDataset.read(file)
+def _molecules(file: str | None, geometry: str, split: str, seed: int) -> list[AFMData]:
+    source = MoleculeDataset.read(file, geometry=geometry)
     part = source.split(seed)[SPLITS.index(split)]
     if len(part) == 0:
         raise InputError(f"--molecules: expected enough molecules for a {split} split, got {len(source)}")

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 import jsonargparse
 from jsonargparse.typing import restricted_number_type
 
+from torch_afm.config.training import GEOMETRIES, MOLECULE_SUFFIXES
 from torch_afm.utils import InputError
 
 T = TypeVar("T")
@@ -87,6 +88,22 @@ class Parser(jsonargparse.ArgumentParser):
             choices=["auto", "opencl", "cuda", "torch"],
             default="auto",
             help="renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch",
+        )
+
+    def add_molecules(self) -> None:
+        """Add ``--molecules`` and ``--geometry``."""
+        self.add_argument(
+            "--molecules",
+            metavar="FILE",
+            help=f"molecules ({', '.join(MOLECULE_SUFFIXES)}), or organic or planar, the lists in the "
+            "package. Default: organic",
+        )
+        self.add_argument(
+            "--geometry",
+            choices=list(GEOMETRIES),
+            default="rdkit",
+            help="geometries of SMILES: RDKit's, or those by GFN2-xTB, with their charges and atomic "
+            "dipoles, where the package has them",
         )
 
     def add_seed(self, text: str = "seed of the conformer of a SMILES and of random orientations") -> None:

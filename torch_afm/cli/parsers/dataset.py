@@ -10,7 +10,6 @@ from jsonargparse.typing import NonNegativeInt
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.config.cache import CacheConfig
-from torch_afm.config.training import MOLECULE_SUFFIXES
 
 PARTS = ("train", "val", "test")
 
@@ -29,11 +28,7 @@ def _parser() -> Parser:
         "--shard each. With --stats nothing is rendered to files: it tells and draws what the data show.",
     )
     parser.add_argument("--out", metavar="FOLDER", default="training_data", help="folder to write to")
-    parser.add_argument(
-        "--molecules",
-        metavar="FILE",
-        help=f"molecules ({', '.join(MOLECULE_SUFFIXES)}). Default: the list in the package",
-    )
+    parser.add_molecules()
     parser.add_argument(
         "--structures",
         metavar="FILE",

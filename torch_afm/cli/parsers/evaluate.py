@@ -8,7 +8,6 @@ from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from torch_afm.cli.parser import Parser, Seed
-from torch_afm.config.training import MOLECULE_SUFFIXES
 
 SPLITS = ("train", "validation", "test")
 
@@ -29,11 +28,7 @@ def _parser() -> Parser:
         "more --predictions or --samples it adds to what is there.",
     )
     parser.add_weights()
-    parser.add_argument(
-        "--molecules",
-        metavar="FILE",
-        help=f"molecules ({', '.join(MOLECULE_SUFFIXES)}). Default: the list in the package",
-    )
+    parser.add_molecules()
     parser.add_argument(
         "--split",
         choices=SPLITS,
