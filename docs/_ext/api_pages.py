@@ -37,7 +37,7 @@ PAGES = {
     "torch_afm.metrics": "Metrics",
     "torch_afm.transforms": "Transforms",
     "torch_afm.datasets": "Datasets",
-    "torch_afm.prediction": "Generation and refinement",
+    "torch_afm.prediction": "Prediction: search, chemistry, refinement, scans",
     "torch_afm.style": "Style translation",
     "torch_afm.viz": "Pictures",
     "torch_afm.evaluation": "Evaluation",

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from torch_afm.cli.main import main
+from torch_afm.io.scans import registry
 from torch_afm.metrics.distributions import DISTANCES
 from torch_afm.metrics.molecules import SCORES
 from torch_afm.metrics.structure import FEATURES
+from torch_afm.models import Generator
+from torch_afm.transforms import StackAugmentation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +35,9 @@ PAGES = [
 @pytest.fixture(autouse=True)
 def registries():
     """What a page registers ends with it."""
-    kept = [(known, dict(known)) for known in (SCORES, DISTANCES, FEATURES, FEATURES.families)]
+    registry.scan_formats()  # registers those of the package
+    others = registry._FORMATS, Generator.registry, StackAugmentation._registry
+    kept = [(known, dict(known)) for known in (SCORES, DISTANCES, FEATURES, FEATURES.families, *others)]
     yield
     for known, before in kept:
         known.clear()
