@@ -35,7 +35,7 @@ def draw_split(name: str = "organic", seed: int = 0) -> dict[str, Any]:
     (:func:`~torch_afm.datasets.split_by_scaffold`).
 
     Args:
-        name: of the list, as in :func:`torch_afm.datasets.smi.embedded_smiles`.
+        name: of the list, as in ``embedded_smiles``.
         seed: of the draw.
 
     Returns:

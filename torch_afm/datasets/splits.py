@@ -29,7 +29,7 @@ def published_split(name: str = "organic") -> _Split:
     the list may gain later are for training. The ids were drawn by :mod:`torch_afm.datasets.publish`.
 
     Args:
-        name: of the list, as in :func:`torch_afm.datasets.smi.embedded_smiles`.
+        name: of the list, as in ``embedded_smiles``.
 
     Shapes:
         three sorted arrays of ids, which are places in the embedded list, from 0.
