@@ -67,6 +67,14 @@ def test_a_format_of_another_package_is_one_file(tmp_path, packages):
     assert read_scan(folder, heights=[1.0, 0.9], pixel_size=0.5).values.shape == (2, 3, 4)
 
 
+def test_a_reader_of_another_package_that_fails_is_named(tmp_path, packages):
+    """Not called a fault of ours."""
+    install(packages, "my_failing_format", PLUGIN)
+    (tmp_path / "a.spm").write_text("MYSCAN\nno number\n")
+    with pytest.raises(InputError, match=r"the reader of my scan in my_failing_format fails \(ValueError"):
+        read_scan(tmp_path / "a.spm", heights=[1.0], pixel_size=0.5)
+
+
 def test_a_package_that_cannot_be_imported_is_worth_a_warning_and_no_more(packages):
     install(packages, "my_broken_format", "import nothing_of_that_name")
     with pytest.warns(UserWarning, match=r"'my_broken_format' .* ModuleNotFoundError"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch_afm.io.scans.assemble import assemble
 from torch_afm.io.scans.readers.arrays import stack_block
-from torch_afm.io.scans.registry import scan_format, scan_suffixes
+from torch_afm.io.scans.registry import read_block, scan_format, scan_suffixes
 from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_direction, check_forward, check_size
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.stacks import AFMStack, read_npz_stack
@@ -71,7 +71,7 @@ def read_scan(
         blocks.append((path, stack_block(path, stack, channel)))
     path = Path(path)
     for file in _files(path) if not blocks else ():
-        blocks.append((file, scan_format(file).read(file, channel, direction)))
+        blocks.append((file, read_block(file, channel, direction)))
         check_size(path, sum(block.values.size for _, block in blocks), MAX_VALUES)
     both = (pixel_size, pixel_size) if isinstance(pixel_size, int | float) else pixel_size
     if step is not None:

@@ -137,6 +137,30 @@ def scan_format(path: Path) -> ScanFormat:
     return ([known for known in named if not known.magic] or named)[-1]
 
 
+def read_block(path: Path, channel: str | None, direction: str) -> ScanBlock:
+    """What the reader of a file's format makes of it.
+
+    Args:
+        path: the file.
+        channel: name of the channel; ``None`` for the frequency shift.
+        direction: of the fast axis.
+
+    Raises:
+        InputError: as :func:`scan_format` and as the reader, and where one of another package fails.
+    """
+    known = scan_format(path)
+    try:
+        return known.read(path, channel, direction)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        module = known.read.__module__
+        if module.startswith(f"{readers.__name__}."):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{path}: the reader of {known.name} in {module} fails ({reason})") from error
+
+
 @cache
 def _load_readers() -> None:
     """Import all modules that register a format, once."""
