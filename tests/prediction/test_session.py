@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.prediction.networks import SCAN, Oracle, Script, by_place
 from torch_afm.config import (
+    ForceField,
     PredictOptions,
     ReadOptions,
     ScanPreparation,
@@ -185,6 +186,20 @@ def test_what_makes_a_prediction_less_sure_is_a_warning(wide):
     graph.confidence = torch.tensor([0.9, 0.4])
     assert "1 of 2 atoms are less likely" in session.list_cautions(graph, wide, SCAN, SCAN)[1]
     assert session.list_cautions(AFMData.empty(), wide, SCAN, SCAN) == []
+
+
+@pytest.mark.parametrize(
+    ("meta", "warning"),
+    [
+        ({"forcefield": to_dict(ForceField((("C", 2.0, 0.004),)))}, "force field"),
+        ({"potential": "hartree.xsf"}, "potential on a grid"),
+        ({"forcefield": to_dict(ForceField())}, None),
+    ],
+)
+def test_other_physics_of_a_stack_are_named(wide, meta, warning):
+    stack = dataclasses.replace(wide, meta=wide.meta | meta)
+    found = session.list_cautions(AFMData.empty(), stack, SCAN, SCAN)
+    assert len(found) == (warning is not None) and all(warning in text for text in found)
 
 
 def test_a_stack_that_states_its_height_and_two_rotations(wide, tmp_path):

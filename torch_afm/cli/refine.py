@@ -125,7 +125,7 @@ def _imaged(
         raise InputError(
             "z_top: the stack does not state its first anchor height; give --z-top, in Å above the top atom"
         )
-    renderer = ProbeParticleModel(scan, tip, backend=backend)
+    renderer = ProbeParticleModel(scan, tip, backend=backend, forcefield=stack.forcefield)
     # One pixel, which refuses a height within or below the molecule.
     renderer(start.graph, z_top=z_top, pixels=torch.zeros(1, 2, dtype=torch.long))
     return renderer.quiet(), z_top

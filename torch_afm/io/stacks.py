@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.config import Scan, Tip, from_dict
+from torch_afm.config import ForceField, Scan, Tip, from_dict
 from torch_afm.io.files import load_npz, write_whole
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.utils import InputError, check_finite, check_shape
 
-C = TypeVar("C", Scan, Tip)
+C = TypeVar("C", ForceField, Scan, Tip)
 
 #: Largest difference between the steps of pixels, as a share of them.
 _EVEN = 1e-3
@@ -50,6 +50,11 @@ class RecordedSettings:
     def recorded_scan(self) -> Scan | None:
         """The scan that ``meta`` holds; its window, pixels and heights may be those of another stack."""
         return _config(self.meta, "scan", Scan)
+
+    @property
+    def forcefield(self) -> ForceField | None:
+        """The force field that it was simulated with, where that is known."""
+        return _config(self.meta, "forcefield", ForceField)
 
     @property
     def z_top(self) -> float | None:
@@ -224,6 +229,7 @@ def check_meta(meta: Any) -> None:
         raise InputError(f"meta: expected a dict, got {type(meta).__name__}")
     _config(meta, "scan", Scan)
     _config(meta, "tip", Tip)
+    _config(meta, "forcefield", ForceField)
     for key in _NUMBERS:
         value = meta.get(key, 0)
         number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from torch_afm.config import Scan
+from torch_afm.config import ForceField, Scan
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData, bond_orders
 from torch_afm.io import AFMStack
@@ -144,6 +144,16 @@ def list_cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> l
         cautions.append(
             f"the network was trained with an oscillation of {model.amplitude:.2f} Å peak to peak, that of "
             f"the scan is {scan.amplitude:.2f} Å: it may find less"
+        )
+    if stack.forcefield not in (None, ForceField()):
+        cautions.append(
+            "the stack was simulated with another force field than the one that the network was trained "
+            "with, and that the structure is imaged with"
+        )
+    if "potential" in stack.meta:
+        cautions.append(
+            "the stack was simulated with an electrostatic potential on a grid; the structure is imaged with "
+            "charges of its atoms"
         )
     low, high = (graph.pos.new_tensor([axis[end] for axis in (stack.x, stack.y)]) for end in (0, -1))
     flat = graph.pos[:, :2]
