@@ -38,7 +38,9 @@ def test_refuses_what_cannot_be_drawn(name):
 
 
 def test_refuses_a_fraction_of_a_slice():
-    with pytest.raises(InputError, match="slices: expected .low, high. within 1 to 100 slices, got .1, 2.5."):
+    with pytest.raises(
+        InputError, match=r"slices: expected .low, high. within 1 to 100 slices, got .1, 2.5."
+    ):
         NuisanceConfig(slices=(1, 2.5))
 
 

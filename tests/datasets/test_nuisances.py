@@ -32,7 +32,7 @@ def test_refuses_the_fields_of_something_else():
 
 
 def test_refuses_what_is_no_share():
-    with pytest.raises(InputError, match="share: expected a share from 0 to 1, got 1.5"):
+    with pytest.raises(InputError, match=r"share: expected a share from 0 to 1, got 1\.5"):
         Nuisances(share=1.5)
 
 
@@ -75,7 +75,7 @@ def test_draws_stay_within_their_ranges_and_fill_them():
     assert 0.25 < np.mean([m.charge == 0 for m in drawn]) < 0.42
     assert 0.6 < np.mean([m.amplitude_known for m in drawn]) < 0.8
     assert {m.probe for m in drawn} == {"CO", "Xe", "Cl"}
-    assert 1 == min(len(m.heights) for m in drawn) and max(len(m.heights) for m in drawn) > 15
+    assert min(len(m.heights) for m in drawn) == 1 and max(len(m.heights) for m in drawn) > 15
 
 
 def test_shows_one_atom_at_least():
@@ -117,7 +117,7 @@ def test_tips():
 def test_steps_have_the_slices_of_the_measurement():
     rng = np.random.default_rng(0)
     for m in draws(30):
-        names = {name: step for name, step in Nuisances().draw_steps(m, SCAN, rng)}
+        names = dict(Nuisances().draw_steps(m, SCAN, rng))
         assert len(names["Motion"]["shifts"]) == len(names["Background"]["slopes"]) == len(m.heights)
     (name, step) = Nuisances().draw_steps(Measurement.nominal(SCAN), SCAN, rng)[0]
     assert name == "DetectorNoise" and step["noise"] == pytest.approx(0.003) and step["rows"] == 0

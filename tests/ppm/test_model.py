@@ -135,5 +135,5 @@ def test_places_outside_of_the_window():
         ppm(water(), pixels=torch.tensor([[0.0, 0.0], [9.0, 0.0]]))
     with pytest.raises(InputError, match="pixels: expected finite"):
         ppm(water(), pixels=torch.tensor([[float("nan"), 0.0]]))
-    with pytest.raises(InputError, match="pixels: expected indices .* or places .* got booleans"):
+    with pytest.raises(InputError, match=r"pixels: expected indices .* or places .* got booleans"):
         ppm(water(), pixels=torch.tensor([[True, False]]))

@@ -129,8 +129,7 @@ class NuisanceConfig:
             values = value if name in _RANGES else (value,)
             whole = all(isinstance(v, int) for v in values) or not isinstance(low, int)
             if (
-                name in _RANGES
-                and len(values) != 2
+                (name in _RANGES and len(values) != 2)
                 or not whole
                 or not low <= values[0] <= values[-1] <= high
             ):

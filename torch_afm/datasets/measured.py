@@ -86,8 +86,8 @@ def render_measured(
 def finish_measured(
     stack: Tensor, measurement: Measurement, steps: Steps, scan: Scan
 ) -> tuple[Tensor, Tensor]:
-    """A raw stack after ``steps`` and on the slices of ``scan`` (:func:`torch_afm.functional.network_slices`),
-    normalized where it was measured, zero elsewhere.
+    """A raw stack after ``steps`` and on the slices of ``scan``
+    (:func:`torch_afm.functional.network_slices`), normalized where it was measured, zero elsewhere.
 
     Shapes:
         stack ``[M, Y, X]``; returns ``[Z, Y, X]``, and where that was measured, the same shape, booleans.

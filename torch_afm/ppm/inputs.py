@@ -38,9 +38,9 @@ class RenderInput:
         ``z_top`` at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and depth ``[N]`` = √(ε_i ε_p)
         in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render frame in the graph's; tips and
         parameters: the same tips, an entry each, as arrays and as tensors. Tensors are differentiable,
-        float64. pixels ``[P, 2]`` indices (ix, iy) or, floating-point, places (x, y) in Å, None for all. fields: of each entry, where potentials on
-        a grid take the place of charges, which are 0 then, and dipoles. dipole ``[N, 3]`` e Å, None where
-        there are none.
+        float64. pixels ``[P, 2]`` indices (ix, iy) or, floating-point, places (x, y) in Å, None for all.
+        fields: of each entry, where potentials on a grid take the place of charges, which are 0 then, and
+        dipoles. dipole ``[N, 3]`` e Å, None where there are none.
     """
 
     pos: Tensor

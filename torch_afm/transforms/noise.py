@@ -1,5 +1,5 @@
-"""Noise of pixels, of scan lines and of the detector (the graph-AFM thesis, Aalto University, see CITATION.cff, section
-2.3.2)."""
+"""Noise of pixels, of scan lines and of the detector (the graph-AFM thesis, Aalto University, see
+CITATION.cff, section 2.3.2)."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class DetectorNoise(StackAugmentation):
 
     .. math:: I'_{zyx} = I_{zyx} + \sigma\,(w\,\epsilon_{zyx} + r\,\eta_{zy})
 
-    with the standard deviation σ of the nearest slice, and normal ε and η. For raw stacks, where slices differ
-    in contrast.
+    with the standard deviation σ of the nearest slice, and normal ε and η. For raw stacks, where slices
+    differ in contrast.
 
     Args:
         noise: smallest and largest w, uniform in its logarithm.
