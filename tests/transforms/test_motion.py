@@ -44,7 +44,7 @@ def test_all_motions_are_one_interpolation(stack):
         left = 1 - np.log1p(t / 0.05) / np.log1p(1 / 0.05)
         by = np.array([0.02, 0.01]) * time + np.array([-0.03, 0.02]) * left + drawn["shifts"][0][z]
         if z * 20 + row < 25:
-            by = [*by, 0.05, -0.04]
+            by += np.array([0.05, -0.04])
         at = [np.full(30, row + by[1] * 20), np.arange(30) + by[0] * 30]
         expected = map_coordinates(stack[0, 0, z].numpy(), at, order=1, mode="nearest")
         np.testing.assert_allclose(out[0, 0, z, row], expected, atol=1e-12)
