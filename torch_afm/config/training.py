@@ -24,6 +24,9 @@ PRESET = "spatial"
 #: Where geometries of SMILES come from: RDKit's force field, or GFN2-xTB, as the package has them.
 GEOMETRIES = ("rdkit", "xtb")
 
+#: Numbers of symmetric copies of a pair of stacks.
+COPIES = (1, 2, 4, 8)
+
 #: Endings of files of molecules, as :meth:`torch_afm.datasets.MoleculeDataset.read` takes them.
 MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db", ".json")
 
@@ -77,6 +80,8 @@ class TrainConfig:
         patience: epochs without a better validation loss after which the run ends; 0 for never.
         keep: best checkpoints kept: ``best.ckpt``, or, of several, ``best-epoch=N.ckpt`` each.
         mutants: samples that share one reference stack, which is rendered once for all of them.
+        copies: mirror images and quarter turns (1, 2, 4 or 8) of each pair of stacks, which is rendered once
+            for all of them.
         empty: share of samples, besides those drawn so, whose graph is empty; every generation starts there.
         misplaced: largest standard deviation in Å of the noise on the atoms that a graph keeps, as in
             :class:`~torch_afm.transforms.RandomMutant`.
@@ -117,6 +122,7 @@ class TrainConfig:
     patience: int = 0
     keep: int = 1
     mutants: int = 1
+    copies: int = 1
     empty: float = 0.0
     misplaced: float = 0.0
     extra: int = 0
@@ -157,10 +163,13 @@ class TrainConfig:
             raise InputError(
                 "lr, clip, workers, threads, patience: expected lr above 0 and the others not negative"
             )
-        if self.epoch_samples % (self.devices * self.num_nodes * self.mutants):
+        if self.copies not in COPIES:
+            raise InputError(f"copies: expected one of {COPIES}, got {self.copies}")
+        if self.epoch_samples % (self.devices * self.num_nodes * self.mutants * self.copies):
             raise InputError(
-                f"epoch_samples: expected a multiple of devices x num_nodes x mutants "
-                f"({self.devices} x {self.num_nodes} x {self.mutants}), got {self.epoch_samples}"
+                f"epoch_samples: expected a multiple of devices x num_nodes x mutants x copies "
+                f"({self.devices} x {self.num_nodes} x {self.mutants} x {self.copies}), "
+                f"got {self.epoch_samples}"
             )
         if self.structures is not None and self.molecules is not None:
             raise InputError(f"molecules: expected none beside structures, got {self.molecules!r}")

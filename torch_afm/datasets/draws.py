@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from torch_afm.config import Scan
+from torch_afm.config.training import COPIES
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.elements import AtomClasses
-from torch_afm.transforms import Augment, RandomMutant, RandomTip, visible_atoms
+from torch_afm.symmetry import window_symmetries
+from torch_afm.transforms import Augment, RandomMutant, RandomTip, Turn, visible_atoms
 from torch_afm.transforms.base import Drawn, Steps
 from torch_afm.utils import InputError
 
@@ -62,6 +65,13 @@ class StepDraw:
         """The same for all steps of a data set that share their reference stack."""
         return json.dumps([self.group, self.frame, self.reference.tip, self.reference.steps])
 
+    @cached_property
+    def render_keys(self) -> tuple[str, str]:
+        """The same for all steps of a data set whose raw stacks, before changes of the frame, normalization
+        and augmentations, are the same: that of the whole molecule, and that of the partial graph."""
+        group, reference, simulated = self.group, self.reference.tip, self.simulated.tip
+        return json.dumps([group, reference]), json.dumps([group, self.mutant, simulated])
+
     def to_json(self) -> str:
         """What :meth:`from_json` reads, without rounding a number."""
         record = {"group": self.group, "frame": self.frame, "reference": vars(self.reference)}
@@ -96,10 +106,16 @@ class StepDraws:
     share, in each epoch, their reference stack with its tip and augmentations, and the changes of the frame;
     the removed atoms, and the tip and augmentations of the simulated stack, are drawn for each.
 
+    The ``copies`` of a pair of stacks are its mirror images and quarter turns, all different: whatever costs
+    most, molecule, tips and removed atoms, is drawn once for them, and rendered once; the augmentations, and
+    other changes of the frame, are drawn for each. The copies with the same number of the mutants of one
+    molecule have the same symmetry, and share their reference stack.
+
     Args:
         z_min: depth of the surface cut in Å, the top atom being at z = 0.
         classes: classes of the network to train.
         mutants: partial graphs that share a reference stack.
+        copies: symmetric copies of each pair of stacks: 1, 2, 4 or 8, 8 in a square window alone.
         mutant: distribution of the removed atoms and of the errors of those left.
         tip: distribution of the tips of both stacks.
         augment: the augmentations; ``Augment(stack=())`` for none but the tip's.
@@ -109,12 +125,14 @@ class StepDraws:
         seed: seed of everything drawn.
 
     Raises:
-        InputError: for fewer than one of ``mutants``.
+        InputError: for fewer than one of ``mutants``, another number of ``copies``, and a
+            :class:`~torch_afm.transforms.Turn` beside copies, with which they would be no longer different.
     """
 
     z_min: float = -0.7
     classes: AtomClasses = field(default_factory=AtomClasses)
     mutants: int = 1
+    copies: int = 1
     mutant: RandomMutant = field(default_factory=RandomMutant)
     tip: RandomTip = field(default_factory=RandomTip)
     augment: Augment = field(default_factory=Augment)
@@ -125,26 +143,49 @@ class StepDraws:
     def __post_init__(self) -> None:
         if self.mutants < 1:
             raise InputError(f"mutants: expected at least 1, got {self.mutants}")
+        if self.copies not in COPIES:
+            raise InputError(f"copies: expected one of {COPIES}, got {self.copies}")
+        if self.copies > 1 and any(isinstance(one, Turn) for one in self.augment.frame):
+            raise InputError("augment: expected no Turn beside copies, which are turned, got one")
+
+    @property
+    def group_size(self) -> int:
+        """Samples of one oriented molecule."""
+        return self.mutants * self.copies
+
+    def scan(self, scan: Scan) -> Scan:
+        """The scan of finished stacks, from that of the rendered ones.
+
+        Raises:
+            InputError: for augmentations and copies that do not suit the scan.
+        """
+        if self.copies > len(window_symmetries(scan)):
+            raise InputError(
+                f"copies: expected at most 4 of a window that is no square, got {self.copies} of "
+                f"{scan.pixels} pixels on {scan.window} Å"
+            )
+        return self.augment.scan(scan)
 
     def draw(
         self, keys: Sequence[tuple[int, int]], molecules: Sequence[AFMData], scan: Scan
     ) -> list[StepDraw]:
         """All that is random about the samples ``(epoch, index)`` of oriented ``molecules`` imaged by
         ``scan``."""
-        shape = self.augment.scan(scan).shape
-        shared: dict[tuple[int, int], tuple[Steps, StackDraw]] = {}
+        shape = self.scan(scan).shape
+        shared: dict[tuple[int, int, int], tuple[Steps, StackDraw]] = {}
         draws = []
         for (epoch, index), molecule in zip(keys, molecules, strict=True):
-            group = index // self.mutants
-            visible = molecule.pos[visible_atoms(molecule, self.z_min)].numpy()
-            if (epoch, group) not in shared:
-                rng = np.random.default_rng((self.seed, epoch, group, 0))
-                reference = self._draw_stack(shape, rng)
-                shared[epoch, group] = self.augment.draw_frame(scan, visible, rng), reference
-            frame, reference = shared[epoch, group]
-            rng = np.random.default_rng((self.seed, epoch, index, 1))
+            pair, copy = divmod(index, self.copies)
+            group = pair // self.mutants
+            visible = molecule.pos[visible_atoms(molecule, self.z_min)]
+            if (epoch, group, copy) not in shared:
+                rng, own = self._generators((epoch, group, 0), copy)
+                reference = self._draw_stack(shape, rng, own)
+                shared[epoch, group, copy] = self._draw_frame(scan, visible, epoch, group, copy, own), reference
+            frame, reference = shared[epoch, group, copy]
+            rng, own = self._generators((epoch, pair, 1), copy)
             mutant = self.mutant.draw(len(visible), rng)
-            draws.append(StepDraw(group, frame, reference, mutant, self._draw_stack(shape, rng)))
+            draws.append(StepDraw(group, frame, reference, mutant, self._draw_stack(shape, rng, own)))
         return draws
 
     def cut(self, molecule: AFMData, draw: StepDraw) -> AFMData:
@@ -164,8 +205,30 @@ class StepDraws:
         z = self.classes.representative(self.classes.index_of(atoms.z))
         return AFMData(z=z, pos=atoms.pos, charge=torch.zeros_like(atoms.charge))
 
-    def _draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> StackDraw:
-        return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, rng))
+    def _generators(
+        self, key: tuple[int, int, int], copy: int
+    ) -> tuple[np.random.Generator, np.random.Generator]:
+        """Of what all copies have, and of what one has of its own: the first goes on with the former."""
+        rng = np.random.default_rng((self.seed, *key))
+        return rng, np.random.default_rng((self.seed, *key, copy)) if copy else rng
+
+    def _draw_stack(
+        self, shape: tuple[int, int, int], rng: np.random.Generator, own: np.random.Generator
+    ) -> StackDraw:
+        return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, own))
+
+    def _draw_frame(
+        self, scan: Scan, visible: Tensor, epoch: int, group: int, copy: int, own: np.random.Generator
+    ) -> Steps:
+        """Changes of the frame of a molecule with these visible atoms, first the symmetry of the copy."""
+        if self.copies == 1:
+            return self.augment.draw_frame(scan, visible.numpy(), own)
+        symmetries = window_symmetries(scan)
+        order = np.random.default_rng((self.seed, epoch, group, 2)).permutation(len(symmetries))
+        symmetry = symmetries[order[copy]]
+        visible = symmetry.points(visible, scan.center)
+        turn = {"turns": symmetry.turns, "mirror": symmetry.mirror}
+        return [(Turn.__name__, turn), *self.augment.draw_frame(scan, visible.numpy(), own)]
 
 
 def distinct_references(draws: Sequence[StepDraw]) -> tuple[list[int], list[int]]:
