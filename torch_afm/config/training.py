@@ -15,6 +15,7 @@ from torch_afm.config.generators import (
     load_entry_point,
     outside_generators,
 )
+from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.utils import InputError
 
@@ -63,6 +64,10 @@ class TrainConfig:
         scenes: number of scenes (:class:`~torch_afm.datasets.Scenes`) of the training molecules to train on;
             0 shows each molecule alone, in its best rotations.
         scene: what scenes are drawn from.
+        realistic: share of the reference stacks that are measured as real scans are, drawn from
+            ``nuisances`` (:class:`~torch_afm.datasets.Nuisances`); the others are nominal. 0 does without:
+            all stacks are nominal, but for the tip and the augmentations of the thesis.
+        nuisances: the ranges of these.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
         cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
@@ -108,6 +113,8 @@ class TrainConfig:
     geometry: str = "rdkit"
     scenes: int = 0
     scene: SceneConfig = field(default_factory=SceneConfig)
+    realistic: float = 0.0
+    nuisances: NuisanceConfig = field(default_factory=NuisanceConfig)
     structures: str | None = None
     cache: str | None = None
     epochs: int = 50
@@ -183,6 +190,12 @@ class TrainConfig:
             raise InputError(f"scenes: expected 0 beside structures or a cache, got {self.scenes}")
         if not self.scenes and self.scene != SceneConfig():
             raise InputError("scene: expected the default settings without scenes, got others")
+        if not 0 <= self.realistic <= 1:
+            raise InputError(f"realistic: expected a share from 0 to 1, got {self.realistic}")
+        if self.realistic and self.cache is not None:
+            raise InputError(f"realistic: expected 0 beside a cache, got {self.realistic}")
+        if not self.realistic and self.nuisances != NuisanceConfig():
+            raise InputError("nuisances: expected the default ranges without realistic, got others")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
         if not 0 <= self.empty <= 1:

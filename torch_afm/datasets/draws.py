@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,9 @@ from torch import Tensor
 from torch_afm.config import Scan
 from torch_afm.config.training import COPIES
 from torch_afm.data import AFMData, remove_atoms
+from torch_afm.datasets.measured import place_in_scan
+from torch_afm.datasets.nuisances import Measurement, Nuisances
+from torch_afm.datasets.slabs import MARGIN
 from torch_afm.elements import AtomClasses
 from torch_afm.symmetry import window_symmetries
 from torch_afm.transforms import Augment, RandomMutant, RandomTip, Turn, visible_atoms
@@ -23,6 +26,12 @@ from torch_afm.utils import InputError
 
 #: What stacks image of atoms: keys that these have, but ``dipole``, which they may have.
 IMAGED = ("z", "pos", "charge", "dipole")
+
+#: Depth in Å of the atoms of which a measurement shows one at least.
+_CLEAR = -1.0
+
+#: The move of a nominal tip.
+_NOMINAL: Drawn = {"tilt": [0.0, 0.0], "distance": 0.0}
 
 #: What is drawn for a partial graph.
 _MUTANT = ("removed", "misplaced", "extra", "seed")
@@ -52,6 +61,7 @@ class StepDraw:
         mutant: which visible atoms are removed, and how those left are misplaced, as
             :class:`~torch_afm.transforms.RandomMutant` draws it.
         simulated: what was drawn for the stack of the partial graph.
+        measurement: how the stack of the whole molecule is measured, where that is drawn.
     """
 
     group: int
@@ -59,23 +69,32 @@ class StepDraw:
     reference: StackDraw
     mutant: Drawn
     simulated: StackDraw
+    measurement: Measurement | None = None
 
     @cached_property
     def reference_key(self) -> str:
         """The same for all steps of a data set that share their reference stack."""
-        return json.dumps([self.group, self.frame, self.reference.tip, self.reference.steps])
+        return json.dumps([self._measured, self.frame, self.reference.tip, self.reference.steps])
 
     @cached_property
     def render_keys(self) -> tuple[str, str]:
         """The same for all steps of a data set whose raw stacks, before changes of the frame, normalization
         and augmentations, are the same: that of the whole molecule, and that of the partial graph."""
-        group, reference, simulated = self.group, self.reference.tip, self.simulated.tip
-        return json.dumps([group, reference]), json.dumps([group, self.mutant, simulated])
+        measured, reference, simulated = self._measured, self.reference.tip, self.simulated.tip
+        return json.dumps([measured, reference]), json.dumps([measured, self.mutant, simulated])
+
+    @property
+    def _measured(self) -> list[Any]:
+        """What decides which molecule there is, and where."""
+        return [self.group] if self.measurement is None else [self.group, asdict(self.measurement)]
 
     def to_json(self) -> str:
         """What :meth:`from_json` reads, without rounding a number."""
         record = {"group": self.group, "frame": self.frame, "reference": vars(self.reference)}
-        return json.dumps({**record, **self.mutant, "simulated": vars(self.simulated)})
+        record |= {**self.mutant, "simulated": vars(self.simulated)}
+        if self.measurement is not None:
+            record["measurement"] = asdict(self.measurement)
+        return json.dumps(record)
 
     @classmethod
     def from_json(cls, text: str) -> StepDraw:
@@ -92,6 +111,9 @@ class StepDraw:
                 reference=StackDraw(**record["reference"]),
                 mutant={key: record[key] for key in _MUTANT if key in record},
                 simulated=StackDraw(**record["simulated"]),
+                measurement=(
+                    Measurement.from_dict(record["measurement"]) if "measurement" in record else None
+                ),
             )
         except (ValueError, TypeError, KeyError):
             raise InputError(f"drawn: expected what a sample kept, got {str(text)[:80]!r}") from None
@@ -119,6 +141,9 @@ class StepDraws:
         mutant: distribution of the removed atoms and of the errors of those left.
         tip: distribution of the tips of both stacks.
         augment: the augmentations; ``Augment(stack=())`` for none but the tip's.
+        nuisances: how reference stacks are measured; simulated ones are nominal then, without augmentations,
+            and of ``tip`` and ``augment`` the changes of the frame alone count. By default both stacks are
+            nominal but for ``tip`` and ``augment``.
         keep_deep: image the partial graph with the atoms below ``z_min``, which prediction cannot know.
         true_elements: image the partial graph with true elements, charges and dipoles, which prediction
             cannot know.
@@ -136,6 +161,7 @@ class StepDraws:
     mutant: RandomMutant = field(default_factory=RandomMutant)
     tip: RandomTip = field(default_factory=RandomTip)
     augment: Augment = field(default_factory=Augment)
+    nuisances: Nuisances | None = None
     keep_deep: bool = False
     true_elements: bool = False
     seed: int = 0
@@ -173,20 +199,41 @@ class StepDraws:
         ``scan``."""
         shape = self.scan(scan).shape
         shared: dict[tuple[int, int, int], tuple[Steps, StackDraw]] = {}
+        measured: dict[tuple[int, int], tuple[Measurement | None, AFMData]] = {}
         draws = []
         for (epoch, index), molecule in zip(keys, molecules, strict=True):
             pair, copy = divmod(index, self.copies)
             group = pair // self.mutants
-            visible = molecule.pos[visible_atoms(molecule, self.z_min)]
+            if (epoch, group) not in measured:
+                measurement = self._draw_measurement(molecule, scan, epoch, group)
+                measured[epoch, group] = measurement, self.place(molecule, measurement, scan)
+            measurement, placed = measured[epoch, group]
+            visible = placed.pos[visible_atoms(placed, self.z_min)]
             if (epoch, group, copy) not in shared:
                 rng, own = self._generators((epoch, group, 0), copy)
-                reference = self._draw_stack(shape, rng, own)
-                shared[epoch, group, copy] = self._draw_frame(scan, visible, epoch, group, copy, own), reference
+                if self.nuisances is None or measurement is None:
+                    reference = self._draw_stack(shape, rng, own)
+                else:
+                    reference = StackDraw({}, self.nuisances.draw_steps(measurement, scan, own))
+                shared[epoch, group, copy] = (
+                    self._draw_frame(scan, visible, epoch, group, copy, own),
+                    reference,
+                )
             frame, reference = shared[epoch, group, copy]
             rng, own = self._generators((epoch, pair, 1), copy)
             mutant = self.mutant.draw(len(visible), rng)
-            draws.append(StepDraw(group, frame, reference, mutant, self._draw_stack(shape, rng, own)))
+            simulated = StackDraw(_NOMINAL, []) if measurement else self._draw_stack(shape, rng, own)
+            draws.append(StepDraw(group, frame, reference, mutant, simulated, measurement))
         return draws
+
+    def place(self, molecule: AFMData, measurement: Measurement | None, scan: Scan) -> AFMData:
+        """A molecule of the source where ``scan`` shows it, with the atoms ``hidden`` that are no part of
+        graphs and targets; itself, where no measurement is drawn."""
+        if measurement is None:
+            return molecule
+        placed = place_in_scan(molecule, measurement, scan)
+        placed.hidden = ~(measurement.inside(placed.pos, MARGIN) & self.classes.has(placed.z))
+        return placed
 
     def cut(self, molecule: AFMData, draw: StepDraw) -> AFMData:
         """The partial graph of a step, with its targets."""
@@ -211,6 +258,12 @@ class StepDraws:
         """Of what all copies have, and of what one has of its own: the first goes on with the former."""
         rng = np.random.default_rng((self.seed, *key))
         return rng, np.random.default_rng((self.seed, *key, copy)) if copy else rng
+
+    def _draw_measurement(self, molecule: AFMData, scan: Scan, epoch: int, group: int) -> Measurement | None:
+        if self.nuisances is None:
+            return None
+        clear = molecule.pos[visible_atoms(molecule, _CLEAR)].numpy()
+        return self.nuisances.draw(scan, clear, np.random.default_rng((self.seed, epoch, group, 3)))
 
     def _draw_stack(
         self, shape: tuple[int, int, int], rng: np.random.Generator, own: np.random.Generator

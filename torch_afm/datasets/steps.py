@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.draws import IMAGED, StepDraw, StepDraws, distinct_references
-from torch_afm.datasets.lru import LRUCache
 from torch_afm.datasets.rendering import StepRenderer
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules, within_margin
+from torch_afm.datasets.stacks import StackMaker
 from torch_afm.elements import AtomClasses
-from torch_afm.transforms import change_graphs, change_stacks
+from torch_afm.transforms import change_graphs
 from torch_afm.utils import InputError
 
 #: Stacks and molecules that a process keeps for their symmetric copies.
@@ -74,8 +73,8 @@ class StepDataset(GraphDataset):
         scan: the scan of the finished stacks.
 
     Raises:
-        InputError: for augmentations and copies that do not suit the scan, and for a transform, or stored references, of
-            deferred samples.
+        InputError: for augmentations and copies that do not suit the scan, for a transform of deferred
+            samples, and for stored references of deferred samples or with measurements that are drawn.
         IndexError: for an index out of range.
     """
 
@@ -91,14 +90,16 @@ class StepDataset(GraphDataset):
         super().__init__(transform=transform)
         if defer and transform is not None:
             raise InputError("transform: expected none for deferred samples, got one")
-        if defer and images.stored:
-            raise InputError("images: expected a renderer for deferred samples, got stored references")
+        if images.stored and (defer or draws.nuisances is not None):
+            what = "deferred samples" if defer else "measurements that are drawn"
+            raise InputError(f"images: expected a renderer for {what}, got stored references")
         self.source = source
         self.draws = draws
         self.images = images
         self.defer = defer
         self.scan = draws.scan(images.scan)
-        self._kept = LRUCache(_KEPT_BYTES if draws.copies > 1 else 0)
+        limit = _KEPT_BYTES if draws.copies > 1 else 0
+        self._stacks = StackMaker(images, draws.nuisances is not None, limit)
         self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()
         self._requests = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
 
@@ -193,12 +194,14 @@ class StepDataset(GraphDataset):
         whole, shown = _unpack(batch, "whole"), _unpack(batch, "shown")
         z_top = batch.rendered_z_top.cpu()[first]
         del batch.rendered_z_top
-        stacks = self._stacks([whole[i] for i in first], shown, z_top, draws, first, index)
-        batch.reference, batch.simulated = stacks[index], stacks[len(first) :]
+        stacks = self._stacks.make([whole[i] for i in first], shown, z_top, draws, first, index)
+        batch.reference, batch.simulated = stacks.reference[index], stacks.simulated
+        if stacks.valid is not None:
+            batch.valid = stacks.valid[index]
         return batch
 
     def _oriented(self, group: int) -> AFMData:
-        kept: AFMData | None = self._kept.get(group)
+        kept: AFMData | None = self._stacks.kept.get(group)
         if kept is not None:
             return kept
         molecule = self.source.oriented(group)
@@ -206,7 +209,7 @@ class StepDataset(GraphDataset):
             inside = within_margin(molecule.pos, self.images.scan, self.source.margin)
             molecule.hidden = ~(inside & self.draws.classes.has(molecule.z))
         tensors = [value for value in molecule.to_dict().values() if torch.is_tensor(value)]
-        self._kept.put(group, molecule, sum(value.nbytes for value in tensors))
+        self._stacks.kept.put(group, molecule, sum(value.nbytes for value in tensors))
         return molecule
 
     def _next(self, index: int) -> int:
@@ -222,15 +225,23 @@ class StepDataset(GraphDataset):
         return molecules, self.images.with_tips(draws, [epoch for epoch, _ in keys])
 
     def _make(self, molecules: Sequence[AFMData], draws: Sequence[StepDraw]) -> list[AFMData]:
-        samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(molecules, draws, strict=True)]
+        scan = self.images.scan
+        placed = [self.draws.place(m, d.measurement, scan) for m, d in zip(molecules, draws, strict=True)]
+        samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(placed, draws, strict=True)]
         first, index = distinct_references(draws)
         whole = [molecules[i] for i in first]
-        shown = [self.draws.imaged(s, m) for s, m in zip(samples, molecules, strict=True)]
-        z_top = self.images.anchor_heights(whole, self.source.margin)
+        shown = [self.draws.imaged(s, m) for s, m in zip(samples, placed, strict=True)]
+        if self.draws.nuisances is None:
+            z_top = self.images.anchor_heights(whole, self.source.margin)
+        else:
+            z_top = self.images.nominal_height.expand(len(whole))
         identity = self.images.identity.encode()
         numbers = [_number(identity, draws[i], molecule) for i, molecule in zip(first, whole, strict=True)]
         for i, sample, draw in zip(index, samples, draws, strict=True):
             sample.z_top = z_top[i : i + 1]
+            if draw.measurement is not None:
+                known = draw.measurement.amplitude_known
+                sample.amplitude = torch.tensor([draw.measurement.amplitude if known else 0.0])
             if self.transform is None:
                 sample.reference_id = torch.tensor([numbers[i]])
             sample.drawn = draw.to_json()
@@ -241,60 +252,13 @@ class StepDataset(GraphDataset):
                 _pack(sample, "whole", molecules[k], None if k in first else 0)
                 _pack(sample, "shown", shown[k])
         else:
-            stacks = self._stacks(whole, shown, z_top, draws, first, index)
-            for i, sample, simulated in zip(index, samples, stacks[len(first) :], strict=True):
-                sample.reference, sample.simulated = stacks[i : i + 1], simulated[None]
-        change_graphs(samples, self.images.scan, [draw.frame for draw in draws])
+            stacks = self._stacks.make(whole, shown, z_top, draws, first, index)
+            for i, sample, simulated in zip(index, samples, stacks.simulated, strict=True):
+                sample.reference, sample.simulated = stacks.reference[i : i + 1], simulated[None]
+                if stacks.valid is not None:
+                    sample.valid = stacks.valid[i : i + 1]
+        change_graphs(samples, scan, [draw.frame for draw in draws])
         return samples
-
-    def _stacks(
-        self,
-        whole: Sequence[AFMData],
-        shown: Sequence[AFMData],
-        z_top: Tensor,
-        draws: Sequence[StepDraw],
-        first: Sequence[int],
-        index: Sequence[int],
-    ) -> Tensor:
-        """Finished stacks: those of the distinct references, then one of each partial graph.
-
-        Shapes:
-            z_top ``[R]``, result ``[R + B, C, Z, Y, X]``.
-        """
-        sources = [draws[i] for i in first]
-        atoms, heights = [*whole, *shown], torch.cat([z_top, z_top[list(index)]])
-        moves = [draw.reference.tip for draw in sources] + [draw.simulated.tip for draw in draws]
-
-        def make(rows: list[int]) -> Tensor:
-            read = [sources[row] for row in rows if row < len(sources)]
-            references = self.images.references(read) if read else None
-            rendered = rows if references is None else rows[len(read) :]
-            parts = [] if references is None else [references]
-            if rendered:
-                some = [atoms[row] for row in rendered], [moves[row] for row in rendered]
-                parts.append(self.images.render(*some, heights[rendered]))
-            return torch.cat(parts)
-
-        keys = [draw.render_keys[0] for draw in sources] + [draw.render_keys[1] for draw in draws]
-        stacks = self._once([(atoms[0].pos.device, key) for key in keys], make)
-        frames = [draw.frame for draw in [*sources, *draws]]
-        steps = [draw.reference.steps for draw in sources] + [draw.simulated.steps for draw in draws]
-        return change_stacks(stacks, frames, steps)
-
-    def _once(self, keys: Sequence[Hashable], make: Callable[[list[int]], Tensor]) -> Tensor:
-        """The stack of each key; ``make`` makes those of the rows whose keys are new."""
-        found = {key: self._kept.get(key) for key in keys}
-        new: dict[Hashable, int] = {}
-        for row, key in enumerate(keys):
-            if found[key] is None:
-                new.setdefault(key, row)
-        made = make(list(new.values())) if new else torch.empty(0)
-        if len(new) < len(keys) or self._kept.limit:
-            for key, stack in zip(new, made, strict=True):
-                found[key] = stack.clone()  # a view would keep all of them
-                self._kept.put(key, found[key], stack.nbytes)
-            made = torch.stack([found[key] for key in keys])
-        return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -18,6 +18,7 @@ from torch_afm.datasets import (
     EpochSampler,
     MoleculeDataset,
     MoleculeSource,
+    Nuisances,
     RotatedMolecules,
     Scenes,
     StepDataset,
@@ -85,6 +86,7 @@ class AFMDataModule(L.LightningDataModule):
             copies=config.copies,
             mutant=RandomMutant(config.empty, config.misplaced, config.extra),
             augment=Augment(share=config.augmented),
+            nuisances=Nuisances(config.nuisances, config.realistic) if config.realistic else None,
             seed=config.seed,
         )
 
