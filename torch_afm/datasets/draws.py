@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -86,14 +86,14 @@ class StepDraw:
     @property
     def _measured(self) -> list[Any]:
         """What decides which molecule there is, and where."""
-        return [self.group] if self.measurement is None else [self.group, asdict(self.measurement)]
+        return [self.group] if self.measurement is None else [self.group, self.measurement.key]
 
     def to_json(self) -> str:
         """What :meth:`from_json` reads, without rounding a number."""
         record = {"group": self.group, "frame": self.frame, "reference": vars(self.reference)}
         record |= {**self.mutant, "simulated": vars(self.simulated)}
         if self.measurement is not None:
-            record["measurement"] = asdict(self.measurement)
+            record["measurement"] = self.measurement.record
         return json.dumps(record)
 
     @classmethod

@@ -15,6 +15,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.draws import IMAGED, StepDraw, StepDraws, distinct_references
+from torch_afm.datasets.nuisances import Measurement
 from torch_afm.datasets.rendering import StepRenderer
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules, within_margin
 from torch_afm.datasets.stacks import StackMaker
@@ -226,7 +227,11 @@ class StepDataset(GraphDataset):
 
     def _make(self, molecules: Sequence[AFMData], draws: Sequence[StepDraw]) -> list[AFMData]:
         scan = self.images.scan
-        placed = [self.draws.place(m, d.measurement, scan) for m, d in zip(molecules, draws, strict=True)]
+        once: dict[tuple[int, Measurement | None], AFMData] = {}
+        for molecule, draw in zip(molecules, draws, strict=True):
+            if (draw.group, draw.measurement) not in once:
+                once[draw.group, draw.measurement] = self.draws.place(molecule, draw.measurement, scan)
+        placed = [once[draw.group, draw.measurement] for draw in draws]
         samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(placed, draws, strict=True)]
         first, index = distinct_references(draws)
         whole = [molecules[i] for i in first]
