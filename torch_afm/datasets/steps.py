@@ -123,15 +123,17 @@ class StepDataset(GraphDataset):
 
     def block(self, batch_size: int) -> int:
         """Oriented molecules whose stacks a process surely keeps, for the blocks of an
-        :class:`~torch_afm.datasets.EpochSampler`: as far as they can be, as many as fill twelve batches with
-        one copy of each pair, or a multiple of that. For 1, 2, 3, 4 or 6 workers, to which loaders give
-        batches in turn, all copies of a molecule then go to the same."""
+        :class:`~torch_afm.datasets.EpochSampler`. If so many are kept, one copy of each pair of a block fills
+        a multiple of 12 batches, or 4, 2 or 1: of 1, 2, 3, 4 or 6 workers, to which loaders give batches in
+        turn, the same then gets all copies of a molecule."""
         stack_bytes = math.prod(self.images.scan.shape) * torch.float32.itemsize
         # The other half is for the molecules themselves, and for what is left of the block before.
         pairs = _KEPT_BYTES // 2 // (stack_bytes * (1 + self.draws.mutants)) * self.draws.mutants
         batches = pairs // batch_size
-        unit = next((n for n in (12, 4, 2) if n <= batches), 1)
-        return max(1, max(1, batches // unit) * unit * batch_size // self.draws.mutants)
+        if batches:
+            unit = next(n for n in (12, 4, 2, 1) if n <= batches)
+            pairs = batches // unit * unit * batch_size
+        return max(1, pairs // self.draws.mutants)
 
     @property
     def epoch(self) -> int:
