@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch.nn import Conv2d, Linear
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
@@ -24,6 +23,7 @@ from torch_afm.nn import (
     SpatialLoss,
     SpatialPrediction,
     StepPrediction,
+    class_log_probabilities,
     class_planes,
 )
 from torch_afm.utils import check_shape
@@ -152,7 +152,8 @@ class SpatialGenerator(Generator):
         with torch.autocast(simulated.device.type, enabled=False):
             features = features.float()
             maps = self.head(features).unflatten(1, (self.num_planes, _MAPS))
-            heatmap, class_logits = maps[:, :, 0], self.class_logits(features)
+            heatmap = maps[:, :, 0]
+            class_logits = class_log_probabilities(self.kind_head(features), self.planes)
             pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heatmap.amax(dim=(2, 3))]
             stop = self.stop_head(torch.cat(pooled, dim=1)).squeeze(1)
             atoms = self.grid.sample(features, data.pos, batch)
@@ -161,15 +162,6 @@ class SpatialGenerator(Generator):
         return SpatialPrediction(
             heatmap, class_logits, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, graph
         )
-
-    def class_logits(self, features: Tensor) -> Tensor:
-        """Log-probability of each class among those of its plane, ``[B, K, Y, X]``."""
-        logits = self.kind_head(features)
-        class_logits = torch.empty_like(logits)
-        for plane in range(self.num_planes):
-            members = self.planes == plane
-            class_logits[:, members] = logits[:, members].log_softmax(dim=1)
-        return class_logits
 
     def predict_step(self, data: AFMData | Batch) -> StepPrediction:
         """The most certain missing visible atom of each graph in the form of a
