@@ -14,6 +14,7 @@ from torch_afm.config import ScanGeneratorConfig, ScanLossConfig
 from torch_afm.data import AFMData
 from torch_afm.models.base import Generator, Proposal, Revision
 from torch_afm.models.peaks import find_atoms
+from torch_afm.models.single_step import strongest_atom
 from torch_afm.models.spatial import LOG_VAR, MIN_CONFIDENCE
 from torch_afm.models.views import predict_views
 from torch_afm.nn import (
@@ -22,6 +23,7 @@ from torch_afm.nn import (
     RelationalHead,
     ScanLoss,
     ScanPrediction,
+    StepPrediction,
     class_log_probabilities,
     class_planes,
 )
@@ -121,8 +123,7 @@ class ScanGenerator(Generator):
         return [self._proposal(graph, out) for graph, out in zip(graphs, outs, strict=True)]
 
     def _proposal(self, graph: AFMData, out: ScanPrediction) -> Proposal:
-        grid = MapGrid.centered(out.heatmap.shape[2:], self.pitch)
-        atoms = find_atoms(out, grid, self.classes, MIN_CONFIDENCE)
+        atoms = find_atoms(out, self._grid(out), self.classes, MIN_CONFIDENCE)
         visible = atoms.confidence[atoms.pos[:, 2] >= self.config.z_min]
         # Nobody decides it for a whole scan: the most certain missing atom does.
         stop = 1 - float(visible.max()) if len(visible) else 1.0
@@ -196,3 +197,12 @@ class ScanGenerator(Generator):
         else:
             amplitude = reference.new_full((len(reference),), self.config.scan.amplitude)
         return reference[:, 0], simulated[:, 0], valid[:, 0], amplitude
+
+    def _grid(self, out: ScanPrediction) -> MapGrid:
+        """The pixels of the maps of a prediction."""
+        return MapGrid.centered(out.heatmap.shape[2:], self.pitch)
+
+    def predict_step(self, data: AFMData | Batch) -> StepPrediction:
+        """A single-atom step, as in :func:`~torch_afm.models.single_step.strongest_atom`."""
+        out = self(data)
+        return strongest_atom(out, data, self._grid(out), self.classes, self.config.z_min)

@@ -11,9 +11,9 @@ from torch_geometric.nn import MLP
 
 from torch_afm.config import SpatialGeneratorConfig, SpatialLossConfig
 from torch_afm.data import AFMData
-from torch_afm.elements import max_bond_length
 from torch_afm.models.base import Generator, Proposal, Revision
 from torch_afm.models.peaks import find_atoms
+from torch_afm.models.single_step import strongest_atom
 from torch_afm.models.views import predict_views
 from torch_afm.nn import (
     GatedAggregation,
@@ -164,26 +164,6 @@ class SpatialGenerator(Generator):
         )
 
     def predict_step(self, data: AFMData | Batch) -> StepPrediction:
-        """The most certain missing visible atom of each graph in the form of a
-        :class:`~torch_afm.models.SequentialGenerator`, so that both compare in tables of single-atom steps.
-        Its bonds are those that distances make likely (:func:`~torch_afm.data.covalent_bonds`)."""
+        """A single-atom step, as in :func:`~torch_afm.models.single_step.strongest_atom`."""
         out = self(data)
-        num_graphs, width = len(out.heatmap), self.grid.shape[1]
-        shown = out.heatmap.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
-        best, size = shown.argmax(dim=1), out.heatmap[0, 0].numel()
-        plane, pixel = best // size, best % size
-        graph, row, column = torch.arange(num_graphs, device=plane.device), pixel // width, pixel % width
-        x, y = self.grid.axes(out.heatmap)
-        pos = out.position[graph, plane, :, row, column] + torch.stack(
-            [x[column], y[row], 0 * x[column]], dim=1
-        )
-
-        ended = out.stop.sigmoid()[:, None]
-        in_plane = self.planes.to(plane.device) == plane[:, None]
-        probability = out.class_logits[graph, :, row, column].exp() * in_plane
-        shares = torch.cat([ended, (1 - ended) * probability], dim=1)
-        batch = data.batch if "batch" in data else torch.zeros_like(data.z)
-        new = self.classes.representative(probability.argmax(dim=1) + 1)[batch]
-        reach = out.heatmap.new_tensor(max_bond_length(new.tolist(), data.z.tolist()))
-        distance = (data.pos - pos[batch]).norm(dim=1)
-        return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - distance) / 0.1)
+        return strongest_atom(out, data, self.grid, self.classes, self.config.z_min, out.stop.sigmoid())
