@@ -80,6 +80,7 @@ def test_scenes_and_geometries(monkeypatch, tmp_path):
 def test_help_lists_the_settings_of_the_preset(capsys):
     for preset, there, absent in (
         ("spatial", "stop_weight", "node_"),
+        ("scan", "parent_weight", "stop_weight"),
         ("small", "node_channels", "z_context"),
     ):
         with pytest.raises(SystemExit):
@@ -91,7 +92,7 @@ def test_help_lists_the_settings_of_the_preset(capsys):
 def test_wrong_settings_of_the_network(capsys, tmp_path):
     (tmp_path / "wrong.yaml").write_text("preset: [1]\n")
     for line, message in (
-        ("--preset large", "preset: expected one of spatial, thesis"),
+        ("--preset large", "preset: expected one of spatial, scan, thesis"),
         ("--preset", "--preset"),
         ("--preset small --model.channels [8]", "--model.channels"),
         ("--model.channels eight", "--model.channels"),

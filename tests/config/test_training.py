@@ -1,6 +1,6 @@
 import pytest
 
-from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
+from torch_afm.config import ScanLossConfig, SequentialLossConfig, SpatialLossConfig, generator_config
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
@@ -64,5 +64,6 @@ def test_total_steps_counts_the_last_short_batch():
 def test_the_loss_is_that_of_the_network():
     assert TrainConfig().model == generator_config("spatial") and TrainConfig().loss == SpatialLossConfig()
     assert TrainConfig(model=generator_config("small")).loss == SequentialLossConfig()
+    assert TrainConfig(model=generator_config("scan")).loss == ScanLossConfig()
     with pytest.raises(InputError, match="loss: expected a SpatialLossConfig for this network, got a Seq"):
         TrainConfig(loss=SequentialLossConfig())

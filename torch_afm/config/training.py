@@ -7,6 +7,8 @@ from typing import Any
 
 from torch_afm.config.generators import (
     GeneratorConfig,
+    ScanGeneratorConfig,
+    ScanLossConfig,
     SequentialGeneratorConfig,
     SequentialLossConfig,
     SpatialGeneratorConfig,
@@ -34,6 +36,7 @@ MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db"
 _LOSSES: dict[type[GeneratorConfig], type] = {
     SequentialGeneratorConfig: SequentialLossConfig,
     SpatialGeneratorConfig: SpatialLossConfig,
+    ScanGeneratorConfig: ScanLossConfig,
 }
 
 
