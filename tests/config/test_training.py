@@ -1,6 +1,6 @@
 import pytest
 
-from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
+from torch_afm.config import SequentialLossConfig, SpatialLossConfig, from_dict, generator_config
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
@@ -47,6 +47,14 @@ def test_scenes_are_made_of_molecules_and_rendered_on_the_fly():
 def test_molecules_or_structures():
     with pytest.raises(InputError, match="molecules: expected none beside structures, got 'few\\.smi'"):
         TrainConfig(molecules="few.smi", structures="water")
+
+
+def test_one_list_of_molecules_or_several():
+    for lists in ("planar", ["planar"], ("planar",)):
+        assert TrainConfig(molecules=lists) == TrainConfig(molecules="planar")
+    mix = TrainConfig(molecules=["organic", "planar"])
+    assert mix.molecules == ("organic", "planar")
+    assert from_dict(TrainConfig, {"molecules": ["organic", "planar"]}) == mix
 
 
 def test_total_steps_counts_the_last_short_batch():

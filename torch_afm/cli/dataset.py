@@ -136,10 +136,13 @@ def _contact_sheet(dataset: StepDataset, index: int) -> Any:
     return plot_augmentations(stacks, visible, scan, augment, draws.seed)
 
 
-def _molecules(file: str | None, geometry: str, part: str, seed: int) -> tuple[list[AFMData], str]:
+def _molecules(
+    lists: str | list[str] | None, geometry: str, part: str, seed: int
+) -> tuple[list[AFMData], str]:
     """The molecules of ``part``, and where they come from, in words."""
-    dataset = MoleculeDataset.read(file, geometry=geometry)
-    name = "the embedded list" if file is None else Path(file).name
+    dataset = MoleculeDataset.read(lists, geometry=geometry)
+    names = [lists] if isinstance(lists, str) else lists or []
+    name = " and ".join(Path(name).name for name in names) or "the embedded list"
     return _part(dataset, dataset.split(seed), part, "molecules", name)
 
 

@@ -54,7 +54,8 @@ class TrainConfig:
         model: the network to train.
         loss: settings of its loss; by default its ``LossConfig``.
         molecules: file of molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json), or ``organic`` or
-            ``planar``, the embedded lists; none takes ``organic``.
+            ``planar``, the embedded lists, or several of these, each of which keeps its split; none takes
+            ``organic``.
         geometry: geometries of SMILES: ``rdkit``, or ``xtb`` for those by GFN2-xTB, with their charges and
             atomic dipoles, where the package has them (:class:`~torch_afm.datasets.MoleculeDataset`).
         scenes: number of scenes (:class:`~torch_afm.datasets.Scenes`) of the training molecules to train on;
@@ -99,7 +100,7 @@ class TrainConfig:
     out: str = f"runs/{PRESET}"
     model: GeneratorConfig = field(default_factory=lambda: generator_config(PRESET))
     loss: Any = None
-    molecules: str | None = None
+    molecules: str | tuple[str, ...] | None = None
     geometry: str = "rdkit"
     scenes: int = 0
     scene: SceneConfig = field(default_factory=SceneConfig)
@@ -162,6 +163,9 @@ class TrainConfig:
                 f"epoch_samples: expected a multiple of devices x num_nodes x mutants "
                 f"({self.devices} x {self.num_nodes} x {self.mutants}), got {self.epoch_samples}"
             )
+        if self.molecules is not None and not isinstance(self.molecules, str):
+            lists = tuple(self.molecules)
+            object.__setattr__(self, "molecules", lists[0] if len(lists) == 1 else lists)
         if self.structures is not None and self.molecules is not None:
             raise InputError(f"molecules: expected none beside structures, got {self.molecules!r}")
         if self.geometry not in GEOMETRIES:
