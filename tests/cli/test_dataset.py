@@ -17,6 +17,8 @@ from torch_afm.datasets import (
     Manifest,
     MoleculeDataset,
     RotatedMolecules,
+    SceneConfig,
+    Scenes,
     StoredReferences,
     SurfaceWindows,
     embedded_smiles,
@@ -91,6 +93,51 @@ def test_geometries_with_dipoles(tmp_path):
     stored = StoredReferences(tmp_path / "data")
     length = stored.graph(0).dipole.norm(dim=1)
     assert torch.allclose(length, xtb_molecule(smiles[0]).dipole.norm(dim=1), atol=1e-5) and length.any()
+
+
+def test_scenes_are_rendered(molecules, capsys):
+    scenes = ["--scenes", "5", "--scene.water", "0", "--scene.metals", "[Ag]"]
+    arguments = ["dataset", "--molecules", molecules, "--part", "train", "--out", "data", *SMALL, *scenes]
+    assert main([*arguments, "--draws", "2"]) == 0
+    assert "10 (train) of 13 molecules of few.smi; 5 scenes, 2 tip draw(s) each: 10 stacks" in (
+        capsys.readouterr().out
+    )
+    stored = StoredReferences("data")
+    config = SceneConfig(water=0.0, metals=("Ag",))
+    assert (stored.manifest.config.scenes, stored.manifest.config.scene) == (5, config)
+    assert repr(stored) == "StoredReferences('data', 5 scenes)"
+    source = MoleculeDataset(SMILES)
+    train = [source[int(i)] for i in source.split()[0]]
+    expected = Scenes(train, Scan(pixels=(12, 10)), config, scenes=5)
+    assert stored.molecules.margin == expected.margin
+    for i in range(5):
+        assert_same_graph(stored.graph(i), expected.oriented(i))
+    for more, words in (
+        (["--scene.water", "0.2"], "data: holds training data with other settings (scene)"),
+        (["--scene.water", "-1"], "alone, several, island, layer, water: expected weights"),
+        (["--scenes", "-5"], "scenes: expected a number, 0 or more, got -5"),
+        (["--scenes", "0"], "scene: expected the default settings without scenes"),
+        (["--scene.bogus", "1"], "--scene.bogus"),
+    ):
+        assert main([*arguments, "--draws", "2", *more]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line
+
+
+def test_no_scenes_of_surfaces(molecules, capsys):
+    ase.io.write("layers.extxyz", [water_bilayer(seed, size=6) for seed in range(5)])
+    assert main(["dataset", "--structures", "layers.extxyz", "--scenes", "3", *SMALL]) == 2
+    assert "scenes: expected 0 for periodic surfaces, got 3" in capsys.readouterr().err
+
+
+def test_parts_of_several_lists(molecules, tmp_path, capsys):
+    (tmp_path / "more.smi").write_text("\n".join(["OC", *SMILES[:3]]))
+    arguments = ["dataset", "--molecules", molecules, "more.smi", "--part", "train", "--out", "data", *SMALL]
+    assert main(arguments) == 0
+    mix = MoleculeDataset.read([molecules, "more.smi"])
+    train = mix.split()[0]
+    assert f"{len(train)} (train) of 17 molecules of few.smi and more.smi" in capsys.readouterr().out
+    assert list(StoredReferences("data").manifest.molecules) == [mix.names[i] for i in train]
 
 
 def test_shards_fill_one_folder(molecules, capsys):

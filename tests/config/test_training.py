@@ -36,10 +36,10 @@ def test_cached_stacks_are_not_rendered_on_the_device():
         TrainConfig(cache="folder", render="device")
 
 
-def test_scenes_are_made_of_molecules_and_rendered_on_the_fly():
-    for other in ("structures", "cache"):
-        with pytest.raises(InputError, match="scenes: expected 0 beside structures or a cache, got 10"):
-            TrainConfig(**{"scenes": 10, other: "water"})
+def test_scenes_are_made_of_molecules():
+    with pytest.raises(InputError, match="scenes: expected 0 beside structures, got 10"):
+        TrainConfig(scenes=10, structures="water")
+    assert TrainConfig(scenes=10, cache="folder").scenes == 10
     with pytest.raises(InputError, match="geometry: expected 'rdkit' beside structures"):
         TrainConfig(geometry="xtb", structures="water")
 

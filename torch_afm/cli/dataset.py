@@ -69,8 +69,9 @@ def _render(args: Namespace, molecules: list[AFMData], source: str, config: Cach
     """Render what is not there yet."""
     manifest = Manifest.from_molecules(molecules, config, source)
     nz, ny, nx = config.scan.shape
+    shown = f"{config.scenes:,} scenes" if config.scenes else f"{config.rotations} rotations"
     print(
-        f"molecules  {source}; {config.rotations} rotations, {config.draws} tip draw(s) each: "
+        f"molecules  {source}; {shown}, {config.draws} tip draw(s) each: "
         f"{manifest.samples:,} stacks of {nx} x {ny} x {nz} in {len(manifest.files)} files",
         flush=True,
     )

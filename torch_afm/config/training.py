@@ -63,8 +63,8 @@ class TrainConfig:
         scene: what scenes are drawn from.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
-        cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
-            them on the fly.
+        cache: folder of reference stacks of the training molecules, or of the same scenes of them, from
+            ``torch-afm dataset``; none renders them on the fly.
         epochs: epochs to run in all, those before a resume included.
         epoch_samples: training samples in one epoch; a checkpoint is written at the end of each.
         val_samples: validation samples, from molecules never trained on.
@@ -174,8 +174,8 @@ class TrainConfig:
             raise InputError(f"geometry: expected 'rdkit' beside structures, got {self.geometry!r}")
         if self.scenes < 0:
             raise InputError(f"scenes: expected a number, 0 or more, got {self.scenes}")
-        if self.scenes and (self.structures is not None or self.cache is not None):
-            raise InputError(f"scenes: expected 0 beside structures or a cache, got {self.scenes}")
+        if self.scenes and self.structures is not None:
+            raise InputError(f"scenes: expected 0 beside structures, got {self.scenes}")
         if not self.scenes and self.scene != SceneConfig():
             raise InputError("scene: expected the default settings without scenes, got others")
         if not 0 <= self.ema < 1:

@@ -24,6 +24,7 @@ from torch_afm.data import AFMData
 from torch_afm.datasets.draws import StepDraws
 from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.rendering import StepRenderer
+from torch_afm.datasets.scenes import Scenes
 from torch_afm.datasets.shards import (
     Shard,
     finished_digests,
@@ -122,6 +123,8 @@ def _source(molecules: Sequence[AFMData], manifest: Manifest) -> MoleculeSource:
     config = manifest.config
     if manifest.surfaces:
         return SurfaceWindows(molecules, config.scan, config.rotations, seed=config.seed)
+    if config.scenes:
+        return Scenes(molecules, config.scan, config.scene, config.scenes, seed=config.seed)
     return RotatedMolecules(molecules, config.rotations, config.candidates, config.seed)
 
 
@@ -189,7 +192,7 @@ class _FileWriter:
             z_top = self.images.anchor_heights(graphs, source.margin)
             stacks = self.images.render(graphs, moves, z_top)
             for i, (group, draw) in enumerate(origins):
-                molecule, rotation = divmod(group, config.rotations)
+                molecule, rotation = divmod(group, self.manifest.orientations)
                 x, y = moves[i]["tilt"]
                 yield StoredSample(
                     graph=graphs[i],

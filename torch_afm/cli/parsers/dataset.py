@@ -23,7 +23,8 @@ def parse(argv: Sequence[str]) -> Namespace:
 def _parser() -> Parser:
     parser = Parser(
         "dataset",
-        "Render the reference stacks of training steps to HDF5 files, for StoredReferences. Run again after "
+        "Render the reference stacks of training steps, of molecules or scenes of them, to HDF5 files, for "
+        "torch-afm train --cache and StoredReferences. Run again after "
         "an interruption, the same command checks what is there and goes on. Jobs that share a folder take a "
         "--shard each. With --stats nothing is rendered to files: it tells and draws what the data show.",
     )
