@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import ase.io
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
+from torch_afm.cli import sheets as sheets_module
 from torch_afm.cli.main import main
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
@@ -27,7 +30,7 @@ from torch_afm.datasets import (
     water_bilayer,
 )
 from torch_afm.datasets.geometries import xtb_molecule
-from torch_afm.io import write_xyz
+from torch_afm.io import AFMStack, write_stack, write_xyz
 from torch_afm.testing import assert_same_graph
 
 SMILES = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
@@ -161,7 +164,7 @@ def test_stats(molecules, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "26 rotations of 13 molecules" in printed
     assert ["P", "0.0", "0.2"] in [line.split() for line in printed.splitlines()]
-    names = ["augmentations.png", "sample.png", "stats.json", "stats.png"]
+    names = ["augmentations.png", "sample.png", "stacks.png", "stats.json", "stats.png"]
     assert sorted(p.name for p in (tmp_path / "new" / "stats").iterdir()) == names
     stats = json.loads((tmp_path / "new" / "stats" / "stats.json").read_text())
     assert (
@@ -169,6 +172,42 @@ def test_stats(molecules, tmp_path, capsys):
         or sum(stats["sizes"].values()) == 13
     )
     assert stats["thesis"]["H"] == 94.2
+
+
+def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, monkeypatch):
+    sheets = []
+    monkeypatch.setattr(sheets_module, "plot_contact_sheet", lambda e: sheets.append(e) or Figure())
+    values = np.random.default_rng(0).normal(size=(1, 4, 8, 9))
+    write_stack("scan.npz", AFMStack(values, np.arange(9.0), np.arange(8.0), np.arange(4.0)[::-1] / 10))
+    arguments = ["dataset", "--stats", "--molecules", molecules, "--part", "all", "--rotations", "2"]
+    arguments += ["--scenes", "3", "--scene.metal", "0.5", "--scan.pixels", "[16,16]"]
+    assert main([*arguments, "--measured", "scan.npz", "--out", "stats"]) == 0
+    printed = capsys.readouterr().out
+    assert "26 rotations of 13 molecules" in printed and "sample.png (scene " in printed
+    measured, *drawn = sheets[0]
+    assert measured.title == "measured: scan.npz" and "4 slices over 0.3 Å, 8.0 x 7.0 Å" in measured.caption
+    assert sorted(entry.title for entry in drawn) == ["scene 0", "scene 1", "scene 2"]
+    assert all(entry.stack.values.shape == (10, 16, 16) for entry in drawn)
+    assert "tip" in drawn[0].caption
+    for line, message in (
+        ([*arguments, "--measured", "none.npz"], "none.npz"),
+        (
+            ["dataset", "--molecules", molecules, "--measured", "scan.npz"],
+            "--measured: expected none without",
+        ),
+    ):
+        assert main(line) == 2
+        (row,) = capsys.readouterr().err.splitlines()
+        assert message in row
+
+
+def test_measured_stacks_of_the_public_data(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "camphor_exp_1.h5").touch()
+    monkeypatch.setenv("TORCH_AFM_DATA", str(tmp_path))
+    assert sheets_module.measured_scans(None) == [tmp_path / "real" / "camphor_exp_1.h5"]
+    monkeypatch.delenv("TORCH_AFM_DATA")
+    assert sheets_module.measured_scans(None) == []
 
 
 #: What is refused, and what the message names.

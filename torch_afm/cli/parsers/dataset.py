@@ -47,7 +47,15 @@ def _parser() -> Parser:
         "--stats",
         action="store_true",
         help="print which elements the rotations show and how large the molecules are, beside the thesis' "
-        "data; write that, a training sample and a contact sheet of augmentations as pictures",
+        "data; write that, a training sample and contact sheets of augmentations and of reference stacks as "
+        "pictures",
+    )
+    parser.add_argument(
+        "--measured",
+        nargs="+",
+        metavar="FILE",
+        help="with --stats: scans to show beside the reference stacks, in formats that torch-afm predict "
+        "reads. Default: two stacks of the public data that TORCH_AFM_DATA names, where it is set",
     )
     parser.add_argument("--shard", metavar="i/n", default="1/1", help="render this share of the files only")
     parser.add_argument(
