@@ -181,20 +181,31 @@ def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, mon
     write_stack("scan.npz", AFMStack(values, np.arange(9.0), np.arange(8.0), np.arange(4.0)[::-1] / 10))
     arguments = ["dataset", "--stats", "--molecules", molecules, "--part", "all", "--rotations", "2"]
     arguments += ["--scenes", "3", "--scene.metal", "0.5", "--scan.pixels", "[16,16]"]
+    arguments += ["--nuisances.slices", "[3,3]", "--nuisances.step", "[0.3,0.3]", "--nuisances.uneven", "0"]
+    arguments += ["--nuisances.probes", "[0,1,0]", "--nuisances.inverted", "1", "--nuisances.double_tip", "1"]
+    arguments += ["--nuisances.scale", "0.1", "--nuisances.shear", "0", "--nuisances.window", "[9,9]"]
     assert main([*arguments, "--measured", "scan.npz", "--out", "stats"]) == 0
     printed = capsys.readouterr().out
     assert "26 rotations of 13 molecules" in printed and "sample.png (scene " in printed
     measured, *drawn = sheets[0]
-    assert measured.title == "measured: scan.npz" and "4 slices over 0.3 Å, 8.0 x 7.0 Å" in measured.caption
+    assert measured.title == "measured: scan.npz" and measured.caption == "4 slices over 0.3 Å, 8.0 x 7.0 Å"
     assert sorted(entry.title for entry in drawn) == ["scene 0", "scene 1", "scene 2"]
-    assert all(entry.stack.values.shape == (10, 16, 16) for entry in drawn)
-    assert "tip" in drawn[0].caption
+    for entry in drawn:
+        assert entry.caption.startswith("3 slices over 0.6 Å, nearest ")
+        assert ", Xe " in entry.caption and "double tip" in entry.caption and "inverted" in entry.caption
+        scales = re.search(r"scale ([\d.]+) x ([\d.]+), shear 0.00", entry.caption).groups()
+        assert all(0.9 <= float(scale) <= 1.1 for scale in scales)
+        there = np.isfinite(entry.stack.values)
+        assert there.shape == (10, 16, 16)
+        # The slots of 0 to 0.6 Å above the nearest slice, in a window of 9 Å.
+        assert there.any(axis=(1, 2)).tolist() == [False] * 3 + [True] * 7
+        assert all(8 <= there.any(axis=axes).sum() <= 10 for axes in ((0, 1), (0, 2)))
+    without = ["dataset", "--molecules", molecules]
     for line, message in (
         ([*arguments, "--measured", "none.npz"], "none.npz"),
-        (
-            ["dataset", "--molecules", molecules, "--measured", "scan.npz"],
-            "--measured: expected none without",
-        ),
+        ([*without, "--measured", "scan.npz"], "--measured, --nuisances: expected none without --stats"),
+        ([*without, "--nuisances.scale", "0"], "--measured, --nuisances: expected none without --stats"),
+        ([*arguments, "--nuisances.scale", "3"], "scale: expected 0 to 0.5, got 3"),
     ):
         assert main(line) == 2
         (row,) = capsys.readouterr().err.splitlines()
@@ -203,11 +214,12 @@ def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, mon
 
 def test_measured_stacks_of_the_public_data(tmp_path, monkeypatch):
     (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "camphor_exp_1.h5").touch()
+    values, axes = np.zeros((1, 2, 3, 3)), (np.arange(3.0), np.arange(3.0))
+    write_stack(tmp_path / "real" / "camphor_exp_1.h5", AFMStack(values, *axes, np.array([0.1, 0.0])))
     monkeypatch.setenv("TORCH_AFM_DATA", str(tmp_path))
-    assert sheets_module.measured_scans(None) == [tmp_path / "real" / "camphor_exp_1.h5"]
+    assert list(sheets_module.measured_scans(None)) == ["camphor_exp_1.h5"]
     monkeypatch.delenv("TORCH_AFM_DATA")
-    assert sheets_module.measured_scans(None) == []
+    assert sheets_module.measured_scans(None) == {}
 
 
 #: What is refused, and what the message names.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from torch_afm.datasets import (
     CacheConfig,
     Manifest,
     MoleculeDataset,
+    NuisanceConfig,
+    Nuisances,
     Shard,
     StepDataset,
     StepDraws,
@@ -40,15 +42,14 @@ from torch_afm.viz import plot_sample, plot_statistics
 
 def main(args: Namespace) -> int:
     """Run the sub-command with the options of :func:`torch_afm.cli.parsers.dataset.parse`."""
-    fields = (field.name for field in dataclasses.fields(CacheConfig))
-    config = CacheConfig(**{name: args[name] for name in fields})
+    config = CacheConfig(**{field.name: args[field.name] for field in fields(CacheConfig)})
     shard = _shard(args.shard)
     if args.structures is None:
         molecules, source = _molecules(args.molecules, args.geometry, args.part, config.seed)
     else:
         molecules, source = _structures(args, config.seed)
-    if args.measured is not None and not args.stats:
-        raise InputError("--measured: expected none without --stats")
+    if not args.stats and (args.measured is not None or args.nuisances != NuisanceConfig()):
+        raise InputError("--measured, --nuisances: expected none without --stats")
     if args.stats:
         return _summarize(args, molecules, source, config)
     return _render(args, molecules, source, config, shard)
@@ -106,7 +107,8 @@ def _summarize(args: Namespace, molecules: list[AFMData], name: str, config: Cac
     index = int(np.random.default_rng(config.seed).integers(len(source)))
     plot_sample(dataset[index], config.scan, titles[index]).savefig(out / "sample.png", dpi=120)
     augmentation_sheet(dataset, index).savefig(out / "augmentations.png", dpi=120)
-    stack_sheet(dataset, titles, measured).savefig(out / "stacks.png", dpi=150)
+    realistic = StepDataset(source, replace(draws, nuisances=Nuisances(args.nuisances)), images)
+    stack_sheet(realistic, titles, measured).savefig(out / "stacks.png", dpi=150)
     shown = f"sample.png ({titles[index]}), augmentations.png and stacks.png"
     print(f"\nwrote stats.png, stats.json, {shown} to {out}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from torch_afm.transforms import (
     visible_atoms,
 )
 from torch_afm.viz import SheetEntry, plot_augmentations, plot_contact_sheet
+from torch_afm.viz.stacks import signed
 
 #: Draws of each augmentation, and drawn stacks.
 _DRAWS, _STACKS = 6, 12
@@ -49,19 +50,18 @@ def augmentation_sheet(dataset: StepDataset, index: int) -> Figure:
     return plot_augmentations(stacks, visible, scan, augment, draws.seed)
 
 
-def stack_sheet(dataset: StepDataset, titles: Sequence[str], measured: Sequence[Path]) -> Figure:
+def stack_sheet(dataset: StepDataset, titles: Sequence[str], measured: Mapping[str, ScanStack]) -> Figure:
     """Measured stacks, and reference stacks of twelve samples as the network gets them.
 
     Args:
-        dataset: the samples.
+        dataset: the samples, whose measurements are drawn.
         titles: of the oriented molecules.
-        measured: files of scans.
+        measured: scans by the names of their files.
     """
     rng = np.random.default_rng(dataset.draws.seed)
     chosen = rng.permutation(len(titles))[:_STACKS].tolist()
     samples = dataset.__getitems__([(0, group) for group in chosen])
-    scans = [(file, read_scan(file)) for file in measured]
-    entries = [SheetEntry(f"measured: {file.name}", scan, _measured(scan)) for file, scan in scans]
+    entries = [SheetEntry(f"measured: {name}", scan, _measured(scan)) for name, scan in measured.items()]
     entries += [
         SheetEntry(titles[group], _stack(sample, dataset), _drawn(StepDraw.from_json(sample.drawn)))
         for group, sample in zip(chosen, samples, strict=True)
@@ -69,37 +69,57 @@ def stack_sheet(dataset: StepDataset, titles: Sequence[str], measured: Sequence[
     return plot_contact_sheet(entries)
 
 
-def measured_scans(files: Sequence[str] | None) -> list[Path]:
-    """The files of scans that were named, or, for none, two of the public data, where those are."""
-    if files is not None:
-        return [Path(file) for file in files]
-    folder = Path(os.environ.get("TORCH_AFM_DATA", "")) / "real"
-    return [folder / name for name in _MEASURED if (folder / name).is_file()]
+def measured_scans(files: Sequence[str] | None) -> dict[str, ScanStack]:
+    """The scans in the files that were named, or, for none, two of the public data, where those are."""
+    if files is None:
+        folder = Path(os.environ.get("TORCH_AFM_DATA", "")) / "real"
+        found = [folder / name for name in _MEASURED if (folder / name).is_file()]
+    else:
+        found = [Path(file) for file in files]
+    return {file.name: read_scan(file) for file in found}
 
 
 def _stack(sample: AFMData, dataset: StepDataset) -> ScanStack:
     """The reference stack of a sample, NaN where it is not valid."""
     scan = dataset.scan
     values = sample.reference[0, 0].double().numpy()
-    if "valid" in sample:
-        values = np.where(sample.valid[0, 0].numpy(), values, np.nan)
+    values = np.where(sample.valid[0, 0].numpy(), values, np.nan)
     heights = scan.dz * np.arange(scan.n_slices - 1, -1, -1)
     window = tuple((float(axis[0]), float(axis[-1])) for axis in (scan.x, scan.y))
     return ScanStack(values, heights, (window[0], window[1]), unit="standard deviations")
 
 
 def _drawn(draw: StepDraw) -> str:
-    """What was drawn for the reference stack of a step, in a few words."""
-    tip = draw.reference.tip
-    words = [f"tip {np.hypot(*tip['tilt']):.1f} Å aside, {tip['distance']:+.2f} Å"]
-    return ", ".join(words + [name for name, _ in draw.reference.steps])
+    """How the reference stack of a step is measured, in a few words."""
+    m, steps = draw.measurement, dict(draw.reference.steps)
+    if m is None or m.stiffness is None:
+        return "nominal"
+    (scale_x, shear), (_, scale_y) = np.linalg.inv(m.matrix)
+    words = [
+        _slices(m.heights),
+        f"nearest {signed(m.height)} Å",
+        f"{m.probe} {m.stiffness:.2f} N/m" + ("" if m.depth is None else f" {1e3 * m.depth:.0f} meV"),
+        f"tilt {np.hypot(*m.tilt):.1f} Å",
+        f"tip charges x {m.quadrupole:.1f}",
+        f"charges x {m.charge:.1f}",
+        f"amplitude {m.amplitude:.1f} Å" + ("" if m.amplitude_known else ", unknown"),
+        f"scale {scale_x:.2f} x {scale_y:.2f}",
+        f"shear {signed(shear / scale_x)}",
+        f"noise {steps['DetectorNoise']['noise']:.3f}",
+    ]
+    words += ["double tip"] * ("DoubleTip" in steps) + ["asymmetric tip"] * ("TipAsymmetry" in steps)
+    words += ["tip change"] * (steps["Motion"]["rows"] > 0) + ["inverted"] * m.inverted
+    return ", ".join(words)
 
 
 def _measured(stack: ScanStack) -> str:
     """What a file tells of its scan, in a few words."""
     (x0, x1), (y0, y1) = stack.window
-    span = stack.heights[0] - stack.heights[-1]
-    words = [f"{len(stack.heights)} slices over {span:.1f} Å", f"{x1 - x0:.1f} x {y1 - y0:.1f} Å"]
+    words = [_slices(stack.heights.tolist()), f"{x1 - x0:.1f} x {y1 - y0:.1f} Å"]
     if (amplitude := stack.meta.get("amplitude")) is not None:
         words.append(f"amplitude {amplitude:.1f} Å")
     return ", ".join(words)
+
+
+def _slices(heights: Sequence[float]) -> str:
+    return "1 slice" if len(heights) == 1 else f"{len(heights)} slices over {heights[0] - heights[-1]:.1f} Å"

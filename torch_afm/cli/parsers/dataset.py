@@ -10,6 +10,7 @@ from jsonargparse.typing import NonNegativeInt
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.config.cache import CacheConfig
+from torch_afm.config.nuisances import NuisanceConfig
 
 PARTS = ("train", "val", "test")
 
@@ -70,4 +71,5 @@ def _parser() -> Parser:
     parser.add_settings(CacheConfig, "data", skip=("scan", "tip"))
     parser.add_settings(Scan, "scan", name="scan")
     parser.add_settings(Tip, "tip", name="tip")
+    parser.add_settings(NuisanceConfig, "nuisances of the reference stacks that --stats shows", "nuisances")
     return parser
