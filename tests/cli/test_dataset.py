@@ -212,16 +212,6 @@ def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, mon
         assert message in row
 
 
-def test_measured_stacks_of_the_public_data(tmp_path, monkeypatch):
-    (tmp_path / "real").mkdir()
-    values, axes = np.zeros((1, 2, 3, 3)), (np.arange(3.0), np.arange(3.0))
-    write_stack(tmp_path / "real" / "camphor_exp_1.h5", AFMStack(values, *axes, np.array([0.1, 0.0])))
-    monkeypatch.setenv("TORCH_AFM_DATA", str(tmp_path))
-    assert list(sheets_module.measured_scans(None)) == ["camphor_exp_1.h5"]
-    monkeypatch.delenv("TORCH_AFM_DATA")
-    assert sheets_module.measured_scans(None) == {}
-
-
 #: What is refused, and what the message names.
 REFUSED = [
     ("--shard 3", "--shard: expected i/n, as in 3/16, got '3'"),

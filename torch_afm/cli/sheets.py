@@ -101,7 +101,7 @@ def _drawn(draw: StepDraw) -> str:
         f"{m.probe} {m.stiffness:.2f} N/m" + ("" if m.depth is None else f" {1e3 * m.depth:.0f} meV"),
         f"tilt {np.hypot(*m.tilt):.1f} Å",
         f"tip charges x {m.quadrupole:.1f}",
-        f"charges x {m.charge:.1f}",
+        f"sample charges x {m.charge:.1f}",
         f"amplitude {m.amplitude:.1f} Å" + ("" if m.amplitude_known else ", unknown"),
         f"scale {scale_x:.2f} x {scale_y:.2f}",
         f"shear {signed(shear / scale_x)}",
