@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.stats import pearsonr
 
-from torch_afm.functional import normalize_slices, pearson
+from torch_afm.functional import interpolate_heights, network_slices, normalize_slices, pearson
 
 
 def test_slices_have_zero_mean_and_unit_variance():
@@ -48,3 +48,25 @@ def test_pearson_of_an_empty_image_is_zero_and_units_do_not_matter():
     assert pearson(a, torch.ones(2, 6, 6)).tolist() == [0.0, 0.0]
     assert torch.allclose(pearson(a, 3 * a + 2), torch.ones(2, dtype=torch.float64))
     assert torch.allclose(pearson(a, -a), -torch.ones(2, dtype=torch.float64))
+
+
+def test_interpolation_between_heights_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    heights = np.sort(rng.uniform(0, 3, 7))[::-1]
+    values = rng.normal(size=7)
+    wanted = np.array([*rng.uniform(-0.5, 3.5, 20), heights[0], heights[3], heights[-1]])
+    expected = np.interp(wanted, heights[::-1], values[::-1])
+    np.testing.assert_allclose(interpolate_heights(heights, wanted) @ values, expected, atol=1e-12)
+    np.testing.assert_array_equal(interpolate_heights(np.array([2.0]), wanted), np.ones((23, 1)))
+
+
+def test_slices_of_a_network():
+    weights, valid = network_slices(np.array([5.3, 5.1, 5.0]), 5, 0.1)
+    np.testing.assert_array_equal(valid, [False, True, True, True, True])
+    expected = [[0, 0, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(weights, expected, atol=1e-9)
+    weights, valid = network_slices(np.array([0.96, 0.0]), 12, 0.1)
+    assert valid.tolist() == [False] + [True] * 11
+    np.testing.assert_allclose(weights[1], [1, 0])  # 1 Å is within half a step of what was measured
+    weights, valid = network_slices(np.array([7.0]), 3, 0.1)
+    assert weights.tolist() == [[0], [0], [1]] and valid.tolist() == [False, False, True]

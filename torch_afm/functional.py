@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,39 @@ def normalize_slices(stack: Tensor) -> Tensor:
     variance = norms.square().mean(-2, keepdim=True) / stack.size(-1)
     flat = variance <= _FLAT**2
     return centered * torch.where(flat, 0.0, 1 / torch.where(flat, 1.0, variance).sqrt())
+
+
+def interpolate_heights(heights: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Weights ``[W, M]`` that turn slices at ``heights`` ``[M]``, decreasing, into those at ``wanted``
+    ``[W]``: linear between two, the first or the last beyond."""
+    at = np.clip(wanted, heights[-1], heights[0])
+    weights = np.zeros((len(at), len(heights)))
+    if len(heights) == 1:
+        return weights + 1.0
+    lower = np.clip(np.searchsorted(-np.asarray(heights), -at), 1, len(heights) - 1)
+    share = (at - heights[lower]) / (heights[lower - 1] - heights[lower])
+    rows = np.arange(len(at))
+    weights[rows, lower], weights[rows, lower - 1] = 1 - share, share
+    return weights
+
+
+def network_slices(heights: np.ndarray, n_slices: int, dz: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights that turn slices at any heights into those of a network: ``n_slices`` in even steps, the last
+    at the height of the nearest that was measured; linear between two that were.
+
+    Args:
+        heights: of the measured slices in Å, decreasing.
+        n_slices: slices of the network.
+        dz: step of height in Å between them.
+
+    Shapes:
+        heights ``[M]``; returns the weights ``[Z, M]``, and which slices are no higher above all that was
+        measured than half a step, ``[Z]`` booleans; the weights of the others are 0.
+    """
+    above = np.asarray(heights, dtype=np.float64) - heights[-1]
+    wanted = dz * np.arange(n_slices - 1, -1, -1)
+    valid = wanted <= above[0] + dz / 2
+    return interpolate_heights(above, wanted) * valid[:, None], valid
 
 
 def pearson(a: Tensor, b: Tensor) -> Tensor:

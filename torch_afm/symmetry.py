@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,3 +96,9 @@ class Symmetry:
         (x, y), (width, height) = scan.center, scan.extent
         window = ((x - height / 2, x + height / 2), (y - width / 2, y + width / 2))
         return dataclasses.replace(scan, window=window, pixels=scan.pixels[::-1])
+
+
+def window_symmetries(scan: Scan) -> tuple[Symmetry, ...]:
+    """Those that lay the window and the pixels of a scan upon themselves: all eight of a square, or four."""
+    square = scan.pixels[0] == scan.pixels[1] and np.isclose(*scan.extent)
+    return Symmetry.group(8 if square else 4)

@@ -150,5 +150,5 @@ def test_mutants_follow_each_other():
 def test_mutants_must_divide():
     with pytest.raises(InputError, match="size: expected a multiple of 4"):
         EpochSampler(10, 8, mutants=4)
-    with pytest.raises(InputError, match="2 processes x 4 mutants, got 12"):
+    with pytest.raises(InputError, match="2 processes x 4 mutants x 1 copies, got 12"):
         EpochSampler(16, 12, world_size=2, mutants=4)

@@ -46,7 +46,7 @@ BAD = [
     *((water(), {"z_top": v}, "z_top") for v in (torch.zeros(2), torch.zeros(1, 2), float("nan"))),
     (AFMData.empty(), {}, "z_top"),
     (Batch.from_data_list([water(), AFMData.empty()]), {}, "z_top"),
-    *((water(), {"pixels": torch.tensor(v)}, "pixels") for v in ([[0.0, 0.0]], [[4, 0]], [1, 2])),
+    *((water(), {"pixels": torch.tensor(v)}, "pixels") for v in ([[0.0, 9.0]], [[4, 0]], [1, 2])),
     (water(), {"z_top": 2.0}, "z_top, distance"),
 ]
 

@@ -115,3 +115,25 @@ def test_repr():
         repr(ProbeParticleModel(SCAN, backend="torch"))
         == "ProbeParticleModel(backend='torch', pixels=(6, 5))"
     )
+
+
+@pytest.mark.parametrize("backend", ["opencl", "torch"])
+def test_places_are_pixels_where_they_coincide(backend):
+    ppm = ProbeParticleModel(SCAN, backend=backend)
+    pixels = torch.tensor([[2, 3], [5, 0], [1, 1]])
+    places = torch.stack(
+        [torch.from_numpy(axis)[i] for axis, i in zip((SCAN.x, SCAN.y), pixels.T, strict=True)], 1
+    )
+    torch.testing.assert_close(ppm(water(), pixels=places), ppm(water(), pixels=pixels), rtol=1e-4, atol=1e-4)
+    force = ppm.force(water(), pixels=places)
+    assert torch.equal(force, ppm.relax(water(), pixels=places).force)
+
+
+def test_places_outside_of_the_window():
+    ppm = ProbeParticleModel(SCAN, backend="torch")
+    with pytest.raises(InputError, match=r"pixels: expected places within the window .* got \[9.0, 0.0\]"):
+        ppm(water(), pixels=torch.tensor([[0.0, 0.0], [9.0, 0.0]]))
+    with pytest.raises(InputError, match="pixels: expected finite"):
+        ppm(water(), pixels=torch.tensor([[float("nan"), 0.0]]))
+    with pytest.raises(InputError, match=r"pixels: expected indices .* or places .* got booleans"):
+        ppm(water(), pixels=torch.tensor([[True, False]]))

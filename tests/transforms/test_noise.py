@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.transforms import Noise, RowOffsets
+from torch_afm.transforms import DetectorNoise, Noise, RowOffsets
 from torch_afm.utils import InputError
 
 
@@ -97,3 +97,35 @@ def test_draw_of_rows():
     assert str(RowOffsets()) == "RowOffsets(sigma=0.03)"
     with pytest.raises(InputError, match="B = 1 as drawn"):
         RowOffsets.apply(torch.zeros(2, 1, 2, 4, 4), [0.1], [1])
+
+
+def test_detector_noise_is_as_strong_in_every_slice():
+    stack = torch.zeros(2, 1, 3, 80, 90)
+    stack[:, :, 2, :, ::2] = 4.0  # standard deviation 2
+    stack[:, :, 1, :, ::2] = 0.1
+    added = (DetectorNoise.apply(stack, [0.1, 0.3], [0.0, 0.2], [3, 4]) - stack).numpy()
+    n = 80 * 90
+    for b, (white, rows) in enumerate(((0.1, 0.0), (0.3, 0.2))):
+        for z in range(3):
+            lines = added[b, 0, z].mean(axis=1)
+            rest = (added[b, 0, z] - lines[:, None]).std() * np.sqrt(90 / 89) / 2
+            assert abs(rest - white) < 5 * white / np.sqrt(2 * n)
+            expected = np.hypot(rows, white / np.sqrt(90))
+            assert abs(lines.std() / 2 - expected) < 5 * expected / np.sqrt(160)
+        assert abs(np.corrcoef(added[b, 0, 0].ravel(), added[b, 0, 2].ravel())[0, 1]) < 0.1
+
+
+def test_detector_noise_follows_from_the_seed():
+    stack = torch.randn(3, 1, 2, 16, 8, generator=torch.manual_seed(0))
+    out = DetectorNoise.apply(stack, [0.1] * 3, [0.1] * 3, [1, 2, 1])
+    assert torch.equal(out[2:], DetectorNoise.apply(stack[2:], [0.1], [0.1], [1]))
+    assert not torch.equal(out[1] - stack[1], out[0] - stack[0])
+
+
+def test_draw_of_detector_noise():
+    rng = np.random.default_rng(0)
+    drawn = [DetectorNoise((0.01, 0.1), 0.2).draw((10, 8, 8), rng) for _ in range(2000)]
+    noise, rows = (np.array([d[key] for d in drawn]) for key in ("noise", "rows"))
+    assert noise.min() >= 0.01 and noise.max() <= 0.1
+    assert np.median(noise) == pytest.approx(np.sqrt(0.001), rel=0.1)
+    assert rows.max() <= 0.2 and rows.mean() == pytest.approx(0.1, rel=0.05)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from torch_afm.transforms import Plane
+from torch_afm.transforms import Background, Plane
+from torch_afm.utils import InputError
 
 
 def test_plane_written_out():
@@ -40,3 +41,24 @@ def test_draw():
     assert amplitude.mean() == pytest.approx(0.15, rel=0.03)
     assert abs(np.exp(1j * angle).mean()) < 0.05
     assert str(Plane()) == "Plane(amplitude=0.3)"
+
+
+def test_background_of_each_slice():
+    stack = torch.randn(2, 1, 3, 9, 13, generator=torch.manual_seed(0), dtype=torch.float64)
+    slopes = np.random.default_rng(0).normal(size=(2, 3, 2))
+    added = (Background.apply(stack, slopes.tolist()) - stack).numpy()
+    y, x = np.mgrid[:9, :13]
+    design = np.stack([np.ones(9 * 13), x.ravel() / 12 - 0.5, y.ravel() / 8 - 0.5], axis=1)
+    for b in range(2):
+        for z in range(3):
+            found, residual, *_ = np.linalg.lstsq(design, added[b, 0, z].ravel(), rcond=None)
+            sigma = stack[b, 0, z].numpy().std()
+            np.testing.assert_allclose(found, [0, *slopes[b, z] * sigma], atol=1e-12)
+            assert residual[0] < 1e-20
+    with pytest.raises(InputError, match="slopes: expected"):
+        Background.apply(stack, slopes[:, :2].tolist())
+
+
+def test_draw_of_background():
+    drawn = Background(0.5).draw((40, 8, 8), np.random.default_rng(0))["slopes"]
+    assert np.shape(drawn) == (40, 2) and np.hypot(*np.transpose(drawn)).max() <= 0.5

@@ -15,6 +15,7 @@ from torch_afm.config.generators import (
     load_entry_point,
     outside_generators,
 )
+from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.utils import InputError
 
@@ -23,6 +24,9 @@ PRESET = "spatial"
 
 #: Where geometries of SMILES come from: RDKit's force field, or GFN2-xTB, as the package has them.
 GEOMETRIES = ("rdkit", "xtb")
+
+#: Numbers of symmetric copies of a pair of stacks.
+COPIES = (1, 2, 4, 8)
 
 #: Endings of files of molecules, as :meth:`torch_afm.datasets.MoleculeDataset.read` takes them.
 MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db", ".json")
@@ -60,6 +64,10 @@ class TrainConfig:
         scenes: number of scenes (:class:`~torch_afm.datasets.Scenes`) of the training molecules to train on;
             0 shows each molecule alone, in its best rotations.
         scene: what scenes are drawn from.
+        realistic: share of the reference stacks that are measured as real scans are, drawn from
+            ``nuisances`` (:class:`~torch_afm.datasets.Nuisances`); the others are nominal. 0 does without:
+            all stacks are nominal, but for the tip and the augmentations of the thesis.
+        nuisances: the ranges of these.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
         cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
@@ -77,6 +85,8 @@ class TrainConfig:
         patience: epochs without a better validation loss after which the run ends; 0 for never.
         keep: best checkpoints kept: ``best.ckpt``, or, of several, ``best-epoch=N.ckpt`` each.
         mutants: samples that share one reference stack, which is rendered once for all of them.
+        copies: mirror images and quarter turns (1, 2, 4 or 8) of each pair of stacks, which is rendered once
+            for all of them.
         empty: share of samples, besides those drawn so, whose graph is empty; every generation starts there.
         misplaced: largest standard deviation in Å of the noise on the atoms that a graph keeps, as in
             :class:`~torch_afm.transforms.RandomMutant`.
@@ -103,6 +113,8 @@ class TrainConfig:
     geometry: str = "rdkit"
     scenes: int = 0
     scene: SceneConfig = field(default_factory=SceneConfig)
+    realistic: float = 0.0
+    nuisances: NuisanceConfig = field(default_factory=NuisanceConfig)
     structures: str | None = None
     cache: str | None = None
     epochs: int = 50
@@ -117,6 +129,7 @@ class TrainConfig:
     patience: int = 0
     keep: int = 1
     mutants: int = 1
+    copies: int = 1
     empty: float = 0.0
     misplaced: float = 0.0
     extra: int = 0
@@ -157,10 +170,13 @@ class TrainConfig:
             raise InputError(
                 "lr, clip, workers, threads, patience: expected lr above 0 and the others not negative"
             )
-        if self.epoch_samples % (self.devices * self.num_nodes * self.mutants):
+        if self.copies not in COPIES:
+            raise InputError(f"copies: expected one of {COPIES}, got {self.copies}")
+        if self.epoch_samples % (self.devices * self.num_nodes * self.mutants * self.copies):
             raise InputError(
-                f"epoch_samples: expected a multiple of devices x num_nodes x mutants "
-                f"({self.devices} x {self.num_nodes} x {self.mutants}), got {self.epoch_samples}"
+                f"epoch_samples: expected a multiple of devices x num_nodes x mutants x copies "
+                f"({self.devices} x {self.num_nodes} x {self.mutants} x {self.copies}), "
+                f"got {self.epoch_samples}"
             )
         if self.structures is not None and self.molecules is not None:
             raise InputError(f"molecules: expected none beside structures, got {self.molecules!r}")
@@ -174,6 +190,12 @@ class TrainConfig:
             raise InputError(f"scenes: expected 0 beside structures or a cache, got {self.scenes}")
         if not self.scenes and self.scene != SceneConfig():
             raise InputError("scene: expected the default settings without scenes, got others")
+        if not 0 <= self.realistic <= 1:
+            raise InputError(f"realistic: expected a share from 0 to 1, got {self.realistic}")
+        if self.realistic and self.cache is not None:
+            raise InputError(f"realistic: expected 0 beside a cache, got {self.realistic}")
+        if not self.realistic and self.nuisances != NuisanceConfig():
+            raise InputError("nuisances: expected the default ranges without realistic, got others")
         if not 0 <= self.ema < 1:
             raise InputError(f"ema: expected a decay from 0 to below 1, got {self.ema}")
         if not 0 <= self.empty <= 1:

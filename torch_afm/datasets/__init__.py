@@ -1,11 +1,13 @@
 """Data sets: molecules in three dimensions, AFM training steps, samplers, splits."""
 
 from torch_afm.config.cache import CacheConfig
+from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.datasets.draws import StackDraw, StepDraw, StepDraws
 from torch_afm.datasets.loader import EpochSampler, step_loader
 from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.molecules import MoleculeDataset
+from torch_afm.datasets.nuisances import Measurement, Nuisances
 from torch_afm.datasets.rendering import StepRenderer, StoredReferences
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.datasets.shards import Shard
@@ -24,8 +26,11 @@ __all__ = [
     "CacheConfig",
     "EpochSampler",
     "Manifest",
+    "Measurement",
     "MoleculeDataset",
     "MoleculeSource",
+    "NuisanceConfig",
+    "Nuisances",
     "RotatedMolecules",
     "SceneConfig",
     "Scenes",

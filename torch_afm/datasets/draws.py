@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from torch_afm.config import Scan
+from torch_afm.config.training import COPIES
 from torch_afm.data import AFMData, remove_atoms
+from torch_afm.datasets.measured import place_in_scan
+from torch_afm.datasets.nuisances import Measurement, Nuisances
+from torch_afm.datasets.slabs import MARGIN
 from torch_afm.elements import AtomClasses
-from torch_afm.transforms import Augment, RandomMutant, RandomTip, visible_atoms
+from torch_afm.symmetry import window_symmetries
+from torch_afm.transforms import Augment, RandomMutant, RandomTip, Turn, visible_atoms
 from torch_afm.transforms.base import Drawn, Steps
 from torch_afm.utils import InputError
 
 #: What stacks image of atoms: keys that these have, but ``dipole``, which they may have.
 IMAGED = ("z", "pos", "charge", "dipole")
+
+#: Depth in Å of the atoms of which a measurement shows one at least.
+_CLEAR = -1.0
+
+#: The move of a nominal tip.
+_NOMINAL: Drawn = {"tilt": [0.0, 0.0], "distance": 0.0}
 
 #: What is drawn for a partial graph.
 _MUTANT = ("removed", "misplaced", "extra", "seed")
@@ -49,6 +61,7 @@ class StepDraw:
         mutant: which visible atoms are removed, and how those left are misplaced, as
             :class:`~torch_afm.transforms.RandomMutant` draws it.
         simulated: what was drawn for the stack of the partial graph.
+        measurement: how the stack of the whole molecule is measured, where that is drawn.
     """
 
     group: int
@@ -56,16 +69,32 @@ class StepDraw:
     reference: StackDraw
     mutant: Drawn
     simulated: StackDraw
+    measurement: Measurement | None = None
 
     @cached_property
     def reference_key(self) -> str:
         """The same for all steps of a data set that share their reference stack."""
-        return json.dumps([self.group, self.frame, self.reference.tip, self.reference.steps])
+        return json.dumps([self._measured, self.frame, self.reference.tip, self.reference.steps])
+
+    @cached_property
+    def render_keys(self) -> tuple[str, str]:
+        """The same for all steps of a data set whose raw stacks, before changes of the frame, normalization
+        and augmentations, are the same: that of the whole molecule, and that of the partial graph."""
+        measured, reference, simulated = self._measured, self.reference.tip, self.simulated.tip
+        return json.dumps([measured, reference]), json.dumps([measured, self.mutant, simulated])
+
+    @property
+    def _measured(self) -> list[Any]:
+        """What decides which molecule there is, and where."""
+        return [self.group] if self.measurement is None else [self.group, asdict(self.measurement)]
 
     def to_json(self) -> str:
         """What :meth:`from_json` reads, without rounding a number."""
         record = {"group": self.group, "frame": self.frame, "reference": vars(self.reference)}
-        return json.dumps({**record, **self.mutant, "simulated": vars(self.simulated)})
+        record |= {**self.mutant, "simulated": vars(self.simulated)}
+        if self.measurement is not None:
+            record["measurement"] = asdict(self.measurement)
+        return json.dumps(record)
 
     @classmethod
     def from_json(cls, text: str) -> StepDraw:
@@ -82,6 +111,9 @@ class StepDraw:
                 reference=StackDraw(**record["reference"]),
                 mutant={key: record[key] for key in _MUTANT if key in record},
                 simulated=StackDraw(**record["simulated"]),
+                measurement=(
+                    Measurement.from_dict(record["measurement"]) if "measurement" in record else None
+                ),
             )
         except (ValueError, TypeError, KeyError):
             raise InputError(f"drawn: expected what a sample kept, got {str(text)[:80]!r}") from None
@@ -96,28 +128,40 @@ class StepDraws:
     share, in each epoch, their reference stack with its tip and augmentations, and the changes of the frame;
     the removed atoms, and the tip and augmentations of the simulated stack, are drawn for each.
 
+    The ``copies`` of a pair of stacks are its mirror images and quarter turns, all different: whatever costs
+    most, molecule, tips and removed atoms, is drawn once for them, and rendered once; the augmentations, and
+    other changes of the frame, are drawn for each. The copies with the same number of the mutants of one
+    molecule have the same symmetry, and share their reference stack.
+
     Args:
         z_min: depth of the surface cut in Å, the top atom being at z = 0.
         classes: classes of the network to train.
         mutants: partial graphs that share a reference stack.
+        copies: symmetric copies of each pair of stacks: 1, 2, 4 or 8, 8 in a square window alone.
         mutant: distribution of the removed atoms and of the errors of those left.
         tip: distribution of the tips of both stacks.
         augment: the augmentations; ``Augment(stack=())`` for none but the tip's.
+        nuisances: how reference stacks are measured; simulated ones are nominal then, without augmentations,
+            and of ``tip`` and ``augment`` the changes of the frame alone count. By default both stacks are
+            nominal but for ``tip`` and ``augment``.
         keep_deep: image the partial graph with the atoms below ``z_min``, which prediction cannot know.
         true_elements: image the partial graph with true elements, charges and dipoles, which prediction
             cannot know.
         seed: seed of everything drawn.
 
     Raises:
-        InputError: for fewer than one of ``mutants``.
+        InputError: for fewer than one of ``mutants``, another number of ``copies``, and a
+            :class:`~torch_afm.transforms.Turn` beside copies, with which they would be no longer different.
     """
 
     z_min: float = -0.7
     classes: AtomClasses = field(default_factory=AtomClasses)
     mutants: int = 1
+    copies: int = 1
     mutant: RandomMutant = field(default_factory=RandomMutant)
     tip: RandomTip = field(default_factory=RandomTip)
     augment: Augment = field(default_factory=Augment)
+    nuisances: Nuisances | None = None
     keep_deep: bool = False
     true_elements: bool = False
     seed: int = 0
@@ -125,27 +169,71 @@ class StepDraws:
     def __post_init__(self) -> None:
         if self.mutants < 1:
             raise InputError(f"mutants: expected at least 1, got {self.mutants}")
+        if self.copies not in COPIES:
+            raise InputError(f"copies: expected one of {COPIES}, got {self.copies}")
+        if self.copies > 1 and any(isinstance(one, Turn) for one in self.augment.frame):
+            raise InputError("augment: expected no Turn beside copies, which are turned, got one")
+
+    @property
+    def group_size(self) -> int:
+        """Samples of one oriented molecule."""
+        return self.mutants * self.copies
+
+    def scan(self, scan: Scan) -> Scan:
+        """The scan of finished stacks, from that of the rendered ones.
+
+        Raises:
+            InputError: for augmentations and copies that do not suit the scan.
+        """
+        if self.copies > len(window_symmetries(scan)):
+            raise InputError(
+                f"copies: expected at most 4 of a window that is no square, got {self.copies} of "
+                f"{scan.pixels} pixels on {scan.window} Å"
+            )
+        return self.augment.scan(scan)
 
     def draw(
         self, keys: Sequence[tuple[int, int]], molecules: Sequence[AFMData], scan: Scan
     ) -> list[StepDraw]:
         """All that is random about the samples ``(epoch, index)`` of oriented ``molecules`` imaged by
         ``scan``."""
-        shape = self.augment.scan(scan).shape
-        shared: dict[tuple[int, int], tuple[Steps, StackDraw]] = {}
+        shape = self.scan(scan).shape
+        shared: dict[tuple[int, int, int], tuple[Steps, StackDraw]] = {}
+        measured: dict[tuple[int, int], tuple[Measurement | None, AFMData]] = {}
         draws = []
         for (epoch, index), molecule in zip(keys, molecules, strict=True):
-            group = index // self.mutants
-            visible = molecule.pos[visible_atoms(molecule, self.z_min)].numpy()
-            if (epoch, group) not in shared:
-                rng = np.random.default_rng((self.seed, epoch, group, 0))
-                reference = self._draw_stack(shape, rng)
-                shared[epoch, group] = self.augment.draw_frame(scan, visible, rng), reference
-            frame, reference = shared[epoch, group]
-            rng = np.random.default_rng((self.seed, epoch, index, 1))
+            pair, copy = divmod(index, self.copies)
+            group = pair // self.mutants
+            if (epoch, group) not in measured:
+                measurement = self._draw_measurement(molecule, scan, epoch, group)
+                measured[epoch, group] = measurement, self.place(molecule, measurement, scan)
+            measurement, placed = measured[epoch, group]
+            visible = placed.pos[visible_atoms(placed, self.z_min)]
+            if (epoch, group, copy) not in shared:
+                rng, own = self._generators((epoch, group, 0), copy)
+                if self.nuisances is None or measurement is None:
+                    reference = self._draw_stack(shape, rng, own)
+                else:
+                    reference = StackDraw({}, self.nuisances.draw_steps(measurement, scan, own))
+                shared[epoch, group, copy] = (
+                    self._draw_frame(scan, visible, epoch, group, copy, own),
+                    reference,
+                )
+            frame, reference = shared[epoch, group, copy]
+            rng, own = self._generators((epoch, pair, 1), copy)
             mutant = self.mutant.draw(len(visible), rng)
-            draws.append(StepDraw(group, frame, reference, mutant, self._draw_stack(shape, rng)))
+            simulated = StackDraw(_NOMINAL, []) if measurement else self._draw_stack(shape, rng, own)
+            draws.append(StepDraw(group, frame, reference, mutant, simulated, measurement))
         return draws
+
+    def place(self, molecule: AFMData, measurement: Measurement | None, scan: Scan) -> AFMData:
+        """A molecule of the source where ``scan`` shows it, with the atoms ``hidden`` that are no part of
+        graphs and targets; itself, where no measurement is drawn."""
+        if measurement is None:
+            return molecule
+        placed = place_in_scan(molecule, measurement, scan)
+        placed.hidden = ~(measurement.inside(placed.pos, MARGIN) & self.classes.has(placed.z))
+        return placed
 
     def cut(self, molecule: AFMData, draw: StepDraw) -> AFMData:
         """The partial graph of a step, with its targets."""
@@ -164,8 +252,36 @@ class StepDraws:
         z = self.classes.representative(self.classes.index_of(atoms.z))
         return AFMData(z=z, pos=atoms.pos, charge=torch.zeros_like(atoms.charge))
 
-    def _draw_stack(self, shape: tuple[int, int, int], rng: np.random.Generator) -> StackDraw:
-        return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, rng))
+    def _generators(
+        self, key: tuple[int, int, int], copy: int
+    ) -> tuple[np.random.Generator, np.random.Generator]:
+        """Of what all copies have, and of what one has of its own: the first goes on with the former."""
+        rng = np.random.default_rng((self.seed, *key))
+        return rng, np.random.default_rng((self.seed, *key, copy)) if copy else rng
+
+    def _draw_measurement(self, molecule: AFMData, scan: Scan, epoch: int, group: int) -> Measurement | None:
+        if self.nuisances is None:
+            return None
+        clear = molecule.pos[visible_atoms(molecule, _CLEAR)].numpy()
+        return self.nuisances.draw(scan, clear, np.random.default_rng((self.seed, epoch, group, 3)))
+
+    def _draw_stack(
+        self, shape: tuple[int, int, int], rng: np.random.Generator, own: np.random.Generator
+    ) -> StackDraw:
+        return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, own))
+
+    def _draw_frame(
+        self, scan: Scan, visible: Tensor, epoch: int, group: int, copy: int, own: np.random.Generator
+    ) -> Steps:
+        """Changes of the frame of a molecule with these visible atoms, first the symmetry of the copy."""
+        if self.copies == 1:
+            return self.augment.draw_frame(scan, visible.numpy(), own)
+        symmetries = window_symmetries(scan)
+        order = np.random.default_rng((self.seed, epoch, group, 2)).permutation(len(symmetries))
+        symmetry = symmetries[order[copy]]
+        visible = symmetry.points(visible, scan.center)
+        turn = {"turns": symmetry.turns, "mirror": symmetry.mirror}
+        return [(Turn.__name__, turn), *self.augment.draw_frame(scan, visible.numpy(), own)]
 
 
 def distinct_references(draws: Sequence[StepDraw]) -> tuple[list[int], list[int]]:

@@ -39,7 +39,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Keys ``(pass, index)`` of a :class:`~torch_afm.datasets.StepDataset`: epoch after epoch walks through
     shuffled passes over the data set, ``num_samples`` an epoch, so that an epoch (and so a checkpoint
     interval) can be short however large the data set is. Samples that share a reference stack follow each
-    other.
+    other. Of each ``block`` of oriented molecules the first symmetric copies come first, then all second
+    ones, and so on: copies of one molecule are in different batches, and near enough for what was rendered
+    for the first to be still there (:meth:`~torch_afm.datasets.StepDataset.block`).
 
     The keys of epoch ``e`` depend on (seed, e) alone: a run resumed at an epoch continues exactly.
 
@@ -50,9 +52,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         rank: this process.
         world_size: processes that share each epoch.
         mutants: samples that share a reference stack, as in the data set.
+        copies: symmetric copies of each sample, as in the data set.
+        block: oriented molecules in a block.
 
     Raises:
-        InputError: for samples that processes and mutants do not divide.
+        InputError: for samples that processes, mutants and copies do not divide, and an empty block.
     """
 
     def __init__(
@@ -63,20 +67,26 @@ class EpochSampler(Sampler[tuple[int, int]]):
         rank: int = 0,
         world_size: int = 1,
         mutants: int = 1,
+        copies: int = 1,
+        block: int = 1,
     ) -> None:
-        if size % mutants:
-            raise InputError(f"size: expected a multiple of {mutants} mutants, got {size}")
-        if num_samples < 1 or num_samples % (world_size * mutants):
+        if size % (mutants * copies):
+            raise InputError(f"size: expected a multiple of {mutants} mutants x {copies} copies, got {size}")
+        if num_samples < 1 or num_samples % (world_size * mutants * copies):
             raise InputError(
-                f"num_samples: expected a multiple of {world_size} processes x {mutants} mutants, "
-                f"got {num_samples}"
+                f"num_samples: expected a multiple of {world_size} processes x {mutants} mutants x "
+                f"{copies} copies, got {num_samples}"
             )
-        self.groups = size // mutants
+        if block < 1:
+            raise InputError(f"block: expected at least 1, got {block}")
+        self.groups = size // (mutants * copies)
         self.num_samples = num_samples
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
         self.mutants = mutants
+        self.copies = copies
+        self.block = block
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -87,12 +97,20 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.num_samples // self.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        drawn = self.num_samples // self.mutants
+        drawn = list(self._drawn())
+        for start in range(0, len(drawn), self.block):
+            for copy in range(self.copies):
+                for done, group in drawn[start : start + self.block]:
+                    for mutant in range(self.mutants):
+                        yield done, (group * self.mutants + mutant) * self.copies + copy
+
+    def _drawn(self) -> Iterator[tuple[int, int]]:
+        """Pass and number of the oriented molecules of this process in this epoch."""
+        drawn = self.num_samples // (self.mutants * self.copies)
         first = self.epoch * drawn
         current, order = -1, np.empty(0, dtype=np.int64)
         for position in range(first + self.rank, first + drawn, self.world_size):
             done, offset = divmod(position, self.groups)
             if done != current:
                 current, order = done, np.random.default_rng((self.seed, done)).permutation(self.groups)
-            for mutant in range(self.mutants):
-                yield done, int(order[offset]) * self.mutants + mutant
+            yield done, int(order[offset])

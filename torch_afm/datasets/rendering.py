@@ -19,6 +19,8 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, pack_atoms
 from torch_afm.datasets.draws import StepDraw
 from torch_afm.datasets.manifest import Manifest
+from torch_afm.datasets.measured import render_measured
+from torch_afm.datasets.nuisances import Measurement
 from torch_afm.datasets.shards import finished_digests, integrity_error
 from torch_afm.datasets.slabs import MARGIN
 from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, check_margin, within_margin
@@ -84,6 +86,21 @@ class StepRenderer:
         moved = [RandomTip.apply(self.tip, z, **move) for z, move in zip(z_top, moves, strict=True)]
         heights = torch.stack([height for _, height in moved])
         return self.renderer(pack_atoms(graphs), [[tip] for tip, _ in moved], heights)
+
+    def measure(self, molecule: AFMData, measurement: Measurement) -> Tensor:
+        """The raw stack of a molecule, in the frame of the sample, that is measured in this way, on its
+        device (:func:`~torch_afm.datasets.measured.render_measured`).
+
+        Shapes:
+            ``[1, M, Y, X]`` in Hz.
+        """
+        return render_measured(molecule, measurement, self.scan, self.tip, self.backend)[None]
+
+    @cached_property
+    def nominal_height(self) -> Tensor:
+        """First anchor height in Å above an oxygen atom at z = 0, as predictions begin with, ``[1]``."""
+        oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3))
+        return anchor_height(oxygen, self.scan, self.tip)
 
     def anchor_heights(self, molecules: Sequence[AFMData], margin: float | None = None) -> Tensor:
         """First anchor height in Å above each oriented molecule, ``[B]``; atoms farther outside of the window

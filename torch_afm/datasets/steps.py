@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
@@ -17,18 +17,23 @@ from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.draws import IMAGED, StepDraw, StepDraws, distinct_references
 from torch_afm.datasets.rendering import StepRenderer
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules, within_margin
+from torch_afm.datasets.stacks import StackMaker
 from torch_afm.elements import AtomClasses
-from torch_afm.transforms import change_graphs, change_stacks
+from torch_afm.transforms import change_graphs
 from torch_afm.utils import InputError
+
+#: Stacks and molecules that a process keeps for their symmetric copies.
+_KEPT_BYTES = 256 * 2**20
 
 #: What names a sample: its index, or (epoch, index), for a draw of that epoch.
 Key = int | tuple[int, int]
 
 
 class StepDataset(GraphDataset):
-    r"""Training steps from oriented molecules, numbered in groups of ``draws.mutants``: sample ``i`` is
-    partial graph ``i % mutants`` of oriented molecule ``i // mutants`` (the graph-AFM thesis, Aalto
-    University (see CITATION.cff), sections 2.3 and 4.3).
+    r"""Training steps from oriented molecules, numbered in groups of ``draws.mutants`` x
+    ``draws.copies``: sample ``(group * mutants + mutant) * copies + copy`` is a symmetric copy of a partial
+    graph of oriented molecule ``group`` (the graph-AFM thesis, Aalto University (see CITATION.cff), sections
+    2.3 and 4.3).
 
     The molecule is cut ``draws.z_min`` below its top atom and some visible atoms are removed. The reference
     stack images the whole molecule, the simulated one the partial graph as prediction will know it: visible
@@ -45,6 +50,10 @@ class StepDataset(GraphDataset):
     Samples have ``reference_id``: in one batch, those with the same number share their reference stack, which
     is rendered once for them, and which an image encoder needs to see once. (With a ``transform``, which may
     change stacks, they have none.)
+
+    Symmetric copies of a pair of stacks are rendered once: where there are several, each process keeps what
+    it rendered last (256 MB), and finds it again if a sampler comes back to a molecule soon
+    (:class:`~torch_afm.datasets.EpochSampler` with blocks of :meth:`block`).
 
     All that was drawn is kept in the sample's ``drawn``, a JSON text (PyG would round a number to float32);
     :meth:`replay` makes the same sample from it, bit for bit.
@@ -64,8 +73,8 @@ class StepDataset(GraphDataset):
         scan: the scan of the finished stacks.
 
     Raises:
-        InputError: for augmentations that do not suit the scan, and for a transform, or stored references, of
-            deferred samples.
+        InputError: for augmentations and copies that do not suit the scan, for a transform of deferred
+            samples, and for stored references of deferred samples or with measurements that are drawn.
         IndexError: for an index out of range.
     """
 
@@ -81,18 +90,21 @@ class StepDataset(GraphDataset):
         super().__init__(transform=transform)
         if defer and transform is not None:
             raise InputError("transform: expected none for deferred samples, got one")
-        if defer and images.stored:
-            raise InputError("images: expected a renderer for deferred samples, got stored references")
+        if images.stored and (defer or draws.nuisances is not None):
+            what = "deferred samples" if defer else "measurements that are drawn"
+            raise InputError(f"images: expected a renderer for {what}, got stored references")
         self.source = source
         self.draws = draws
         self.images = images
         self.defer = defer
-        self.scan = draws.augment.scan(images.scan)
+        self.scan = draws.scan(images.scan)
+        limit = _KEPT_BYTES if draws.copies > 1 else 0
+        self._stacks = StackMaker(images, draws.nuisances is not None, limit)
         self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()
         self._requests = torch.zeros(self.len(), dtype=torch.int32).share_memory_()
 
     def len(self) -> int:
-        return len(self.source) * self.draws.mutants
+        return len(self.source) * self.draws.group_size
 
     @property
     def classes(self) -> AtomClasses:
@@ -106,7 +118,19 @@ class StepDataset(GraphDataset):
 
     def molecule_numbers(self, indices: Sequence[int]) -> np.ndarray:
         """Numbers of the molecules that the samples ``indices`` of the whole data set are made of."""
-        return np.asarray(indices) // (self.source.orientations * self.draws.mutants)
+        return np.asarray(indices) // (self.source.orientations * self.draws.group_size)
+
+    def block(self, batch_size: int) -> int:
+        """Oriented molecules whose stacks a process surely keeps, for the blocks of an
+        :class:`~torch_afm.datasets.EpochSampler`: as far as they can be, as many as fill twelve batches with
+        one copy of each pair, or a multiple of that. For 1, 2, 3, 4 or 6 workers, to which loaders give
+        batches in turn, all copies of a molecule then go to the same."""
+        stack_bytes = math.prod(self.images.scan.shape) * torch.float32.itemsize
+        # The other half is for the molecules themselves, and for what is left of the block before.
+        pairs = _KEPT_BYTES // 2 // (stack_bytes * (1 + self.draws.mutants)) * self.draws.mutants
+        batches = pairs // batch_size
+        unit = next((n for n in (12, 4, 2) if n <= batches), 1)
+        return max(1, max(1, batches // unit) * unit * batch_size // self.draws.mutants)
 
     @property
     def epoch(self) -> int:
@@ -156,12 +180,9 @@ class StepDataset(GraphDataset):
 
     def oriented(self, groups: Sequence[int]) -> list[AFMData]:
         """The molecules of the source, each one's made once, with the atoms that are no part of graphs and
-        targets ``hidden`` where the source has a margin."""
-        made = {group: self.source.oriented(group) for group in set(groups)}
-        if self.source.margin is not None:
-            for molecule in made.values():
-                inside = within_margin(molecule.pos, self.images.scan, self.source.margin)
-                molecule.hidden = ~(inside & self.draws.classes.has(molecule.z))
+        targets ``hidden`` where the source has a margin. They may be those of other samples: not to be
+        changed."""
+        made = {group: self._oriented(group) for group in dict.fromkeys(groups)}
         return [made[group] for group in groups]
 
     def complete(self, batch: Batch) -> Batch:
@@ -173,9 +194,23 @@ class StepDataset(GraphDataset):
         whole, shown = _unpack(batch, "whole"), _unpack(batch, "shown")
         z_top = batch.rendered_z_top.cpu()[first]
         del batch.rendered_z_top
-        stacks = self._stacks([whole[i] for i in first], shown, z_top, draws, first, index)
-        batch.reference, batch.simulated = stacks[index], stacks[len(first) :]
+        stacks = self._stacks.make([whole[i] for i in first], shown, z_top, draws, first, index)
+        batch.reference, batch.simulated = stacks.reference[index], stacks.simulated
+        if stacks.valid is not None:
+            batch.valid = stacks.valid[index]
         return batch
+
+    def _oriented(self, group: int) -> AFMData:
+        kept: AFMData | None = self._stacks.kept.get(group)
+        if kept is not None:
+            return kept
+        molecule = self.source.oriented(group)
+        if self.source.margin is not None:
+            inside = within_margin(molecule.pos, self.images.scan, self.source.margin)
+            molecule.hidden = ~(inside & self.draws.classes.has(molecule.z))
+        tensors = [value for value in molecule.to_dict().values() if torch.is_tensor(value)]
+        self._stacks.kept.put(group, molecule, sum(value.nbytes for value in tensors))
+        return molecule
 
     def _next(self, index: int) -> int:
         """The epoch of a sample that a loader asks for."""
@@ -185,20 +220,28 @@ class StepDataset(GraphDataset):
 
     def _draw(self, keys: Sequence[tuple[int, int]]) -> tuple[list[AFMData], Sequence[StepDraw]]:
         """The oriented molecules of the samples ``(epoch, index)``, and all that is random about them."""
-        molecules = self.oriented([index // self.draws.mutants for _, index in keys])
+        molecules = self.oriented([index // self.draws.group_size for _, index in keys])
         draws = self.draws.draw(keys, molecules, self.images.scan)
         return molecules, self.images.with_tips(draws, [epoch for epoch, _ in keys])
 
     def _make(self, molecules: Sequence[AFMData], draws: Sequence[StepDraw]) -> list[AFMData]:
-        samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(molecules, draws, strict=True)]
+        scan = self.images.scan
+        placed = [self.draws.place(m, d.measurement, scan) for m, d in zip(molecules, draws, strict=True)]
+        samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(placed, draws, strict=True)]
         first, index = distinct_references(draws)
         whole = [molecules[i] for i in first]
-        shown = [self.draws.imaged(s, m) for s, m in zip(samples, molecules, strict=True)]
-        z_top = self.images.anchor_heights(whole, self.source.margin)
+        shown = [self.draws.imaged(s, m) for s, m in zip(samples, placed, strict=True)]
+        if self.draws.nuisances is None:
+            z_top = self.images.anchor_heights(whole, self.source.margin)
+        else:
+            z_top = self.images.nominal_height.expand(len(whole))
         identity = self.images.identity.encode()
         numbers = [_number(identity, draws[i], molecule) for i, molecule in zip(first, whole, strict=True)]
         for i, sample, draw in zip(index, samples, draws, strict=True):
             sample.z_top = z_top[i : i + 1]
+            if draw.measurement is not None:
+                known = draw.measurement.amplitude_known
+                sample.amplitude = torch.tensor([draw.measurement.amplitude if known else 0.0])
             if self.transform is None:
                 sample.reference_id = torch.tensor([numbers[i]])
             sample.drawn = draw.to_json()
@@ -209,38 +252,13 @@ class StepDataset(GraphDataset):
                 _pack(sample, "whole", molecules[k], None if k in first else 0)
                 _pack(sample, "shown", shown[k])
         else:
-            stacks = self._stacks(whole, shown, z_top, draws, first, index)
-            for i, sample, simulated in zip(index, samples, stacks[len(first) :], strict=True):
-                sample.reference, sample.simulated = stacks[i : i + 1], simulated[None]
-        change_graphs(samples, self.images.scan, [draw.frame for draw in draws])
+            stacks = self._stacks.make(whole, shown, z_top, draws, first, index)
+            for i, sample, simulated in zip(index, samples, stacks.simulated, strict=True):
+                sample.reference, sample.simulated = stacks.reference[i : i + 1], simulated[None]
+                if stacks.valid is not None:
+                    sample.valid = stacks.valid[i : i + 1]
+        change_graphs(samples, scan, [draw.frame for draw in draws])
         return samples
-
-    def _stacks(
-        self,
-        whole: Sequence[AFMData],
-        shown: Sequence[AFMData],
-        z_top: Tensor,
-        draws: Sequence[StepDraw],
-        first: Sequence[int],
-        index: Sequence[int],
-    ) -> Tensor:
-        """Finished stacks: those of the distinct references, then one of each partial graph.
-
-        Shapes:
-            z_top ``[R]``, result ``[R + B, C, Z, Y, X]``.
-        """
-        sources = [draws[i] for i in first]
-        moves = [draw.reference.tip for draw in sources], [draw.simulated.tip for draw in draws]
-        references = self.images.references(sources)
-        if references is None:
-            heights = torch.cat([z_top, z_top[list(index)]])
-            stacks = self.images.render([*whole, *shown], [*moves[0], *moves[1]], heights)
-        else:
-            simulated = self.images.render(shown, moves[1], z_top[list(index)])
-            stacks = torch.cat([references.to(simulated), simulated])
-        frames = [draw.frame for draw in [*sources, *draws]]
-        steps = [draw.reference.steps for draw in sources] + [draw.simulated.steps for draw in draws]
-        return change_stacks(stacks, frames, steps)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -56,16 +56,22 @@ def frequency_shift_weights(scan: Scan) -> np.ndarray:
     return unit * N_PER_M * scan.f0 / scan.k
 
 
+def frequency_shift_matrix(scan: Scan) -> np.ndarray:
+    """:func:`frequency_shift_weights` of each slice, at the heights that it swings over, ``[Z, H]``."""
+    band = np.zeros((scan.n_slices, scan.n_heights))
+    weights = frequency_shift_weights(scan)
+    for row, own in enumerate(band):
+        own[row * scan.substeps :][: scan.n_samples] = weights
+    return band
+
+
 def frequency_shift(force: Tensor, scan: Scan) -> Tensor:
     """Frequency shifts from the forces at all heights, with :func:`frequency_shift_weights`.
 
     Shapes:
         force ``[B, C, H, ...]`` eV/Å, returns ``[B, C, Z, ...]`` Hz.
     """
-    band = force.new_zeros(scan.n_slices, scan.n_heights)
-    weights = force.new_tensor(frequency_shift_weights(scan))
-    for row, own in enumerate(band):
-        own[row * scan.substeps :][: scan.n_samples] = weights
+    band = force.new_tensor(frequency_shift_matrix(scan))
     return (band @ force.flatten(3)).unflatten(3, force.shape[3:]) if force.dim() > 4 else band @ force
 
 

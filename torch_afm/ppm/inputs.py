@@ -21,6 +21,9 @@ from torch_afm.ppm.tip import TipArrays, TipParameters
 from torch_afm.units import COULOMB
 from torch_afm.utils import InputError, check_finite, check_shape
 
+#: Å beyond the edge of the window that still count as within it.
+_EDGE = 1e-3
+
 #: Å by which probes bend, at most, where the charges of a periodic sample are to be right.
 _BEND = 1.0
 
@@ -35,9 +38,9 @@ class RenderInput:
         ``z_top`` at z = 0); charge ``[N]`` e; radius ``[N]`` = R_i + R_p in Å and depth ``[N]`` = √(ε_i ε_p)
         in eV; ptr ``[E + 1]``; origin ``[E, 3]`` Å: the origin of the render frame in the graph's; tips and
         parameters: the same tips, an entry each, as arrays and as tensors. Tensors are differentiable,
-        float64. pixels ``[P, 2]`` indices (ix, iy), None for all. fields: of each entry, where potentials on
-        a grid take the place of charges, which are 0 then, and dipoles. dipole ``[N, 3]`` e Å, None where
-        there are none.
+        float64. pixels ``[P, 2]`` indices (ix, iy) or, floating-point, places (x, y) in Å, None for all.
+        fields: of each entry, where potentials on a grid take the place of charges, which are 0 then, and
+        dipoles. dipole ``[N, 3]`` e Å, None where there are none.
     """
 
     pos: Tensor
@@ -76,6 +79,8 @@ class RenderInput:
         if self.pixels is None:
             return np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
         index = self.pixels.cpu().numpy()
+        if self.pixels.is_floating_point():
+            return index.astype(np.float64) - self.scan.center
         return np.stack([x[index[:, 0]], y[index[:, 1]]], axis=1)
 
     @property
@@ -212,8 +217,15 @@ def _fields(
 
 def _check_pixels(pixels: Tensor, scan: Scan) -> None:
     check_shape("pixels", pixels, (None, 2))
-    if pixels.is_floating_point() or pixels.dtype == torch.bool:
-        raise InputError(f"pixels: expected integer indices (ix, iy), got {pixels.dtype}")
-    outside = ((pixels < 0) | (pixels >= pixels.new_tensor(scan.pixels))).any(dim=1)
+    if pixels.dtype == torch.bool:
+        raise InputError("pixels: expected indices (ix, iy) or places (x, y) in Å, got booleans")
+    if pixels.is_floating_point():
+        check_finite("pixels", pixels)
+        low, high = pixels.new_tensor(scan.window).T
+        outside = ((pixels < low - _EDGE) | (pixels > high + _EDGE)).any(dim=1)
+        expected = f"places within the window {scan.window} Å"
+    else:
+        outside = ((pixels < 0) | (pixels >= pixels.new_tensor(scan.pixels))).any(dim=1)
+        expected = f"indices within {scan.pixels}"
     if outside.any():
-        raise InputError(f"pixels: expected indices within {scan.pixels}, got {pixels[outside][0].tolist()}")
+        raise InputError(f"pixels: expected {expected}, got {pixels[outside][0].tolist()}")

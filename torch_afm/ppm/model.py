@@ -113,7 +113,8 @@ class ProbeParticleModel(nn.Module):
                 ``self.tip`` by default.
             z_top: first (farthest) anchor height [Å], ``[B]`` or, per channel, ``[B, C]``; ``data.z_top`` by
                 default, else the rule of :func:`torch_afm.ppm.anchor_height`.
-            pixels: indices (ix, iy) of the pixels to render; all of them by default.
+            pixels: indices (ix, iy) of the pixels to render, or, as floating-point numbers, any places (x, y)
+                in Å within the window; all pixels by default.
 
         Shapes:
             pixels ``[P, 2]``; returns ``[B, C, Z, Y, X]`` in Hz, Z from far to near, or ``[B, C, Z, P]``;
@@ -130,6 +131,22 @@ class ProbeParticleModel(nn.Module):
         shift, unconverged = self.solver.frequency_shift(batch)
         self._report(unconverged, batch)
         return _as_images(shift, batch).to(data.pos.device)
+
+    def force(
+        self,
+        data: AFMData | Batch,
+        tip: Tips | None = None,
+        z_top: Tensor | float | None = None,
+        pixels: Tensor | None = None,
+    ) -> Tensor:
+        """Vertical force in eV/Å of the surface on the relaxed probe at every pixel and height, as
+        :meth:`relax` gives it; arguments and errors as in :meth:`forward`.
+
+        Shapes:
+            ``[B, C, H, Y, X]``, or ``[B, C, H, P]`` on a subset of pixels, H = ``scan.n_heights``.
+        """
+        batch = self._prepare(data, tip, z_top, pixels)
+        return _as_images(self._relaxed(batch).force, batch).to(data.pos.device)
 
     def relax(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import lightning as L
@@ -17,6 +18,7 @@ from torch_afm.datasets import (
     EpochSampler,
     MoleculeDataset,
     MoleculeSource,
+    Nuisances,
     RotatedMolecules,
     Scenes,
     StepDataset,
@@ -68,20 +70,23 @@ class AFMDataModule(L.LightningDataModule):
                 f"{len(train)} and {len(validation)} of {len(source)} in all"
             )
         if self.config.cache is None:
-            self.parts.append(self._rendered(self._oriented(train, training=True), self.config.mutants))
+            self.parts.append(self._rendered(self._oriented(train, training=True), self._draws()))
         else:
             self.parts.append(self._stored(self.config.cache, train))
-        # Validation has one partial graph of each orientation, whatever training has.
-        self.parts.append(self._rendered(self._oriented(validation, training=False), mutants=1))
+        # Validation has one partial graph of each orientation, and no copies, whatever training has.
+        steps = replace(self._draws(), mutants=1, copies=1)
+        self.parts.append(self._rendered(self._oriented(validation, training=False), steps))
 
-    def _draws(self, mutants: int) -> StepDraws:
+    def _draws(self) -> StepDraws:
         config = self.config
         return StepDraws(
             z_min=config.model.z_targets,
             classes=AtomClasses(config.model.groups),
-            mutants=mutants,
+            mutants=config.mutants,
+            copies=config.copies,
             mutant=RandomMutant(config.empty, config.misplaced, config.extra),
             augment=Augment(share=config.augmented),
+            nuisances=Nuisances(config.nuisances, config.realistic) if config.realistic else None,
             seed=config.seed,
         )
 
@@ -95,9 +100,9 @@ class AFMDataModule(L.LightningDataModule):
             return SurfaceWindows(molecules, scan, config.rotations, seed=config.seed)
         return RotatedMolecules(molecules, config.rotations, seed=config.seed)
 
-    def _rendered(self, source: MoleculeSource, mutants: int) -> StepDataset:
+    def _rendered(self, source: MoleculeSource, draws: StepDraws) -> StepDataset:
         images, defer = StepRenderer(self.config.model.scan), self.config.render == "device"
-        return StepDataset(source, self._draws(mutants), images, defer=defer)
+        return StepDataset(source, draws, images, defer=defer)
 
     def _stored(self, folder: str, molecules: list[AFMData]) -> StepDataset:
         stored = StoredReferences(folder)
@@ -110,7 +115,7 @@ class AFMDataModule(L.LightningDataModule):
                 f"{len(found.molecules)} others ({found.source}); torch-afm dataset --part train renders them"
             )
         self.origin["cache_settings"] = to_dict(found.config)
-        return StepDataset(stored.molecules, self._draws(self.config.mutants), stored)
+        return StepDataset(stored.molecules, self._draws(), stored)
 
     def _source(self) -> tuple[Sequence[AFMData], Sequence[np.ndarray]]:
         """All molecules or surfaces, and the indices of each part of the split."""
@@ -134,6 +139,8 @@ class AFMDataModule(L.LightningDataModule):
             trainer.global_rank if trainer else 0,
             trainer.world_size if trainer else 1,
             self.config.mutants,
+            self.config.copies,
+            self.parts[0].block(self.config.batch_size),
         )
         # Workers fetch ahead as soon as the loader is iterated, before Lightning tells the sampler its epoch.
         sampler.set_epoch(trainer.current_epoch if trainer else 0)

@@ -139,6 +139,12 @@ def change_stacks(stack: Tensor, frame: Sequence[Steps], stacks: Sequence[Steps]
     return torch.cat(done)
 
 
+def change_frames(stack: Tensor, frame: Sequence[Steps]) -> Tensor:
+    """Apply ``frame``, with steps for every stack, to anything that has the pixels of stacks. Shapes and
+    errors as in :func:`change_stacks`."""
+    return _apply(stack, FrameAugmentation.from_steps(frame), frame)
+
+
 def change_graphs(samples: Sequence[AFMData], scan: Scan, frame: Sequence[Steps]) -> None:
     """Bring the samples' graphs, in place, from the frame of ``scan`` into that of their stacks after
     ``frame``. Errors as in :func:`change_stacks`."""

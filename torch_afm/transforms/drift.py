@@ -49,9 +49,7 @@ class Drift(StackAugmentation):
         Raises:
             InputError: for velocities of another shape.
         """
-        depth, height = stack.shape[2:4]
-        time = np.arange(depth)[:, None] - (depth - 1) + np.linspace(-0.5, 0.5, height)
-        return _move(stack, "velocity", velocity, time)
+        return _move(stack, "velocity", velocity, scan_time(*stack.shape[2:4]))
 
 
 class Creep(StackAugmentation):
@@ -89,8 +87,17 @@ class Creep(StackAugmentation):
             InputError: for amplitudes of another shape.
         """
         depth, height = stack.shape[2:4]
-        left = 1 - np.log1p(np.linspace(0, 1, height) / _SETTLING) / math.log1p(1 / _SETTLING)
-        return _move(stack, "amplitude", amplitude, np.broadcast_to(left, (depth, height)))
+        return _move(stack, "amplitude", amplitude, np.broadcast_to(creep_left(height), (depth, height)))
+
+
+def scan_time(depth: int, height: int) -> np.ndarray:
+    """When each row is taken, in slices, 0 in the middle of the nearest slice, ``[Z, Y]``."""
+    return np.arange(depth)[:, None] - (depth - 1) + np.linspace(-0.5, 0.5, height)
+
+
+def creep_left(height: int) -> np.ndarray:
+    """The share of the creep that is still to come at each row, ``[Y]``."""
+    return 1 - np.log1p(np.linspace(0, 1, height) / _SETTLING) / math.log1p(1 / _SETTLING)
 
 
 def _move(stack: Tensor, name: str, vectors: Sequence[Sequence[float]], share: np.ndarray) -> Tensor:

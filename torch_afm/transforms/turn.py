@@ -11,7 +11,7 @@ from torch import Tensor
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData, move_graph
-from torch_afm.symmetry import Symmetry
+from torch_afm.symmetry import Symmetry, window_symmetries
 from torch_afm.transforms.base import Drawn, FrameAugmentation, check_stacks
 from torch_afm.utils import InputError
 
@@ -60,6 +60,11 @@ class Turn(FrameAugmentation):
 
     @staticmethod
     def apply_to_scan(scan: Scan, turns: Sequence[int], mirror: Sequence[bool]) -> Scan:
-        if scan.pixels[0] != scan.pixels[1] or not np.isclose(*scan.extent):
+        quarter = any(n % 2 for n in turns)
+        if quarter and len(window_symmetries(scan)) < 8:
             raise InputError(f"scan: expected a square to turn, got {scan.pixels} pixels on {scan.window} Å")
         return scan
+
+    def scan(self, scan: Scan) -> Scan:
+        # Whatever is drawn, quarter turns must be possible.
+        return self.apply_to_scan(scan, [1], [False])
