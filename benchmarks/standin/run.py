@@ -19,9 +19,12 @@ Every scene is kept in a file of the folder ``--keep``, and none of these is pre
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
+import json
 import multiprocessing
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -32,7 +35,7 @@ from typing import Any
 import torch
 
 from benchmarks.common import table, write
-from benchmarks.standin.imaging import image_scene
+from benchmarks.standin.imaging import draw_measurement, image_scene
 from benchmarks.standin.scores import score_scene, summarize
 from benchmarks.standin.strata import PARTS, SEED, STRATA, Scene, checksum, draw_scenes
 from torch_afm import predict
@@ -75,6 +78,7 @@ def main() -> None:
         "refine": args.refine,
         "scenes": len(scenes),
         "scenes_sha256": digest,
+        "measurements_sha256": _digest([dataclasses.asdict(draw_measurement(s, SEED)) for s in scenes]),
         "seed": SEED,
     }
     records = evaluate(scenes, args.weights, args.refine, args.processes, args.keep / name, settings)
@@ -131,6 +135,13 @@ def run_scene(scene: Scene, weights: str, refine: bool, seed: int = SEED) -> dic
     scores = score_scene(measured, prediction, classes, calibration, scene.number)
     record = {"scene": scene.number, "stratum": scene.stratum.name, "refused": refused, "cpu_s": seconds}
     return record | scores | {"drawn": measured.drawn}
+
+
+def _digest(measurements: list[dict[str, Any]]) -> str:
+    """SHA-256 of numbers in whole ten-thousandths."""
+    text = json.dumps(measurements)
+    numbers = (f"{float(number):.4f}" for number in re.findall(r"-?\d+\.[\de+-]+", text))
+    return hashlib.sha256(" ".join(numbers).encode()).hexdigest()
 
 
 def _number(key: str, digits: int = 2) -> Callable[[Mapping[str, Any]], str]:

@@ -15,6 +15,7 @@ from rdkit import Chem
 from scipy.spatial.distance import pdist
 
 from torch_afm.config import Scan
+from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import METALS, SceneConfig
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.datasets import MoleculeDataset, embedded_smiles, published_split
@@ -43,6 +44,9 @@ _PROTRUDING = ("*C", "*C", "*CC", "*OC", "*SC", "*CO")
 #: Å by which some of their hydrogens do, and within which the other atoms lie.
 _STANDS_OUT, _IN_PLANE = (0.6, 1.2), 0.3
 
+#: Numbers of slices where a stratum is not about them.
+SLICES = (4, 20)
+
 _HALOGENS = [atomic_number(symbol) for symbol in ("Cl", "Br", "I")]
 _METALS = [atomic_number(symbol) for symbol in METALS]
 
@@ -64,6 +68,7 @@ class Stratum:
         molecules: of which: those of :func:`molecules`.
         edge: of the window in Å.
         centered: whether the molecule is moved to the middle of the window.
+        nuisances: of the measurement.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Stratum:
     molecules: str = "all"
     edge: float = 24.0
     centered: bool = False
+    nuisances: NuisanceConfig = field(default_factory=lambda: NuisanceConfig(slices=SLICES))
 
     @property
     def scan(self) -> Scan:
@@ -81,7 +87,15 @@ class Stratum:
 
 
 STRATA = (
-    Stratum("alone, centered", 42, _scenes(alone=1), "short", 16.0, centered=True),
+    Stratum(
+        "alone, centered",
+        42,
+        _scenes(alone=1),
+        "short",
+        16.0,
+        centered=True,
+        nuisances=NuisanceConfig(slices=SLICES, window=(20.0, 40.0)),
+    ),
     Stratum("alone, anywhere", 42, _scenes(alone=1)),
     Stratum("neighbors", 42, _scenes(several=1)),
     Stratum("flat", 42, _scenes(alone=1), "planar"),
@@ -89,10 +103,10 @@ STRATA = (
     Stratum("protruding group", 42, _scenes(alone=1), "protruding"),
     Stratum("layer", 42, _scenes(layer=0.7, island=0.3)),
     Stratum("water", 42, _scenes(water=1)),
-    Stratum("single slice", 41),
-    Stratum("three slices", 41),
-    Stratum("far", 41),
-    Stratum("noisy", 41),
+    Stratum("single slice", 41, nuisances=NuisanceConfig(slices=(1, 1))),
+    Stratum("three slices", 41, nuisances=NuisanceConfig(slices=(3, 3))),
+    Stratum("far", 41, nuisances=NuisanceConfig(slices=SLICES, height=(0.5, 1.5))),
+    Stratum("noisy", 41, nuisances=NuisanceConfig(slices=SLICES, noise=(0.3, 1.0), rows=0.3)),
 )
 
 

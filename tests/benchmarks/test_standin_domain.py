@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.standin.imaging import image_scene
+from benchmarks.standin.imaging import draw_measurement, image_scene, measure
 from benchmarks.standin.run import TABLES
 from benchmarks.standin.scores import score_scene, summarize
-from benchmarks.standin.strata import STRATA, Scene, checksum, draw_scenes, molecules
+from benchmarks.standin.strata import STRATA, checksum, draw_scenes, molecules
 from torch_afm.data import AFMData
 from torch_afm.datasets.enumerate import is_planar
+from torch_afm.datasets.nuisances import Measurement
 from torch_afm.elements import ORGANIC, AtomClasses
 from torch_afm.metrics import Calibration
 from torch_afm.testing import benzene
@@ -31,7 +32,6 @@ def test_scenes_are_fixed_by_the_seed(scenes):
     one_each = [dataclasses.replace(stratum, count=1) for stratum in STRATA]
     assert checksum(list(draw_scenes(strata=one_each))) == checksum(scenes)
     assert checksum(list(draw_scenes(strata=one_each, seed=1))) != checksum(scenes)
-    assert checksum(list(draw_scenes("validation", one_each))) != checksum(scenes)
     assert [scene.number for scene in scenes] == list(range(len(STRATA)))
     with pytest.raises(InputError, match=r"^part: "):
         list(draw_scenes("train"))
@@ -52,6 +52,27 @@ def test_strata_are_what_their_names_say(scenes):
     assert heavy.max() < lying.pos[lying.z == 1, 2].max()
 
 
+def test_measurements_are_those_of_the_stratum(scenes):
+    drawn = {scene.stratum.name: draw_measurement(scene, 0) for scene in scenes}
+    assert len(drawn["single slice"].heights) == 1 and len(drawn["three slices"].heights) == 3
+    assert drawn["far"].height > 0.5
+    (low, high), _ = drawn["alone, centered"].window
+    assert (low, high) == (-8.0, 8.0)
+
+
+def test_a_measured_scene_is_what_a_file_would_contain(scenes):
+    scene = scenes[1]
+    once, again = (image_scene(scene, 0) for _ in range(2))
+    np.testing.assert_array_equal(once.stack.values, again.stack.values)
+    assert once.drawn == again.drawn != image_scene(scene, 1).drawn
+    assert once.stack.heights.tolist() == list(once.drawn["heights"])
+    assert once.stack.z_top is None and set(once.stack.meta) <= {"amplitude"}
+    # Atoms lie where the scanner says they are.
+    matrix = np.array(once.drawn["matrix"])
+    where = once.truth.pos[:, :2].double().numpy() @ matrix.T
+    np.testing.assert_allclose(where, scene.atoms.pos[:, :2].numpy(), atol=1e-4)
+
+
 def test_molecules_of_strata():
     known = molecules("test")
     assert {name: len(some) > 20 for name, some in known.items()} == dict.fromkeys(known, True)
@@ -59,7 +80,8 @@ def test_molecules_of_strata():
 
 
 def measured(atoms):
-    return image_scene(Scene(0, STRATA[0], atoms), 0)
+    scan = STRATA[0].scan
+    return measure(atoms, Measurement.nominal(scan), [], scan)
 
 
 def predicted(graph, context=None):
