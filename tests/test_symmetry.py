@@ -8,7 +8,7 @@ import torch
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
-from torch_afm.symmetry import Symmetry
+from torch_afm.symmetry import Symmetry, window_symmetries
 
 ALL = Symmetry.group()
 
@@ -17,6 +17,12 @@ def test_there_are_eight():
     assert len(set(ALL)) == 8
     assert Symmetry.group(1) == (Symmetry(),)
     assert {s.swaps_axes for s in Symmetry.group(4)} == {False}
+
+
+def test_those_of_a_window_leave_it_as_it_is():
+    square, wide = Scan(window=((0.0, 4.0), (1.0, 5.0))), Scan(window=((0.0, 4.0), (1.0, 3.0)))
+    for scan in (square, wide, Scan(pixels=(8, 9))):
+        assert window_symmetries(scan) == tuple(way for way in ALL if way.scan(scan) == scan)
 
 
 @pytest.mark.parametrize("a, b", list(itertools.product(ALL, ALL)))

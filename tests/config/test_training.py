@@ -16,6 +16,7 @@ REFUSED = [
     ("patience", -1),
     ("keep", 0),
     ("mutants", 0),
+    ("copies", 3),
     ("epoch_samples", 7),
     ("ema", 1.0),
     ("render", "cloud"),
@@ -29,6 +30,12 @@ def test_bad_settings_name_the_argument():
     for name, value in REFUSED:
         with pytest.raises(InputError, match=name):
             TrainConfig(**{"devices": 2, name: value})
+
+
+def test_an_epoch_has_all_copies_of_whole_groups():
+    assert TrainConfig(mutants=4, copies=8, epoch_samples=64, devices=2).copies == 8
+    with pytest.raises(InputError, match=r"mutants x copies \(2 x 1 x 4 x 8\), got 32"):
+        TrainConfig(mutants=4, copies=8, epoch_samples=32, devices=2)
 
 
 def test_cached_stacks_are_not_rendered_on_the_device():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,8 +29,12 @@ def source():
 
 
 def _draw(source, keys, settings=SETTINGS):
-    molecules = [source.oriented(index // settings.mutants) for _, index in keys]
+    molecules = [source.oriented(index // settings.group_size) for _, index in keys]
     return settings.draw(keys, molecules, SCAN)
+
+
+def _copies(n):
+    return replace(SETTINGS, copies=n, augment=Augment((CropSlices(3),), (Noise(),)))
 
 
 def test_a_draw_depends_on_seed_epoch_and_index_alone(source):
@@ -42,6 +47,40 @@ def test_a_draw_depends_on_seed_epoch_and_index_alone(source):
         assert (first.group, first.frame, first.reference) == (second.group, second.frame, second.reference)
         assert first.simulated != second.simulated
     assert distinct_references(draws[3:8]) == ([0, 1, 3], [0, 1, 1, 2, 2])
+
+
+def test_copies_share_what_is_rendered_and_nothing_else(source):
+    settings = _copies(8)
+    draws = _draw(source, [(3, i) for i in range(4 * 2 * 8)], settings)
+    single = _draw(source, [(3, i) for i in range(4 * 2)], replace(settings, copies=1))
+    for pair, first in enumerate(single):
+        eight = draws[8 * pair : 8 * pair + 8]
+        assert {one.render_keys for one in eight} == {first.render_keys}
+        assert all((one.group, one.mutant) == (first.group, first.mutant) for one in eight)
+        assert [[name for name, _ in one.frame] for one in eight] == [["Turn", "CropSlices"]] * 8
+        assert len({str(one.frame[0]) for one in eight}) == 8
+        for part in ("reference", "simulated"):
+            assert len({str(getattr(one, part).steps) for one in eight}) == 8
+        # What a copy has of its own does not depend on how many there are.
+        assert (eight[0].reference, eight[0].simulated) == (first.reference, first.simulated)
+        assert eight[0].frame[1:] == first.frame
+    # The copies of the second mutant have the references of those of the first.
+    assert [draw.reference_key for draw in draws[:8]] == [draw.reference_key for draw in draws[8:16]]
+    assert len({draw.reference_key for draw in draws}) == 4 * 8
+    orders = {str([draw.frame[0] for draw in draws[i : i + 8]]) for i in range(0, 64, 16)}
+    assert len(orders) == 4
+    again = [_draw(source, [(3, i)], settings)[0] for i in reversed(range(64))]
+    assert again[::-1] == draws
+
+
+def test_few_copies_have_any_symmetry_that_the_window_has(source):
+    keys = [(epoch, index) for epoch in range(30) for index in range(0, 16, 4)]
+    for scan, n in ((SCAN, 8), (Scan(pixels=(12, 8)), 4)):
+        molecules = [source.oriented(index // 4) for _, index in keys]
+        draws = _copies(2).draw(keys, molecules, scan)
+        turns = [draw.frame[0][1] for draw in draws]
+        assert len({str(turn) for turn in turns}) == n
+        assert n == 8 or not any(turn["turns"] % 2 for turn in turns)
 
 
 def test_json_keeps_every_bit(source):
@@ -83,3 +122,12 @@ def test_bad_input():
             StepDraw.from_json(text)
     with pytest.raises(InputError, match="mutants: expected at least 1, got 0"):
         StepDraws(mutants=0)
+    for copies in (0, 3, 16):
+        with pytest.raises(InputError, match=f"copies: expected one of .*, got {copies}"):
+            StepDraws(copies=copies)
+    with pytest.raises(InputError, match="augment: expected no Turn beside copies"):
+        StepDraws(copies=2, augment=Augment((CropSlices(3), Turn())))
+    wide = Scan(pixels=(12, 8))
+    assert StepDraws(copies=4).scan(wide) == wide
+    with pytest.raises(InputError, match=r"copies: expected at most 4 .* no square, got 8 of \(12, 8\)"):
+        StepDraws(copies=8).scan(wide)

@@ -147,8 +147,30 @@ def test_mutants_follow_each_other():
     assert halves[0] == keys[0:4] + keys[8:12] and halves[1] == keys[4:8] + keys[12:16]
 
 
-def test_mutants_must_divide():
+def test_copies_are_spread_over_their_block():
+    settings = {"size": 10 * 2 * 4, "num_samples": 5 * 2 * 4, "seed": 3, "mutants": 2, "copies": 4}
+    epochs = _epochs(4, block=3, **settings)
+    plain = _epochs(4, size=10, num_samples=5, seed=3)
+    for epoch, keys in enumerate(epochs):
+        groups = [[group for _, group in plain[epoch][i : i + 3]] for i in (0, 3)]
+        order = [(g, m, c) for block in groups for c in range(4) for g in block for m in range(2)]
+        assert keys == [(epoch // 2, (g * 2 + m) * 4 + c) for g, m, c in order]
+    # Two epochs are a pass, in which every sample is seen once.
+    assert sorted(epochs[2] + epochs[3]) == [(1, i) for i in range(80)]
+    halves = [_epochs(2, rank=r, world_size=2, block=3, **settings | {"num_samples": 80}) for r in range(2)]
+    assert sorted(halves[0][1] + halves[1][1]) == [(1, i) for i in range(80)]
+    groups = [{index // 8 for _, index in half[0]} for half in halves]
+    assert len(groups[0]) == len(groups[1]) == 5 and not groups[0] & groups[1]
+
+
+def test_mutants_and_copies_must_divide():
     with pytest.raises(InputError, match="size: expected a multiple of 4"):
         EpochSampler(10, 8, mutants=4)
     with pytest.raises(InputError, match="2 processes x 4 mutants x 1 copies, got 12"):
         EpochSampler(16, 12, world_size=2, mutants=4)
+    with pytest.raises(InputError, match="size: expected a multiple of 4 mutants x 8 copies, got 48"):
+        EpochSampler(48, 32, mutants=4, copies=8)
+    with pytest.raises(InputError, match="1 processes x 4 mutants x 8 copies, got 48"):
+        EpochSampler(64, 48, mutants=4, copies=8)
+    with pytest.raises(InputError, match="block: expected at least 1, got 0"):
+        EpochSampler(64, 64, block=0)

@@ -125,6 +125,22 @@ def test_mutants_share_references_in_training_alone():
     assert torch.equal(*both)
 
 
+@pytest.mark.parametrize("render", ["workers", "device"])
+def test_copies_are_made_in_training_alone(render):
+    module, usual = _module(mutants=2, copies=8, epoch_samples=32, render=render), _module()
+    module.parts[0].block = lambda batch_size: 2  # molecules, of two in an epoch
+    batches = [module.on_after_batch_transfer(batch, 0) for batch in module.train_dataloader()]
+    assert len(batches) == 8
+    for batch in batches:
+        # Two mutants each of two molecules, one copy of each.
+        assert torch.equal(batch.reference[0], batch.reference[1])
+        assert len(set(batch.reference_id.tolist())) == 2
+    assert len({id for batch in batches for id in batch.reference_id.tolist()}) == 16
+    mine, theirs = (next(iter(m.val_dataloader())) for m in (module, usual))
+    assert mine.drawn == theirs.drawn
+    assert torch.equal(module.on_after_batch_transfer(mine, 0).reference, theirs.reference)
+
+
 def test_cached_references_are_those_rendered_on_the_fly(tmp_path):
     usual = _module()
     molecules = [usual.molecules[int(i)] for i in split_by_molecule(len(SMILES), seed=usual.config.seed)[0]]

@@ -8,6 +8,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, PotentialGrid
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.transforms import Turn
+from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-4.0, 6.0), (0.0, 10.0)), pixels=(12, 12), n_slices=2, n_oscillation=3)
 SYMMETRIES = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
@@ -78,6 +79,13 @@ def test_all_eight_once_undone_by_their_inverse():
     inverse = [(turns if mirror else -turns % 4, mirror) for turns, mirror in SYMMETRIES]
     assert torch.equal(Turn.apply(out, *zip(*inverse, strict=True)), stack)
     assert not any(torch.equal(out[i], stack[i]) for i in range(1, 8))
+
+
+def test_half_turns_need_no_square():
+    wide = dataclasses.replace(SCAN, pixels=(12, 8))
+    assert Turn.apply_to_scan(wide, [0, 2], [True, False]) == wide
+    with pytest.raises(InputError, match="expected a square to turn"):
+        Turn.apply_to_scan(wide, [0, 3], [True, False])
 
 
 def test_draws_all_equally():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch_afm.datasets.measured import place_in_scan
 from torch_afm.datasets.nuisances import Measurement, Nuisances
 from torch_afm.datasets.slabs import MARGIN
 from torch_afm.elements import AtomClasses
-from torch_afm.symmetry import window_symmetries
+from torch_afm.symmetry import Symmetry, window_symmetries
 from torch_afm.transforms import Augment, RandomMutant, RandomTip, Turn, visible_atoms
 from torch_afm.transforms.base import Drawn, Steps
 from torch_afm.utils import InputError
@@ -86,14 +86,14 @@ class StepDraw:
     @property
     def _measured(self) -> list[Any]:
         """What decides which molecule there is, and where."""
-        return [self.group] if self.measurement is None else [self.group, asdict(self.measurement)]
+        return [self.group] if self.measurement is None else [self.group, self.measurement.key]
 
     def to_json(self) -> str:
         """What :meth:`from_json` reads, without rounding a number."""
         record = {"group": self.group, "frame": self.frame, "reference": vars(self.reference)}
         record |= {**self.mutant, "simulated": vars(self.simulated)}
         if self.measurement is not None:
-            record["measurement"] = asdict(self.measurement)
+            record["measurement"] = self.measurement.record
         return json.dumps(record)
 
     @classmethod
@@ -215,10 +215,8 @@ class StepDraws:
                     reference = self._draw_stack(shape, rng, own)
                 else:
                     reference = StackDraw({}, self.nuisances.draw_steps(measurement, scan, own))
-                shared[epoch, group, copy] = (
-                    self._draw_frame(scan, visible, epoch, group, copy, own),
-                    reference,
-                )
+                turn = self._symmetry(scan, epoch, group, copy)
+                shared[epoch, group, copy] = self._draw_frame(scan, visible, turn, own), reference
             frame, reference = shared[epoch, group, copy]
             rng, own = self._generators((epoch, pair, 1), copy)
             mutant = self.mutant.draw(len(visible), rng)
@@ -255,7 +253,8 @@ class StepDraws:
     def _generators(
         self, key: tuple[int, int, int], copy: int
     ) -> tuple[np.random.Generator, np.random.Generator]:
-        """Of what all copies have, and of what one has of its own: the first goes on with the former."""
+        """For what all copies share, and for what is drawn for each; the first copy's are one and the same,
+        so that it is drawn as a single one is."""
         rng = np.random.default_rng((self.seed, *key))
         return rng, np.random.default_rng((self.seed, *key, copy)) if copy else rng
 
@@ -265,23 +264,28 @@ class StepDraws:
         clear = molecule.pos[visible_atoms(molecule, _CLEAR)].numpy()
         return self.nuisances.draw(scan, clear, np.random.default_rng((self.seed, epoch, group, 3)))
 
+    def _symmetry(self, scan: Scan, epoch: int, group: int, copy: int) -> Symmetry | None:
+        """That of a copy, another one for each; none where there is but one."""
+        if self.copies == 1:
+            return None
+        symmetries = window_symmetries(scan)
+        order = np.random.default_rng((self.seed, epoch, group, 2)).permutation(len(symmetries))
+        return symmetries[order[copy]]
+
     def _draw_stack(
         self, shape: tuple[int, int, int], rng: np.random.Generator, own: np.random.Generator
     ) -> StackDraw:
         return StackDraw(self.tip.draw(rng), self.augment.draw_stack(shape, own))
 
     def _draw_frame(
-        self, scan: Scan, visible: Tensor, epoch: int, group: int, copy: int, own: np.random.Generator
+        self, scan: Scan, visible: Tensor, symmetry: Symmetry | None, own: np.random.Generator
     ) -> Steps:
-        """Changes of the frame of a molecule with these visible atoms, first the symmetry of the copy."""
-        if self.copies == 1:
+        """Changes of the frame of a molecule with ``visible`` atoms, ``[N, 3]`` in Å."""
+        if symmetry is None:
             return self.augment.draw_frame(scan, visible.numpy(), own)
-        symmetries = window_symmetries(scan)
-        order = np.random.default_rng((self.seed, epoch, group, 2)).permutation(len(symmetries))
-        symmetry = symmetries[order[copy]]
-        visible = symmetry.points(visible, scan.center)
         turn = {"turns": symmetry.turns, "mirror": symmetry.mirror}
-        return [(Turn.__name__, turn), *self.augment.draw_frame(scan, visible.numpy(), own)]
+        turned = symmetry.points(visible, scan.center).numpy()
+        return [(Turn.__name__, turn), *self.augment.draw_frame(scan, turned, own)]
 
 
 def distinct_references(draws: Sequence[StepDraw]) -> tuple[list[int], list[int]]:

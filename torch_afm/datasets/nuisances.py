@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -72,7 +74,7 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """What :func:`dataclasses.asdict` gave, from JSON.
+        """What :attr:`record` was, from JSON.
 
         Raises:
             InputError: for other fields.
@@ -82,6 +84,16 @@ class Measurement:
         except TypeError:
             raise InputError(f"measurement: expected the fields of one, got {sorted(values)}") from None
         return found
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return dataclasses.asdict(self)
+
+    @cached_property
+    def key(self) -> str:
+        """Another text for each measurement."""
+        return json.dumps(self.record)
 
     def tip(self, nominal: Tip) -> Tip:
         """The tip, out of the nominal one."""

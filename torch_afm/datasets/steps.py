@@ -15,6 +15,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.draws import IMAGED, StepDraw, StepDraws, distinct_references
+from torch_afm.datasets.nuisances import Measurement
 from torch_afm.datasets.rendering import StepRenderer
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules, within_margin
 from torch_afm.datasets.stacks import StackMaker
@@ -122,15 +123,17 @@ class StepDataset(GraphDataset):
 
     def block(self, batch_size: int) -> int:
         """Oriented molecules whose stacks a process surely keeps, for the blocks of an
-        :class:`~torch_afm.datasets.EpochSampler`: as far as they can be, as many as fill twelve batches with
-        one copy of each pair, or a multiple of that. For 1, 2, 3, 4 or 6 workers, to which loaders give
-        batches in turn, all copies of a molecule then go to the same."""
+        :class:`~torch_afm.datasets.EpochSampler`. If so many are kept, one copy of each pair of a block fills
+        a multiple of 12 batches, or 4, 2 or 1: of 1, 2, 3, 4 or 6 workers, to which loaders give batches in
+        turn, the same then gets all copies of a molecule."""
         stack_bytes = math.prod(self.images.scan.shape) * torch.float32.itemsize
         # The other half is for the molecules themselves, and for what is left of the block before.
         pairs = _KEPT_BYTES // 2 // (stack_bytes * (1 + self.draws.mutants)) * self.draws.mutants
         batches = pairs // batch_size
-        unit = next((n for n in (12, 4, 2) if n <= batches), 1)
-        return max(1, max(1, batches // unit) * unit * batch_size // self.draws.mutants)
+        if batches:
+            unit = next(n for n in (12, 4, 2, 1) if n <= batches)
+            pairs = batches // unit * unit * batch_size
+        return max(1, pairs // self.draws.mutants)
 
     @property
     def epoch(self) -> int:
@@ -226,7 +229,11 @@ class StepDataset(GraphDataset):
 
     def _make(self, molecules: Sequence[AFMData], draws: Sequence[StepDraw]) -> list[AFMData]:
         scan = self.images.scan
-        placed = [self.draws.place(m, d.measurement, scan) for m, d in zip(molecules, draws, strict=True)]
+        once: dict[tuple[int, Measurement | None], AFMData] = {}
+        for molecule, draw in zip(molecules, draws, strict=True):
+            if (draw.group, draw.measurement) not in once:
+                once[draw.group, draw.measurement] = self.draws.place(molecule, draw.measurement, scan)
+        placed = [once[draw.group, draw.measurement] for draw in draws]
         samples = [self.draws.cut(molecule, draw) for molecule, draw in zip(placed, draws, strict=True)]
         first, index = distinct_references(draws)
         whole = [molecules[i] for i in first]
