@@ -32,6 +32,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.common import table, write
@@ -105,7 +106,9 @@ def evaluate(
     keep.mkdir(parents=True, exist_ok=True)
     keep_settings(keep / "settings.json", settings, description="a run of the stand-in domain")
     records = {record["scene"]: record for record in read_records(keep / "records.jsonl")}
-    left = [scene for scene in scenes if scene.number not in records]
+    # In random order: what is done at any time is like the whole.
+    order = np.random.default_rng(SEED).permutation(len(scenes))
+    left = [scenes[i] for i in order if scenes[i].number not in records]
     # A process that has rendered cannot be forked into processes that render, each on one core.
     os.environ |= {"OMP_NUM_THREADS": "1", "POCL_MAX_PTHREAD_COUNT": "1"}
     context = multiprocessing.get_context("spawn")
