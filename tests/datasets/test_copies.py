@@ -148,7 +148,7 @@ def test_each_pair_is_rendered_once(molecules):
     dataset.__getitems__([(1, 0), (1, 1), (1, 8)])
     assert dataset.images.rendered[3:] == [1 + 2]
     # Another process, and a data set without copies, keep nothing.
-    assert len(pickle.loads(pickle.dumps(dataset))._kept) == 0
+    assert len(pickle.loads(pickle.dumps(dataset))._stacks.kept) == 0
     single = _counting(molecules, copies=1)
     single.__getitems__([(0, 0), (0, 1)])
     single.__getitems__([(0, 0)])
@@ -185,9 +185,9 @@ def test_blocks_are_whole_batches_that_are_kept(molecules, pixels, mutants):
     batches, rest = divmod(block * mutants, 32)
     assert rest == 0 and batches and (batches % 12 == 0 or batches in (1, 2, 4))
     size = block * (1 + mutants) * 10 * pixels**2 * 4
-    assert size <= dataset._kept.limit / 2 < size * 12
+    assert size <= dataset._stacks.kept.limit / 2 < size * 12
     # Parts of a batch, where it is too large.
-    assert 1 <= dataset.block(10**9) * (1 + mutants) * 10 * pixels**2 * 4 <= dataset._kept.limit / 2
+    assert 1 <= dataset.block(10**9) * (1 + mutants) * 10 * pixels**2 * 4 <= dataset._stacks.kept.limit / 2
 
 
 def test_completed_batches_are_those_of_the_data_set(molecules):
