@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.standin.imaging import draw_measurement, image_scene, measure
 from benchmarks.standin.run import TABLES
-from benchmarks.standin.scores import score_scene, summarize
+from benchmarks.standin.scores import score_scene, summarize, truth_pearson
 from benchmarks.standin.strata import STRATA, checksum, draw_scenes, molecules
 from torch_afm.data import AFMData
 from torch_afm.datasets.enumerate import is_planar
@@ -71,6 +71,27 @@ def test_a_measured_scene_is_what_a_file_would_contain(scenes):
     matrix = np.array(once.drawn["matrix"])
     where = once.truth.pos[:, :2].double().numpy() @ matrix.T
     np.testing.assert_allclose(where, scene.atoms.pos[:, :2].numpy(), atol=1e-4)
+
+
+def test_the_truth_lies_where_its_image_does():
+    scan = STRATA[0].scan
+    measurement = dataclasses.replace(
+        Measurement.nominal(scan),
+        matrix=((1 / 1.12, 0.02), (0.0, 1 / 0.92)),
+        window=((-6.0, 8.0), (-5.0, 7.0)),
+        amplitude=1.6,
+        height=-0.2,
+    )
+    case = measure(benzene(), measurement, [], scan)
+    window, (_, ny, nx) = case.stack.window, case.stack.values.shape
+    shown = dataclasses.replace(scan, window=window, pixels=(nx, ny), n_oscillation=16)
+    prediction = SimpleNamespace(scan=shown, reference=case.stack.afm_stack())
+    best = truth_pearson(prediction, case)
+    assert best > 0.98
+    for shift in ([0.3, 0, 0], [-0.3, 0, 0], [0, 0.3, 0], [0, -0.3, 0], [0, 0, 0.1], [0, 0, -0.1]):
+        moved = benzene()
+        moved.pos = case.truth.pos + torch.tensor(shift)
+        assert truth_pearson(prediction, case._replace(truth=moved)) < best
 
 
 def test_molecules_of_strata():
