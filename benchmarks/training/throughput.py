@@ -1,161 +1,265 @@
-"""Training samples a second of the network alone (forward, loss, backward, Adam) on a CPU: its plain forms
-and the exact rewrites, float32 and bfloat16. The plain forms are the equations as they stand: 3-D
-convolutions, and attention by way of the map of all attention channels. Both have the same parameters, and
-the gradients that they give are compared in float64 first.
+"""Training samples a second on a CPU, end to end: rendered, measured, augmented, collated, fetched from the
+workers, forward, loss, backward, clipped, Adam; through Lightning and the package's data module and module,
+as ``torch-afm train`` runs. First the path of before, then with one lever after the other, then on realistic
+scenes. Then where the time goes, stage by stage, and how far the losses in bfloat16 are from those in
+float32.
 
-    python -m benchmarks.training.throughput [--preset thesis] [--threads 2] [--repeats 3]
+CPU milliseconds a sample count all processes; two idle cores make 2000 of them a second, which is the figure
+to compare where the machine has other work. Samples a second are by the wall.
+
+    python -m benchmarks.training.throughput [--cases abcdef] [--workers 1] [--threads 2] [--repeats 2]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+import json
+import os
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
+import lightning as L
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 from torch_geometric.data import Batch
 
-from benchmarks.common import measure, table, write
-from torch_afm.config import Scan, generator_config
-from torch_afm.data import AFMData, from_smiles
-from torch_afm.models import SequentialGenerator
-from torch_afm.nn import FoldedConv3d, QueryAttentionGate, SequentialLoss
+from benchmarks.common import spread, table, write
+from benchmarks.training.cases import CASES, EPOCH, cpu_seconds, known_cases, molecules, run
+from benchmarks.training.stages import data_stages
+from torch_afm.config import to_dict
+from torch_afm.models import make_generator
+from torch_afm.train.datamodule import AFMDataModule
 from torch_afm.train.memory import keep_memory
-from torch_afm.transforms import Orient, RandomMutant
+from torch_afm.train.module import GeneratorModule
 
-PIXELS = (64, 128)
-BATCHES = (8, 32)
-SMILES = ("CC(=O)Nc1ccc(O)cc1", "c1ccc2ccccc2c1", "CCOC(=O)c1ccccc1", "Clc1cccc(Br)c1")
+_MODULE = "benchmarks.training.throughput"
 
+#: Ways to share two cores between workers and threads of the network.
+_WAYS = ((1, 1), (1, 2), (2, 2))
 
-def plain_gate(
-    gate: QueryAttentionGate, x: Tensor, g: Tensor, query: Tensor, maps: Tensor | None = None
-) -> Tensor:
-    up = F.interpolate(g, size=x.shape[-2:], mode="bilinear", align_corners=False)
-    s = x + gate.global_conv(up).relu()
-    weights = gate.attention_scale * query.softmax(dim=1)[:, :, None, None]
-    alpha = (gate.attention_conv(s) * weights).sum(dim=1).flatten(1).softmax(dim=1).view(-1, 1, *x.shape[-2:])
-    out = (alpha * x).sum(dim=(2, 3))
-    return out if maps is None else torch.cat([out, (alpha * maps).sum(dim=(2, 3))], dim=-1)
+#: Largest relative difference of the losses of a batch in bfloat16 and float32.
+_TOLERANCE = 1e-2
+
+#: Batches whose losses are compared.
+_COMPARED = 4
 
 
-def plain_conv(conv: FoldedConv3d, x: Tensor) -> Tensor:
-    stack = x.unflatten(1, (conv.in_channels, conv.depth))
-    return F.conv3d(stack, conv.weight, conv.bias, padding=conv.padding).flatten(1, 2)
+class StageTimes(L.Callback):
+    """Seconds of every epoch by the wall, CPU seconds of this process by stage, and of the workers."""
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+        self.losses: list[float] = []
+        self._spent: dict[str, float] = defaultdict(float)
+        self._last = self._wall = self._workers_at = 0.0
+
+    def _mark(self, stage: str) -> None:
+        now = time.process_time()
+        self._spent[stage] += now - self._last
+        self._last = now
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._spent.clear()
+        self._workers_at, self._last, self._wall = (
+            _workers_seconds(trainer),
+            time.process_time(),
+            time.perf_counter(),
+        )
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        self._mark("receive")
+
+    def on_before_backward(self, *args: Any) -> None:
+        self._mark("forward and loss")
+
+    def on_after_backward(self, *args: Any) -> None:
+        self._mark("backward")
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        self._mark("clip and Adam")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._mark("receive")
+        wall, workers = time.perf_counter() - self._wall, _workers_seconds(trainer) - self._workers_at
+        self.epochs.append({**self._spent, "workers": workers, "wall": wall})
+        self.losses.append(float(trainer.callback_metrics["train/total"]))
 
 
-@contextmanager
-def plain_forms() -> Iterator[None]:
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(QueryAttentionGate, "forward", plain_gate))
-        stack.enter_context(mock.patch.object(FoldedConv3d, "forward", plain_conv))
-        yield
+def _workers_seconds(trainer: L.Trainer) -> float:
+    """CPU seconds of the workers so far; 0 before there are any."""
+    loader: Any = trainer.train_dataloader
+    workers = getattr(getattr(loader, "_iterator", None), "_workers", [])
+    return cpu_seconds([worker.pid for worker in workers])
 
 
-def make(preset: str, pixels: int) -> SequentialGenerator:
-    torch.manual_seed(0)
-    settings = generator_config(preset)
-    return SequentialGenerator(replace(settings, scan=replace(settings.scan, pixels=(pixels, pixels))))
+def train(key: str, args: argparse.Namespace, workers: int, threads: int) -> dict[str, Any]:
+    """A run of one case: seconds a sample of its epochs after one to warm up."""
+    case = CASES[key]
+    config = case.config(workers, threads, args.repeats + 1)
+    torch.set_num_threads(threads)
+    L.seed_everything(config.seed, verbose=False)
+    keep_memory()
+    times = StageTimes()
+    trainer = L.Trainer(
+        accelerator="cpu",
+        precision=config.precision,  # type: ignore[arg-type]
+        max_epochs=config.epochs,
+        gradient_clip_val=config.clip,
+        use_distributed_sampler=False,
+        limit_val_batches=0,
+        logger=False,
+        callbacks=[times],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    warnings.filterwarnings("ignore", module="lightning")
+    trainer.fit(
+        GeneratorModule(make_generator(config.model), config),
+        AFMDataModule(config, list(molecules(args.molecules))),
+    )
+    per_sample = [{name: value / EPOCH for name, value in epoch.items()} for epoch in times.epochs[1:]]
+    cpu = [sum(value for name, value in epoch.items() if name != "wall") for epoch in per_sample]
+    stages = {name: spread([epoch[name] for epoch in per_sample]) for name in per_sample[0] if name != "wall"}
+    row = {"question": "training", "case": key, "name": case.name, "workers": workers, "threads": threads}
+    row |= {"repeats": args.repeats, "batch": config.batch_size, "last_loss": times.losses[-1]}
+    wall = spread([epoch["wall"] for epoch in per_sample])
+    return row | {"wall_s": wall, "cpu_s": spread(cpu), "stages_cpu_s": stages}
 
 
-def make_batch(scan: Scan, size: int) -> Batch:
-    """Mutants of small molecules with random stacks: the network costs the same whatever they show."""
-    generator = torch.Generator().manual_seed(0)
-    samples: list[AFMData] = []
-    for i in range(size):
-        data = RandomMutant.apply(Orient()(from_smiles(SMILES[i % len(SMILES)])), range(2), z_min=-9.0)
-        data = AFMData(**{key: data[key] for key in data.to_dict() if isinstance(data[key], Tensor)})
-        data.reference, data.simulated = torch.randn(2, 1, 1, *scan.shape, generator=generator).unbind()
-        samples.append(data)
-    return Batch.from_data_list(samples)
+def stages(key: str, args: argparse.Namespace) -> dict[str, Any]:
+    """CPU seconds a sample of the stages that make samples."""
+    return {"question": "stages", "case": key, "cpu_s": data_stages(CASES[key], args.molecules)}
 
 
-def step(model: SequentialGenerator, batch: Batch, optimizer: torch.optim.Optimizer, precision: str) -> float:
-    loss = SequentialLoss(model.classes, model.config.z_min)
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        total = loss(model(batch), batch).total
-    optimizer.zero_grad()
-    total.backward()
-    optimizer.step()
-    return float(total.detach())
+def losses(key: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Losses of the same batches and weights in float32 and bfloat16, before and after some steps."""
+    config = CASES[key].config()
+    torch.manual_seed(config.seed)
+    torch.set_num_threads(args.threads)
+    data = AFMDataModule(config, list(molecules(args.molecules)))
+    data.setup()
+    keys = [(0, i * config.batch_size) for i in range(_COMPARED * config.batch_size)]
+    samples = data.parts[0].__getitems__(keys)
+    size = config.batch_size
+    batches = [Batch.from_data_list(samples[i : i + size]) for i in range(0, len(samples), size)]
+    module = GeneratorModule(make_generator(config.model), config)
+    optimizer = torch.optim.Adam(module.parameters(), lr=config.lr)
+
+    def loss(batch: Batch, bfloat16: bool) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            return module.loss(module.model(batch), batch).total
+
+    differences = []
+    for _ in range(2):
+        with torch.no_grad():
+            pairs = [(float(loss(batch, False)), float(loss(batch, True))) for batch in batches]
+        differences.append(max(abs(low / full - 1) for full, low in pairs))
+        for batch in batches * 4:
+            optimizer.zero_grad()
+            loss(batch, True).backward()
+            optimizer.step()
+    return {
+        "question": "losses",
+        "case": key,
+        "batches": len(batches),
+        "relative_difference": {"at_first": differences[0], "after_16_steps": differences[1]},
+        "tolerance": _TOLERANCE,
+    }
 
 
-def difference(preset: str) -> float:
-    """Largest relative difference between the gradients of the two forms in float64."""
-    gradients: list[list[Tensor]] = []
-    for form in (plain_forms, ExitStack):
-        model = make(preset, 32).double()
-        batch = make_batch(model.config.scan, 4).apply(lambda v: v.double() if v.is_floating_point() else v)
-        with form():
-            SequentialLoss(model.classes, model.config.z_min)(model(batch), batch).total.backward()
-        gradients.append([p.grad for p in model.parameters() if p.requires_grad and p.grad is not None])
-    plain, rewritten = gradients
-    scale = max(float(g.abs().max()) for g in plain)
-    return max(float((a - b).abs().max()) for a, b in zip(plain, rewritten, strict=True)) / scale
+_PARTS: dict[str, Callable[..., dict[str, Any]]] = {"train": train, "stages": stages, "losses": losses}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--preset", default="thesis", help="of SequentialGeneratorConfig")
+    parser.add_argument("--cases", default="".join(CASES), help="of " + "".join(CASES))
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--molecules", type=int, default=64)
+    parser.add_argument("--part", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    error = difference(args.preset)
-    print(f"gradients of plain and rewritten forms differ by {error:.0e} in float64")
-    forms = [("plain", "float32", "default"), ("plain", "float32", "kept")]
-    forms += [("rewritten", "float32", "kept"), ("rewritten", "bfloat16", "kept")]
-    rows: list[dict[str, Any]] = []
-    for form, precision, memory in forms:
-        # For good: the C library cannot be told to forget it.
-        if memory == "kept" and not keep_memory():
-            print("no glibc: memory is not kept")
-        for pixels in PIXELS:
-            for size in BATCHES:
-                model = make(args.preset, pixels)
-                batch = make_batch(model.config.scan, size)
-                optimizer = torch.optim.Adam(model.parameters())
-                with plain_forms() if form == "plain" else ExitStack():
-                    times = measure(
-                        lambda m=model, b=batch, o=optimizer, p=precision: step(m, b, o, p), args.repeats
-                    )  # type: ignore[misc]
-                row = {
-                    "form": form,
-                    "precision": precision,
-                    "memory": memory,
-                    "pixels": pixels,
-                    "batch": size,
-                }
-                rows.append({**row, **times, "samples_per_s": size / times["wall_s"]["median"]})
-                rows[-1]["cpu_ms_a_sample"] = 1e3 * times["cpu_s"]["median"] / size
-                print({k: v for k, v in rows[-1].items() if not isinstance(v, dict)}, flush=True)
-
-    def gain(row: dict[str, Any]) -> float:
-        """CPU time of the plain form, as it is without any of this, over that of ``row``."""
-        same = [r for r in rows if (r["pixels"], r["batch"]) == (row["pixels"], row["batch"])]
-        base = same[0]
-        return base["cpu_ms_a_sample"] / row["cpu_ms_a_sample"]
-
-    settings = {"preset": args.preset, "threads": args.threads, "float64_difference": error, "seed": 0}
-    command = f"python -m benchmarks.training.throughput --preset {args.preset} --threads {args.threads}"
-    path = write(f"throughput_{args.preset}", command, rows, settings, ["torch", "torch-geometric"])
-    columns = {
-        "form": lambda r: (
-            f"{r['form']}, {r['precision']}" + (", memory kept" if r["memory"] == "kept" else "")
-        ),
-        "pixels": lambda r: str(r["pixels"]),
-        "batch": lambda r: str(r["batch"]),
-        "CPU ms a sample": lambda r: f"{r['cpu_ms_a_sample']:.0f}",
-        "samples/s (wall)": lambda r: f"{r['samples_per_s']:.1f}",
-        "gain (CPU time)": lambda r: f"{gain(r):.1f}",
+    if args.part:
+        part, key, *numbers = args.part.split()
+        print(json.dumps(_PARTS[part](key, args, *map(int, numbers))))
+        return
+    load = os.getloadavg()[0]
+    molecules(args.molecules)  # into the cache, for all that follow
+    keys = [key for key in known_cases() if key in args.cases]
+    trained = [_run(f"train {key} {args.workers} {args.threads}", args) for key in keys]
+    print(table(trained, _COLUMNS), end="\n\n", flush=True)
+    last = keys[-1]
+    ways = [_run(f"train {last} {w} {t}", args) for w, t in _WAYS if (w, t) != (args.workers, args.threads)]
+    ways = sorted([*ways, trained[-1]], key=lambda r: (r["workers"], r["threads"]))
+    print(table(ways, {"case": lambda r: r["case"], **_WAY_COLUMNS}), end="\n\n", flush=True)
+    made = [_run(f"stages {key}", args, POCL_MAX_PTHREAD_COUNT="1") for key in keys]
+    print(_stage_table(keys, made, trained), end="\n\n", flush=True)
+    compared = [_run(f"losses {key}", args) for key in keys if CASES[key].precision != "32-true"]
+    print(table(compared, _LOSS_COLUMNS), flush=True)
+    first = {r["case"]: r["last_loss"] for r in trained}
+    if {"a", "b"} <= first.keys():
+        print(f"\ntraining loss of the last epoch, the same batches: {first['a']:.4f} in float32 (a), ", end="")
+        print(f"{first['b']:.4f} in bfloat16 (b)")
+    settings = {
+        "cases": {key: to_dict(CASES[key]) for key in keys},
+        "molecules": args.molecules,
+        "epoch_samples": EPOCH,
+        "load_average_before": load,
+        "seed": 0,
     }
-    print(table(rows, columns))
-    print(f"written to {path.name}")
+    command = f"python -m {_MODULE} --cases {''.join(keys)} --workers {args.workers} "
+    command += f"--threads {args.threads} --repeats {args.repeats} --molecules {args.molecules}"
+    packages = ["torch", "torch-geometric", "lightning", "pyopencl", "numpy"]
+    rows = [*trained, *(way for way in ways if way is not trained[-1]), *made, *compared]
+    print(f"wrote {write('throughput', command, rows, settings, packages)}")
+    assert all(max(r["relative_difference"].values()) <= _TOLERANCE for r in compared), "losses differ"
+
+
+def _run(part: str, args: argparse.Namespace, **environment: str) -> dict[str, Any]:
+    values = {"repeats": args.repeats, "molecules": args.molecules, "threads": args.threads}
+    return run(_MODULE, "--part", part, *(f"--{k}={v}" for k, v in values.items()), **environment)
+
+
+def _stage_table(keys: list[str], made: list[dict[str, Any]], trained: list[dict[str, Any]]) -> str:
+    """CPU milliseconds a sample by stage, a column a case; what workers take beside making samples, which is
+    to send them, is the difference of both measurements."""
+    rows: dict[str, dict[str, float]] = defaultdict(dict)
+    for key, found, run_row in zip(keys, made, trained, strict=True):
+        of_run = {name: value["median"] for name, value in run_row["stages_cpu_s"].items()}
+        workers = of_run.pop("workers")
+        values = {**found["cpu_s"], "send (difference)": workers - sum(found["cpu_s"].values()), **of_run}
+        for name, value in values.items():
+            rows[name][key] = value
+        rows["all"][key] = run_row["cpu_s"]["median"]
+    rows["all"] = rows.pop("all")
+    columns: dict[str, Callable[[Any], str]] = {"CPU-ms a sample": lambda r: r["stage"]}
+    for key in keys:
+        columns[key] = lambda r, key=key: f"{1e3 * r[key]:.2f}" if key in r else ""
+    return table([{"stage": name, **values} for name, values in rows.items()], columns)
+
+
+_WAY_COLUMNS: dict[str, Callable[[Any], str]] = {
+    "workers": lambda r: str(r["workers"]),
+    "threads": lambda r: str(r["threads"]),
+    "samples/s": lambda r: f"{1 / r['wall_s']['median']:.1f}",
+    "CPU-ms a sample": lambda r: f"{1e3 * r['cpu_s']['median']:.1f}",
+    "samples in 2 CPU-s": lambda r: f"{2 / r['cpu_s']['median']:.1f}",
+}
+
+_COLUMNS: dict[str, Callable[[Any], str]] = {
+    "": lambda r: f"{r['case']}",
+    "run": lambda r: r["name"],
+    **_WAY_COLUMNS,
+}
+
+_LOSS_COLUMNS: dict[str, Callable[[Any], str]] = {
+    "losses in bfloat16 against float32": lambda r: r["case"],
+    "largest relative difference at first": lambda r: f"{r['relative_difference']['at_first']:.1e}",
+    "after 16 steps": lambda r: f"{r['relative_difference']['after_16_steps']:.1e}",
+}
 
 
 if __name__ == "__main__":

@@ -19,9 +19,6 @@ from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.ppm.frequency_shift import frequency_shift_matrix
 from torch_afm.transforms.base import StackAugmentation, Steps, as_lists
 
-#: Numbers of heights are rounded up to a multiple of this: kernels are built for each number.
-_HEIGHTS = 8
-
 
 def place_in_scan(molecule: AFMData, measurement: Measurement, scan: Scan) -> AFMData:
     """A copy of ``molecule`` in the frame of the stack: where the scanner says its atoms are, and the highest
@@ -59,7 +56,6 @@ def render_measured(
     low, high = places.amin(0).tolist(), places.amax(0).tolist()
     swing = round(measurement.amplitude / scan.dz)
     count = 1 + math.ceil(measurement.heights[0] / scan.dz - 1e-6)
-    count += -(count + swing - 1) % _HEIGHTS
     fine = dataclasses.replace(
         scan,
         window=((low[0], high[0]), (low[1], high[1])),

@@ -26,15 +26,14 @@ class KernelInput:
         batch: what to render.
 
     Attributes:
-        options: what every kernel is to be built for: vectors, heights, a potential on a grid.
+        options: what every kernel is to be built for: vectors, a potential on a grid.
         electrostatics: what the charges of the tips need beside.
     """
 
     def __init__(self, device: KernelDevice, batch: RenderInput) -> None:
         self.device, self.batch, self.scan = device, batch, batch.scan
         moments, sites = batch.tips.moments(), batch.tips.sites()
-        self.options = [f"-DWIDTH={device.width}", f"-DHEIGHTS={self.scan.n_heights}"]
-        self.options += ["-DFIELD"] if batch.fields else []
+        self.options = [f"-DWIDTH={device.width}"] + ["-DFIELD"] * bool(batch.fields)
         self.electrostatics = [f"-DM{order}" for order in np.flatnonzero(moments.any(axis=0))]
         self.electrostatics += [f"-DSITES={sites.shape[1]}"] if sites.shape[1] else []
         records = np.hstack([batch.tips.springs, moments, sites.reshape(batch.n_entries, -1)])
@@ -81,7 +80,10 @@ class KernelInput:
 
     def frequency_shift(self) -> tuple[Tensor, Tensor, Tensor]:
         """Frequency shifts ``[E, Z, P]`` Hz, heights not converged ``[E, P]``, evaluations ``[E, P]``."""
-        rows = self._run([], self.scan.n_slices + 2)
+        scan = self.scan
+        options = [f"-DHEIGHTS={scan.n_heights}", f"-DSLICES={scan.n_slices}"]
+        options += [f"-DSAMPLES={scan.n_samples}", f"-DSUBSTEPS={scan.substeps}"]
+        rows = self._run(options, scan.n_slices + 2)
         return rows[:, :-2], rows[:, -2], rows[:, -1]
 
     def relax(self) -> Tensor:
@@ -139,8 +141,7 @@ class KernelInput:
     ) -> tuple[Tensor, bool]:
         """Rows at ``positions``, and whether tiles were used, which makes one row more."""
         device, scan, batch = self.device, self.scan, self.batch
-        options = [*self.options, *options, f"-DSLICES={scan.n_slices}", f"-DSAMPLES={scan.n_samples}"]
-        options += [f"-DSUBSTEPS={scan.substeps}"]
+        options = [*self.options, *options]
         dipolar = batch.dipole is not None and bool(batch.dipole.any())
         if self.electrostatics and (dipolar or bool(batch.charge.any())):
             options += [*self.electrostatics, *["-DDIPOLES"] * dipolar]
@@ -154,7 +155,7 @@ class KernelInput:
         vectors = len(slots) // device.width
         arguments = [self.place, self.dipole, self.lj, device.array(index), ptr, device.array(tile_of)]
         arguments += [n_tiles, self.tips, self.tip_stride, *map(device.array, positions[slots].T), vectors]
-        arguments += [self.heights, device.array(frequency_shift_weights(scan)), device.array(far)]
+        arguments += [scan.n_heights, self.heights, device.array(frequency_shift_weights(scan)), device.array(far)]
         arguments += self.fields
         size, shape = (vectors, batch.n_entries), (batch.n_entries, n_rows, len(slots))
         out = device.launch(_FILE, "frequency_shift", options, size, arguments, shape)

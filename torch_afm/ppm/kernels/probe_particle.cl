@@ -10,7 +10,7 @@
      TILED, DEGREE   where far atoms act through a polynomial of that degree on each tile of pixels
      DIPOLES         where atoms have dipoles
      FIELD           where the electrostatics come from a potential on a grid
-     RELAXED         to write the relaxed probe in place of the frequency shift
+     RELAXED         to write the relaxed probe in place of the frequency shift, without the four of heights and slices
    Units: Å, eV, e. G, W and B are those of a Charge in common.cl. */
 
 #if defined(M0) || defined(M1) || defined(M2) || defined(M3) || defined(M4) || defined(DIPOLES)
@@ -216,13 +216,14 @@ __kernel void far_field(__global const float4 *restrict place, __global const fl
 #define EXTRA_ROWS 0
 #endif
 #ifdef RELAXED
+#define HEIGHTS n_heights /* any number without another build */
 #define ROWS (5 * HEIGHTS + EXTRA_ROWS)
 #else
 #define ROWS (SLICES + 2 + EXTRA_ROWS)
 #endif
 
 /* place [atoms] (x, y, z, charge); dipole [atoms] (x, y, z, 0), not read without DIPOLES; index: atoms of each
-   (graph, tile), which ptr [graphs * tiles + 1] delimits; tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [HEIGHTS]: free probe
+   (graph, tile), which ptr [graphs * tiles + 1] delimits; tile_of [vectors]; pixel_x, pixel_y [pixels]: pixel + d0 is added from the tip; heights [n_heights]: free probe
    above the frame's origin; weights [SAMPLES]; far [graphs, tiles, TILE_RECORD]; field [], field_records
    [graphs, 6] and field_sizes [graphs, 4] as add_field takes them, not read without FIELD.
    out [graphs, ROWS, pixels]: the frequency shifts, the number of heights not converged, and the number of
@@ -235,7 +236,7 @@ __kernel void frequency_shift(__global const float4 *restrict place, __global co
                               __global const int *restrict tile_of, const int tiles,
                               __global const float *restrict tips, const int tip_stride,
                               __global const float *restrict pixel_x, __global const float *restrict pixel_y,
-                              const int vectors, __global const float *restrict heights,
+                              const int vectors, const int n_heights, __global const float *restrict heights,
                               __global const float *restrict weights, __global const float *restrict far,
                               __global const float *restrict field, __global const float *restrict field_records,
                               __global const int *restrict field_sizes, __global float *restrict out)
