@@ -88,4 +88,3 @@ def data_stages(case: Case, count: int) -> dict[str, float]:
             clock.seconds.clear()
     rest = clock.seconds.pop(_REST)
     return {stage: spent / len(keys) for stage, spent in clock.seconds.items()} | {_REST: rest / len(keys)}
-

@@ -201,7 +201,9 @@ def main() -> None:
     print(table(compared, _LOSS_COLUMNS), flush=True)
     first = {r["case"]: r["last_loss"] for r in trained}
     if {"a", "b"} <= first.keys():
-        print(f"\ntraining loss of the last epoch, the same batches: {first['a']:.4f} in float32 (a), ", end="")
+        print(
+            f"\ntraining loss of the last epoch, the same batches: {first['a']:.4f} in float32 (a), ", end=""
+        )
         print(f"{first['b']:.4f} in bfloat16 (b)")
     settings = {
         "cases": {key: to_dict(CASES[key]) for key in keys},

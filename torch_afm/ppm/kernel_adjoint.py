@@ -70,7 +70,11 @@ def _pull(
         block = max(device.block, n // (4 * entries), heights * vectors * entries // _ITEMS)
         items = -(-heights * vectors // block)
         moments = [f"-DM{order}" for order in range(N_MOMENTS)] if with_tip else []
-        options = [*data.options, f"-DHEIGHTS={heights}"] + ["-DTIP_CHARGES"] * with_tip + sorted({*moments, *data.electrostatics})
+        options = (
+            [*data.options, f"-DHEIGHTS={heights}"]
+            + ["-DTIP_CHARGES"] * with_tip
+            + sorted({*moments, *data.electrostatics})
+        )
         options += ["-DDIPOLES"] if batch.dipole is not None else []
         pixels = np.pad(batch.positions, ((0, gap), (0, 0)))
         arguments = [data.place, data.dipole, data.lj, data.ptr, data.tips, data.tip_stride]

@@ -155,7 +155,12 @@ class KernelInput:
         vectors = len(slots) // device.width
         arguments = [self.place, self.dipole, self.lj, device.array(index), ptr, device.array(tile_of)]
         arguments += [n_tiles, self.tips, self.tip_stride, *map(device.array, positions[slots].T), vectors]
-        arguments += [scan.n_heights, self.heights, device.array(frequency_shift_weights(scan)), device.array(far)]
+        arguments += [
+            scan.n_heights,
+            self.heights,
+            device.array(frequency_shift_weights(scan)),
+            device.array(far),
+        ]
         arguments += self.fields
         size, shape = (vectors, batch.n_entries), (batch.n_entries, n_rows, len(slots))
         out = device.launch(_FILE, "frequency_shift", options, size, arguments, shape)
