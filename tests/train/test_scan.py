@@ -63,7 +63,6 @@ def test_overfits_one_batch(molecules):
         loss.total.backward()
         optimizer.step()
         terms.append([t.item() for t in loss])
-    # heatmap, label, position, parent, bond and real.
+    # heatmap, label, position, parent, bond, real fell to 0.12, 0.38, -1.68, 0.12, 0.28, 0.00 of the first.
     falls = [sum(step[k] for step in terms[-3:]) / 3 / terms[0][k] for k in (1, 2, 3, 4, 5, 7)]
-    print(falls)
     assert max(falls) < 0.8 and sorted(falls)[-2] < 0.5, falls
