@@ -19,8 +19,9 @@ from torch_afm.config.training import TrainConfig
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.datasets.smi import embedded_smiles
 
-#: Samples of an epoch: twenty-four molecules or scenes with all their mutants and copies.
-EPOCH = 24 * 32
+#: Samples of an epoch: thirty-two molecules or scenes with all their mutants and copies, four batches of each
+#: copy, so that one or two workers each keep what they render.
+EPOCH = 32 * 32
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ float32.
 CPU milliseconds a sample count all processes; two idle cores make 2000 of them a second, which is the figure
 to compare where the machine has other work. Samples a second are by the wall.
 
-    python -m benchmarks.training.throughput [--cases abcdef] [--workers 1] [--threads 2] [--repeats 2]
+    python -m benchmarks.training.throughput [--cases abcdef] [--workers 1] [--threads 1] [--repeats 2]
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cases", default="".join(CASES), help="of " + "".join(CASES))
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--molecules", type=int, default=64)
     parser.add_argument("--part", help=argparse.SUPPRESS)
