@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import ase.io
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
+from torch_afm.cli import sheets as sheets_module
 from torch_afm.cli.main import main
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
@@ -17,6 +20,8 @@ from torch_afm.datasets import (
     Manifest,
     MoleculeDataset,
     RotatedMolecules,
+    SceneConfig,
+    Scenes,
     StoredReferences,
     SurfaceWindows,
     embedded_smiles,
@@ -25,7 +30,7 @@ from torch_afm.datasets import (
     water_bilayer,
 )
 from torch_afm.datasets.geometries import xtb_molecule
-from torch_afm.io import write_xyz
+from torch_afm.io import AFMStack, write_stack, write_xyz
 from torch_afm.testing import assert_same_graph
 
 SMILES = ["C", "CC", "CO", "O", "N", "CN", "C#N", "C=O", "CF", "CCl", "C=C", "C#C", "OO"]
@@ -93,6 +98,51 @@ def test_geometries_with_dipoles(tmp_path):
     assert torch.allclose(length, xtb_molecule(smiles[0]).dipole.norm(dim=1), atol=1e-5) and length.any()
 
 
+def test_scenes_are_rendered(molecules, capsys):
+    scenes = ["--scenes", "5", "--scene.water", "0", "--scene.metals", "[Ag]"]
+    arguments = ["dataset", "--molecules", molecules, "--part", "train", "--out", "data", *SMALL, *scenes]
+    assert main([*arguments, "--draws", "2"]) == 0
+    assert "10 (train) of 13 molecules of few.smi; 5 scenes, 2 tip draw(s) each: 10 stacks" in (
+        capsys.readouterr().out
+    )
+    stored = StoredReferences("data")
+    config = SceneConfig(water=0.0, metals=("Ag",))
+    assert (stored.manifest.config.scenes, stored.manifest.config.scene) == (5, config)
+    assert repr(stored) == "StoredReferences('data', 5 scenes)"
+    source = MoleculeDataset(SMILES)
+    train = [source[int(i)] for i in source.split()[0]]
+    expected = Scenes(train, Scan(pixels=(12, 10)), config, scenes=5)
+    assert stored.molecules.margin == expected.margin
+    for i in range(5):
+        assert_same_graph(stored.graph(i), expected.oriented(i))
+    for more, words in (
+        (["--scene.water", "0.2"], "data: holds training data with other settings (scene)"),
+        (["--scene.water", "-1"], "alone, several, island, layer, water: expected weights"),
+        (["--scenes", "-5"], "scenes: expected a number, 0 or more, got -5"),
+        (["--scenes", "0"], "scene: expected the default settings without scenes"),
+        (["--scene.bogus", "1"], "--scene.bogus"),
+    ):
+        assert main([*arguments, "--draws", "2", *more]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line
+
+
+def test_no_scenes_of_surfaces(molecules, capsys):
+    ase.io.write("layers.extxyz", [water_bilayer(seed, size=6) for seed in range(5)])
+    assert main(["dataset", "--structures", "layers.extxyz", "--scenes", "3", *SMALL]) == 2
+    assert "scenes: expected 0 for periodic surfaces, got 3" in capsys.readouterr().err
+
+
+def test_parts_of_several_lists(molecules, tmp_path, capsys):
+    (tmp_path / "more.smi").write_text("\n".join(["OC", *SMILES[:3]]))
+    arguments = ["dataset", "--molecules", molecules, "more.smi", "--part", "train", "--out", "data", *SMALL]
+    assert main(arguments) == 0
+    mix = MoleculeDataset.read([molecules, "more.smi"])
+    train = mix.split()[0]
+    assert f"{len(train)} (train) of 17 molecules of few.smi and more.smi" in capsys.readouterr().out
+    assert list(StoredReferences("data").manifest.molecules) == [mix.names[i] for i in train]
+
+
 def test_shards_fill_one_folder(molecules, capsys):
     arguments = ["dataset", "--molecules", molecules, "--part", "all", "--out", "data", *SMALL]
     for i, there in ((2, 5), (1, 10)):
@@ -114,7 +164,7 @@ def test_stats(molecules, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "26 rotations of 13 molecules" in printed
     assert ["P", "0.0", "0.2"] in [line.split() for line in printed.splitlines()]
-    names = ["augmentations.png", "sample.png", "stats.json", "stats.png"]
+    names = ["augmentations.png", "sample.png", "stacks.png", "stats.json", "stats.png"]
     assert sorted(p.name for p in (tmp_path / "new" / "stats").iterdir()) == names
     stats = json.loads((tmp_path / "new" / "stats" / "stats.json").read_text())
     assert (
@@ -122,6 +172,44 @@ def test_stats(molecules, tmp_path, capsys):
         or sum(stats["sizes"].values()) == 13
     )
     assert stats["thesis"]["H"] == 94.2
+
+
+def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, monkeypatch):
+    sheets = []
+    monkeypatch.setattr(sheets_module, "plot_contact_sheet", lambda e: sheets.append(e) or Figure())
+    values = np.random.default_rng(0).normal(size=(1, 4, 8, 9))
+    write_stack("scan.npz", AFMStack(values, np.arange(9.0), np.arange(8.0), np.arange(4.0)[::-1] / 10))
+    arguments = ["dataset", "--stats", "--molecules", molecules, "--part", "all", "--rotations", "2"]
+    arguments += ["--scenes", "3", "--scene.metal", "0.5", "--scan.pixels", "[16,16]"]
+    arguments += ["--nuisances.slices", "[3,3]", "--nuisances.step", "[0.3,0.3]", "--nuisances.uneven", "0"]
+    arguments += ["--nuisances.probes", "[0,1,0]", "--nuisances.inverted", "1", "--nuisances.double_tip", "1"]
+    arguments += ["--nuisances.scale", "0.1", "--nuisances.shear", "0", "--nuisances.window", "[9,9]"]
+    assert main([*arguments, "--measured", "scan.npz", "--out", "stats"]) == 0
+    printed = capsys.readouterr().out
+    assert "26 rotations of 13 molecules" in printed and "sample.png (scene " in printed
+    measured, *drawn = sheets[0]
+    assert measured.title == "measured: scan.npz" and measured.caption == "4 slices over 0.3 Å, 8.0 x 7.0 Å"
+    assert sorted(entry.title for entry in drawn) == ["scene 0", "scene 1", "scene 2"]
+    for entry in drawn:
+        assert entry.caption.startswith("3 slices over 0.6 Å, nearest ")
+        assert ", Xe " in entry.caption and "double tip" in entry.caption and "inverted" in entry.caption
+        scales = re.search(r"scale ([\d.]+) x ([\d.]+), shear 0.00", entry.caption).groups()
+        assert all(0.9 <= float(scale) <= 1.1 for scale in scales)
+        there = np.isfinite(entry.stack.values)
+        assert there.shape == (10, 16, 16)
+        # The slots of 0 to 0.6 Å above the nearest slice, in a window of 9 Å.
+        assert there.any(axis=(1, 2)).tolist() == [False] * 3 + [True] * 7
+        assert all(8 <= there.any(axis=axes).sum() <= 10 for axes in ((0, 1), (0, 2)))
+    without = ["dataset", "--molecules", molecules]
+    for line, message in (
+        ([*arguments, "--measured", "none.npz"], "none.npz"),
+        ([*without, "--measured", "scan.npz"], "--measured, --nuisances: expected none without --stats"),
+        ([*without, "--nuisances.scale", "0"], "--measured, --nuisances: expected none without --stats"),
+        ([*arguments, "--nuisances.scale", "3"], "scale: expected 0 to 0.5, got 3"),
+    ):
+        assert main(line) == 2
+        (row,) = capsys.readouterr().err.splitlines()
+        assert message in row
 
 
 #: What is refused, and what the message names.

@@ -77,9 +77,22 @@ def test_scenes_and_geometries(monkeypatch, tmp_path):
     assert _trained(monkeypatch, "--config", str(tmp_path / "run.yaml")) == expected
 
 
+def test_lists_of_molecules(monkeypatch, tmp_path):
+    for file, options, expected in (
+        ("molecules: planar", [], "planar"),
+        ("molecules: [organic, my.smi]", [], ("organic", "my.smi")),
+        ("epochs: 2", ["--molecules", "organic", "planar"], ("organic", "planar")),
+        ("molecules: [organic, planar]", ["--molecules", "planar"], "planar"),
+    ):
+        (tmp_path / "run.yaml").write_text(file + "\n")
+        found = _trained(monkeypatch, "--config", str(tmp_path / "run.yaml"), *options)
+        assert found.molecules == expected
+
+
 def test_help_lists_the_settings_of_the_preset(capsys):
     for preset, there, absent in (
         ("spatial", "stop_weight", "node_"),
+        ("scan", "parent_weight", "stop_weight"),
         ("small", "node_channels", "z_context"),
     ):
         with pytest.raises(SystemExit):
@@ -91,7 +104,7 @@ def test_help_lists_the_settings_of_the_preset(capsys):
 def test_wrong_settings_of_the_network(capsys, tmp_path):
     (tmp_path / "wrong.yaml").write_text("preset: [1]\n")
     for line, message in (
-        ("--preset large", "preset: expected one of spatial, thesis"),
+        ("--preset large", "preset: expected one of spatial, scan, thesis"),
         ("--preset", "--preset"),
         ("--preset small --model.channels [8]", "--model.channels"),
         ("--model.channels eight", "--model.channels"),
@@ -105,7 +118,12 @@ def test_wrong_settings_of_the_network(capsys, tmp_path):
         assert message in printed, printed
 
 
-def test_a_bad_setting_is_one_line(capsys):
+def test_a_bad_setting_is_one_line(capsys, tmp_path):
+    for lists in ("3", "[planar, 3]", "{organic: planar}"):
+        (tmp_path / "run.yaml").write_text(f"molecules: {lists}\n")
+        assert main(["train", "--config", str(tmp_path / "run.yaml")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "--molecules: expected text, got" in line
     assert main(["train", "--epochs", "0"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("torch-afm train: error: ")

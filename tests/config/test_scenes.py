@@ -25,6 +25,8 @@ def test_settings_go_through_json():
         ({"gap": (-3.0, 0.0)}, "gap: expected"),
         ({"height": (3.0,)}, "height: expected"),
         ({"tilt": 90.0}, "tilt: expected 0 to 30"),
+        ({"bent": -0.1}, "bent: expected a share"),
+        ({"bend": 1.5}, "bend: expected 0 to 1, got 1.5"),
         ({"beyond": -1.0}, "beyond: expected 0 to 50"),
         ({"species": 0}, "species, min_atoms: expected at least 1"),
         ({"metals": ("Fe",)}, "metals: expected some of Cu, Ag, Au, got"),

@@ -1,6 +1,12 @@
 import pytest
 
-from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
+from torch_afm.config import (
+    ScanLossConfig,
+    SequentialLossConfig,
+    SpatialLossConfig,
+    from_dict,
+    generator_config,
+)
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
@@ -43,10 +49,10 @@ def test_cached_stacks_are_not_rendered_on_the_device():
         TrainConfig(cache="folder", render="device")
 
 
-def test_scenes_are_made_of_molecules_and_rendered_on_the_fly():
-    for other in ("structures", "cache"):
-        with pytest.raises(InputError, match="scenes: expected 0 beside structures or a cache, got 10"):
-            TrainConfig(**{"scenes": 10, other: "water"})
+def test_scenes_are_made_of_molecules():
+    with pytest.raises(InputError, match="scenes: expected 0 beside structures, got 10"):
+        TrainConfig(scenes=10, structures="water")
+    assert TrainConfig(scenes=10, cache="folder").scenes == 10
     with pytest.raises(InputError, match="geometry: expected 'rdkit' beside structures"):
         TrainConfig(geometry="xtb", structures="water")
 
@@ -54,6 +60,14 @@ def test_scenes_are_made_of_molecules_and_rendered_on_the_fly():
 def test_molecules_or_structures():
     with pytest.raises(InputError, match="molecules: expected none beside structures, got 'few\\.smi'"):
         TrainConfig(molecules="few.smi", structures="water")
+
+
+def test_one_list_of_molecules_or_several():
+    for lists in ("planar", ["planar"], ("planar",)):
+        assert TrainConfig(molecules=lists) == TrainConfig(molecules="planar")
+    mix = TrainConfig(molecules=["organic", "planar"])
+    assert mix.molecules == ("organic", "planar")
+    assert from_dict(TrainConfig, {"molecules": ["organic", "planar"]}) == mix
 
 
 def test_total_steps_counts_the_last_short_batch():
@@ -64,5 +78,6 @@ def test_total_steps_counts_the_last_short_batch():
 def test_the_loss_is_that_of_the_network():
     assert TrainConfig().model == generator_config("spatial") and TrainConfig().loss == SpatialLossConfig()
     assert TrainConfig(model=generator_config("small")).loss == SequentialLossConfig()
+    assert TrainConfig(model=generator_config("scan")).loss == ScanLossConfig()
     with pytest.raises(InputError, match="loss: expected a SpatialLossConfig for this network, got a Seq"):
         TrainConfig(loss=SequentialLossConfig())

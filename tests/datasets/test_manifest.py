@@ -1,10 +1,11 @@
 import dataclasses
+import json
 
 import pytest
 import torch
 
 from torch_afm.config import Scan, Tip
-from torch_afm.datasets import CacheConfig, Manifest
+from torch_afm.datasets import CacheConfig, Manifest, SceneConfig, slab_from_ase, water_bilayer
 from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 
@@ -28,6 +29,30 @@ def test_round_trip(manifest, tmp_path):
     written = (tmp_path / "manifest.json").read_bytes()
     dataclasses.replace(manifest, source="another job", versions={}).write(tmp_path)
     assert (tmp_path / "manifest.json").read_bytes() == written
+
+
+def test_scenes(tmp_path):
+    config = CacheConfig(scenes=7, scene=SceneConfig(water=0.0), draws=2, file_samples=5)
+    manifest = Manifest.from_molecules([water(), benzene()], config, "a test")
+    assert (manifest.groups, manifest.samples, manifest.orientations) == (7, 14, 1)
+    manifest.write(tmp_path)
+    assert Manifest.read(tmp_path).config == config
+    other = CacheConfig(scenes=7, scene=SceneConfig(water=0.5), draws=2, file_samples=5)
+    with pytest.raises(InputError, match=r"other settings \(scene\)"):
+        Manifest.from_molecules([water(), benzene()], other, "a test").write(tmp_path)
+    layer = slab_from_ase(water_bilayer(0, size=6))
+    with pytest.raises(InputError, match="scenes: expected 0 for periodic surfaces, got 7"):
+        Manifest.from_molecules([layer], config, "a test")
+
+
+def test_a_manifest_of_before_there_were_scenes(manifest, tmp_path):
+    manifest.write(tmp_path)
+    document = json.loads((tmp_path / "manifest.json").read_text())
+    for key in ("scenes", "scene"):
+        del document["config"][key]
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    assert Manifest.read(tmp_path) == manifest
+    manifest.write(tmp_path)
 
 
 def test_fingerprint_tells_molecules_apart():
@@ -58,6 +83,8 @@ REFUSED = [
     {"candidates": 29},
     {"storage": "int4"},
     {"compression": "zip"},
+    {"scenes": -1},
+    {"scene": SceneConfig(water=1.0)},
 ]
 
 

@@ -6,9 +6,11 @@ import torch
 from rdkit import Chem
 from torch_geometric.data import Batch
 
-from torch_afm.data import covalent_bonds, from_smiles, to_rdmol
+from torch_afm.data import covalent_bonds, from_smiles, to_ase, to_rdmol
 from torch_afm.datasets import MoleculeDataset, published_split, readers, split_by_molecule, store
 from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.io import write_xyz
+from torch_afm.io.xyz import format_xyz
 from torch_afm.testing import assert_same_graph
 from torch_afm.utils import InputError
 
@@ -206,7 +208,84 @@ def test_split_is_the_published_one_of_the_embedded_list_alone(monkeypatch, tmp_
         assert part.tolist() == want.tolist()
 
 
+def _write(path, rows):
+    path.write_text("\n".join(rows) + "\n")
+    return str(path)
+
+
+def test_several_lists_follow_each_other(tmp_path):
+    one = _write(tmp_path / "one.smi", ["CCO", "nonsense", "C"])
+    write_xyz(tmp_path / "two.xyz", from_smiles("O"))
+    three = _write(tmp_path / "three.smi", ["X", "CC"])
+    with pytest.warns(UserWarning, match="molecules left out"):
+        dataset = MoleculeDataset.read([one, tmp_path / "two.xyz", three], cache=tmp_path / "cache")
+    assert dataset.ids.tolist() == [0, 2, 3, 5] and len(dataset) == 4
+    assert [(number, origin) for number, origin, _ in dataset.failed] == [
+        (1, "line 2, nonsense"),
+        (4, "line 1, X"),
+    ]
+    assert dataset.names[:2] == ["molecule-1", "molecule-3"] and dataset.names[3] == "molecule-2"
+    assert dataset.smiles is None and dataset[[0, 3]].smiles == ["CCO", "CC"]
+    for i, text in enumerate(("CCO", "C", "O", "CC")):
+        expected = from_smiles(text)
+        assert dataset[i].z.tolist() == expected.z.tolist()
+        assert torch.allclose(dataset[i].pos, expected.pos, atol=1e-4)
+    assert "4 of 6 molecules" in dataset.summary()
+    assert_same_graph(pickle.loads(pickle.dumps(dataset))[2], dataset[2])
+
+
+def test_dipoles_of_a_list_beside_one_without(tmp_path):
+    planar = _write(tmp_path / "planar.smi", embedded_smiles("planar")[:2])
+    plain = _write(tmp_path / "plain.smi", ["CCCCCCCCCCO"])
+    with pytest.warns(UserWarning, match="1 of 1 molecules have no GFN2-xTB geometry"):
+        dataset = MoleculeDataset.read((plain, planar), geometry="xtb", cache=False)
+    assert [bool(d.dipole.any()) for d in dataset] == [False, True, True]
+
+
+def test_each_list_keeps_its_split(tmp_path):
+    rows = [SMILES[:5], [*SMILES[5:], "CCCO", "CCN", "CS", "CCl", "CBr", "CF"]]
+    files = [_write(tmp_path / f"{i}.smi", part) for i, part in enumerate(rows)]
+    mix = MoleculeDataset.read(files, cache=False)
+    expected = [split_by_molecule(len(part), seed=3) for part in rows]
+    for i, part in enumerate(mix.split(3)):
+        assert part.tolist() == [*expected[0][i], *(5 + expected[1][i])]
+    assert [p.tolist() for p in mix.split(3)] != [p.tolist() for p in split_by_molecule(len(mix), seed=3)]
+
+
+def test_the_embedded_lists_in_a_mix(monkeypatch):
+    methane = from_smiles("C")
+    monkeypatch.setattr(readers, "from_smiles", lambda smiles, seed, charges: methane)
+    mix = MoleculeDataset.read(["planar", "organic"], cache=False)
+    planar, organic = published_split("planar"), published_split("organic")
+    number = len(embedded_smiles("planar"))
+    for i, part in enumerate(mix.split(seed=5)):
+        assert part.tolist() == [*planar[i], *(number + organic[i])]
+
+
+@pytest.mark.parametrize("ending", ["smi", "xyz"])
+def test_no_test_molecule_of_a_list_is_trained_on_with_another(tmp_path, ending):
+    """However it is written: by another SMILES, or by its atoms alone."""
+    one = ["CCO", "c1ccccc1", "CC(=O)O", "CCN", "C#N", "CS", "CC(F)Cl", "CCCl", "C=C", "CC#C"]
+    again = ["NCC", "N#C", "SC", "C[C@H](F)Cl", "ClCC", "C=C", "C#CC", "OCC", "C1=CC=CC=C1", "OC(C)=O"]
+    first = _write(tmp_path / "one.smi", one)
+    second = tmp_path / f"two.{ending}"
+    if ending == "smi":
+        _write(second, again)
+    else:
+        second.write_text("".join(format_xyz(to_ase(from_smiles(s))) for s in again))
+    dataset = MoleculeDataset.read([first, second], cache=False)
+    molecule = [*range(10), *range(3, 10), 0, 1, 2]
+    train, validation, test = ({molecule[i] for i in part} for part in dataset.split(seed=1))
+    assert not train & (validation | test) and not validation & test
+    whole = split_by_molecule(10, seed=1)
+    assert test == {*whole[2].tolist(), *((whole[2] + 3) % 10).tolist()}
+    assert train and len(dataset.split(1)[0]) < 2 * len(whole[0])
+
+
 def test_bad_input(tmp_path):
+    for lists in ([], ["organic", "organic"], ()):
+        with pytest.raises(InputError, match="molecules: expected one list or several different ones"):
+            MoleculeDataset.read(lists)
     (tmp_path / "empty.smi").write_text("# nothing\n")
     (tmp_path / "binary.smi").write_bytes(bytes(range(256)))
     for given, words in [

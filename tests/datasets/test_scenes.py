@@ -29,7 +29,7 @@ def molecules():
 
 def _scenes(source, arrangement, scenes=40, **settings):
     weights = {name: float(name == arrangement) for name in ARRANGEMENTS}
-    config = SceneConfig(**{**weights, "metal": 0.0, "vacancies": 0.0, **settings})
+    config = SceneConfig(**{**weights, "metal": 0.0, "vacancies": 0.0, "bent": 0.0, **settings})
     return Scenes(source, SCAN, config, scenes=scenes, seed=2)
 
 
@@ -116,6 +116,35 @@ def test_tilts(molecules):
         pos = source.oriented(i).pos.double().numpy()
         tilts.append(np.degrees(np.arccos(abs(np.linalg.svd(pos - pos.mean(0))[2][2] @ [0, 0, 1]))))
     assert max(tilts) < 8.1 and np.mean(tilts) == pytest.approx(4, abs=1)
+
+
+def test_bent_molecules_stand_on_the_surface(molecules):
+    tagged = [m.clone() for m in molecules[:1]]
+    tagged[0].dipole = torch.full_like(tagged[0].pos, 0.1)
+    surface = {"metal": 1.0, "metals": ("Ag",), "height": (3.0, 3.0), "beyond": 0.0, "spread": 0.0}
+    source = _scenes(tagged, "alone", tilted=0.0, bent=0.5, bend=0.3, **surface, scenes=120)
+    flat, sags = 0, []
+    for i in range(120):
+        data = source.oriented(i)
+        light = data.z != 47
+        x, y, z = data.pos[light].double().numpy().T
+        # Carbons at 3.0 Å from the metal at least, hydrogens at 2.5 Å, and one as near as that.
+        above = z - float(data.pos[~light, 2].mean()) - np.where(data.z[light] == 1, 2.5, 3.0)
+        assert above.min() == pytest.approx(0, abs=1e-4)
+        assert torch.allclose(data.dipole[light].norm(dim=1), torch.tensor(0.1 * 3**0.5))
+        if np.ptp(z) < 1e-2:
+            flat += 1
+            continue
+        # A parabola along one direction, and flat across it.
+        x, y = x - x.mean(), y - y.mean()
+        terms = np.stack([x * x, x * y, y * y, x, y, np.ones_like(x)], axis=1)
+        form, rest = np.linalg.lstsq(terms, z, rcond=None)[:2]
+        assert rest < 1e-3
+        curvature = np.linalg.eigvalsh([[form[0], form[1] / 2], [form[1] / 2, form[2]]])
+        assert abs(np.prod(curvature)) < 1e-5 + 1e-2 * np.max(np.abs(curvature)) ** 2
+        sags.append(np.ptp(z) * np.sign(curvature.sum()))
+    assert 40 < flat < 80
+    assert max(sags) < 0.31 and min(sags) > -0.31 and max(sags) > 0.2 and min(sags) < -0.2
 
 
 def test_neighbors_are_in_contact_and_do_not_overlap(molecules):

@@ -103,6 +103,16 @@ def test_scaffold_split_of_the_embedded_list():
     assert not np.array_equal(parts[2], split_by_scaffold(smiles, (0.75, 0.1, 0.15), seed=1)[2])
 
 
+def test_what_comes_again_stays_in_the_strictest_part():
+    keys = ["a", "b", "c", None, "b", "c", None, "d", "a"]
+    split = np.array([0, 1, 2, 3, 8]), np.array([4, 5, 6]), np.array([2, 7])
+    train, validation, test = splits.drop_repeated(split, keys)
+    # "c" is for testing, "b" for validation; what has no key is like nothing else.
+    assert train.tolist() == [0, 3, 8] and validation.tolist() == [4, 6] and test.tolist() == [2, 7]
+    none = np.empty(0, dtype=np.int64)
+    assert [p.tolist() for p in splits.drop_repeated((none, none, none), [])] == [[], [], []]
+
+
 def test_scaffold_split_of_bad_input():
     with pytest.raises(InputError, match="'C\\(' at index 1"):
         split_by_scaffold(["C", "C("])

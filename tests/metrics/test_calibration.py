@@ -30,6 +30,9 @@ def test_reliability_by_hand():
     assert table["predicted"][2:8] == table["observed"][2:8] == none
     assert table["ece"] == pytest.approx((2 * 0.36 + 0.18 + 2 * 0.475) / 5)
     assert table["brier"] == pytest.approx((0.11**2 + 0.83**2 + 0.18**2 + 0.05**2 + 1) / 5)
+    # The last was sure and wrong: ln 1e-6.
+    right = np.log([0.89, 0.17, 0.82, 0.95]).sum()
+    assert table["log_loss"] == pytest.approx(-(right + np.log(1e-6)) / 5)
 
 
 def test_probabilities_that_mean_what_they_say_have_no_error():
@@ -71,8 +74,15 @@ def test_coverage_of_normal_errors():
     np.testing.assert_allclose(table["x"]["observed"], table["expected"], atol=0.01)
     assert table["y"]["within_1"] == pytest.approx(0.3829, abs=0.01)  # half a standard deviation
     assert table["z"]["rms"] == pytest.approx(0.5, abs=0.01)
+    assert table["x"]["ece"] == pytest.approx(0, abs=0.005) and table["z"]["ece"] > 0.1
     assert sigma_factors(error, sigma) == pytest.approx([1, 2, 0.5], rel=0.02)
     assert coverage(error / 2, sigma * 5)["z"]["within_1"] == 1
+
+
+def test_the_error_of_a_coverage_by_hand():
+    # No error at all: every share is covered by everything, 0.9, 0.8, ... 0.1 too much.
+    table = coverage(np.zeros((7, 3)), np.ones((7, 3)))
+    assert table["y"]["observed"] == [1.0] * 9 and table["y"]["ece"] == pytest.approx(0.5)
 
 
 def test_nothing():

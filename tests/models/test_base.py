@@ -27,7 +27,7 @@ def test_the_decision_of_a_step():
 
 @pytest.mark.parametrize(
     ("preset", "views", "context", "z_targets"),
-    [("small", (1,), False, -0.7), ("spatial", (1, 4, 8), True, -3.0)],
+    [("small", (1,), False, -0.7), ("spatial", (1, 4, 8), True, -3.0), ("scan", (1, 4, 8), True, -3.0)],
 )
 def test_what_a_network_can_do(preset, views, context, z_targets):
     model = make_generator(generator_config(preset))

@@ -110,7 +110,9 @@ def test_commands_take_it(model, folder, monkeypatch):
 def test_settings_by_the_name_of_the_entry_point(folder):
     config = generator_config("difference")
     assert type(make_generator(config)).__name__ == "DifferenceNetwork"
-    with pytest.raises(InputError, match="expected one of spatial, thesis, literal, small, difference, got"):
+    with pytest.raises(
+        InputError, match="expected one of spatial, scan, thesis, literal, small, difference, got"
+    ):
         generator_config("indifference")
 
 

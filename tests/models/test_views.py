@@ -1,21 +1,22 @@
-"""Mirror images and turns of what a spatial generator sees."""
+"""Mirror images and turns of what a generator of maps sees."""
 
 import pytest
 import torch
 
-from torch_afm.config import Scan, SpatialGeneratorConfig
-from torch_afm.data import AFMData
-from torch_afm.models import SpatialGenerator
+from torch_afm.config import Scan, ScanGeneratorConfig, SpatialGeneratorConfig
+from torch_afm.models import ScanGenerator, SpatialGenerator
 from torch_afm.models.views import predict_views
 from torch_afm.testing import random_graph
 from torch_afm.utils import InputError
 
-SQUARE = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(16, 16), n_slices=2)
-OBLONG = Scan(window=((-4.0, 4.0), (-2.0, 2.0)), pixels=(32, 16), n_slices=2)
+SQUARE = Scan(window=((-3.75, 3.75), (-3.75, 3.75)), pixels=(16, 16), n_slices=2)
+OBLONG = Scan(window=((-3.875, 3.875), (-1.875, 1.875)), pixels=(32, 16), n_slices=2)
 
 
-def network(scan):
+def network(scan, cls=SpatialGenerator):
     torch.manual_seed(0)
+    if cls is ScanGenerator:
+        return ScanGenerator(ScanGeneratorConfig(scan=scan, channels=(6, 8))).eval()
     model = SpatialGenerator(SpatialGeneratorConfig(scan=scan, channels=(6, 8), query_channels=7)).eval()
     model.head.weight.data.mul_(3)
     return model
@@ -25,38 +26,45 @@ def graph(scan, n=5, seed=0):
     data = random_graph(n, seed)
     data.pos = data.pos / 2
     data.reference, data.simulated = torch.randn(2, 1, 1, *scan.shape, generator=torch.manual_seed(seed))
+    data.valid = torch.rand(data.reference.shape, generator=torch.manual_seed(seed)) < 0.9
+    data.amplitude = torch.tensor([0.4])
     return data
 
 
 def mirrored(data):
     """The same, as seen in a mirror along x."""
-    flip = torch.tensor([-1.0, 1.0, 1.0])
-    return AFMData(
-        z=data.z, pos=data.pos * flip, reference=data.reference.flip(-1), simulated=data.simulated.flip(-1)
-    )
+    seen = data.clone()
+    seen.pos = data.pos * torch.tensor([-1.0, 1.0, 1.0])
+    for key in ("reference", "simulated", "valid"):
+        seen[key] = data[key].flip(-1)
+    return seen
 
 
 def turned(data):
     """The same, turned by 90 degrees from x towards y."""
     x, y, z = data.pos.T
-    stacks = (torch.rot90(data[name], 1, dims=(-1, -2)) for name in ("reference", "simulated"))
-    reference, simulated = stacks
-    return AFMData(z=data.z, pos=torch.stack([-y, x, z], 1), reference=reference, simulated=simulated)
+    seen = data.clone()
+    seen.pos = torch.stack([-y, x, z], 1)
+    for key in ("reference", "simulated", "valid"):
+        seen[key] = torch.rot90(data[key], 1, dims=(-1, -2))
+    return seen
 
 
 @torch.no_grad()
-def test_one_view_is_the_network_itself():
-    model, graphs = network(OBLONG), [graph(OBLONG), graph(OBLONG, 0, 1), graph(OBLONG, 7, 2)]
+@pytest.mark.parametrize("cls", [SpatialGenerator, ScanGenerator])
+def test_one_view_is_the_network_itself(cls):
+    model, graphs = network(OBLONG, cls), [graph(OBLONG), graph(OBLONG, 0, 1), graph(OBLONG, 7, 2)]
     for data, out in zip(graphs, predict_views(model, graphs), strict=True):
         alone = model(data)
-        for a, b in zip((*out[:5], *out.graph), (*alone[:5], *alone.graph), strict=True):
+        for a, b in zip((*out[:-1], *out.graph), (*alone[:-1], *alone.graph), strict=True):
             torch.testing.assert_close(a, b)
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("cls", [SpatialGenerator, ScanGenerator])
 @pytest.mark.parametrize(("scan", "views"), [(SQUARE, 8), (SQUARE, 4), (OBLONG, 4)])
-def test_a_mirror_image_gets_the_mirrored_answer(scan, views):
-    model, data = network(scan), graph(scan)
+def test_a_mirror_image_gets_the_mirrored_answer(scan, views, cls):
+    model, data = network(scan, cls), graph(scan)
     (out,), (other,) = predict_views(model, [data], views), predict_views(model, [mirrored(data)], views)
     flip = torch.tensor([-1.0, 1.0, 1.0])
     close = {"atol": 2e-5, "rtol": 2e-5}
@@ -69,8 +77,9 @@ def test_a_mirror_image_gets_the_mirrored_answer(scan, views):
 
 
 @torch.no_grad()
-def test_a_turned_image_gets_the_turned_answer():
-    model, data = network(SQUARE), graph(SQUARE)
+@pytest.mark.parametrize("cls", [SpatialGenerator, ScanGenerator])
+def test_a_turned_image_gets_the_turned_answer(cls):
+    model, data = network(SQUARE, cls), graph(SQUARE)
     (out,), (other,) = predict_views(model, [data], 8), predict_views(model, [turned(data)], 8)
     x, y, z = (torch.rot90(part, -1, dims=(-1, -2)) for part in other.position.unbind(2))
     close = {"atol": 2e-5, "rtol": 2e-5}
@@ -81,7 +90,12 @@ def test_a_turned_image_gets_the_turned_answer():
     x, y, z = other.graph.move.T
     torch.testing.assert_close(out.graph.move, torch.stack([y, -x, z], 1), **close)
     torch.testing.assert_close(out.graph.move_log_var, other.graph.move_log_var[:, [1, 0, 2]], **close)
-    torch.testing.assert_close(out.stop, other.stop, **close)
+    if cls is ScanGenerator:
+        assert torch.equal(out.measured, torch.rot90(other.measured, -1, dims=(-1, -2)))
+        parents = torch.rot90(other.parent_logits, -1, dims=(-1, -2))
+        torch.testing.assert_close(out.parent_logits, parents, **close)
+    else:
+        torch.testing.assert_close(out.stop, other.stop, **close)
 
 
 def test_numbers_of_views():

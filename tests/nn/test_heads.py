@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from torch_afm.elements import AtomClasses
-from torch_afm.nn import BondHead, ClassHead, PositionHead, class_planes
+from torch_afm.nn import BondHead, ClassHead, PositionHead, class_log_probabilities, class_planes
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -69,3 +69,11 @@ def test_reset_parameters_draws_every_weight_anew_and_by_the_seed(make):
 )
 def test_hydrogen_has_a_plane_where_it_has_a_class(groups, planes):
     assert class_planes(AtomClasses(groups)).tolist() == planes
+
+
+def test_classes_of_a_plane_share_its_probability():
+    logits = torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    found = class_log_probabilities(logits, torch.tensor([1, 0, 1, 1]))
+    assert (found[:, 1] == 0).all()
+    others = logits[:, [0, 2, 3]]
+    torch.testing.assert_close(found[:, [0, 2, 3]].exp(), others.exp() / others.exp().sum(1, keepdim=True))

@@ -125,13 +125,6 @@ def test_context_counts_less_and_does_not_keep_from_stopping():
     assert terms.stop.item() == pytest.approx(-(math.log(1 - p) + 2 * math.log(p)) / 3)
 
 
-def test_topmost_of_a_column_is_the_target():
-    loss = SpatialLoss(CLASSES, GRID)
-    pos = torch.tensor([[0, 0, -1.5], [0.1, 0.1, -0.1], [0, 0, -1.1], [1.5, 0, -2.0], [9.0, 0, 0]])
-    plane = torch.tensor([0, 0, 1, 0, 0])
-    assert loss.topmost(pos, plane).tolist() == [False, True, True, True, False]
-
-
 def test_nothing_missing():
     out = prediction(2, heatmap=-3.0)
     terms = SpatialLoss(CLASSES, GRID)(out, collate(sample([], []), sample([], [])))

@@ -153,6 +153,39 @@ def test_cached_references_are_those_rendered_on_the_fly(tmp_path):
     assert (ours.reference - theirs.reference).square().mean().sqrt() < 2e-3
 
 
+def test_cached_scenes_are_those_rendered_on_the_fly(tmp_path):
+    settings = {"scenes": 6, "scene": SceneConfig(metal=0.5, water=0.3), "seed": 3}
+    usual = _module(**settings)
+    molecules = [usual.molecules[int(i)] for i in split_by_molecule(len(SMILES), seed=3)[0]]
+    scan = generator_config("small").scan
+    write_cache(tmp_path / "scenes", molecules, CacheConfig(scan=scan, **settings))
+    cached = _module(cache=str(tmp_path / "scenes"), **settings)
+    for ours, theirs in zip(cached.train_dataloader(), usual.train_dataloader(), strict=True):
+        assert torch.equal(ours.missing_pos, theirs.missing_pos) and torch.equal(ours.z, theirs.z)
+        assert torch.equal(ours.simulated, theirs.simulated)
+        assert (ours.reference - theirs.reference).square().mean().sqrt() < 2e-3
+    first, second = (next(iter(m.val_dataloader())) for m in (cached, usual))
+    assert torch.equal(first.reference, second.reference)
+    for changes, words in [
+        ({"scenes": 5}, "scenes: expected 6, as in the cache, got 5"),
+        ({"scenes": 0, "scene": SceneConfig()}, "scenes: expected 6, as in the cache, got 0"),
+        (
+            {"scene": SceneConfig(metal=0.5)},
+            r"scene: expected that of the cache \(water = 0.3\), got another",
+        ),
+    ]:
+        with pytest.raises(InputError, match=words):
+            _module(cache=str(tmp_path / "scenes"), **settings | changes)
+
+
+def test_cached_scenes_of_another_seed(tmp_path):
+    """Those that validation would draw, perhaps."""
+    scan = generator_config("small").scan
+    write_cache(tmp_path, [from_smiles("CCO")], CacheConfig(scan=scan, scenes=4, seed=1))
+    with pytest.raises(InputError, match=r"scene: expected that of the cache \(seed = 1\), got another"):
+        _module(cache=str(tmp_path), scenes=4)
+
+
 def test_other_references_are_refused(tmp_path):
     scan = generator_config("small").scan
     config = CacheConfig(scan=scan, rotations=2)

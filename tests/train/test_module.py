@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from torch_afm.config import SequentialLossConfig, SpatialLossConfig, generator_config
+from torch_afm.config import ScanLossConfig, SequentialLossConfig, SpatialLossConfig, generator_config
 from torch_afm.data import from_smiles
 from torch_afm.datasets import AFMDataset, StepDraws
 from torch_afm.models import SequentialGenerator, make_generator
@@ -51,6 +51,7 @@ def test_the_loss_has_the_weights_of_the_settings():
     for preset, weights in (
         ("small", SequentialLossConfig(node_weight=0.5)),
         ("spatial", SpatialLossConfig(stop_weight=0.0, real_weight=2.0)),
+        ("scan", ScanLossConfig(depth=2.0)),
     ):
         config = TrainConfig(model=generator_config(preset), loss=weights)
         module = GeneratorModule(make_generator(config.model), config)

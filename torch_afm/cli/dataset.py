@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jsonargparse import Namespace
 
 from torch_afm import __version__
 from torch_afm.cli.parsers.dataset import PARTS
-from torch_afm.data import AFMData, remove_atoms
+from torch_afm.cli.sheets import augmentation_sheet, measured_scans, stack_sheet
+from torch_afm.data import AFMData
 from torch_afm.datasets import (
     CacheConfig,
     Manifest,
     MoleculeDataset,
-    RotatedMolecules,
+    NuisanceConfig,
+    Nuisances,
     Shard,
     StepDataset,
     StepDraws,
@@ -30,36 +31,25 @@ from torch_afm.datasets import (
     write_cache,
 )
 from torch_afm.datasets.shards import finished_digests, integrity_error
+from torch_afm.datasets.sources import rotation_table
 from torch_afm.datasets.statistics import THESIS_ELEMENTS, THESIS_SIZES
-from torch_afm.datasets.writer import Forecast
+from torch_afm.datasets.writer import Forecast, oriented_molecules
 from torch_afm.io.files import write_json
 from torch_afm.progress import ProgressBar, format_duration, format_size
-from torch_afm.transforms import (
-    Augment,
-    CropSlices,
-    CropWindow,
-    Cutout,
-    Noise,
-    Plane,
-    SliceShift,
-    Turn,
-)
 from torch_afm.utils import InputError
-from torch_afm.viz import plot_augmentations, plot_sample, plot_statistics
-
-#: Draws of each augmentation on the contact sheet.
-_DRAWS = 6
+from torch_afm.viz import plot_sample, plot_statistics
 
 
 def main(args: Namespace) -> int:
     """Run the sub-command with the options of :func:`torch_afm.cli.parsers.dataset.parse`."""
-    fields = (field.name for field in dataclasses.fields(CacheConfig))
-    config = CacheConfig(**{name: args[name] for name in fields})
+    config = CacheConfig(**{field.name: args[field.name] for field in fields(CacheConfig)})
     shard = _shard(args.shard)
     if args.structures is None:
         molecules, source = _molecules(args.molecules, args.geometry, args.part, config.seed)
     else:
         molecules, source = _structures(args, config.seed)
+    if not args.stats and (args.measured is not None or args.nuisances != NuisanceConfig()):
+        raise InputError("--measured, --nuisances: expected none without --stats")
     if args.stats:
         return _summarize(args, molecules, source, config)
     return _render(args, molecules, source, config, shard)
@@ -69,8 +59,9 @@ def _render(args: Namespace, molecules: list[AFMData], source: str, config: Cach
     """Render what is not there yet."""
     manifest = Manifest.from_molecules(molecules, config, source)
     nz, ny, nx = config.scan.shape
+    shown = f"{config.scenes:,} scenes" if config.scenes else f"{config.rotations} rotations"
     print(
-        f"molecules  {source}; {config.rotations} rotations, {config.draws} tip draw(s) each: "
+        f"molecules  {source}; {shown}, {config.draws} tip draw(s) each: "
         f"{manifest.samples:,} stacks of {nx} x {ny} x {nz} in {len(manifest.files)} files",
         flush=True,
     )
@@ -100,46 +91,44 @@ def _summarize(args: Namespace, molecules: list[AFMData], name: str, config: Cac
     """Print and draw what the data show."""
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)  # now rather than after the work
-    source = RotatedMolecules(molecules, config.rotations, config.candidates, config.seed)
-    dataset = StepDataset(
-        source, StepDraws(seed=config.seed), StepRenderer(config.scan, config.tip, args.backend)
-    )
-    statistics = data_statistics(molecules, source.quaternions, dataset.z_min)
+    measured = measured_scans(args.measured)
+    draws = StepDraws(seed=config.seed)
+    quaternions = rotation_table(molecules, config.rotations, config.candidates, config.seed)
+    statistics = data_statistics(molecules, quaternions, draws.z_min)
     print(f"{name}\n{format_statistics(statistics)}")
     document = {"version": __version__, "source": name, **statistics, "thesis": THESIS_ELEMENTS}
     write_json(out / "stats.json", document)
     plot_statistics(statistics, THESIS_ELEMENTS, THESIS_SIZES).savefig(out / "stats.png", dpi=120)
 
+    source = oriented_molecules(molecules, config)
+    images = StepRenderer(config.scan, config.tip, args.backend)
+    dataset = StepDataset(source, draws, images)
+    titles = _titles(molecules, config)
     index = int(np.random.default_rng(config.seed).integers(len(source)))
-    molecule = index // config.rotations
-    title = str(molecules[molecule].get("name", f"molecule {molecule}"))
-    plot_sample(dataset[index], config.scan, title).savefig(out / "sample.png", dpi=120)
-    _contact_sheet(dataset, index).savefig(out / "augmentations.png", dpi=120)
-    print(f"\nwrote stats.png, stats.json, sample.png ({title}) and augmentations.png to {out}")
+    plot_sample(dataset[index], config.scan, titles[index]).savefig(out / "sample.png", dpi=120)
+    augmentation_sheet(dataset, index).savefig(out / "augmentations.png", dpi=120)
+    realistic = StepDataset(source, replace(draws, nuisances=Nuisances(args.nuisances)), images)
+    stack_sheet(realistic, titles, measured).savefig(out / "stacks.png", dpi=150)
+    shown = f"sample.png ({titles[index]}), augmentations.png and stacks.png"
+    print(f"\nwrote stats.png, stats.json, {shown} to {out}")
     return 0
 
 
-def _contact_sheet(dataset: StepDataset, index: int) -> Any:
-    """Every augmentation there is, for one molecule."""
-    draws, images, scan = dataset.draws, dataset.images, dataset.images.scan
-    whole = dataset.source.oriented(index)
-    molecules = [whole] * _DRAWS
-    drawn = draws.draw([(epoch, index) for epoch in range(_DRAWS)], molecules, scan)
-    stacks = images.render(molecules, [d.reference.tip for d in drawn], images.anchor_heights(molecules))
-    nx, ny = (max(2, 3 * n // 4) for n in scan.pixels)
-    slices = max(1, scan.n_slices - 2)
-    frame = [CropSlices(slices, (slices + 1) // 2), CropWindow((nx, ny))]
-    if nx == ny and np.ptp(scan.window[0]) == np.ptp(scan.window[1]):
-        frame.insert(0, Turn())
-    augment = Augment(frame, (Plane(), Noise(), SliceShift(), Cutout()))
-    visible = remove_atoms(whole, whole.pos[:, 2] < dataset.z_min)
-    return plot_augmentations(stacks, visible, scan, augment, draws.seed)
+def _titles(molecules: list[AFMData], config: CacheConfig) -> list[str]:
+    """Of the oriented molecules, or of the scenes."""
+    if config.scenes:
+        return [f"scene {i}" for i in range(config.scenes)]
+    names = [str(molecule.get("name", f"molecule {i}")) for i, molecule in enumerate(molecules)]
+    return [name for name in names for _ in range(config.rotations)]
 
 
-def _molecules(file: str | None, geometry: str, part: str, seed: int) -> tuple[list[AFMData], str]:
+def _molecules(
+    lists: str | list[str] | None, geometry: str, part: str, seed: int
+) -> tuple[list[AFMData], str]:
     """The molecules of ``part``, and where they come from, in words."""
-    dataset = MoleculeDataset.read(file, geometry=geometry)
-    name = "the embedded list" if file is None else Path(file).name
+    dataset = MoleculeDataset.read(lists, geometry=geometry)
+    names = [lists] if isinstance(lists, str) else lists or []
+    name = " and ".join(Path(name).name for name in names) or "the embedded list"
     return _part(dataset, dataset.split(seed), part, "molecules", name)
 
 

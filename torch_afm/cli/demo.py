@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from rdkit import Chem, rdBase
+from rdkit import Chem
 
 from torch_afm.cli.molecules import load_molecule, orient, simulate
 from torch_afm.cli.parsers.demo import MOLECULE
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData, remove_atoms, to_rdmol
 from torch_afm.data.checks import check_island
-from torch_afm.datasets.smi import embedded_smiles
+from torch_afm.datasets.smi import canonical_smiles, embedded_smiles
 from torch_afm.elements import AtomClasses, symbol
 from torch_afm.io import write_stack, write_xyz
 from torch_afm.io.files import write_json
@@ -85,19 +85,12 @@ def _check_classes(visible: AFMData, classes: AtomClasses, weights: str) -> None
 
 def in_embedded_list(molecule: AFMData) -> bool:
     """Whether the molecule, stereochemistry aside, is in the package's list of molecules."""
-    with rdBase.BlockLogs():
-        return _canonical(Chem.MolToSmiles(to_rdmol(molecule))) in _listed()
+    return canonical_smiles(Chem.MolToSmiles(to_rdmol(molecule))) in _listed()
 
 
 @cache
 def _listed() -> frozenset[str | None]:
-    return frozenset(map(_canonical, embedded_smiles()))
-
-
-def _canonical(smiles: str) -> str | None:
-    """The same for every SMILES of a molecule; ``None`` for none, such as that of a fragment."""
-    mol = Chem.MolFromSmiles(smiles)
-    return None if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
+    return frozenset(map(canonical_smiles, embedded_smiles()))
 
 
 def _scores(predicted: AFMData, true: AFMData, classes: AtomClasses, cutoff: float) -> dict[str, Any]:

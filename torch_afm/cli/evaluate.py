@@ -188,8 +188,8 @@ def _confidence(metrics: MoleculeMetrics, args: Any, out: Path) -> dict[str, Any
     return {"as_predicted": plain, "calibrated": corrected}
 
 
-def _molecules(file: str | None, geometry: str, split: str, seed: int) -> list[AFMData]:
-    source = MoleculeDataset.read(file, geometry=geometry)
+def _molecules(lists: str | list[str] | None, geometry: str, split: str, seed: int) -> list[AFMData]:
+    source = MoleculeDataset.read(lists, geometry=geometry)
     part = source.split(seed)[SPLITS.index(split)]
     if len(part) == 0:
         raise InputError(f"--molecules: expected enough molecules for a {split} split, got {len(source)}")

@@ -63,7 +63,8 @@ class Parser(jsonargparse.ArgumentParser):
         for action in self._actions:
             value = options.get(action.dest)
             untyped = type(action) is argparse._StoreAction and action.type is None
-            if untyped and action.nargs in (None, "?") and not isinstance(value, str | None):
+            values = value if action.nargs == "+" and isinstance(value, list) else [value]
+            if untyped and not all(isinstance(one, str | None) for one in values):
                 self.error(f"--{action.dest}: expected text, got {value!r}; put it in quotation marks")
         return options
 
@@ -94,9 +95,10 @@ class Parser(jsonargparse.ArgumentParser):
         """Add ``--molecules`` and ``--geometry``."""
         self.add_argument(
             "--molecules",
+            nargs="+",
             metavar="FILE",
             help=f"molecules ({', '.join(MOLECULE_SUFFIXES)}), or organic or planar, the lists in the "
-            "package. Default: organic",
+            "package; several are mixed, each with the split that it has. Default: organic",
         )
         self.add_argument(
             "--geometry",

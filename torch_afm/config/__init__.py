@@ -3,6 +3,8 @@
 from torch_afm.config.generators import (
     PRESETS,
     GeneratorConfig,
+    ScanGeneratorConfig,
+    ScanLossConfig,
     SequentialGeneratorConfig,
     SequentialLossConfig,
     SpatialGeneratorConfig,
@@ -24,6 +26,8 @@ __all__ = [
     "ReadOptions",
     "Scaling",
     "Scan",
+    "ScanGeneratorConfig",
+    "ScanLossConfig",
     "ScanPreparation",
     "SearchOptions",
     "SequentialGeneratorConfig",

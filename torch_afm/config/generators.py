@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from torch_afm.config.scan import Scan
-from torch_afm.elements import ORGANIC, AtomClasses
+from torch_afm.elements import ORGANIC, ORGANIC_AND_IODINE, AtomClasses
 from torch_afm.utils import InputError
 
 
@@ -54,6 +54,32 @@ class SpatialLossConfig:
 
     def __post_init__(self) -> None:
         _check_weights(self)
+
+
+@dataclass(frozen=True)
+class ScanLossConfig:
+    """Weights of :class:`torch_afm.nn.ScanLoss`, where each is explained.
+
+    Args:
+        depth: depth in Å at which an atom has the weight 1/e.
+        position_weight: weight of the likelihoods of positions, of missing atoms and of those there are.
+        class_weight: weight of the cross-entropy of the class.
+        parent_weight: weight of the cross-entropy of the element that a hydrogen is bonded to.
+        bond_weight: weight of the binary cross-entropy of the bonds.
+        real_weight: weight of the cross-entropy of whether an atom of the graph is real.
+    """
+
+    depth: float = 1.5
+    position_weight: float = 0.1
+    class_weight: float = 0.3
+    parent_weight: float = 0.1
+    bond_weight: float = 0.3
+    real_weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check_weights(self)
+        if not self.depth > 0:
+            raise InputError(f"depth: expected a positive depth in Å, got {self.depth}")
 
 
 def _check_weights(config: Any) -> None:
@@ -203,9 +229,64 @@ class SpatialGeneratorConfig(GeneratorConfig):
         return self.z_context
 
 
+@dataclass(frozen=True)
+class ScanGeneratorConfig(GeneratorConfig):
+    """The network of :class:`torch_afm.models.ScanGenerator`; the defaults are the preset ``scan``.
+
+    Args:
+        scan: the scan that it is trained on; of others, only the slices and the size of a pixel must be the
+            same.
+        groups: elements of each atom class, as in :class:`torch_afm.elements.AtomClasses`.
+        z_min: depth in Å of the surface cut below the top atom at z = 0: what tables call visible.
+        z_context: depth in Å down to which atoms are predicted.
+        channels: channels of the levels of the U-Net, finest first.
+        sigma: width in Å of the Gaussians that atoms are painted with, and are learned as.
+    """
+
+    scan: Scan = field(
+        default_factory=lambda: Scan(window=((-7.875, 7.875), (-7.875, 7.875)), pixels=(64, 64))
+    )
+    groups: tuple[tuple[str, ...], ...] = tuple((symbol,) for symbol in ORGANIC_AND_IODINE)
+    z_context: float = -3.0
+    channels: tuple[int, ...] = (48, 96, 192)
+    sigma: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.z_context <= self.z_min:
+            raise InputError(
+                f"z_min, z_context: expected z_context <= z_min < 0 Å, got {self.z_min} and {self.z_context}"
+            )
+        if not self.channels or not self.sigma > 0:
+            raise InputError(
+                "channels, sigma: expected a level at least, and a positive width, "
+                f"got {self.channels} and {self.sigma}"
+            )
+        if any(n % self.multiple for n in self.scan.pixels):
+            raise InputError(f"scan: expected pixels in multiples of {self.multiple}, got {self.scan.pixels}")
+        x, y = self.scan.pixel_size
+        if abs(x - y) > 1e-3 * x:
+            raise InputError(f"scan: expected square pixels, got {x:.4g} x {y:.4g} Å")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of an image for one of the maps, along x and y."""
+        return 2
+
+    @property
+    def multiple(self) -> int:
+        """The pixels of an image, along x and y, are multiples of this."""
+        return int(self.stride * 2 ** (len(self.channels) - 1))
+
+    @property
+    def z_targets(self) -> float:
+        return self.z_context
+
+
 #: Named settings.
 #:
 #: * ``spatial``: maps of all missing atoms, 64 x 64 pixels.
+#: * ``scan``: maps of all missing atoms of a scan of any size at 0.25 Å a pixel, eleven elements.
 #: * ``thesis``: 750,335 parameters, the number that the thesis gives, by one residual encoder for both
 #:   stacks.
 #: * ``literal``: 750,335 parameters too, by the thesis' words taken literally: an encoder a stack, single
@@ -214,6 +295,7 @@ class SpatialGeneratorConfig(GeneratorConfig):
 #:   coordinates.
 PRESETS: dict[str, GeneratorConfig] = {
     "spatial": SpatialGeneratorConfig(),
+    "scan": ScanGeneratorConfig(),
     "thesis": SequentialGeneratorConfig(),
     "literal": SequentialGeneratorConfig(
         attention_channels=16,

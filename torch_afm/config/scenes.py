@@ -33,6 +33,8 @@ class SceneConfig:
         beyond: how far in Å outside of the window the middle of the first molecule can lie.
         tilted: share of the planar molecules that are tilted; the others lie flat.
         tilt: largest tilt in degrees.
+        bent: share of the planar molecules that are bent, tilted or not.
+        bend: largest height in Å of the ends of a bent molecule above or below its middle.
         spread: range in Å of the heights of the lowest atoms of the molecules of a scene.
         metal: share of the scenes with a metal below.
         metals: symbols of its fcc metal: Cu, Ag or Au; layers of water fit on Ag and Au alone.
@@ -59,6 +61,8 @@ class SceneConfig:
     beyond: float = 2.0
     tilted: float = 0.3
     tilt: float = 8.0
+    bent: float = 0.2
+    bend: float = 0.3
     spread: float = 0.1
     metal: float = 0.3
     metals: tuple[str, ...] = METALS
@@ -73,7 +77,7 @@ class SceneConfig:
             raise InputError(
                 f"{', '.join(ARRANGEMENTS)}: expected weights, not negative and not all zero, got {weights}"
             )
-        for name in ("planar", "vacancies", "tilted", "metal", "water_layers"):
+        for name in ("planar", "vacancies", "tilted", "bent", "metal", "water_layers"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
         limits = {
@@ -86,7 +90,7 @@ class SceneConfig:
             value = getattr(self, name)
             if len(value) != 2 or not low <= value[0] <= value[1] <= high:
                 raise InputError(f"{name}: expected (low, high) within {low:g} to {high:g}, got {value}")
-        for name, high in (("slack", 20.0), ("beyond", 50.0), ("tilt", 30.0), ("spread", 5.0)):
+        for name, high in (("slack", 20.0), ("beyond", 50.0), ("tilt", 30.0), ("bend", 1.0), ("spread", 5.0)):
             if not 0 <= getattr(self, name) <= high:
                 raise InputError(f"{name}: expected 0 to {high:g}, got {getattr(self, name)}")
         if self.species < 1 or self.min_atoms < 1:

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch_afm.config.generators import (
     GeneratorConfig,
+    ScanGeneratorConfig,
+    ScanLossConfig,
     SequentialGeneratorConfig,
     SequentialLossConfig,
     SpatialGeneratorConfig,
@@ -34,6 +36,7 @@ MOLECULE_SUFFIXES = (".smi", ".smi.xz", ".xyz", ".extxyz", ".sdf", ".mol", ".db"
 _LOSSES: dict[type[GeneratorConfig], type] = {
     SequentialGeneratorConfig: SequentialLossConfig,
     SpatialGeneratorConfig: SpatialLossConfig,
+    ScanGeneratorConfig: ScanLossConfig,
 }
 
 
@@ -58,7 +61,8 @@ class TrainConfig:
         model: the network to train.
         loss: settings of its loss; by default its ``LossConfig``.
         molecules: file of molecules (.smi, .smi.xz, .xyz, .extxyz, .sdf, .mol, .db, .json), or ``organic`` or
-            ``planar``, the embedded lists; none takes ``organic``.
+            ``planar``, the embedded lists, or several of these, each of which keeps its split; none takes
+            ``organic``.
         geometry: geometries of SMILES: ``rdkit``, or ``xtb`` for those by GFN2-xTB, with their charges and
             atomic dipoles, where the package has them (:class:`~torch_afm.datasets.MoleculeDataset`).
         scenes: number of scenes (:class:`~torch_afm.datasets.Scenes`) of the training molecules to train on;
@@ -70,8 +74,8 @@ class TrainConfig:
         nuisances: the ranges of these.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
             ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
-        cache: folder of reference stacks of the training molecules, from ``torch-afm dataset``; none renders
-            them on the fly.
+        cache: folder of reference stacks of the training molecules, or of the same scenes of them, from
+            ``torch-afm dataset``; none renders them on the fly.
         epochs: epochs to run in all, those before a resume included.
         epoch_samples: training samples in one epoch; a checkpoint is written at the end of each.
         val_samples: validation samples, from molecules never trained on.
@@ -109,7 +113,7 @@ class TrainConfig:
     out: str = f"runs/{PRESET}"
     model: GeneratorConfig = field(default_factory=lambda: generator_config(PRESET))
     loss: Any = None
-    molecules: str | None = None
+    molecules: str | tuple[str, ...] | None = None
     geometry: str = "rdkit"
     scenes: int = 0
     scene: SceneConfig = field(default_factory=SceneConfig)
@@ -178,6 +182,9 @@ class TrainConfig:
                 f"({self.devices} x {self.num_nodes} x {self.mutants} x {self.copies}), "
                 f"got {self.epoch_samples}"
             )
+        if self.molecules is not None and not isinstance(self.molecules, str):
+            lists = tuple(self.molecules)
+            object.__setattr__(self, "molecules", lists[0] if len(lists) == 1 else lists)
         if self.structures is not None and self.molecules is not None:
             raise InputError(f"molecules: expected none beside structures, got {self.molecules!r}")
         if self.geometry not in GEOMETRIES:
@@ -186,8 +193,8 @@ class TrainConfig:
             raise InputError(f"geometry: expected 'rdkit' beside structures, got {self.geometry!r}")
         if self.scenes < 0:
             raise InputError(f"scenes: expected a number, 0 or more, got {self.scenes}")
-        if self.scenes and (self.structures is not None or self.cache is not None):
-            raise InputError(f"scenes: expected 0 beside structures or a cache, got {self.scenes}")
+        if self.scenes and self.structures is not None:
+            raise InputError(f"scenes: expected 0 beside structures, got {self.scenes}")
         if not self.scenes and self.scene != SceneConfig():
             raise InputError("scene: expected the default settings without scenes, got others")
         if not 0 <= self.realistic <= 1:

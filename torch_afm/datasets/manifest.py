@@ -50,10 +50,12 @@ class Manifest:
         """The manifest of ``molecules``; one without ``name`` is named by its index.
 
         Raises:
-            InputError: for no molecules.
+            InputError: for no molecules, and scenes of periodic surfaces.
         """
         if len(molecules) == 0:
             raise InputError("molecules: expected at least one, got none")
+        if config.scenes and is_surface(molecules[0]):
+            raise InputError(f"scenes: expected 0 for periodic surfaces, got {config.scenes}")
         versions = {"torch_afm": __version__, "python": platform.python_version()}
         return cls(
             config=config,
@@ -65,9 +67,14 @@ class Manifest:
         )
 
     @property
+    def orientations(self) -> int:
+        """Rotations of each molecule, or windows of each surface; a scene has one."""
+        return 1 if self.config.scenes else self.config.rotations
+
+    @property
     def groups(self) -> int:
-        """Rotations of all molecules."""
-        return len(self.molecules) * self.config.rotations
+        """Rotations of all molecules, or scenes."""
+        return self.config.scenes or len(self.molecules) * self.config.rotations
 
     @property
     def samples(self) -> int:
@@ -81,7 +88,7 @@ class Manifest:
 
     def span(self, file: int) -> range:
         """Stacks in the file of number ``file``; stack ``i`` is tip draw ``i % draws`` of rotation
-        ``i // draws``."""
+        or scene ``i // draws``."""
         n = self.config.file_samples
         return range(file * n, min((file + 1) * n, self.samples))
 

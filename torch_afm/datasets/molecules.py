@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from rdkit import Chem
 from torch_geometric.data import Data
 
 from torch_afm.config.training import MOLECULE_SUFFIXES
-from torch_afm.data import AFMData
+from torch_afm.data import AFMData, to_rdmol
 from torch_afm.datasets import readers
 from torch_afm.datasets.base import GraphDataset
-from torch_afm.datasets.smi import EMBEDDED, embedded_smiles
-from torch_afm.datasets.splits import published_split, split_by_molecule
-from torch_afm.datasets.store import failures, load_or_compute, uncharged, unpack
+from torch_afm.datasets.smi import EMBEDDED, canonical_smiles, embedded_smiles
+from torch_afm.datasets.splits import drop_repeated, published_split, split_by_molecule
+from torch_afm.datasets.store import failures, join_arrays, load_or_compute, uncharged, unpack
 from torch_afm.utils import InputError, cache_dir
 
 #: Where to keep the result: the user's cache folder, nowhere, or in this folder.
@@ -85,7 +86,7 @@ class MoleculeDataset(GraphDataset):
     @classmethod
     def read(
         cls,
-        path: str | Path | None = None,
+        path: str | Path | Sequence[str | Path] | None = None,
         seed: int = 0,
         charges: str = "gasteiger",
         cache: Cache = True,
@@ -106,7 +107,8 @@ class MoleculeDataset(GraphDataset):
         of it, :class:`~torch_afm.datasets.SurfaceWindows` does.
 
         Args:
-            path: the file, or the name of an embedded list, ``organic`` (the default) or ``planar``.
+            path: the file, or the name of an embedded list, ``organic`` (the default) or ``planar``; or
+                several of them, whose molecules follow each other.
             seed: of the conformers of SMILES.
             charges: model of charges for molecules that the file gives none, or only zeros: ``"gasteiger"``,
                 ``"mmff94"`` or, of files with geometries, ``"zero"``. It needs bond orders, which RDKit
@@ -117,8 +119,13 @@ class MoleculeDataset(GraphDataset):
 
         Raises:
             InputError: for a file with another suffix, one that cannot be read, or holds not one molecule;
-                for ``geometry="xtb"`` of a file with geometries.
+                for ``geometry="xtb"`` of a file with geometries; for no path, or one that comes twice.
         """
+        if not isinstance(path, str | Path | None):
+            names = [str(name) for name in path]
+            if not names or len(set(names)) < len(names):
+                raise InputError(f"molecules: expected one list or several different ones, got {names}")
+            return cls._join([cls.read(name, seed, charges, cache, geometry) for name in path])
         if path is None or str(path) in EMBEDDED:
             smiles = embedded_smiles("organic" if path is None else str(path))
             return cls(smiles, seed, charges, cache, geometry=geometry)
@@ -157,14 +164,32 @@ class MoleculeDataset(GraphDataset):
         self._fill(source, cache, stacklevel=4)
         return self
 
+    @classmethod
+    def _join(cls, parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
+        self = cls.__new__(cls)
+        super(MoleculeDataset, self).__init__()
+        self._lists = [one for part in parts for one in part._lists]
+        records = [n for _, n in self._lists]
+        self._arrays = join_arrays([part._arrays for part in parts], records)
+        self._names = [name for part in parts for name in part._names]
+        self._smiles = [smiles for part in parts for smiles in part._smiles]
+        starts = np.cumsum([0, *records]).tolist()
+        self.failed = [
+            skipped._replace(number=start + skipped.number)
+            for part, start in zip(parts, starts, strict=False)
+            for skipped in part.failed
+        ]
+        return self
+
     def _fill(self, source: readers.Source, cache: Cache, stacklevel: int = 3) -> None:
         super().__init__()
         folder = None if cache is False else cache_dir() / "molecules" if cache is True else Path(cache)
         self._arrays = load_or_compute(source, folder)
         ids = self._arrays["index"]
         self._names = [source.names[i] for i in ids]
-        self._smiles = None if source.smiles is None else [source.smiles[i] for i in ids]
-        self._list = next((n for n in EMBEDDED if tuple(source.smiles or ()) == embedded_smiles(n)), None)
+        self._smiles = [None if source.smiles is None else source.smiles[i] for i in ids]
+        embedded = next((n for n in EMBEDDED if tuple(source.smiles or ()) == embedded_smiles(n)), None)
+        self._lists = [(embedded, len(source.records))]
         self.failed = [Skipped(i, source.origins[i], reason) for i, reason in failures(self._arrays)]
         if len(self) == 0:
             raise InputError(f"molecules: none of {len(self.failed)} can be used; {self._first_failure()}")
@@ -194,15 +219,32 @@ class MoleculeDataset(GraphDataset):
     def split(self, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Indices of training, validation and test molecules: of the embedded lists those of
         :func:`~torch_afm.datasets.published_split`, of others :func:`~torch_afm.datasets.split_by_molecule`.
+        Of several lists each keeps its split, but for molecules that come again, stereochemistry aside: what
+        is a test molecule of one list is left out where another trains or validates with it, and likewise a
+        validation molecule of one that is a training molecule of another.
 
         Args:
             seed: of the split of others.
         """
-        if self._list is None:
-            return split_by_molecule(len(self), seed=seed)
-        parts = published_split(self._list)
-        train, validation, test = (np.flatnonzero(np.isin(self.ids, part)) for part in parts)
-        return train, validation, test
+        found: list[tuple[np.ndarray, ...]] = []
+        start = 0
+        for name, records in self._lists:
+            mine = np.flatnonzero((self.ids >= start) & (self.ids < start + records))
+            if name is None:
+                parts = [mine[part] for part in split_by_molecule(len(mine), seed=seed)]
+            else:
+                parts = [mine[np.isin(self.ids[mine] - start, part)] for part in published_split(name)]
+            found.append(tuple(parts))
+            start += records
+        train, validation, test = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        if len(self._lists) == 1:
+            return train, validation, test
+        return drop_repeated((train, validation, test), self._canonical())
+
+    def _canonical(self) -> list[str | None]:
+        """Canonical SMILES, from the bonds where no SMILES are known."""
+        known = (self._smiles[i] or Chem.MolToSmiles(to_rdmol(self.get(i))) for i in self.indices())
+        return [canonical_smiles(smiles) for smiles in known]
 
     def summary(self) -> str:
         """How many molecules there are, and how many were left out for which cause."""
@@ -223,7 +265,9 @@ class MoleculeDataset(GraphDataset):
     @property
     def smiles(self) -> list[str] | None:
         """Of each molecule, where they are known."""
-        return None if self._smiles is None else [self._smiles[i] for i in self.indices()]
+        found = [self._smiles[i] for i in self.indices()]
+        known = [smiles for smiles in found if smiles is not None]
+        return known if len(known) == len(found) else None
 
     def len(self) -> int:
         return len(self._names)
@@ -231,8 +275,8 @@ class MoleculeDataset(GraphDataset):
     def get(self, idx: int) -> AFMData:
         data = unpack(self._arrays, idx)
         data.name = self._names[idx]
-        if self._smiles is not None:
-            data.smiles = self._smiles[idx]
+        if (smiles := self._smiles[idx]) is not None:
+            data.smiles = smiles
         return data
 
     def __repr__(self) -> str:

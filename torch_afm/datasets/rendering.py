@@ -125,7 +125,7 @@ class StoredReferences(StepRenderer):
     Args:
         folder: what was rendered; its manifest names scan, tip and rotations.
         backend: backend of :class:`~torch_afm.ppm.ProbeParticleModel`.
-        margin: of surfaces, as in :class:`~torch_afm.datasets.SurfaceWindows`, in Å.
+        margin: of surfaces and scenes, as in :class:`~torch_afm.datasets.SurfaceWindows`, in Å.
         partial: use what is there where files are damaged, or not rendered yet; rotations are then numbered
             anew, without those.
 
@@ -227,7 +227,8 @@ class StoredReferences(StepRenderer):
         return {**self.__dict__, "_open": OrderedDict()}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.folder)!r}, {len(self)} rotations)"
+        noun = "scenes" if self.manifest.config.scenes else "rotations"
+        return f"{type(self).__name__}({str(self.folder)!r}, {len(self)} {noun})"
 
 
 class _StoredMolecules(MoleculeSource):
@@ -235,8 +236,9 @@ class _StoredMolecules(MoleculeSource):
 
     def __init__(self, stored: StoredReferences) -> None:
         self.stored = stored
-        self.margin = stored.margin if stored.manifest.surfaces else None
-        self.orientations = stored.manifest.config.rotations
+        manifest = stored.manifest
+        self.margin = stored.margin if manifest.surfaces or manifest.config.scenes else None
+        self.orientations = manifest.orientations
 
     def __len__(self) -> int:
         return len(self.stored)

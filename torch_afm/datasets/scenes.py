@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from ase.build import fcc111
-from rdkit import Chem
 from scipy.spatial.transform import Rotation
 
 from torch_afm.config import Scan
@@ -23,6 +21,7 @@ from torch_afm.datasets.packing import (
     lattice_points,
     turn_about_z,
 )
+from torch_afm.datasets.scene_atoms import STANDOFF, SceneAtoms
 from torch_afm.datasets.slabs import MARGIN, REACH, cut_window, slab_from_ase
 from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, PackedMolecules, check_margin
 from torch_afm.datasets.water import water_bilayer
@@ -34,9 +33,6 @@ from torch_afm.utils import InputError
 
 #: Å beyond the window: atoms of a metal that stacks image.
 _METAL_REACH = 4.0
-
-#: Å that heavy atoms and hydrogens keep off the surface that molecules stand on.
-_STANDOFF, _HYDROGEN_STANDOFF = 1.7, 1.2
 
 #: Orientations of a bulky molecule that one is drawn from, and those that these are the best of.
 _POSES, _POSE_CANDIDATES = 30, 500
@@ -53,65 +49,10 @@ _TRIES = 50
 _METALS = [atomic_number(metal) for metal in METALS]
 
 
-@dataclass(frozen=True)
-class _Atoms:
-    """Atoms in NumPy arrays: ``z`` ``[N]``, ``pos`` ``[N, 3]``, ``charge`` ``[N]``, ``dipole`` ``[N, 3]``,
-    ``bonds`` ``[2, E]``."""
-
-    z: np.ndarray
-    pos: Points
-    charge: np.ndarray
-    dipole: np.ndarray
-    bonds: np.ndarray
-
-    @classmethod
-    def from_graph(cls, data: AFMData) -> _Atoms:
-        dipole = data.dipole.numpy() if "dipole" in data else np.zeros(data.pos.shape, np.float32)
-        pos = data.pos.double().numpy()
-        return cls(data.z.numpy(), pos, data.charge.numpy(), dipole, data.edge_index.numpy())
-
-    @classmethod
-    def join(cls, parts: Sequence[_Atoms]) -> _Atoms:
-        starts = np.cumsum([0] + [len(p.z) for p in parts])
-        return cls(
-            z=np.concatenate([p.z for p in parts]),
-            pos=np.concatenate([p.pos for p in parts]),
-            charge=np.concatenate([p.charge for p in parts]),
-            dipole=np.concatenate([p.dipole for p in parts]),
-            bonds=np.concatenate([p.bonds + s for p, s in zip(parts, starts, strict=False)], axis=1),
-        )
-
-    @cached_property
-    def radii(self) -> np.ndarray:
-        """Van der Waals radii in Å."""
-        table = Chem.GetPeriodicTable()
-        values = {n: table.GetRvdw(n) for n in np.unique(self.z).tolist()}
-        return np.array([values[n] for n in self.z.tolist()])
-
-    def turned(self, matrix: Points) -> _Atoms:
-        dipole = (self.dipole @ matrix.T).astype(np.float32)
-        return replace(self, pos=self.pos @ matrix.T, dipole=dipole)
-
-    def moved(self, shift: Points) -> _Atoms:
-        return replace(self, pos=self.pos + shift)
-
-    def standing(self, rng: np.random.Generator, spread: float) -> _Atoms:
-        """With its middle at x = y = 0, on the surface at z = 0."""
-        standoff = np.where(self.z == 1, _HYDROGEN_STANDOFF, _STANDOFF)
-        middle = (self.pos.min(axis=0) + self.pos.max(axis=0)) / 2
-        bottom = (self.pos[:, 2] - standoff).min() - rng.uniform(0, spread)
-        return self.moved(-np.array([middle[0], middle[1], bottom]))
-
-    def chosen(self, mask: np.ndarray) -> _Atoms:
-        number = np.cumsum(mask) - 1
-        bonds = number[self.bonds[:, mask[self.bonds].all(axis=0)]]
-        return _Atoms(self.z[mask], self.pos[mask], self.charge[mask], self.dipole[mask], bonds)
-
-
 class Scenes(MoleculeSource):
     """Molecules as scans show them: anywhere in the window and cut by its edge, alone, in contact with
     others, in islands and layers, on a metal; and water. Planar molecules lie flat on the surface, or tilted
-    by a few degrees; bulky ones in one of their best orientations
+    by a few degrees, some of them bent; bulky ones in one of their best orientations
     (:func:`~torch_afm.transforms.best_rotations`). All
     stand on one surface. Entry ``i`` is drawn from ``(seed, i)`` alone.
 
@@ -180,10 +121,10 @@ class Scenes(MoleculeSource):
                 f"in the window {self.scan.window}, found none in {_TRIES} draws"
             )
         if rng.random() < self.config.metal and not np.isin(atoms.z, _METALS).any():
-            atoms = _Atoms.join([atoms, self._draw_metal(rng)])
+            atoms = SceneAtoms.join([atoms, self._draw_metal(rng)])
         return self._graph(atoms.chosen(self._inside(atoms.pos, REACH)))
 
-    def _graph(self, atoms: _Atoms) -> AFMData:
+    def _graph(self, atoms: SceneAtoms) -> AFMData:
         """The graph, the highest atom that the tip could touch at z = 0."""
         data = AFMData(
             z=torch.from_numpy(atoms.z),
@@ -221,11 +162,14 @@ class Scenes(MoleculeSource):
         number = rng.integers(1, self.config.species + 1)
         return [int(rng.choice(planar if rng.random() < share else bulky)) for _ in range(number)]
 
-    def _draw_molecule(self, index: int, rng: np.random.Generator) -> _Atoms:
+    def _draw_molecule(self, index: int, rng: np.random.Generator) -> SceneAtoms:
         """A molecule in one of its orientations, its middle at x = y = 0, on the surface."""
-        atoms = _Atoms.from_graph(self.molecules[index])
+        atoms = SceneAtoms.from_graph(self.molecules[index])
         if self.planar[index]:
             matrix = flat_rotation(atoms.pos).as_matrix()
+            if rng.random() < self.config.bent:
+                angle, sag = rng.uniform(0, 2 * np.pi), rng.uniform(-self.config.bend, self.config.bend)
+                atoms = atoms.bent(np.cos(angle) * matrix[0] + np.sin(angle) * matrix[1], matrix[2], sag)
             matrix = np.diag([1.0, -1.0, -1.0]) @ matrix if rng.random() < 0.5 else matrix
             if rng.random() < self.config.tilted:
                 axis, tilt = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(0, self.config.tilt))
@@ -259,25 +203,25 @@ class Scenes(MoleculeSource):
     def _candidates(self) -> Points:
         return candidate_rotations(_POSE_CANDIDATES, self.seed).as_matrix()
 
-    def _draw_alone(self, rng: np.random.Generator) -> _Atoms:
+    def _draw_alone(self, rng: np.random.Generator) -> SceneAtoms:
         return self._draw_molecule(self._draw_species(rng)[0], rng).moved(self._place(rng))
 
-    def _draw_several(self, rng: np.random.Generator) -> _Atoms:
+    def _draw_several(self, rng: np.random.Generator) -> SceneAtoms:
         species = self._draw_species(rng)
         number = rng.integers(self.config.molecules[0], self.config.molecules[1] + 1)
         return self._draw_group([species[rng.integers(len(species))] for _ in range(number)], rng).moved(
             self._place(rng)
         )
 
-    def _draw_group(self, species: Sequence[int], rng: np.random.Generator) -> _Atoms:
+    def _draw_group(self, species: Sequence[int], rng: np.random.Generator) -> SceneAtoms:
         """Molecules, each in contact with one of those before it, the first in the middle."""
-        parts: list[_Atoms] = []
+        parts: list[SceneAtoms] = []
         for molecule in species:
             part = self._draw_molecule(molecule, rng)
             if parts:
                 start = parts[rng.integers(len(parts))]
                 part = part.moved((start.pos.mean(axis=0) - part.pos.mean(axis=0)) * (1, 1, 0))
-                others = _Atoms.join(parts)
+                others = SceneAtoms.join(parts)
                 gap = rng.uniform(*self.config.gap)
                 shift = bring_into_contact(
                     part.pos,
@@ -288,9 +232,9 @@ class Scenes(MoleculeSource):
                 )
                 part = part.moved(shift)
             parts.append(part)
-        return _Atoms.join(parts)
+        return SceneAtoms.join(parts)
 
-    def _draw_lattice(self, rng: np.random.Generator) -> tuple[_Atoms, Points]:
+    def _draw_lattice(self, rng: np.random.Generator) -> tuple[SceneAtoms, Points]:
         """A unit cell of one or two molecules, and its copies' places around the window's center."""
         species = self._draw_species(rng)[:2]
         if len(species) == 1 and rng.random() < 0.5:
@@ -303,28 +247,28 @@ class Scenes(MoleculeSource):
         places = lattice_points(vectors, -origin, float(radius)) + origin
         return cell, places[rng.random(len(places)) >= rng.uniform(0, self.config.vacancies)]
 
-    def _fill(self, cell: _Atoms, places: Points) -> _Atoms:
+    def _fill(self, cell: SceneAtoms, places: Points) -> SceneAtoms:
         """Copies of a cell, but for atoms far from the window."""
         copies = [cell.moved(np.array([x, y, 0.0])) for x, y in places]
         center = np.array([*self.scan.center, 0.0])
         near = [c for c in copies if self._inside(c.pos + center, REACH).any()]
-        return _Atoms.join(near or [cell])
+        return SceneAtoms.join(near or [cell])
 
-    def _draw_layer(self, rng: np.random.Generator) -> _Atoms:
+    def _draw_layer(self, rng: np.random.Generator) -> SceneAtoms:
         return self._fill(*self._draw_lattice(rng))
 
-    def _draw_island(self, rng: np.random.Generator) -> _Atoms:
+    def _draw_island(self, rng: np.random.Generator) -> SceneAtoms:
         cell, places = self._draw_lattice(rng)
         edge, angle = self._place(rng)[:2] * 0.6, rng.uniform(0, 2 * np.pi)
         inner = (places - edge) @ [np.cos(angle), np.sin(angle)] < 0
         return self._fill(cell, places[inner])
 
-    def _draw_water(self, rng: np.random.Generator) -> _Atoms:
+    def _draw_water(self, rng: np.random.Generator) -> SceneAtoms:
         if rng.random() < self.config.water_layers:
             slab = self._water_layer(int(rng.integers(_WATER_LAYERS)))
             center = rng.random(2) @ slab.cell[0, :2, :2].double().numpy()
             window = cut_window(slab, center, rng.uniform(0, 2 * np.pi), self.scan)
-            atoms = _Atoms.from_graph(window)
+            atoms = SceneAtoms.from_graph(window)
             return atoms.moved(-np.array([*self.scan.center, 0.0]))
         low, high = self.config.waters
         n = int(rng.integers(low, high + 1))
@@ -335,7 +279,9 @@ class Scenes(MoleculeSource):
         pairs = np.stack([np.repeat(oxygen, 2), np.flatnonzero(z == 1)])
         bonds = np.concatenate([pairs, pairs[::-1]], axis=1)
         charge = water.get_initial_charges().astype(np.float32)
-        atoms = _Atoms(z, pos, charge, np.zeros((len(z), 3), np.float32), bonds[:, np.lexsort(bonds[::-1])])
+        atoms = SceneAtoms(
+            z, pos, charge, np.zeros((len(z), 3), np.float32), bonds[:, np.lexsort(bonds[::-1])]
+        )
         return (
             atoms.turned(turn_about_z(rng.uniform(0, 2 * np.pi))).standing(rng, 0.0).moved(self._place(rng))
         )
@@ -347,7 +293,7 @@ class Scenes(MoleculeSource):
             self._known_layers[number] = slab_from_ase(layer)
         return self._known_layers[number]
 
-    def _draw_metal(self, rng: np.random.Generator) -> _Atoms:
+    def _draw_metal(self, rng: np.random.Generator) -> SceneAtoms:
         """The uppermost layer of fcc(111) below the window, at a random place and turn."""
         slab = fcc111(str(rng.choice(self.config.metals)), (1, 1, 1))
         half = np.array(self.scan.extent) / 2 + _METAL_REACH
@@ -355,9 +301,9 @@ class Scenes(MoleculeSource):
         origin = rng.random(2) @ vectors
         places = lattice_points(vectors, -origin, float(np.linalg.norm(half))) + origin
         places = places[(np.abs(places) <= half).all(axis=1)] + np.array(self.scan.center)
-        depth = _STANDOFF - rng.uniform(*self.config.height)
+        depth = STANDOFF - rng.uniform(*self.config.height)
         n = len(places)
-        return _Atoms(
+        return SceneAtoms(
             np.full(n, slab.numbers[0], dtype=np.int64),
             np.column_stack([places, np.full(n, depth)]),
             np.zeros(n, np.float32),

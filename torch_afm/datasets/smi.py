@@ -9,6 +9,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from rdkit import Chem, rdBase
+
 from torch_afm.io.files import decode, split_lines, write_whole
 from torch_afm.utils import InputError
 
@@ -32,6 +34,14 @@ def embedded_smiles(name: str = "organic") -> tuple[str, ...]:
         raise InputError(f"name: expected one of {', '.join(EMBEDDED)}, got {name!r}")
     raw = resources.files("torch_afm.datasets").joinpath(f"resources/{EMBEDDED[name]}").read_bytes()
     return tuple(lzma.decompress(raw).decode().split())
+
+
+def canonical_smiles(smiles: str) -> str | None:
+    """The same for every SMILES of a molecule, stereochemistry aside; ``None`` for what RDKit takes for no
+    molecule, such as a fragment."""
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles)
+    return None if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
 
 
 def checksum(smiles: Sequence[str]) -> str:

@@ -112,6 +112,26 @@ def split_by_scaffold(
     return train, validation, test
 
 
+def drop_repeated(split: _Split, keys: Sequence[str | None]) -> _Split:
+    """A split without the training molecules that are validation or test molecules too, and the validation
+    molecules that are test molecules too: in a mix of lists a molecule can come several times.
+
+    Args:
+        split: training, validation and test molecules.
+        keys: the same for the same molecule; ``None`` for one that is like no other.
+
+    Shapes:
+        three index arrays into ``keys``.
+    """
+    train, validation, test = split
+
+    def without(part: np.ndarray, *others: np.ndarray) -> np.ndarray:
+        known = {keys[i] for other in others for i in other} - {None}
+        return part[[keys[i] not in known for i in part]] if len(part) else part
+
+    return without(train, validation, test), without(validation, test), test
+
+
 def _check_fractions(fractions: Sequence[float]) -> None:
     if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
         raise InputError(f"fractions: expected three shares that sum to 1, got {tuple(fractions)}")

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -70,6 +70,16 @@ def load_or_compute(source: Source, folder: Path | None) -> Arrays:
     return result
 
 
+def join_arrays(parts: Sequence[Arrays], records: Sequence[int]) -> Arrays:
+    """Packed arrays of several sources as those of one, which has the ``records`` of each, one source after
+    the other."""
+    moved = []
+    for part, start in zip(parts, np.cumsum([0, *records]), strict=False):
+        failed = [(int(start) + i, reason) for i, reason in failures(part)]
+        moved.append({**part, "index": part["index"] + start, "failed": _json_bytes(failed)})
+    return _concatenate(moved)
+
+
 def unpack(arrays: Arrays, index: int) -> AFMData:
     """Molecule ``index`` of packed arrays, copied."""
     atoms = slice(*arrays["atom_ptr"][index : index + 2])
@@ -127,7 +137,7 @@ def _pack(start: int, results: Iterable[AFMData | str]) -> Arrays:
         "edge_index": np.concatenate(
             [np.empty((2, 0), np.int32)] + [g.edge_index.numpy().astype(np.int32) for _, g in graphs], axis=1
         ),
-        "failed": np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8),
+        "failed": _json_bytes(failed),
     }
     if any("dipole" in g for _, g in graphs):
         dipoles = [g.get("dipole", torch.zeros_like(g.pos)).numpy() for _, g in graphs]
@@ -155,8 +165,12 @@ def _concatenate(parts: list[Arrays]) -> Arrays:
     for key in ("atom_ptr", "edge_ptr"):
         result[key] = np.cumsum([0] + [n for p in parts for n in np.diff(p[key])])
     failed = [f for p in parts for f in failures(p)]
-    result["failed"] = np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8)
+    result["failed"] = _json_bytes(failed)
     return result
+
+
+def _json_bytes(failed: Sequence[tuple[int, str]]) -> np.ndarray:
+    return np.frombuffer(json.dumps(failed).encode(), dtype=np.uint8)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:

@@ -24,6 +24,7 @@ from torch_afm.data import AFMData
 from torch_afm.datasets.draws import StepDraws
 from torch_afm.datasets.manifest import Manifest
 from torch_afm.datasets.rendering import StepRenderer
+from torch_afm.datasets.scenes import Scenes
 from torch_afm.datasets.shards import (
     Shard,
     finished_digests,
@@ -32,7 +33,7 @@ from torch_afm.datasets.shards import (
     remove_unfinished,
     write_journal,
 )
-from torch_afm.datasets.slabs import SurfaceWindows
+from torch_afm.datasets.slabs import SurfaceWindows, is_surface
 from torch_afm.datasets.sources import MoleculeSource, RotatedMolecules
 from torch_afm.io.files import write_whole
 from torch_afm.io.hdf5 import StoredSample, import_h5py, pack_samples
@@ -105,7 +106,7 @@ def write_cache(
         manifest.write(folder)
         todo = _todo(folder, manifest, shard)
         if todo:
-            write = _FileWriter(folder, manifest, _source(molecules, manifest), backend)
+            write = _FileWriter(folder, manifest, oriented_molecules(molecules, config), backend)
             if announce is not None:
                 announce(write.forecast(todo, workers))
             _render_files(write, todo, folder / shard.journal, workers)
@@ -117,11 +118,12 @@ def write_cache(
     return len(todo)
 
 
-def _source(molecules: Sequence[AFMData], manifest: Manifest) -> MoleculeSource:
-    """The oriented molecules of the stacks."""
-    config = manifest.config
-    if manifest.surfaces:
+def oriented_molecules(molecules: Sequence[AFMData], config: CacheConfig) -> MoleculeSource:
+    """What stacks show: molecules in their best rotations, scenes of them, or windows of surfaces."""
+    if is_surface(molecules[0]):
         return SurfaceWindows(molecules, config.scan, config.rotations, seed=config.seed)
+    if config.scenes:
+        return Scenes(molecules, config.scan, config.scene, config.scenes, seed=config.seed)
     return RotatedMolecules(molecules, config.rotations, config.candidates, config.seed)
 
 
@@ -189,7 +191,7 @@ class _FileWriter:
             z_top = self.images.anchor_heights(graphs, source.margin)
             stacks = self.images.render(graphs, moves, z_top)
             for i, (group, draw) in enumerate(origins):
-                molecule, rotation = divmod(group, config.rotations)
+                molecule, rotation = divmod(group, self.manifest.orientations)
                 x, y = moves[i]["tilt"]
                 yield StoredSample(
                     graph=graphs[i],

@@ -27,8 +27,8 @@ from torch_afm.config.cache import COMPRESSION, STORAGE
 from torch_afm.data import AFMData
 from torch_afm.utils import InputError, check_finite
 
-#: Indices of molecule, rotation and tip draw; offset of the probe and change of the anchor heights, both in
-#: Å; first anchor height without that change, in Å; first and last + 1 row in the tables.
+#: Indices of molecule or scene, rotation and tip draw; offset of the probe and change of the anchor heights,
+#: both in Å; first anchor height without that change, in Å; first and last + 1 row in the tables.
 SAMPLE = np.dtype(
     [
         ("molecule", "<i4"),
@@ -60,7 +60,7 @@ class StoredSample:
         z_top: first anchor height in Å, in the graph's frame, without ``distance``.
         tilt: offset of the probe's equilibrium in Å.
         distance: change of the anchor heights in Å.
-        molecule: index of the molecule.
+        molecule: index of the molecule, or of the scene.
         rotation: index of the rotation among those of the molecule.
         draw: index of the tip draw.
 

@@ -124,7 +124,8 @@ class Calibration:
 def reliability(p: np.ndarray, hit: np.ndarray) -> dict[str, Any]:
     r"""How often what was given the probability ``p`` was so, bin by bin, and the expected calibration error
     (Naeini et al., AAAI 2901 (2015)), :math:`\mathrm{ECE} = \sum_b \frac{n_b}{N}
-    |\overline{\mathrm{hit}}_b - \bar p_b|`, and the Brier score, the mean of :math:`(p - \mathrm{hit})^2`.
+    |\overline{\mathrm{hit}}_b - \bar p_b|`, the Brier score, the mean of :math:`(p - \mathrm{hit})^2`, and
+    the logarithmic loss, the mean of :math:`-\ln p` where it was so, and of :math:`-\ln(1 - p)` where not.
 
     Args:
         p: predicted probabilities.
@@ -132,7 +133,8 @@ def reliability(p: np.ndarray, hit: np.ndarray) -> dict[str, Any]:
 
     Returns:
         ``edges``, ``count``, mean ``predicted`` and ``observed`` share of each bin (``None`` in empty ones),
-        ``ece``, ``brier``, ``mean_predicted``, ``mean_observed`` (``None`` without any).
+        ``ece``, ``brier``, ``log_loss`` in nats (of probabilities no nearer to 0 and 1 than 1e-6),
+        ``mean_predicted``, ``mean_observed`` (``None`` without any).
 
     Shapes:
         p, hit ``[N]``.
@@ -145,6 +147,7 @@ def reliability(p: np.ndarray, hit: np.ndarray) -> dict[str, Any]:
     count = np.bincount(index, minlength=BINS)
     sums = np.bincount(index, p, minlength=BINS), np.bincount(index, hit, minlength=BINS)
     means = [[float(s / n) if n else None for s, n in zip(row, count, strict=True)] for row in sums]
+    loss = -hit * np.log(p.clip(_EDGE)) - (1 - hit) * np.log((1 - p).clip(_EDGE))
     known = len(p) > 0
     return {
         "edges": np.linspace(0, 1, BINS + 1).tolist(),
@@ -153,6 +156,7 @@ def reliability(p: np.ndarray, hit: np.ndarray) -> dict[str, Any]:
         "observed": means[1],
         "ece": float(np.abs(sums[0] - sums[1]).sum() / len(p)) if known else None,
         "brier": float(((p - hit) ** 2).mean()) if known else None,
+        "log_loss": float(loss.mean()) if known else None,
         "mean_predicted": float(p.mean()) if known else None,
         "mean_observed": float(hit.mean()) if known else None,
     }
@@ -160,8 +164,8 @@ def reliability(p: np.ndarray, hit: np.ndarray) -> dict[str, Any]:
 
 def coverage(error: np.ndarray, sigma: np.ndarray) -> dict[str, Any]:
     r"""Whether standard deviations cover the errors that happen: the share of :math:`|e|/\sigma` below the
-    quantile that a normal distribution puts the share ``expected`` below, for each axis (Kuleshov et al.,
-    ICML 2796 (2018)).
+    quantile that a normal distribution puts the share ``expected`` below, for each axis, and the calibration
+    error, the mean difference of ``observed`` from ``expected`` (Kuleshov et al., ICML 2796 (2018)).
 
     Args:
         error: predicted less true positions in Å.
@@ -169,7 +173,7 @@ def coverage(error: np.ndarray, sigma: np.ndarray) -> dict[str, Any]:
 
     Returns:
         ``expected``, shares; for ``x``, ``y``, ``z``: ``observed`` shares, ``within_1`` and ``within_2``
-        standard deviations (68.3 % and 95.4 % of a normal distribution), ``rms`` of :math:`e/\sigma`
+        standard deviations (68.3 % and 95.4 % of a normal distribution), ``rms`` of :math:`e/\sigma`, ``ece``
         (``None`` without any).
 
     Shapes:
@@ -184,11 +188,13 @@ def coverage(error: np.ndarray, sigma: np.ndarray) -> dict[str, Any]:
     table: dict[str, Any] = {"expected": expected.tolist()}
     for axis, z in zip("xyz", np.abs(score).T, strict=True):
         known = len(z) > 0
+        observed = (z[:, None] <= limits).mean(axis=0) if known else None
         table[axis] = {
-            "observed": [float((z <= limit).mean()) if known else None for limit in limits],
+            "observed": [None] * len(limits) if observed is None else observed.tolist(),
             "within_1": float((z <= 1).mean()) if known else None,
             "within_2": float((z <= 2).mean()) if known else None,
             "rms": float(np.sqrt((z**2).mean())) if known else None,
+            "ece": None if observed is None else float(np.abs(observed - expected).mean()),
         }
     return table
 

@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.models.base import MIN_DISTANCE
-from torch_afm.nn import MapGrid, SpatialPrediction, class_planes
+from torch_afm.nn import MapGrid, ScanPrediction, SpatialPrediction, class_planes
 
 
-def find_atoms(out: SpatialPrediction, grid: MapGrid, classes: AtomClasses, min_confidence: float) -> AFMData:
+def find_atoms(
+    out: SpatialPrediction | ScanPrediction, grid: MapGrid, classes: AtomClasses, min_confidence: float
+) -> AFMData:
     r"""The atoms of one prediction that stand out, most confident first.
 
     A pixel whose heatmap is the highest of its plane in the 3 x 3 around it is a candidate (the non-maximum

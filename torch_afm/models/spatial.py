@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch.nn import Conv2d, Linear
 from torch_geometric.data import Batch
 from torch_geometric.nn import MLP
 
 from torch_afm.config import SpatialGeneratorConfig, SpatialLossConfig
 from torch_afm.data import AFMData
-from torch_afm.elements import max_bond_length
 from torch_afm.models.base import Generator, Proposal, Revision
 from torch_afm.models.peaks import find_atoms
+from torch_afm.models.single_step import strongest_atom
 from torch_afm.models.views import predict_views
 from torch_afm.nn import (
     GatedAggregation,
@@ -24,6 +23,7 @@ from torch_afm.nn import (
     SpatialLoss,
     SpatialPrediction,
     StepPrediction,
+    class_log_probabilities,
     class_planes,
 )
 from torch_afm.utils import check_shape
@@ -152,7 +152,8 @@ class SpatialGenerator(Generator):
         with torch.autocast(simulated.device.type, enabled=False):
             features = features.float()
             maps = self.head(features).unflatten(1, (self.num_planes, _MAPS))
-            heatmap, class_logits = maps[:, :, 0], self.class_logits(features)
+            heatmap = maps[:, :, 0]
+            class_logits = class_log_probabilities(self.kind_head(features), self.planes)
             pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), heatmap.amax(dim=(2, 3))]
             stop = self.stop_head(torch.cat(pooled, dim=1)).squeeze(1)
             atoms = self.grid.sample(features, data.pos, batch)
@@ -162,36 +163,7 @@ class SpatialGenerator(Generator):
             heatmap, class_logits, maps[:, :, 1:4], maps[:, :, 4:].clamp(*LOG_VAR), stop, graph
         )
 
-    def class_logits(self, features: Tensor) -> Tensor:
-        """Log-probability of each class among those of its plane, ``[B, K, Y, X]``."""
-        logits = self.kind_head(features)
-        class_logits = torch.empty_like(logits)
-        for plane in range(self.num_planes):
-            members = self.planes == plane
-            class_logits[:, members] = logits[:, members].log_softmax(dim=1)
-        return class_logits
-
     def predict_step(self, data: AFMData | Batch) -> StepPrediction:
-        """The most certain missing visible atom of each graph in the form of a
-        :class:`~torch_afm.models.SequentialGenerator`, so that both compare in tables of single-atom steps.
-        Its bonds are those that distances make likely (:func:`~torch_afm.data.covalent_bonds`)."""
+        """A single-atom step, as in :func:`~torch_afm.models.single_step.strongest_atom`."""
         out = self(data)
-        num_graphs, width = len(out.heatmap), self.grid.shape[1]
-        shown = out.heatmap.masked_fill(out.position[:, :, 2] < self.config.z_min, -torch.inf).flatten(1)
-        best, size = shown.argmax(dim=1), out.heatmap[0, 0].numel()
-        plane, pixel = best // size, best % size
-        graph, row, column = torch.arange(num_graphs, device=plane.device), pixel // width, pixel % width
-        x, y = self.grid.axes(out.heatmap)
-        pos = out.position[graph, plane, :, row, column] + torch.stack(
-            [x[column], y[row], 0 * x[column]], dim=1
-        )
-
-        ended = out.stop.sigmoid()[:, None]
-        in_plane = self.planes.to(plane.device) == plane[:, None]
-        probability = out.class_logits[graph, :, row, column].exp() * in_plane
-        shares = torch.cat([ended, (1 - ended) * probability], dim=1)
-        batch = data.batch if "batch" in data else torch.zeros_like(data.z)
-        new = self.classes.representative(probability.argmax(dim=1) + 1)[batch]
-        reach = out.heatmap.new_tensor(max_bond_length(new.tolist(), data.z.tolist()))
-        distance = (data.pos - pos[batch]).norm(dim=1)
-        return StepPrediction(shares.clamp(min=1e-12).log(), pos, (reach - distance) / 0.1)
+        return strongest_atom(out, data, self.grid, self.classes, self.config.z_min, out.stop.sigmoid())

@@ -1,9 +1,10 @@
-"""Predictions of a spatial generator as means over symmetric images of a graph."""
+"""Predictions of maps as means over symmetric images of a graph."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,12 +12,20 @@ from torch.nn import Module
 from torch_geometric.data import Batch
 
 from torch_afm.data import AFMData
-from torch_afm.nn import GraphOutput, SpatialPrediction
+from torch_afm.nn import GraphOutput, ScanPrediction, SpatialPrediction
 from torch_afm.symmetry import Symmetry
 from torch_afm.utils import check_finite
 
+#: Stacks of a graph that turn with it.
+_IMAGES = ("reference", "simulated", "valid")
 
-def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> list[SpatialPrediction]:
+#: Maps of logarithms, of which what they are the logarithms of is averaged.
+_LOGARITHMS = ("class_logits", "log_var", "parent_logits")
+
+Maps = TypeVar("Maps", SpatialPrediction, ScanPrediction)
+
+
+def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> list[Any]:
     r"""The network's predictions for ``graphs``, all passed through it at once: the mean over ``views``
     mirror images and quarter turns of each (:meth:`torch_afm.symmetry.Symmetry.group`).
 
@@ -26,7 +35,8 @@ def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> l
     classes.
 
     Args:
-        model: the network, in evaluation mode; it gives a :class:`~torch_afm.nn.SpatialPrediction`.
+        model: the network, in evaluation mode; it gives a :class:`~torch_afm.nn.SpatialPrediction` or a
+            :class:`~torch_afm.nn.ScanPrediction`.
         graphs: graphs with normalized stacks.
         views: 1, 4 (mirror images along x and y, and both) or, on a square, 8 (those turned by a quarter,
             too).
@@ -37,8 +47,8 @@ def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> l
     group = Symmetry.group(views)
     batch = Batch.from_data_list([_turned(graph, symmetry) for symmetry in group for graph in graphs])
     out = model(batch.to(next(model.parameters()).device))
-    for name in ("heatmap", "class_logits", "position", "log_var", "stop"):
-        check_finite(f"model: {name}", getattr(out, name))
+    for name, part in _parts(out):
+        check_finite(f"model: {name}", part)
     parts = _split(out, batch.ptr.tolist())
     n = len(graphs)
     return [
@@ -48,30 +58,24 @@ def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> l
 
 
 def _turned(graph: AFMData, symmetry: Symmetry) -> AFMData:
-    return AFMData(
-        z=graph.z,
-        pos=symmetry.vectors(graph.pos),
-        reference=symmetry.image(graph.reference),
-        simulated=symmetry.image(graph.simulated),
-    )
+    turned = AFMData(z=graph.z, pos=symmetry.vectors(graph.pos))
+    for key in _IMAGES:
+        if key in graph:
+            turned[key] = symmetry.image(graph[key])
+    if "amplitude" in graph:
+        turned.amplitude = graph.amplitude
+    return turned
 
 
-def _restored(out: SpatialPrediction, inverse: Symmetry) -> SpatialPrediction:
+def _restored(out: Maps, inverse: Symmetry) -> Maps:
     """A prediction for a turned graph as one for the graph itself."""
-    heatmap, class_logits, position, log_var = (
-        inverse.image(m) for m in (out.heatmap, out.class_logits, out.position, out.log_var)
-    )
+    maps = {name: inverse.image(part) for name, part in _parts(out) if part.dim() > 1}
     graph = out.graph._replace(
         move=inverse.vectors(out.graph.move), move_log_var=inverse.variances(out.graph.move_log_var)
     )
-    return SpatialPrediction(
-        heatmap,
-        class_logits,
-        _map_vectors(inverse.vectors, position),
-        _map_vectors(inverse.variances, log_var),
-        out.stop,
-        graph,
-    )
+    maps["position"] = _map_vectors(inverse.vectors, maps["position"])
+    maps["log_var"] = _map_vectors(inverse.variances, maps["log_var"])
+    return out._replace(graph=graph, **maps)
 
 
 def _map_vectors(change: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
@@ -79,9 +83,14 @@ def _map_vectors(change: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
     return change(maps.movedim(2, -1)).movedim(-1, 2)
 
 
-def _split(out: SpatialPrediction, ptr: list[int]) -> list[SpatialPrediction]:
+def _parts(out: Maps) -> list[tuple[str, Tensor]]:
+    """What a prediction has of each graph, by name: all but the atoms that are there."""
+    return [(name, getattr(out, name)) for name in out._fields if name != "graph"]
+
+
+def _split(out: Maps, ptr: list[int]) -> list[Maps]:
     """The predictions of a batch, one by one, on the CPU."""
-    maps = [part.cpu() for part in out[:5]]
+    maps = [(name, part.cpu()) for name, part in _parts(out)]
     graph = GraphOutput(*(part.cpu() for part in out.graph))
     parts = []
     for i, (begin, end) in enumerate(itertools.pairwise(ptr)):
@@ -94,17 +103,13 @@ def _split(out: SpatialPrediction, ptr: list[int]) -> list[SpatialPrediction]:
             graph.move_log_var[atoms],
             graph.real[atoms],
         )
-        heatmap, class_logits, position, log_var, stop = (m[i : i + 1] for m in maps)
-        parts.append(SpatialPrediction(heatmap, class_logits, position, log_var, stop, part))
+        parts.append(out._replace(graph=part, **{name: m[i : i + 1] for name, m in maps}))
     return parts
 
 
-def _mean(outs: Sequence[SpatialPrediction]) -> SpatialPrediction:
+def _mean(outs: Sequence[Maps]) -> Maps:
     if len(outs) == 1:
         return outs[0]
-
-    def mean(name: str) -> Tensor:
-        return torch.stack([getattr(out, name) for out in outs]).mean(dim=0)
 
     def share(parts: Sequence[Tensor]) -> Tensor:
         """Logarithm of the mean of what these are the logarithms of."""
@@ -124,7 +129,11 @@ def _mean(outs: Sequence[SpatialPrediction]) -> SpatialPrediction:
         share([graph.move_log_var for graph in graphs]),
         torch.stack([graph.real for graph in graphs]).mean(dim=0),
     )
-    class_logits, log_var = (
-        share([getattr(out, name) for out in outs]) for name in ("class_logits", "log_var")
-    )
-    return SpatialPrediction(mean("heatmap"), class_logits, mean("position"), log_var, mean("stop"), graph)
+    means = {}
+    for name, first in _parts(outs[0]):
+        parts = [getattr(out, name) for out in outs]
+        if name in _LOGARITHMS:
+            means[name] = share(parts)
+        elif first.is_floating_point():
+            means[name] = torch.stack(parts).mean(dim=0)
+    return outs[0]._replace(graph=graph, **means)

@@ -8,8 +8,10 @@ from torch_afm.nn.heads import (
     BondHead,
     ClassHead,
     PositionHead,
+    ScanPrediction,
     SpatialPrediction,
     StepPrediction,
+    class_log_probabilities,
     class_planes,
 )
 from torch_afm.nn.image import (
@@ -18,9 +20,14 @@ from torch_afm.nn.image import (
     FoldedConv3d,
     GatedUNet,
     MapGrid,
+    MaskedBlock,
+    MaskedUNet,
+    PixelNorm,
     QueryAttentionGate,
     SkipGate,
 )
+from torch_afm.nn.relational_head import RelationalHead
+from torch_afm.nn.scan_loss import ScanLoss, ScanLossTerms
 from torch_afm.nn.sequential_loss import SequentialLoss, SequentialLossTerms
 from torch_afm.nn.spatial_loss import SpatialLoss, SpatialLossTerms
 
@@ -35,9 +42,16 @@ __all__ = [
     "GraphHead",
     "GraphOutput",
     "MapGrid",
+    "MaskedBlock",
+    "MaskedUNet",
+    "PixelNorm",
     "PositionHead",
     "QueryAttentionGate",
     "RecurrentRelationalConv",
+    "RelationalHead",
+    "ScanLoss",
+    "ScanLossTerms",
+    "ScanPrediction",
     "SequentialLoss",
     "SequentialLossTerms",
     "SkipGate",
@@ -45,5 +59,6 @@ __all__ = [
     "SpatialLossTerms",
     "SpatialPrediction",
     "StepPrediction",
+    "class_log_probabilities",
     "class_planes",
 ]

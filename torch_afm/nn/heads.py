@@ -134,6 +134,42 @@ class SpatialPrediction(NamedTuple):
     graph: GraphOutput
 
 
+class ScanPrediction(NamedTuple):
+    """Maps of the atoms that are missing in a scan of any size, and a revision of those that are there. K
+    classes share P planes, see :func:`class_planes`; nothing is missing where nothing was measured.
+
+    Shapes:
+        heatmap, class_logits, position, log_var and graph: as in :class:`SpatialPrediction`; parent_logits
+        ``[B, 3, Y, X]``: log-probability that a hydrogen there is bonded to each of
+        :data:`HYDROGEN_PARENTS`; measured ``[B, 1, Y, X]``: whether the scan shows the pixel.
+    """
+
+    heatmap: Tensor
+    class_logits: Tensor
+    position: Tensor
+    log_var: Tensor
+    parent_logits: Tensor
+    measured: Tensor
+    graph: GraphOutput
+
+
+#: Atomic numbers of the neighbors that hydrogens are told by: C-H, N-H, O-H.
+HYDROGEN_PARENTS = (6, 7, 8)
+
+
+def class_log_probabilities(logits: Tensor, planes: Tensor) -> Tensor:
+    """Logarithm of the softmax over the classes of each plane.
+
+    Shapes:
+        logits and result ``[B, K, Y, X]``, planes ``[K]``.
+    """
+    result = torch.empty_like(logits)
+    for plane in planes.unique():
+        members = planes == plane
+        result[:, members] = logits[:, members].log_softmax(dim=1)
+    return result
+
+
 def class_planes(classes: AtomClasses) -> Tensor:
     """The plane, ``[K]``, that each class is mapped on: hydrogen's is 0, if it has a class of its own, and
     all others share the next one.

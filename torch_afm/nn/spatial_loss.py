@@ -12,9 +12,9 @@ from torch_geometric.data import Batch
 from torch_afm.config import SpatialLossConfig
 from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
-from torch_afm.nn.graph_head import GraphOutput
 from torch_afm.nn.heads import SpatialPrediction, class_planes
 from torch_afm.nn.image import MapGrid
+from torch_afm.nn.map_loss import around, focal_loss, gaussian_nll, revision_loss, topmost
 
 
 class SpatialLossTerms(NamedTuple):
@@ -28,16 +28,6 @@ class SpatialLossTerms(NamedTuple):
     bond: Tensor
     move: Tensor
     real: Tensor
-
-
-class _Neighborhood(NamedTuple):
-    """Pixels around atoms, ``[N, 9]``, their weights :math:`\\omega`, and where the atom is from them
-    ``[N, 9, 3]``, as a map of positions should have it."""
-
-    row: Tensor
-    column: Tensor
-    omega: Tensor
-    pos: Tensor
 
 
 class SpatialLoss(torch.nn.Module):
@@ -127,50 +117,33 @@ class SpatialLoss(torch.nn.Module):
         stop[graph[visible]] = 0
 
         plane = self.planes.to(label.device)[label]
-        target = self.topmost(pos, graph * len(self.classes) + plane)
+        target = topmost(self.grid, pos, graph * len(self.classes) + plane)
         pos, graph, label, plane, visible = (t[target] for t in (pos, graph, label, plane, visible))
         weight = torch.where(visible, 1.0, self.config.context_weight)
         scale = weight.sum().clamp(min=1)
 
         heatmap = self.heatmap(out.heatmap, pos, graph, plane, weight) / scale
-        place = self.around(pos)
+        place = around(self.grid, pos, self.sigma)
         omega = weight[:, None] * place.omega
         log_p = out.class_logits[graph[:, None], label[:, None], place.row, place.column]
         cross_entropy = -(omega * log_p).sum() / scale
         mean, log_var = (
             m[graph[:, None], plane[:, None], :, place.row, place.column] for m in (out.position, out.log_var)
         )
-        position = (omega[:, :, None] * _likelihood(mean, log_var, place.pos)).sum() / scale
+        position = (omega[:, :, None] * gaussian_nll(mean, log_var, place.pos)).sum() / scale
         ended = F.binary_cross_entropy_with_logits(out.stop, stop)
-        bond = self.bond(out.graph, data)
-        is_real = data.true_pos[:, 0].isfinite()
-        count = max(1, len(is_real))
-        moved = (data.true_pos - data.pos)[is_real]
-        move = _likelihood(out.graph.move[is_real], out.graph.move_log_var[is_real], moved).sum() / count
-        logits = out.graph.real
-        real = F.binary_cross_entropy_with_logits(logits, is_real.to(logits), reduction="sum") / count
+        revision = revision_loss(out.graph, data)
         weights = self.config
         total = (
             heatmap
             + weights.class_weight * cross_entropy
             + weights.position_weight * position
             + weights.stop_weight * ended
-            + weights.bond_weight * bond
-            + weights.position_weight * move
-            + weights.real_weight * real
+            + weights.bond_weight * revision.bond
+            + weights.position_weight * revision.move
+            + weights.real_weight * revision.real
         )
-        return SpatialLossTerms(total, heatmap, cross_entropy, position, ended, bond, move, real)
-
-    def topmost(self, pos: Tensor, plane: Tensor) -> Tensor:
-        """Which atoms, ``[N]`` booleans, lie on the map with no other of their ``plane`` (a number for
-        each graph and plane) above them."""
-        column, row = self.grid.nearest(pos)
-        height, width = self.grid.shape
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        radius = 0.75 * (self.grid.pitch[0] ** 2 + self.grid.pitch[1] ** 2) ** 0.5
-        near = torch.cdist(pos[:, :2], pos[:, :2]) < radius
-        above = (plane[:, None] == plane) & near & (pos[:, 2] > pos[:, 2:])
-        return inside & ~above.any(dim=1)
+        return SpatialLossTerms(total, heatmap, cross_entropy, position, ended, *revision)
 
     def heatmap(self, logits: Tensor, pos: Tensor, graph: Tensor, plane: Tensor, weight: Tensor) -> Tensor:
         """The sum of the focal loss over all pixels."""
@@ -181,40 +154,7 @@ class SpatialLoss(torch.nn.Module):
         spread = spread.view_as(logits)
         weights = torch.zeros_like(logits)
         weights[graph, plane, row, column] = weight.to(weights)
-        p = logits.sigmoid()
-        positive = weights * (1 - p).square() * F.logsigmoid(logits)
-        negative = (weights == 0) * (1 - spread) ** 4 * p.square() * F.logsigmoid(-logits)
-        return -(positive + negative).sum()
-
-    def around(self, pos: Tensor) -> _Neighborhood:
-        """The pixel of each atom and the eight around it."""
-        steps = torch.arange(-1, 2, device=pos.device)
-        shift = torch.cartesian_prod(steps, steps)
-        column, row = (i[:, None] + s for i, s in zip(self.grid.nearest(pos), shift.T, strict=True))
-        height, width = self.grid.shape
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        column, row = column.clamp(0, width - 1), row.clamp(0, height - 1)
-        x, y = self.grid.axes(pos)
-        offset = torch.stack([pos[:, :1] - x[column], pos[:, 1:2] - y[row]], dim=-1)
-        omega = inside * (offset.square().sum(dim=-1) / (-2 * self.sigma**2)).exp()
-        true = torch.cat([offset, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
-        return _Neighborhood(row, column, omega / omega.sum(dim=1, keepdim=True), true)
-
-    def bond(self, out: GraphOutput, data: AFMData | Batch) -> Tensor:
-        """The balanced cross-entropy of the bonds."""
-        if not out.bond.numel():
-            return out.bond.sum()
-        count = data.z.numel()
-        known = data.edge_index[0] * count + data.edge_index[1]
-        true = torch.isin(out.pairs[0] * count + out.pairs[1], known).to(out.bond)
-        share = true.mean().clamp(0.1, 0.9)
-        weight = true / share + (1 - true) / (1 - share)
-        return F.binary_cross_entropy_with_logits(out.bond, true, 0.5 * weight)
+        return focal_loss(logits, spread, weights)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(z_min={self.z_min}, sigma={self.sigma}, config={self.config})"
-
-
-def _likelihood(mean: Tensor, log_var: Tensor, true: Tensor) -> Tensor:
-    """Negative logarithm of a Gaussian, but for its constant."""
-    return 0.5 * (log_var + (mean - true).square() * (-log_var).exp())

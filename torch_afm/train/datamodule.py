@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from torch_afm.config import to_dict
+from torch_afm.config.cache import CacheConfig
 from torch_afm.config.training import TrainConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import (
@@ -109,6 +110,7 @@ class AFMDataModule(L.LightningDataModule):
         found = stored.manifest
         if found.config.scan != self.config.model.scan:
             raise InputError(f"cache: expected stacks of {self.config.model.scan}, got {found.config.scan}")
+        self._check_scenes(found.config)
         if found.fingerprint != fingerprint(molecules):
             raise InputError(
                 f"cache: expected the {len(molecules)} training molecules of this run, got "
@@ -116,6 +118,16 @@ class AFMDataModule(L.LightningDataModule):
             )
         self.origin["cache_settings"] = to_dict(found.config)
         return StepDataset(stored.molecules, self._draws(), stored)
+
+    def _check_scenes(self, found: CacheConfig) -> None:
+        """Refuse a cache of other scenes than this run would draw."""
+        config = self.config
+        if found.scenes != config.scenes:
+            raise InputError(f"scenes: expected {found.scenes}, as in the cache, got {config.scenes}")
+        stored, wanted = ({**to_dict(c.scene), "seed": c.seed} for c in (found, config))
+        changed = [f"{key} = {value}" for key, value in stored.items() if value != wanted[key]]
+        if found.scenes and changed:
+            raise InputError(f"scene: expected that of the cache ({', '.join(changed)}), got another")
 
     def _source(self) -> tuple[Sequence[AFMData], Sequence[np.ndarray]]:
         """All molecules or surfaces, and the indices of each part of the split."""

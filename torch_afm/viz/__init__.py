@@ -1,6 +1,7 @@
 """Pictures: stacks, graphs, training data, scores and the report of a prediction, as matplotlib figures."""
 
 from torch_afm.viz.augmentations import plot_augmentations
+from torch_afm.viz.contact_sheet import SheetEntry, plot_contact_sheet
 from torch_afm.viz.distributions import plot_distributions, plot_radar
 from torch_afm.viz.evaluation import (
     plot_classes,
@@ -21,12 +22,14 @@ from torch_afm.viz.training import plot_curves, plot_statistics
 
 __all__ = [
     "PredictionReport",
+    "SheetEntry",
     "draw_graph",
     "draw_slice",
     "plot_augmentations",
     "plot_checkpoints",
     "plot_classes",
     "plot_confusion",
+    "plot_contact_sheet",
     "plot_curves",
     "plot_depth",
     "plot_distributions",

@@ -1,11 +1,15 @@
 """Duplicates, first atoms and failures."""
 
 import dataclasses
+import math
 
+import pytest
 import torch
 
 from torch_afm.data import AFMData
+from torch_afm.metrics import match_atoms
 from torch_afm.metrics.molecules import duplicates, failures, first_is_top, shadowed
+from torch_afm.metrics.molecules.scores import UNSEEN, nll
 
 
 def _pos(*rows):
@@ -58,3 +62,28 @@ def test_failure_classes():
     assert _names(torch.cat([true, _pos([3.6, 0, 0])]), true, "stop") == {"piled_up"}
     assert _names(torch.cat([_pos([9, 0, 0]), true]), true, "stop") == {"wrong_first"}
     assert _names(_pos(), true, "stop") == {"shadowed_missed"}
+
+
+def test_the_likelihood_of_the_truth_by_hand():
+    # One found with the class right, one missing, one extra, and one found of another class, which was sure.
+    graph = AFMData(z=torch.tensor([1, 6, 6]), pos=_pos([0, 0, 0], [3, 0, 0], [9, 0, 0]))
+    graph.confidence = torch.tensor([0.9, 1.0, 0.2])
+    graph.class_probabilities = torch.tensor([[0.75, 0.25], [0.0, 1.0], [0.5, 0.5]])
+    truth = AFMData(z=torch.tensor([1, 1, 1]), pos=_pos([0.1, 0, 0], [3, 0, 0], [6, 0, 0]))
+    matching = match_atoms(graph.pos, truth.pos)
+    labels = torch.tensor([1, 2, 2]), torch.tensor([1, 1, 1])
+    found = math.log(0.9 * 0.75) + math.log(0.99 * UNSEEN)
+    assert nll(graph, truth, matching, labels) == pytest.approx(
+        -(found + math.log(0.8) + math.log(UNSEEN)) / 3
+    )
+
+
+def test_silence_has_the_likelihood_of_what_is_not_mentioned():
+    truth = _atoms(_pos([0, 0, 0], [3, 0, 0]))
+    graph = AFMData.empty()
+    labels = torch.empty(0, dtype=torch.long), torch.ones(2, dtype=torch.long)
+    matching = match_atoms(graph.pos, truth.pos)
+    assert nll(graph, truth, matching, labels) is None  # it says nothing of its probabilities
+    graph.confidence, graph.class_probabilities = torch.empty(0), torch.empty(0, 2)
+    assert nll(graph, truth, matching, labels) == pytest.approx(-math.log(UNSEEN))
+    assert nll(graph, _atoms(_pos()), match_atoms(graph.pos, graph.pos), labels) is None

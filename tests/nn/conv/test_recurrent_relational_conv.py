@@ -82,3 +82,14 @@ def test_permutations():
 def test_no_nodes():
     conv = RecurrentRelationalConv(4)
     assert conv(torch.empty(0, 4), torch.empty(2, 0, dtype=torch.long)).shape == (0, 4)
+
+
+def test_edge_features_are_part_of_the_message():
+    x, edge_index = graph()
+    conv = RecurrentRelationalConv(4, (7,), edge_channels=3).double()
+    assert str(conv) == "RecurrentRelationalConv(4, message_channels=(7,), edge_channels=3)"
+    edge_attr = torch.randn(edge_index.size(1), 3, dtype=torch.float64)
+    messages = torch.zeros_like(x)
+    for (sender, receiver), features in zip(edge_index.T.tolist(), edge_attr, strict=True):
+        messages[receiver] += conv.mlp(torch.cat([x[sender], x[receiver], features])[None])[0]
+    torch.testing.assert_close(conv(x, edge_index, edge_attr), conv.rnn(messages, x))

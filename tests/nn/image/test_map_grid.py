@@ -80,3 +80,25 @@ def test_samples_of_a_linear_map_are_exact():
     beyond = grid.sample(maps, torch.tensor([[-9.0, 9.0]], dtype=torch.float64), torch.tensor([0]))
     torch.testing.assert_close(beyond, maps[0, :, -1, 0][None])
     assert grid.sample(maps, pos[:0], torch.empty(0, dtype=torch.long)).shape == (0, 2)
+
+
+def test_a_map_about_the_middle_is_that_of_a_scan():
+    grid = MapGrid.from_scan(SCAN, 2)
+    found = MapGrid.centered(grid.shape, grid.pitch)
+    assert found.shape == grid.shape and found.pitch == grid.pitch
+    assert found.first == pytest.approx(grid.first)
+
+
+def test_patches_around_atoms():
+    grid = MapGrid.from_scan(SCAN, 2)
+    pos = torch.tensor([[0.3, -1.1, -0.5], [3.9, 2.9, 0.0]], dtype=torch.float64)
+    row, column, inside, offset = grid.patches(pos, 2)
+    assert row.shape == column.shape == inside.shape == (2, 25) and offset.shape == (2, 25, 2)
+    middle_column, middle_row = grid.nearest(pos)
+    assert torch.equal(row[:, 12], middle_row) and torch.equal(column[:, 12], middle_column)
+    x, y = grid.axes(pos)
+    found = torch.stack([x[column], y[row]], dim=-1) + offset
+    torch.testing.assert_close(found[inside], pos[:, None, :2].expand(-1, 25, -1)[inside])
+    assert len({tuple(p) for p in torch.stack([row[0], column[0]], 1)[inside[0]].tolist()}) == inside[0].sum()
+    # The second atom lies in the last pixel of both axes.
+    assert int(inside[1].sum()) == 9 and bool((row < 4).all()) and bool((column < 8).all())

@@ -10,6 +10,7 @@ from jsonargparse.typing import NonNegativeInt
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Tip
 from torch_afm.config.cache import CacheConfig
+from torch_afm.config.nuisances import NuisanceConfig
 
 PARTS = ("train", "val", "test")
 
@@ -23,7 +24,8 @@ def parse(argv: Sequence[str]) -> Namespace:
 def _parser() -> Parser:
     parser = Parser(
         "dataset",
-        "Render the reference stacks of training steps to HDF5 files, for StoredReferences. Run again after "
+        "Render the reference stacks of training steps, of molecules or scenes of them, to HDF5 files, for "
+        "torch-afm train --cache and StoredReferences. Run again after "
         "an interruption, the same command checks what is there and goes on. Jobs that share a folder take a "
         "--shard each. With --stats nothing is rendered to files: it tells and draws what the data show.",
     )
@@ -46,7 +48,15 @@ def _parser() -> Parser:
         "--stats",
         action="store_true",
         help="print which elements the rotations show and how large the molecules are, beside the thesis' "
-        "data; write that, a training sample and a contact sheet of augmentations as pictures",
+        "data; write that, a training sample and contact sheets of augmentations and of reference stacks as "
+        "pictures",
+    )
+    parser.add_argument(
+        "--measured",
+        nargs="+",
+        metavar="FILE",
+        help="with --stats: scans to show beside the reference stacks, in formats that torch-afm predict "
+        "reads. Default: two stacks of the public data that TORCH_AFM_DATA names, where it is set",
     )
     parser.add_argument("--shard", metavar="i/n", default="1/1", help="render this share of the files only")
     parser.add_argument(
@@ -61,4 +71,5 @@ def _parser() -> Parser:
     parser.add_settings(CacheConfig, "data", skip=("scan", "tip"))
     parser.add_settings(Scan, "scan", name="scan")
     parser.add_settings(Tip, "tip", name="tip")
+    parser.add_settings(NuisanceConfig, "nuisances of the reference stacks that --stats shows", "nuisances")
     return parser

@@ -36,7 +36,8 @@ def _parser(preset: str) -> Parser:
         "of a network from another package",
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
-    parser.add_settings(TrainConfig, "settings", skip=("model", "loss"))
+    parser.add_molecules()
+    parser.add_settings(TrainConfig, "settings", skip=("model", "loss", "molecules", "geometry"))
     model = generator_config(preset)
     for name, settings in (("model", model), ("loss", default_loss(model))):
         parser.add_settings(type(settings), f"{name} of the preset {preset}", name)

@@ -2,10 +2,12 @@
 
 from torch_afm.metrics.atoms.graphs import chamfer, edit_distance, graph_edit_distance, hausdorff, is_valid
 from torch_afm.metrics.atoms.matching import BondMatch, Matching, match_atoms, match_bonds, nearest_atoms
+from torch_afm.metrics.atoms.surface import SurfaceMatch, match_surface
 
 __all__ = [
     "BondMatch",
     "Matching",
+    "SurfaceMatch",
     "chamfer",
     "edit_distance",
     "graph_edit_distance",
@@ -13,5 +15,6 @@ __all__ = [
     "is_valid",
     "match_atoms",
     "match_bonds",
+    "match_surface",
     "nearest_atoms",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,10 @@ HIGHER, BESIDE = 0.3, 1.2
 
 #: Atoms within this height of the highest one are at the top too, in Å.
 LEVEL = 0.1
+
+#: Probability of an atom, and of an element, that a prediction does not mention: others are kept as far from
+#: 0 and 1.
+UNSEEN = 0.01
 
 
 @score("hausdorff", "Hausdorff distance", unit="Å", better="lower", section=POSITIONS, digits=2)
@@ -70,6 +75,29 @@ def edits_anywhere(prediction: AFMData, truth: AFMData, labels: tuple[Tensor, Te
     """Edits to the truth wherever the atoms lie, of small graphs."""
     small = max(prediction.z.numel(), truth.z.numel()) <= MAX_ATOMS
     return graph_edit_distance(prediction, truth, labels) if small else None
+
+
+@score("nll", "negative log-likelihood of the truth, an atom", unit="nats", better="lower")
+def nll(
+    prediction: AFMData, truth: AFMData, matching: Matching, labels: tuple[Tensor, Tensor]
+) -> float | None:
+    r"""Negative logarithm of the probability that a prediction gives the true atoms and their classes, for
+    each of the :math:`M` true atoms,
+
+    .. math::
+        -\frac1M \Bigl[\sum_{(i, j)} (\ln p_i + \ln q_i(c_j)) + \sum_{i\ \mathrm{extra}} \ln(1 - p_i) +
+        \sum_{j\ \mathrm{missing}} \ln p_0\Bigr] ,
+
+    with the ``confidence`` :math:`p` and the ``class_probabilities`` :math:`q` of the predicted atoms, and
+    the probability :math:`p_0` (:data:`UNSEEN`) of what is not mentioned; all probabilities are kept within
+    :math:`[p_0, 1 - p_0]`. ``None`` for a prediction without them, and where there is no atom."""
+    if not {"confidence", "class_probabilities"} <= {*prediction.keys()} or not len(truth.z):
+        return None
+    p = prediction.confidence.double().clamp(UNSEEN, 1 - UNSEEN)
+    right = prediction.class_probabilities[matching.pred, labels[1][matching.true] - 1].double()
+    seen = p[matching.pred].log().sum() + right.clamp(UNSEEN, 1 - UNSEEN).log().sum()
+    unseen = (1 - p[matching.extra]).log().sum() + len(matching.missing) * math.log(UNSEEN)
+    return -float(seen + unseen) / len(truth.z)
 
 
 @score("steps", section=SEQUENCES, digits=2)

@@ -4,6 +4,7 @@ from torch_afm.nn.image.afm_encoder import AFMEncoder
 from torch_afm.nn.image.attention_gate import QueryAttentionGate
 from torch_afm.nn.image.convs import ConvBlock, FoldedConv3d
 from torch_afm.nn.image.map_grid import MapGrid
+from torch_afm.nn.image.masked_unet import MaskedBlock, MaskedUNet, PixelNorm
 from torch_afm.nn.image.unet import GatedUNet, SkipGate
 
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "FoldedConv3d",
     "GatedUNet",
     "MapGrid",
+    "MaskedBlock",
+    "MaskedUNet",
+    "PixelNorm",
     "QueryAttentionGate",
     "SkipGate",
 ]

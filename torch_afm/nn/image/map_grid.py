@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from torch_afm.config import Scan
+
+
+class Patches(NamedTuple):
+    """Square patches of pixels around atoms.
+
+    Shapes:
+        row and column ``[N, n]``, those beyond the map as at its edge; inside ``[N, n]``: whether they are on
+        the map; offset ``[N, n, 2]``: from the pixel's center to the atom, x and y in Å.
+    """
+
+    row: Tensor
+    column: Tensor
+    inside: Tensor
+    offset: Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,13 @@ class MapGrid:
         nx, ny = (n // stride for n in scan.pixels)
         return cls((ny, nx), (first[0], first[1]), (steps[0] * stride, steps[1] * stride))
 
+    @classmethod
+    def centered(cls, shape: Sequence[int], pitch: tuple[float, float]) -> MapGrid:
+        """The map of ``shape`` (Y, X), its middle at x = y = 0, with a ``pitch`` (x, y) in Å."""
+        height, width = shape
+        first = (-(width - 1) / 2 * pitch[0], -(height - 1) / 2 * pitch[1])
+        return cls((height, width), first, pitch)
+
     def axes(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Positions of the columns ``[X]`` and of the rows ``[Y]`` in Å."""
         x, y = (
@@ -48,6 +71,18 @@ class MapGrid:
         first, pitch = pos.new_tensor(self.first), pos.new_tensor(self.pitch)
         index = ((pos[:, :2] - first) / pitch).round().long()
         return index[:, 0], index[:, 1]
+
+    def patches(self, pos: Tensor, radius: int) -> Patches:
+        """The pixel nearest to each position ``[N, 2 or 3]``, and those up to ``radius`` columns and rows
+        from it."""
+        steps = torch.arange(-radius, radius + 1, device=pos.device)
+        shift = torch.cartesian_prod(steps, steps)
+        column, row = (i[:, None] + s for i, s in zip(self.nearest(pos), shift.T, strict=True))
+        height, width = self.shape
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        first, pitch = pos.new_tensor(self.first), pos.new_tensor(self.pitch)
+        offset = pos[:, None, :2] - (first + pitch * torch.stack([column, row], dim=-1))
+        return Patches(row.clamp(0, height - 1), column.clamp(0, width - 1), inside, offset)
 
     def gaussians(self, pos: Tensor, sigma: float) -> Tensor:
         r"""A Gaussian of height 1 at each position,
