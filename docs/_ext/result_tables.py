@@ -55,6 +55,16 @@ COLUMNS = {
         "forward, CPU s": "forward.cpu_s",
         "backward, CPU s": "backward.cpu_s",
     },
+    "throughput": {
+        "question": "question",
+        "case": "case",
+        "run": "name",
+        "workers": "workers",
+        "threads": "threads",
+        "seconds a sample": "wall_s",
+        "CPU seconds a sample": "cpu_s",
+        "losses differ by": "relative_difference.at_first",
+    },
     "thesis_small": {
         "part": "part",
         "predictor": "predictor",
