@@ -56,6 +56,21 @@ def test_builds_the_graph_that_the_network_describes(thin_renderer, thin_referen
         assert step.proposal.bonds.shape == (1, step.graph.z.numel())
 
 
+def test_the_network_is_shown_the_amplitude_of_the_scan(thin_reference, monkeypatch):
+    scan = dataclasses.replace(THIN, n_oscillation=14)
+    model, shown = Script((2, (0.0, 0.0, 0.0), ())), []
+    propose = model.propose
+
+    def noted(graphs, views):
+        shown.extend(graph.amplitude for graph in graphs)
+        return propose(graphs, views)
+
+    monkeypatch.setattr(model, "propose", noted)
+    run(model, thin_reference, ProbeParticleModel(scan, Tip()))
+    assert len(shown) == 2
+    torch.testing.assert_close(torch.cat(shown), torch.full((2,), 14 * THIN.dz))
+
+
 def test_what_the_network_is_sure_of_stays_with_the_graph(thin_renderer, thin_reference):
     """Logits of 2 and twice 0: e², 1, 1; edges of 0.1."""
     model = Script((2, (0.0, 0.0, 0.0), ()), (1, (1.0, 0.0, -0.1), (0,)))

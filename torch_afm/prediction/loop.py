@@ -75,6 +75,7 @@ class Job:
         renderer = self.renderer.quiet()
         simulated = renderer(pack_atoms(graphs), z_top=self.z_top).cpu()
         reference = normalize_slices(self.reference.float())
+        amplitude = reference.new_tensor([renderer.scan.amplitude])
         queries = [
             AFMData(
                 z=graph.z,
@@ -82,6 +83,7 @@ class Job:
                 edge_index=graph.edge_index,
                 reference=reference,
                 simulated=stack[None],
+                amplitude=amplitude,
             )
             for graph, stack in zip(graphs, normalize_slices(simulated), strict=True)
         ]
