@@ -7,6 +7,7 @@ from torch_afm.config import (
     from_dict,
     generator_config,
 )
+from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.train import TrainConfig
 from torch_afm.utils import InputError
@@ -81,3 +82,15 @@ def test_the_loss_is_that_of_the_network():
     assert TrainConfig(model=generator_config("scan")).loss == ScanLossConfig()
     with pytest.raises(InputError, match="loss: expected a SpatialLossConfig for this network, got a Seq"):
         TrainConfig(loss=SequentialLossConfig())
+
+
+def test_realistic_has_its_own_noise_and_ranges():
+    assert TrainConfig(realistic=0.5, nuisances=NuisanceConfig(tilt=0.3)).nuisances.tilt == 0.3
+    for settings, name in (
+        ({"realistic": 1.2}, "realistic"),
+        ({"realistic": 0.5, "cache": "somewhere"}, "realistic"),
+        ({"realistic": 0.5, "augmented": 0.5}, "augmented"),
+        ({"nuisances": NuisanceConfig(tilt=0.3)}, "nuisances"),
+    ):
+        with pytest.raises(InputError, match=f"{name}: expected .*, got"):
+            TrainConfig(**settings)

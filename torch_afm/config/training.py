@@ -201,6 +201,10 @@ class TrainConfig:
             raise InputError(f"realistic: expected a share from 0 to 1, got {self.realistic}")
         if self.realistic and self.cache is not None:
             raise InputError(f"realistic: expected 0 beside a cache, got {self.realistic}")
+        if self.realistic and self.augmented != 1:
+            raise InputError(
+                f"augmented: expected 1 beside realistic, whose noise nuisances has, got {self.augmented}"
+            )
         if not self.realistic and self.nuisances != NuisanceConfig():
             raise InputError("nuisances: expected the default ranges without realistic, got others")
         if not 0 <= self.ema < 1:
