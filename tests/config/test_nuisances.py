@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from torch_afm.config.nuisances import NuisanceConfig
@@ -42,8 +40,3 @@ def test_refuses_a_fraction_of_a_slice():
         InputError, match=r"slices: expected .low, high. within 1 to 100 slices, got .1, 2.5."
     ):
         NuisanceConfig(slices=(1, 2.5))
-
-
-def test_takes_single_values_as_ranges():
-    config = NuisanceConfig(slices=(3, 3), noise=(0.1, 0.1), height=(0.2, 0.2))
-    assert dataclasses.replace(config) == config

@@ -11,6 +11,7 @@ from torch_afm.datasets.nuisances import Measurement
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.symmetry import Symmetry
 from torch_afm.transforms import Orient
+from torch_afm.utils import InputError
 
 SCAN = Scan(pixels=(24, 24), window=((-6.0, 6.0), (-6.0, 6.0)))
 
@@ -74,8 +75,7 @@ def test_tip_and_charges(molecule):
     assert_same(found, images(neutral, SCAN, measurement.tip(Tip())))
 
 
-def test_place_in_scan_moves_what_the_image_moves(molecule):
-    """The image of the molecule, warped, is brightest where the atom is said to be."""
+def test_place_in_scan_is_where_the_scanner_says_atoms_are(molecule):
     m = nominal(matrix=((0.9, 0.02), (0.0, 1.1)))
     placed = place_in_scan(molecule, m, SCAN)
     torch.testing.assert_close(m.to_sample(placed.pos, SCAN)[:, :2].float(), molecule.pos[:, :2])
@@ -136,3 +136,10 @@ def test_steps_are_applied_to_raw_slices():
     clean, _ = finish(stack, nominal())
     agreement = [np.corrcoef(f.ravel(), c.ravel())[0, 1] for f, c in zip(finished, clean, strict=True)]
     assert agreement[0] < 0.1 and agreement[-1] > 0.85
+
+
+def test_refuses_what_it_cannot_image(molecule):
+    lattice = molecule.clone()
+    lattice.cell, lattice.pbc = 20 * torch.eye(3)[None], torch.tensor([[True, True, False]])
+    with pytest.raises(InputError, match="molecule: "):
+        render_measured(lattice, nominal(), SCAN, backend="opencl")

@@ -121,3 +121,24 @@ def test_steps_have_the_slices_of_the_measurement():
         assert len(names["Motion"]["shifts"]) == len(names["Background"]["slopes"]) == len(m.heights)
     (name, step) = Nuisances().draw_steps(Measurement.nominal(SCAN), SCAN, rng)[0]
     assert name == "DetectorNoise" and step["noise"] == pytest.approx(0.003) and step["rows"] == 0
+
+
+def test_ranges_of_one_value_give_it():
+    ranges = NuisanceConfig(
+        window=(16.0, 16.0),
+        slices=(3, 3),
+        step=(0.1, 0.1),
+        uneven=0.0,
+        height=(0.2, 0.2),
+        stiffness=(0.3, 0.3),
+    )
+    for m in draws(50, ranges):
+        assert m.window == SCAN.window and m.height == 0.2 and m.stiffness == 0.3
+        np.testing.assert_allclose(m.heights, [0.2, 0.1, 0.0], atol=1e-12)
+
+
+def test_refuses_windows_of_less_than_two_pixels():
+    with pytest.raises(
+        InputError, match=r"window: expected at least two pixels of 5\.33 Å, got \(8\.0, 40\.0\)"
+    ):
+        draws(1, scan=Scan(pixels=(4, 4)))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
+from torch_afm.data.checks import check_island
 from torch_afm.datasets.nuisances import Measurement
 from torch_afm.datasets.sources import CLEARANCE
 from torch_afm.functional import interpolate_heights, network_slices, normalize_slices
@@ -49,7 +50,11 @@ def render_measured(
 
     Shapes:
         result ``[M, Y, X]`` Hz, a slice each of ``measurement.heights``.
+
+    Raises:
+        InputError: for a molecule that repeats, or has a potential on a grid.
     """
+    check_island("molecule", molecule)
     actual = measurement.tip(tip or Tip())
     x, y = np.meshgrid(scan.x, scan.y)
     places = measurement.to_sample(torch.from_numpy(np.stack([x.ravel(), y.ravel()], axis=1)), scan)

@@ -141,7 +141,16 @@ class Nuisances:
 
     def draw(self, scan: Scan, pos: np.ndarray, rng: np.random.Generator) -> Measurement:
         """A measurement of a sample with visible atoms at ``pos`` ``[N, 3]`` Å, of which it shows one at
-        least."""
+        least.
+
+        Raises:
+            InputError: for a window that can be smaller than two pixels of ``scan``.
+        """
+        if self.config.window[0] < 2 * max(scan.pixel_size):
+            raise InputError(
+                f"window: expected at least two pixels of {max(scan.pixel_size):.3g} Å, got "
+                f"{self.config.window}"
+            )
         if rng.random() >= self.share:
             return Measurement.nominal(scan)
         c = self.config
@@ -225,7 +234,9 @@ def _moved(points: Tensor, matrix: np.ndarray, scan: Scan) -> Tensor:
 
 
 def _log_uniform(limits: Pair, rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(*np.log(limits))))
+    low, high = limits
+    # The exponential of a logarithm may miss a limit by the last bit, and with it the edge of a window.
+    return float(min(max(low, math.exp(rng.uniform(math.log(low), math.log(high)))), high))
 
 
 def _tuples(value: Any) -> Any:
