@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import GRUCell, Linear
+from torch.nn import GRUCell, Linear, Module
 from torch_geometric.nn import MLP, MessagePassing
 
 #: Rounds of messages, with shared weights.
 _PROPAGATIONS = 2
+
+#: Distance in Å of the centers, and width, of the Gaussians of distances.
+_SPACING = 0.15
 
 
 class GraphOutput(NamedTuple):
@@ -27,6 +30,30 @@ class GraphOutput(NamedTuple):
     move: Tensor
     move_log_var: Tensor
     real: Tensor
+
+
+def gaussian_centers(cutoff: float) -> Tensor:
+    """Centers in Å of the Gaussians of distances up to ``cutoff``."""
+    return torch.arange(0.6, cutoff + _SPACING, _SPACING)
+
+
+def near_pairs(pos: Tensor, batch: Tensor, cutoff: float, centers: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of atoms of one graph that are closer than ``cutoff`` Å, lower index first, ``[2, E]``, and the
+    Gaussians of their distances ``[E, C]``."""
+    near = (torch.cdist(pos, pos) < cutoff) & (batch[:, None] == batch)
+    pairs = near.triu(diagonal=1).nonzero().T
+    distance = (pos[pairs[0]] - pos[pairs[1]]).norm(dim=-1, keepdim=True)
+    return pairs, ((distance - centers) / _SPACING).square().mul(-0.5).exp()
+
+
+def read_out(
+    h: Tensor, x: Tensor, pairs: Tensor, gaussians: Tensor, bond_mlp: Module, atom_mlp: Module
+) -> GraphOutput:
+    """Bonds and revision from the states ``h`` and features ``x`` of the atoms."""
+    first, second = pairs
+    both = torch.cat([h[first] + h[second], h[first] * h[second], gaussians], dim=-1)
+    move, log_var, real = atom_mlp(torch.cat([h, x], dim=-1)).split([3, 3, 1], dim=-1)
+    return GraphOutput(pairs, bond_mlp(both).squeeze(-1), move, log_var, real.squeeze(-1))
 
 
 class GraphHead(MessagePassing):
@@ -61,7 +88,7 @@ class GraphHead(MessagePassing):
     def __init__(self, in_channels: int, channels: int = 32, cutoff: float = 2.8) -> None:
         super().__init__(aggr="add")
         self.cutoff = cutoff
-        self.register_buffer("centers", torch.arange(0.6, cutoff + 0.15, 0.15), persistent=False)
+        self.register_buffer("centers", gaussian_centers(cutoff), persistent=False)
         width = len(self.centers)
         self.encoder = Linear(in_channels, channels)
         self.message_mlp = MLP([2 * channels + width, channels, channels], norm=None)
@@ -79,20 +106,12 @@ class GraphHead(MessagePassing):
         self.atom_mlp.lins[-1].weight.data.mul_(0.1)
 
     def forward(self, x: Tensor, pos: Tensor, batch: Tensor) -> GraphOutput:
-        near = (torch.cdist(pos, pos) < self.cutoff) & (batch[:, None] == batch)
-        pairs = near.triu(diagonal=1).nonzero().T
-        first, second = pairs
-        distance = (pos[first] - pos[second]).norm(dim=-1, keepdim=True)
-        gaussians = ((distance - self.centers) / 0.15).square().mul(-0.5).exp()
-
+        pairs, gaussians = near_pairs(pos, batch, self.cutoff, self.centers)
         h = self.encoder(x).relu()
         edges, edge_attr = torch.cat([pairs, pairs.flip(0)], dim=1), torch.cat([gaussians, gaussians])
         for _ in range(_PROPAGATIONS):
             h = self.rnn(self.propagate(edges, h=h, edge_attr=edge_attr, size=(len(h), len(h))), h)
-        both = torch.cat([h[first] + h[second], h[first] * h[second], gaussians], dim=-1)
-        atoms = self.atom_mlp(torch.cat([h, x], dim=-1))
-        move, log_var, real = atoms.split([3, 3, 1], dim=-1)
-        return GraphOutput(pairs, self.bond_mlp(both).squeeze(-1), move, log_var, real.squeeze(-1))
+        return read_out(h, x, pairs, gaussians, self.bond_mlp, self.atom_mlp)
 
     def message(self, h_i: Tensor, h_j: Tensor, edge_attr: Tensor) -> Tensor:
         return self.message_mlp(torch.cat([h_j, h_i, edge_attr], dim=-1))

@@ -24,6 +24,15 @@ class Neighborhood(NamedTuple):
     pos: Tensor
 
 
+class Targets(NamedTuple):
+    """Atoms that maps are to show: their graph, plane, class and weight, ``[N]`` each."""
+
+    graph: Tensor
+    plane: Tensor
+    label: Tensor
+    weight: Tensor
+
+
 class RevisionTerms(NamedTuple):
     """The loss of a revised graph: its bonds, the moves of its atoms, and whether they are real."""
 
@@ -72,6 +81,22 @@ def around(grid: MapGrid, pos: Tensor, sigma: float) -> Neighborhood:
     omega = patches.inside * (patches.offset.square().sum(dim=-1) / (-2 * sigma**2)).exp()
     true = torch.cat([patches.offset, pos[:, None, 2:].expand(-1, 9, -1)], dim=-1)
     return Neighborhood(patches.row, patches.column, omega / omega.sum(dim=1, keepdim=True), true)
+
+
+def found_loss(
+    class_logits: Tensor, position: Tensor, log_var: Tensor, targets: Targets, place: Neighborhood
+) -> tuple[Tensor, Tensor]:
+    """Sums over atoms of what their maps are to say of them, at the pixels around each: the cross-entropy of
+    its class, and the Gaussian likelihood of its position.
+
+    Shapes:
+        class_logits ``[B, K, Y, X]``, position and log_var ``[B, P, 3, Y, X]``.
+    """
+    graph, plane = targets.graph[:, None], targets.plane[:, None]
+    omega = targets.weight[:, None] * place.omega
+    cross_entropy = -(omega * class_logits[graph, targets.label[:, None], place.row, place.column]).sum()
+    mean, spread = (m[graph, plane, :, place.row, place.column] for m in (position, log_var))
+    return cross_entropy, (omega[:, :, None] * gaussian_nll(mean, spread, place.pos)).sum()
 
 
 def revision_loss(out: GraphOutput, data: AFMData | Batch) -> RevisionTerms:

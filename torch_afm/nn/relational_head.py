@@ -8,13 +8,10 @@ from torch.nn import Linear, Module
 from torch_geometric.nn import MLP
 
 from torch_afm.nn.conv import RecurrentRelationalConv
-from torch_afm.nn.graph_head import GraphOutput
+from torch_afm.nn.graph_head import GraphOutput, gaussian_centers, near_pairs, read_out
 
 #: Rounds of messages, with shared weights.
 _PROPAGATIONS = 3
-
-#: Distance in Å of the centers, and width, of the Gaussians of distances.
-_SPACING = 0.15
 
 
 class RelationalHead(Module):
@@ -49,7 +46,7 @@ class RelationalHead(Module):
     def __init__(self, in_channels: int, channels: int = 48, cutoff: float = 2.8) -> None:
         super().__init__()
         self.cutoff = cutoff
-        self.register_buffer("centers", torch.arange(0.6, cutoff + _SPACING, _SPACING), persistent=False)
+        self.register_buffer("centers", gaussian_centers(cutoff), persistent=False)
         width = len(self.centers)
         self.encoder = Linear(in_channels, channels)
         self.conv = RecurrentRelationalConv(channels, (channels,), edge_channels=width)
@@ -65,20 +62,12 @@ class RelationalHead(Module):
         self.atom_mlp.lins[-1].weight.data.mul_(0.1)
 
     def forward(self, x: Tensor, pos: Tensor, batch: Tensor) -> GraphOutput:
-        near = (torch.cdist(pos, pos) < self.cutoff) & (batch[:, None] == batch)
-        pairs = near.triu(diagonal=1).nonzero().T
-        first, second = pairs
-        distance = (pos[first] - pos[second]).norm(dim=-1, keepdim=True)
-        gaussians = ((distance - self.centers) / _SPACING).square().mul(-0.5).exp()
-
+        pairs, gaussians = near_pairs(pos, batch, self.cutoff, self.centers)
         h = self.encoder(x).relu()
         edges, edge_attr = torch.cat([pairs, pairs.flip(0)], dim=1), torch.cat([gaussians, gaussians])
         for _ in range(_PROPAGATIONS):
             h = self.conv(h, edges, edge_attr)
-        both = torch.cat([h[first] + h[second], h[first] * h[second], gaussians], dim=-1)
-        atoms = self.atom_mlp(torch.cat([h, x], dim=-1))
-        move, log_var, real = atoms.split([3, 3, 1], dim=-1)
-        return GraphOutput(pairs, self.bond_mlp(both).squeeze(-1), move, log_var, real.squeeze(-1))
+        return read_out(h, x, pairs, gaussians, self.bond_mlp, self.atom_mlp)
 
     def __repr__(self) -> str:
         return (

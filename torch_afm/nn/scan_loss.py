@@ -14,7 +14,7 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.heads import HYDROGEN_PARENTS, ScanPrediction, class_planes
 from torch_afm.nn.image import MapGrid
-from torch_afm.nn.map_loss import around, focal_loss, gaussian_nll, revision_loss, topmost
+from torch_afm.nn.map_loss import Targets, around, focal_loss, found_loss, revision_loss, topmost
 
 #: Distance in Å within which a hydrogen is bonded to the nearest heavier atom.
 _BONDED = 1.5
@@ -106,18 +106,15 @@ class ScanLoss(torch.nn.Module):
         weights[graph, plane, row, column] = weight.to(weights)
         heatmap = focal_loss(out.heatmap, spread, weights) / scale
         place = around(grid, pos, self.sigma)
-        omega = weight[:, None] * place.omega
-        log_p = out.class_logits[graph[:, None], label[:, None], place.row, place.column]
-        cross_entropy = -(omega * log_p).sum() / scale
-        mean, log_var = (
-            m[graph[:, None], plane[:, None], :, place.row, place.column] for m in (out.position, out.log_var)
-        )
-        position = (omega[:, :, None] * gaussian_nll(mean, log_var, place.pos)).sum() / scale
+        targets = Targets(graph, plane, label, weight)
+        found = found_loss(out.class_logits, out.position, out.log_var, targets, place)
+        cross_entropy, position = (term / scale for term in found)
         known = parent >= 0
         log_parent = out.parent_logits[
             graph[known, None], parent[known, None], place.row[known], place.column[known]
         ]
-        bonded = -(omega[known] * log_parent).sum() / weight[known].sum().clamp(min=1)
+        omega = weight[known, None] * place.omega[known]
+        bonded = -(omega * log_parent).sum() / weight[known].sum().clamp(min=1)
         revision = revision_loss(out.graph, data)
         factors = self.config
         total = (

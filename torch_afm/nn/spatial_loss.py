@@ -14,7 +14,7 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.heads import SpatialPrediction, class_planes
 from torch_afm.nn.image import MapGrid
-from torch_afm.nn.map_loss import around, focal_loss, gaussian_nll, revision_loss, topmost
+from torch_afm.nn.map_loss import Targets, around, focal_loss, found_loss, revision_loss, topmost
 
 
 class SpatialLossTerms(NamedTuple):
@@ -124,13 +124,9 @@ class SpatialLoss(torch.nn.Module):
 
         heatmap = self.heatmap(out.heatmap, pos, graph, plane, weight) / scale
         place = around(self.grid, pos, self.sigma)
-        omega = weight[:, None] * place.omega
-        log_p = out.class_logits[graph[:, None], label[:, None], place.row, place.column]
-        cross_entropy = -(omega * log_p).sum() / scale
-        mean, log_var = (
-            m[graph[:, None], plane[:, None], :, place.row, place.column] for m in (out.position, out.log_var)
-        )
-        position = (omega[:, :, None] * gaussian_nll(mean, log_var, place.pos)).sum() / scale
+        targets = Targets(graph, plane, label, weight)
+        found = found_loss(out.class_logits, out.position, out.log_var, targets, place)
+        cross_entropy, position = (term / scale for term in found)
         ended = F.binary_cross_entropy_with_logits(out.stop, stop)
         revision = revision_loss(out.graph, data)
         weights = self.config
