@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 #: A standard deviation at or below this counts as no contrast.
@@ -26,6 +29,50 @@ def normalize_slices(stack: Tensor) -> Tensor:
     variance = norms.square().mean(-2, keepdim=True) / stack.size(-1)
     flat = variance <= _FLAT**2
     return centered * torch.where(flat, 0.0, 1 / torch.where(flat, 1.0, variance).sqrt())
+
+
+def normalize_scan(stack: Tensor, size: int) -> Tensor:
+    r"""Slices of a scan of any size, each with the mean and variance that the parts of it with contrast have,
+
+    .. math::
+        \mathbf{y} = \frac{\mathbf{x} - \sum_w v_w m_w / \sum_w v_w}{\sqrt{\sum_w v_w^2 / \sum_w v_w}}
+
+    with the means :math:`m_w` and variances :math:`v_w` of windows of ``size`` pixels, a quarter of that
+    apart. So a molecule on a wide bare surface looks as it does in a window around it. A scan no larger than
+    one window is normalized as by :func:`normalize_slices`.
+
+    Args:
+        stack: in Hz or any other unit.
+        size: width and height of a window in pixels.
+
+    Shapes:
+        stack ``[..., Y, X]``, result the same.
+    """
+    shape = stack.shape[-2:]
+    if max(shape) <= size:
+        return normalize_slices(stack)
+    rows, columns = (_window_starts(n, size) for n in shape)
+    height, width = (min(size, n) for n in shape)
+    centered = (stack - stack.mean((-2, -1), keepdim=True)).double()
+    sums = []
+    for values in (centered, centered.square()):
+        total = F.pad(values, (1, 0, 1, 0)).cumsum(-1).cumsum(-2)
+        low, high = (total[..., rows + end, :] for end in (0, height))
+        inside = (high - low)[..., columns + width] - (high - low)[..., columns]
+        sums.append(inside / (height * width))
+    mean, variance = sums[0], (sums[1] - sums[0].square()).clamp(min=0)
+    weight = variance.sum((-2, -1), keepdim=True)
+    flat = weight <= _FLAT**2
+    weight = torch.where(flat, 1.0, weight)
+    offset = (variance * mean).sum((-2, -1), keepdim=True) / weight
+    scale = torch.where(flat, 0.0, (weight / variance.square().sum((-2, -1), keepdim=True)).sqrt())
+    return ((centered - offset) * scale).to(stack)
+
+
+def _window_starts(n: int, size: int) -> Tensor:
+    """First pixels of windows all along an axis, evenly spread, a quarter of their size apart or less."""
+    room = max(n - size, 0)
+    return torch.linspace(0, room, 1 + math.ceil(4 * room / size)).round().long()
 
 
 def interpolate_heights(heights: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from torch_afm.datasets.shards import finished_digests, integrity_error
 from torch_afm.datasets.slabs import MARGIN
 from torch_afm.datasets.sources import CLEARANCE, MoleculeSource, check_margin, within_margin
 from torch_afm.io.hdf5 import SampleFile
-from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.ppm import ProbeParticleModel, anchor_height, nominal_height
 from torch_afm.progress import ProgressBar
 from torch_afm.transforms import RandomTip
 from torch_afm.transforms.base import Drawn
@@ -99,8 +99,7 @@ class StepRenderer:
     @cached_property
     def nominal_height(self) -> Tensor:
         """First anchor height in Å above an oxygen atom at z = 0, as predictions begin with, ``[1]``."""
-        oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3))
-        return anchor_height(oxygen, self.scan, self.tip)
+        return torch.tensor([nominal_height(self.scan, self.tip)], dtype=torch.float64)
 
     def anchor_heights(self, molecules: Sequence[AFMData], margin: float | None = None) -> Tensor:
         """First anchor height in Å above each oriented molecule, ``[B]``; atoms farther outside of the window

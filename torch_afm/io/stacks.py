@@ -57,6 +57,12 @@ class RecordedSettings:
         return _config(self.meta, "forcefield", ForceField)
 
     @property
+    def amplitude(self) -> float | None:
+        """Of the oscillation, peak to peak in Å, where it is known."""
+        scan, stated = self.recorded_scan, float(self.meta.get("amplitude", 0.0))
+        return scan.amplitude if scan is not None else stated if stated > 0 else None
+
+    @property
     def z_top(self) -> float | None:
         """First anchor height in Å above the top atom, where it is known."""
         return float(self.meta["z_top"]) if "z_top" in self.meta else None

@@ -144,12 +144,16 @@ class Generator(Pretrained, ABC):
         confidence: confidence from which a search accepts a proposed atom at once.
         sequential: whether it proposes one atom a step: its output is a
             :class:`torch_afm.nn.StepPrediction`, and tables of single-atom steps can be made of it.
+        whole_scan: whether it reads a scan of any size, and of fewer slices than its own, in one pass, and
+            compares it with images at one nominal height, wherever the tip was; others read windows of their
+            own size.
     """
 
     Config: ClassVar[type[GeneratorConfig]]
     LossConfig: ClassVar[type]
     confidence: ClassVar[float] = 0.5
     sequential: ClassVar[bool] = False
+    whole_scan: ClassVar[bool] = False
     registry: ClassVar[dict[str, type[Generator]]] = {}
 
     config: Any

@@ -79,6 +79,7 @@ class ScanGenerator(Generator):
     LossConfig = ScanLossConfig
     config: ScanGeneratorConfig
     confidence = 0.45
+    whole_scan = True
 
     def __init__(self, config: ScanGeneratorConfig) -> None:
         super().__init__(config)

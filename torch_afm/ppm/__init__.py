@@ -2,7 +2,7 @@
 
 from torch_afm.ppm.jacobian import StackJacobian
 from torch_afm.ppm.model import ProbeParticleModel, Relaxation
-from torch_afm.ppm.placement import anchor_height
+from torch_afm.ppm.placement import anchor_height, nominal_height
 from torch_afm.ppm.tip import TipParameters
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "StackJacobian",
     "TipParameters",
     "anchor_height",
+    "nominal_height",
 ]

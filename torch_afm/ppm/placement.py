@@ -71,6 +71,12 @@ def anchor_height(
     return tops if channels > 1 else tops[:, 0]
 
 
+def nominal_height(scan: Scan, tip: Tips) -> float:
+    """First anchor height in Å above an oxygen atom at z = 0: that of a scan of which nothing is known."""
+    oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3))
+    return float(anchor_height(oxygen, scan, tip))
+
+
 def expand_tips(tip: Tips, n_graphs: int) -> TipParameters:
     """The tip of each entry, channel by channel of graph by graph."""
     parameters = tip if isinstance(tip, TipParameters) else TipParameters.from_tips(tip)

@@ -25,6 +25,7 @@ def generate(
     *,
     search: str = "greedy",
     views: int | None = None,
+    amplitude: float | None = None,
     confidence: float | None = None,
     revisions: int = 2,
     atoms_per_step: int | None = None,
@@ -61,12 +62,15 @@ def generate(
     Args:
         model: the generator; runs in evaluation mode, its mode is restored.
         reference: measured or simulated Δf stack in Hz, not normalized.
-        renderer: simulator with the model's scan, and with the tip that graphs are imaged with.
+        renderer: simulator with the scan of the reference and with the tip that graphs are imaged with. The
+            scan is the model's; a network of whole scans takes any window, and fewer slices.
         z_top: first anchor height of the reference in Å, with the top atom at z = 0.
         max_atoms: most atoms in the graph, context included.
         search: ``"greedy"`` or ``"beam"``.
         views: symmetric views that each proposal is the mean of, see
             :meth:`torch_afm.models.Generator.propose`; default the most that the network can do.
+        amplitude: of the oscillation, peak to peak in Å, as the network is shown it, 0 where nobody knows;
+            default that of the renderer's scan.
         confidence: confidence from which an atom is added at once; default the network's.
         revisions: greedy: passes that revise atoms after the last addition; with 0 no atom is ever revised.
         atoms_per_step: greedy: most atoms added between two images, the most confident; all by default.
@@ -83,7 +87,7 @@ def generate(
             was not made for, another search, settings out of range, or a network that predicts no finite
             numbers.
     """
-    job = Job(model, reference, renderer, z_top, views)
+    job = Job(model, reference, renderer, z_top, views, amplitude)
     if search not in SEARCHES:
         raise InputError(f"search: expected 'greedy' or 'beam', got {search!r}")
     threshold = model.confidence if confidence is None else confidence

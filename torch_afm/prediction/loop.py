@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from torch_afm.config import Scan, Tip
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData, pack_atoms
-from torch_afm.functional import normalize_slices
+from torch_afm.functional import normalize_scan, normalize_slices
 from torch_afm.models import Generator, Proposal, SearchNode, Step
-from torch_afm.ppm import ProbeParticleModel
+from torch_afm.ppm import ProbeParticleModel, nominal_height
 from torch_afm.prediction.atoms import (
     append_atoms,
     far_from,
@@ -26,6 +31,9 @@ from torch_afm.prediction.atoms import (
 from torch_afm.prediction.result import Prediction
 from torch_afm.utils import InputError, check_finite, check_shape
 
+#: Share by which pixels and steps of height may differ from those of a network.
+_SAME = 1e-3
+
 
 @dataclass(frozen=True)
 class Job:
@@ -37,13 +45,16 @@ class Job:
         renderer: simulator with the scan of the reference, and with the tip that graphs are imaged with.
         z_top: first anchor height of the reference in Å, with the top atom at z = 0.
         views: as in :meth:`torch_afm.models.Generator.propose`; default the network's.
+        amplitude: of the oscillation, peak to peak in Å, as the network is shown it, 0 where nobody knows;
+            default the renderer's.
 
     Shapes:
         reference ``[1, 1, Z, Y, X]``.
 
     Raises:
         InputError: for a reference that is not finite or not on the renderer's scan, a scan that the model
-            was not made for, a tip below the atoms, and for views that the network cannot do.
+            was not made for (of a network of whole scans: more slices, other steps of height or pixels than
+            its own), a tip below the atoms, and for views that the network cannot do.
     """
 
     model: Generator
@@ -51,16 +62,12 @@ class Job:
     renderer: ProbeParticleModel
     z_top: float
     views: int | None = None
+    amplitude: float | None = None
 
     def __post_init__(self) -> None:
-        shape = self.model.config.scan.shape
         check_shape("reference", self.reference, (1, 1, *self.renderer.scan.shape))
         check_finite("reference", self.reference)
-        if self.renderer.scan.shape != shape:
-            raise InputError(
-                f"renderer: expected stacks of shape {shape} (slices, y, x), as the model was made for, got "
-                f"{self.renderer.scan.shape}"
-            )
+        self._check_scan(self.renderer.scan, self.model.config.scan)
         below = -self.renderer.tip.equilibrium[2]
         if not below < self.z_top < math.inf:
             raise InputError(
@@ -69,23 +76,64 @@ class Job:
             )
         self.model.check_views(self.views)
 
+    def _check_scan(self, scan: Scan, made_for: Scan) -> None:
+        if not self.model.whole_scan:
+            if scan.shape != made_for.shape:
+                raise InputError(
+                    f"renderer: expected stacks of shape {made_for.shape} (slices, y, x), as the model was made "
+                    f"for, got {scan.shape}"
+                )
+            return
+        steps, wanted = (np.array([*s.pixel_size, s.dz]) for s in (scan, made_for))
+        if scan.n_slices > made_for.n_slices or (np.abs(steps - wanted) > _SAME * wanted).any():
+            raise InputError(
+                f"renderer: expected at most {made_for.n_slices} slices in steps of {made_for.dz:g} Å, and pixels "
+                f"of {wanted[0]:.4g} x {wanted[1]:.4g} Å, got {scan.n_slices} in steps of {scan.dz:g} Å and "
+                f"pixels of {steps[0]:.4g} x {steps[1]:.4g} Å"
+            )
+
+    @cached_property
+    def query(self) -> tuple[ProbeParticleModel, float]:
+        """The simulator of the images that the network compares the reference with, and its first anchor
+        height: those of the reference or, of a network of whole scans, those of its training, whatever the
+        oscillation, tip and height were."""
+        if not self.model.whole_scan:
+            return self.renderer.quiet(), self.z_top
+        made_for, found = self.model.config.scan, self.renderer.scan
+        scan = replace(made_for, window=found.window, pixels=found.pixels, n_slices=found.n_slices)
+        lower = (made_for.n_slices - found.n_slices) * made_for.dz
+        simulator = ProbeParticleModel(scan, Tip(), backend=self.renderer.backend).quiet()
+        return simulator, nominal_height(made_for, Tip()) - lower
+
+    @cached_property
+    def _shown(self) -> dict[str, Tensor]:
+        """What every query has: the reference, and where the network is to believe it."""
+        reference = self.reference.float()
+        amplitude = self.renderer.scan.amplitude if self.amplitude is None else self.amplitude
+        shown = {"reference": self._normalized(reference), "amplitude": reference.new_tensor([amplitude])}
+        if self.model.whole_scan:
+            shown["valid"] = self._all_slices(torch.ones_like(reference, dtype=torch.bool))
+        return shown
+
+    def _normalized(self, stack: Tensor) -> Tensor:
+        if not self.model.whole_scan:
+            return normalize_slices(stack)
+        return self._all_slices(normalize_scan(stack, max(self.model.config.scan.pixels)))
+
+    def _all_slices(self, stack: Tensor) -> Tensor:
+        """As many slices as the network has, zeros before those that there are."""
+        return F.pad(stack, (0, 0, 0, 0, self.model.config.scan.n_slices - stack.size(-3), 0))
+
     def propose(self, graphs: Sequence[AFMData]) -> tuple[Tensor, list[Proposal]]:
         """Image graphs, all in one launch: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the network
         proposes for each. The network is in evaluation mode."""
-        renderer = self.renderer.quiet()
-        simulated = renderer(pack_atoms(graphs), z_top=self.z_top).cpu()
-        reference = normalize_slices(self.reference.float())
-        amplitude = reference.new_tensor([renderer.scan.amplitude])
+        simulator, z_top = self.query
+        simulated = simulator(pack_atoms(graphs), z_top=z_top).cpu()
         queries = [
             AFMData(
-                z=graph.z,
-                pos=graph.pos,
-                edge_index=graph.edge_index,
-                reference=reference,
-                simulated=stack[None],
-                amplitude=amplitude,
+                z=graph.z, pos=graph.pos, edge_index=graph.edge_index, simulated=stack[None], **self._shown
             )
-            for graph, stack in zip(graphs, normalize_slices(simulated), strict=True)
+            for graph, stack in zip(graphs, self._normalized(simulated), strict=True)
         ]
         proposals = self.model.propose(queries, self.model.check_views(self.views))
         for proposal in proposals:

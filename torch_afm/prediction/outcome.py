@@ -169,7 +169,7 @@ class ScanPrediction(Prediction):
         probabilities; ``imaging``, what it was imaged with: ``z_top`` [Å] and ``tip``, fitted where a
         refinement was accepted, ``scan`` and ``unit``; ``agreement`` of its image, as
         :meth:`torch_afm.prediction.Verdict.to_dict` has it; and ``scan``, what was tried and done."""
-        refined = any(window.refined for window in self.windows)
+        refined = self.refined
         return {
             "version": __version__,
             "stack": self.source,
@@ -200,7 +200,7 @@ class ScanPrediction(Prediction):
         """Lines for a terminal."""
         n, bonds, deep = len(self.graph.z), self.graph.edge_index.size(1) // 2, len(self.context.z)
         below = f", and {deep} below the surface cut (context.xyz)" if deep else ""
-        passes = sum(len(w.prediction.steps) for w in self.windows if w.prediction is not None)
+        passes = sum(len(part.steps) for part in self.parts)
         lines = [f"{name:<10} {text}" for name, text in self.log]
         lines.append(f"generated  {n} atoms, {bonds} bonds in {passes} steps{below}, ended: {self.ended}")
         lines.append(self.verdict.describe())

@@ -12,10 +12,13 @@ import numpy as np
 
 from torch_afm.config import Scan, Tip
 from torch_afm.config.prediction import PredictOptions, ScanPreparation
+from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans import PreparedScan, ScanStack, prepare_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
 from torch_afm.models import Generator
-from torch_afm.prediction.slices import HeightGuess, choose_slices, locate_slices
+from torch_afm.prediction.result import mean_pearson
+from torch_afm.prediction.slices import HeightGuess, choose_slices, locate_slices, trained_height
+from torch_afm.prediction.whole import predict_whole_scan
 
 #: Å of a scan, beside those that the network is shown, that its slices are searched in: the nearest.
 _SEARCHED = 1.5
@@ -63,7 +66,7 @@ class ChosenScan:
         prepared: the scan, at as many heights as the network was made for.
         z_top: first anchor height of its first slice in Å above the top atom.
         guessed: whether that is a guess.
-        cover: how windows cover it, see :func:`predict_scan`.
+        cover: how windows cover it, see :func:`predict_scan`; ``"whole"`` for a network of whole scans.
         attempts: what was tried; empty where there was nothing to choose.
     """
 
@@ -101,6 +104,8 @@ def choose_preparation(
     Raises:
         InputError: as :func:`torch_afm.io.scans.prepare_scan`.
     """
+    if model.whole_scan:
+        return _choose_whole(model, stack, options, progress)
     wanted = model.config.scan
     orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
     candidates = [c for reverse in orders for c in prepare_candidates(stack, wanted, options, reverse)]
@@ -131,6 +136,75 @@ def choose_preparation(
     attempts = attempts if len(attempts) > 1 else []
     prepared = _with_slices(best, wanted.n_slices, attempts, len(orders) > 1)
     return ChosenScan(prepared, best.guess.z_top, guessed, cover, tuple(attempts))
+
+
+def _choose_whole(
+    model: Generator, stack: ScanStack, options: PredictOptions, progress: Callable[[str], None] | None
+) -> ChosenScan:
+    """As :func:`choose_preparation`, for a network that reads any scan: no slices or height of the tip have to
+    be found, and where order or drift are not clear, each whole scan is predicted."""
+    wanted = model.config.scan
+    orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
+    candidates = [c for reverse in orders for c in _prepare_whole(stack, wanted, options, reverse)]
+    attempts = []
+    for candidate in candidates:
+        prepared = candidate.prepared
+        z_top, r = candidate.z_top, 1.0
+        if z_top is None:
+            lower = (wanted.n_slices - prepared.scan.n_slices) * wanted.dz
+            z_top = trained_height(prepared.scan, wanted) - lower
+        if len(candidates) > 1:
+            if progress is not None:
+                progress(f"comparing {len(candidates)} ways to read the scan, {len(attempts) + 1}")
+            reference = prepared.stack.tensor()
+            found = predict_whole_scan(
+                model,
+                reference,
+                prepared.scan,
+                z_top,
+                prepared.stack.tip,
+                backend=options.backend,
+                max_atoms=options.search.max_atoms,
+                views=1,
+                amplitude=prepared.amplitude,
+            )
+            r = mean_pearson(found.simulated, reference)
+        attempts.append(Attempt(candidate, HeightGuess(0, z_top, r)))
+    best = max(attempts, key=lambda attempt: attempt.guess.pearson)
+    guessed = best.candidate.z_top is None
+    attempts = attempts if len(attempts) > 1 else []
+    prepared = _with_slices(best, best.candidate.prepared.scan.n_slices, attempts, len(orders) > 1)
+    return ChosenScan(prepared, best.guess.z_top, guessed, "whole", tuple(attempts))
+
+
+def _prepare_whole(stack: ScanStack, model: Scan, options: PredictOptions, reverse: bool) -> list[Candidate]:
+    """The scan at the network's pixels and steps of height; where it is not clear that what looks like drift
+    is some, with it and without."""
+    known = options.z_top if options.z_top is not None or reverse else stack.z_top
+    stack = stack.reversed() if reverse else stack
+    settings, recorded = options.preparation, stack.recorded_scan
+    if recorded is not None:
+        model = dataclasses.replace(model, quadrature=recorded.quadrature, substeps=recorded.substeps)
+    if known is not None:
+        if stack.afm_stack().fits(model):
+            settings = dataclasses.replace(
+                settings,
+                flatten="none" if settings.flatten == "auto" else settings.flatten,
+                align="never" if settings.align == "auto" else settings.align,
+            )
+        if settings.top is None:
+            scan, *_ = choose_oscillation(stack.meta, model, model.dz, settings.amplitude)
+            top = trained_height(scan, model) - known + stack.heights[0]
+            settings = dataclasses.replace(
+                settings, top=float(np.clip(top, stack.heights[-1], stack.heights[0]))
+            )
+    variants = [prepare_scan(stack, model, settings, whole=True)]
+    if settings.align == "auto" and Candidate(variants[0], None, reverse).aligned:
+        variants.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never"), whole=True))
+    return [
+        Candidate(v, None if known is None else float(known - stack.heights[0] + v.stack.heights[0]), reverse)
+        for v in variants
+    ]
 
 
 def prepare_candidates(

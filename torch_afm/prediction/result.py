@@ -163,6 +163,13 @@ class Prediction:
         return self.steps[-1].simulated
 
     @property
+    def parts(self) -> tuple[Prediction, ...]:
+        """What it was stitched of: the predictions of its windows; itself where there are none."""
+        if not self.windows:
+            return (self,)
+        return tuple(window.prediction for window in self.windows if window.prediction is not None)
+
+    @property
     def refined(self) -> bool:
         """Whether a refinement was accepted: positions and their standard deviations are its."""
         one = self.refinement is not None and self.refinement.accepted

@@ -20,6 +20,7 @@ from torch_afm.models import Generator
 from torch_afm.prediction.preparation import ChosenScan
 from torch_afm.prediction.refinement import RefinementSettings
 from torch_afm.prediction.result import Prediction, mean_pearson
+from torch_afm.prediction.whole import predict_whole_scan
 from torch_afm.prediction.windows import predict_scan
 from torch_afm.symmetry import Symmetry
 from torch_afm.utils import InputError
@@ -174,22 +175,21 @@ def predict_rotations(
     predictions, pearson = [], []
     for n in turns:
         symmetry = Symmetry(n)
-        prediction = predict_scan(
-            model,
-            stack.turned(symmetry).tensor(),
-            symmetry.scan(scan),
-            chosen.z_top,
-            symmetry.tip(chosen.tip),
-            backend=options.backend,
-            cover=chosen.cover,
-            max_atoms=search.max_atoms,
-            search=search.search,
-            physics=search.physics,
-            refinement=refinement,
-            views=1 if several and search.views is None else search.views,
-            seed=search.seed,
-            progress=_with_turn(progress, n) if several else progress,
-        )
+        settings = {
+            "backend": options.backend,
+            "max_atoms": search.max_atoms,
+            "search": search.search,
+            "physics": search.physics,
+            "refinement": refinement,
+            "views": 1 if several and search.views is None else search.views,
+            "seed": search.seed,
+            "progress": _with_turn(progress, n) if several else progress,
+        }
+        turned = stack.turned(symmetry).tensor(), symmetry.scan(scan), chosen.z_top, symmetry.tip(chosen.tip)
+        if model.whole_scan:
+            prediction = predict_whole_scan(model, *turned, **settings, amplitude=chosen.prepared.amplitude)
+        else:
+            prediction = predict_scan(model, *turned, **settings, cover=chosen.cover)
         prediction = turn_prediction(prediction, symmetry.inverse)
         predictions.append(prediction)
         pearson.append(mean_pearson(prediction.simulated, stack.tensor()))

@@ -94,15 +94,16 @@ def _log(
 ) -> list[tuple[str, str]]:
     """What was done to a prepared scan: name and text."""
     log = [("rotations", rotations.describe())] if rotations.consistency is not None else []
-    done = [w for w in prediction.windows if w.prediction is not None]
-    text = f"{len(done)} predicted, {len(prediction.windows) - len(done)} empty"
+    parts, empty = prediction.parts, sum(w.prediction is None for w in prediction.windows)
+    text = f"{len(parts)} predicted, {empty} empty" if prediction.windows else "predicted in one pass"
     if options.search.refine:
-        accepted = sum(w.refined for w in done)
-        text += f"; the refinement was accepted in {accepted}"
+        accepted = sum(part.refined for part in parts)
+        text += f"; the refinement was accepted in {accepted}" if prediction.windows else ""
+        text += "" if prediction.windows else f"; the refinement was {'' if accepted else 'not '}accepted"
         if accepted:
             tilt = ", ".join(f"{v:+.2f}" for v in prediction.tip.tilt)
             text += f" (height of the tip {prediction.z_top - z_top:+.2f} Å, tilt {tilt} Å)"
-    return [*log, ("windows", text)]
+    return [*log, ("windows" if prediction.windows else "scan", text)]
 
 
 def _warnings(prediction: Prediction, rotations: Rotations, options: PredictOptions) -> list[str]:
@@ -116,17 +117,16 @@ def _warnings(prediction: Prediction, rotations: Rotations, options: PredictOpti
     if prediction.outside:
         warnings.append(f"{prediction.outside} atoms that would lie outside of the scan were left out")
     if options.search.refine:
-        done = [w for w in prediction.windows if w.prediction is not None]
+        parts = prediction.parts
         reasons = [
-            "there is no atom" if w.prediction.refinement is None else w.prediction.refinement.reason
-            for w in done
-            if w.prediction is not None and not w.refined
+            "there is no atom" if part.refinement is None else part.refinement.reason
+            for part in parts
+            if not part.refined
         ]
         if reasons:
+            where = f" in {len(reasons)} of {len(parts)} windows" if prediction.windows else ""
             text = "; ".join(dict.fromkeys(reasons))
-            warnings.append(
-                f"the refinement was not accepted in {len(reasons)} of {len(done)} windows: {text}"
-            )
+            warnings.append(f"the refinement was not accepted{where}: {text}")
     return warnings
 
 

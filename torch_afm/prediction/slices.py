@@ -15,7 +15,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.config.generators import MAX_ATOMS
 from torch_afm.data import AFMData
 from torch_afm.models import Generator
-from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.ppm import ProbeParticleModel, nominal_height
 from torch_afm.prediction.generate import generate
 from torch_afm.prediction.result import mean_pearson
 from torch_afm.prediction.tiles import cut_windows, window_image
@@ -109,7 +109,7 @@ def choose_slices(
     if z_top is not None:
         guess(*locate_slices(scan, wanted, z_top))
         return guesses
-    last, trained = scan.n_slices - n, _trained(scan, wanted)
+    last, trained = scan.n_slices - n, trained_height(scan, wanted)
     count = min(1 + math.ceil(last * scan.dz / _STEP - 1e-6), _MAX_GUESSES)
     for i in range(count):
         guess(round(last * i / max(count - 1, 1)), trained)
@@ -123,13 +123,14 @@ def choose_slices(
 def locate_slices(scan: Scan, model: Scan, z_top: float) -> tuple[int, float]:
     """First of the slices of a scan that lie nearest to the heights of training, as many as ``model`` has,
     and its first anchor height in Å, where that of the scan is ``z_top``."""
-    first = min(max(round((z_top - _trained(scan, model)) / scan.dz), 0), scan.n_slices - model.n_slices)
+    first = min(
+        max(round((z_top - trained_height(scan, model)) / scan.dz), 0), scan.n_slices - model.n_slices
+    )
     return first, z_top - first * scan.dz
 
 
-def _trained(scan: Scan, model: Scan) -> float:
+def trained_height(scan: Scan, model: Scan) -> float:
     """First anchor height in Å above the top atom at which a scan comes as near as those of training did: the
     lower turning points of both oscillations agree, and the forces there make the contrast. The top atom is
     taken for oxygen."""
-    oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-    return float(anchor_height(oxygen, model, Tip())) + scan.amplitude - model.amplitude
+    return nominal_height(model, Tip()) + scan.amplitude - model.amplitude

@@ -17,6 +17,7 @@ from torch_afm.models import Generator, Proposal, Step
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.atoms import no_atoms, select_atoms, split_context
 from torch_afm.prediction.chemistry import sanitize
+from torch_afm.prediction.frames import inside_scan, move_step
 from torch_afm.prediction.generate import generate
 from torch_afm.prediction.pipeline import predict_structure
 from torch_afm.prediction.refinement import RefinementSettings
@@ -136,7 +137,7 @@ def _stitched(
         tip = dataclasses.replace(tip, tilt=(x, y))
         z_top = sum(p.z_top for p in refined) / len(refined)
     whole = stitch([w.tile for w in windows], [_placed(model, w, z_top) for w in windows])
-    inside = _inside(whole.pos, scan)
+    inside = inside_scan(whole.pos, scan)
     whole = select_atoms(whole, inside)
     graph, context = split_context(whole, model)
     if physics and len(graph.z):
@@ -149,7 +150,7 @@ def _stitched(
     steps = [last]
     if only is not None and windows[0].tile.covers(scan, model.config.scan):
         shift = _shift(windows[0].tile, model.config.scan)
-        steps = [_moved(step, shift) for step in only.steps]
+        steps = [move_step(step, shift) for step in only.steps]
         steps[-1] = dataclasses.replace(steps[-1], graph=whole, simulated=simulated)
     return Prediction(
         graph,
@@ -199,26 +200,6 @@ def _centered(
 def _shift(tile: Tile, window: Scan) -> Tensor:
     """From the frame of a tile to that of the scan, ``[3]`` Å."""
     return torch.tensor([*(c - m for c, m in zip(tile.center, window.center, strict=True)), 0.0])
-
-
-def _moved(step: Step, shift: Tensor) -> Step:
-    """A step in the frame of the scan."""
-    parts = step.graph.clone(), step.added.clone(), step.proposal.atoms.clone()
-    for part in parts:
-        part.pos = part.pos + shift
-    revised = step.proposal.revised
-    if revised is not None:
-        revised = dataclasses.replace(revised, pos=revised.pos + shift)
-    proposal = dataclasses.replace(step.proposal, atoms=parts[2], revised=revised)
-    return dataclasses.replace(step, graph=parts[0], added=parts[1], proposal=proposal)
-
-
-def _inside(pos: Tensor, scan: Scan) -> Tensor:
-    """Which atoms lie within the scan, and half a pixel around it."""
-    inside = torch.ones(len(pos), dtype=torch.bool)
-    for axis, ((low, high), size) in enumerate(zip(scan.window, scan.pixel_size, strict=True)):
-        inside &= (pos[:, axis] >= low - size / 2) & (pos[:, axis] <= high + size / 2)
-    return inside
 
 
 def _placed(model: Generator, window: Window, z_top: float) -> AFMData:

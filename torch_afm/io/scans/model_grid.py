@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from torch_afm.config import Scan
+from torch_afm.functional import network_slices
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
@@ -15,6 +16,9 @@ MIN_RANGE = 0.5
 
 #: Pixels of the model's size along x and y that a scan must have.
 _MIN_PIXELS = 16
+
+#: Å: what lies between slices farther from each other cannot be interpolated.
+_MAX_GAP = 0.5
 
 #: Å a pixel: coarser ones blur the contrast of bonds.
 _COARSE = 0.5
@@ -56,13 +60,60 @@ def choose_heights(
             f"{dz:.3f} instead of {model.dz:.3f} Å apart"
         )
     _check_measured(stack.heights, start, span, dz, warnings)
+    _check_spread(stack, dz, warnings)
+    return dz, start - dz * np.arange(model.n_slices)
+
+
+def nearest_slices(stack: ScanStack, model: Scan, top: float | None, warnings: list[str]) -> ScanStack:
+    """The measured slices that a network sees which takes any number of them: from the nearest on as far as
+    its own reach, and no farther than to a gap of more than 0.5 Å.
+
+    Args:
+        stack: the scan.
+        model: the scan of the network, the most slices that it takes.
+        top: height in Å of the farthest slice to use, down from which the network's reach is; ``None`` for
+            the nearest slice and those above it.
+        warnings: what may be wrong is added to these.
+
+    Raises:
+        InputError: for a ``top`` that was not measured.
+    """
+    heights, reach = stack.heights, model.dz * (model.n_slices - 1)
+    far, near = float(heights[0]), float(heights[-1])
+    if top is not None and not near - 1e-3 <= top <= far + 1e-3:
+        raise InputError(f"top: expected {near:.2f} to {far:.2f} Å, got {top:.2f} Å")
+    last = near if top is None else max(near, min(top, far) - reach)
+    nearest = int(np.abs(heights - last).argmin())
+    gaps = heights[:nearest] - heights[1 : nearest + 1]
+    wide = np.flatnonzero(gaps > _MAX_GAP)
+    first = int(wide[-1]) + 1 if len(wide) else 0
+    # One more than the reach: what lies between two slices is interpolated.
+    first = max(first, int((heights > heights[nearest] + reach - 1e-3).sum()) - 1)
+    if len(wide) and heights[first] < heights[nearest] + reach - 1e-3:
+        warnings.append(
+            f"slices are up to {gaps.max():.2f} Å apart: only the nearest {nearest - first + 1} were used, "
+            f"which are no farther than {_MAX_GAP} Å from the next; were pm meant for Å, the gap is "
+            f"{gaps.max() / 100:.2f} Å"
+        )
+    _check_spread(stack, model.dz, warnings)
+    return stack.replace(values=stack.values[first : nearest + 1], heights=stack.heights[first : nearest + 1])
+
+
+def network_slots(stack: ScanStack, model: Scan) -> ScanStack:
+    """Slices in the network's steps of height, by :func:`torch_afm.functional.network_slices`: those that
+    were measured, the last one of which is the nearest."""
+    weights, found = network_slices(stack.heights, model.n_slices, model.dz)
+    heights = stack.heights[-1] + model.dz * np.arange(found.sum() - 1, -1, -1)
+    return stack.replace(values=np.tensordot(weights[found], stack.values, 1), heights=heights)
+
+
+def _check_spread(stack: ScanStack, dz: float, warnings: list[str]) -> None:
     spread = float(stack.meta.get("z_spread", 0.0))
     if spread > dz:
         warnings.append(
             f"the tip stood at heights that differ by {spread:.2f} Å between the pixels, more than the "
             f"{dz:.2f} Å from slice to slice: these are no images of constant height"
         )
-    return dz, start - dz * np.arange(model.n_slices)
 
 
 def _check_measured(heights: np.ndarray, start: float, span: float, dz: float, warnings: list[str]) -> None:
@@ -89,6 +140,7 @@ def resample_to_pixels(
     heights: np.ndarray,
     center: tuple[float, float] | None,
     warnings: list[str],
+    any_size: bool = False,
 ) -> ScanStack:
     """The stack on pixels of the model's size.
 
@@ -98,6 +150,7 @@ def resample_to_pixels(
         heights: those to be had, in Å.
         center: of one window of the model's size, in Å; ``None`` for all of the scan.
         warnings: what may be wrong is added to these.
+        any_size: whether the model takes a scan of any size.
 
     Raises:
         InputError: for a scan that is too small.
@@ -115,7 +168,7 @@ def resample_to_pixels(
         # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
         inside, extent = high - low, high - low + stack.pixel_size[k]
         count = math.floor(inside / pitch + 1e-6) + 1
-        if center is not None or (count < n and extent / pitch + 1e-6 >= n - 1):
+        if center is not None or (not any_size and count < n and extent / pitch + 1e-6 >= n - 1):
             count = n
         if count < _MIN_PIXELS:
             unfinished = [w for w in warnings if "not finished" in w]
@@ -126,7 +179,7 @@ def resample_to_pixels(
         small |= count < n
         middle = (low + high) / 2 if center is None else center[k]
         axes.append(middle + pitch * (np.arange(count) - (count - 1) / 2))
-    if small:
+    if small and not any_size:
         (x0, x1), (y0, y1) = scan.window
         wide, high = (e - b + p for (b, e), p in zip(stack.window, stack.pixel_size, strict=True))
         warnings.append(

@@ -13,7 +13,13 @@ from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.model_grid import MIN_RANGE, choose_heights, resample_to_pixels
+from torch_afm.io.scans.model_grid import (
+    MIN_RANGE,
+    choose_heights,
+    nearest_slices,
+    network_slots,
+    resample_to_pixels,
+)
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -52,6 +58,8 @@ class PreparedScan:
             and oscillation of the model.
         steps: what was done, with its numbers: name and text.
         warnings: what may be wrong with it.
+        amplitude: of the oscillation, peak to peak in Å, as it was given or the header tells; 0 where nobody
+            does.
     """
 
     raw: ScanStack
@@ -60,9 +68,12 @@ class PreparedScan:
     scan: Scan
     steps: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    amplitude: float = 0.0
 
 
-def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None = None) -> PreparedScan:
+def prepare_scan(
+    stack: ScanStack, model: Scan, settings: ScanPreparation | None = None, whole: bool = False
+) -> PreparedScan:
     """Bring a scan onto the pixels and heights that a model was made for: unfinished lines, window, tilt,
     drift, pixels, heights. Nothing is extrapolated.
 
@@ -74,24 +85,33 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
         stack: the scan.
         model: the scan that the model was made for.
         settings: what is done.
+        whole: whether the model takes a scan of any size and of any number of slices; then these are as many
+            as were measured, in its steps of height, from the nearest on.
 
     Raises:
         InputError: for a scan that is too small or too large, whose pixels are too coarse, that spans too
             few heights, is none of Δf, or shows nothing.
     """
     settings = settings or ScanPreparation()
-    _check(stack, model)
+    _check(stack, model, whole)
     _check_size(stack, model, settings)
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
     flat = _level(stack, settings, steps, warnings)
-    dz, heights = choose_heights(flat, model, settings.top, warnings)
+    if whole:
+        used = nearest_slices(flat, model, settings.top, warnings)
+        dz, heights = model.dz, used.heights
+    else:
+        used = flat
+        dz, heights = choose_heights(flat, model, settings.top, warnings)
     scan, oscillation, cautions = choose_oscillation(stack.meta, model, dz, settings.amplitude)
     steps.append(("oscillation", oscillation))
     warnings += cautions
-    found = _near_origin(resample_to_pixels(flat, scan, heights, settings.center, warnings), steps)
-    scan = dataclasses.replace(scan, window=found.window, pixels=found.values.shape[:0:-1])
-    used = {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k}
-    found = found.replace(meta=found.meta | used)
+    found = _near_origin(resample_to_pixels(used, scan, heights, settings.center, warnings, whole), steps)
+    if whole:
+        found = network_slots(found, model)
+    n_slices, *pixels = found.values.shape
+    scan = dataclasses.replace(scan, window=found.window, pixels=tuple(pixels[::-1]), n_slices=n_slices)
+    found = found.replace(meta=found.meta | {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k})
     (px, py), n = found.pixel_size, len(stack.values)
     steps.append(
         ("pixels", f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {_window(found)}")
@@ -99,8 +119,8 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
     steps.append(
         (
             "heights",
-            f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {heights[0]:.2f} to "
-            f"{heights[-1]:.2f} Å, interpolated from the {n} measured",
+            f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {found.heights[0]:.2f} to "
+            f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured",
         )
     )
     contrast = found.values.std(axis=(1, 2))
@@ -114,7 +134,8 @@ def prepare_scan(stack: ScanStack, model: Scan, settings: ScanPreparation | None
             "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
             "the sign may be turned (give scale -1), or the order the reverse, or even this slice too near"
         )
-    return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings))
+    amplitude = scan.amplitude if settings.amplitude or stack.amplitude else 0.0
+    return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings), amplitude)
 
 
 def _bright(image: np.ndarray) -> bool:
@@ -140,7 +161,7 @@ def _level(
     return stack
 
 
-def _check(stack: ScanStack, model: Scan) -> None:
+def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
     """Raise :class:`InputError` for what is no stack of images of Δf."""
     n, ny, nx = stack.values.shape
     needed = (
@@ -149,7 +170,7 @@ def _check(stack: ScanStack, model: Scan) -> None:
     )
     if nx * ny == 1:
         raise InputError(f"stack: expected images, got one curve at a single point; {needed}")
-    if n == 1 and model.n_slices > 1:
+    if n == 1 and model.n_slices > 1 and not whole:
         raise InputError(f"heights: expected images at several heights, got a single one; {needed}")
     if unit_factor(stack.unit, "m") is not None:
         raise InputError(
