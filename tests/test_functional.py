@@ -4,7 +4,13 @@ import numpy as np
 import torch
 from scipy.stats import pearsonr
 
-from torch_afm.functional import interpolate_heights, network_slices, normalize_slices, pearson
+from torch_afm.functional import (
+    interpolate_heights,
+    network_slices,
+    normalize_scan,
+    normalize_slices,
+    pearson,
+)
 
 
 def test_slices_have_zero_mean_and_unit_variance():
@@ -70,3 +76,34 @@ def test_slices_of_a_network():
     np.testing.assert_allclose(weights[1], [1, 0])  # 1 Å is within half a step of what was measured
     weights, valid = network_slices(np.array([7.0]), 3, 0.1)
     assert weights.tolist() == [[0], [0], [1]] and valid.tolist() == [False, False, True]
+
+
+def test_a_small_scan_is_normalized_as_its_slices():
+    stack = torch.rand(2, 3, 9, 12)
+    torch.testing.assert_close(normalize_scan(stack, 12), normalize_slices(stack))
+
+
+def test_a_wide_scan_has_the_mean_and_variance_of_its_windows_with_contrast():
+    rng = np.random.default_rng(1)
+    stack = torch.from_numpy(rng.normal(2.0, 3.0, (2, 21, 33)))
+    size = 8
+    rows, columns = (
+        np.round(np.linspace(0, n - size, 1 + -(-4 * (n - size) // size))).astype(int) for n in (21, 33)
+    )
+    windows = np.stack([stack[:, r : r + size, c : c + size].numpy() for r in rows for c in columns])
+    mean, variance = windows.mean((-2, -1)), windows.var((-2, -1))
+    offset = (variance * mean).sum(0) / variance.sum(0)
+    scale = np.sqrt((variance**2).sum(0) / variance.sum(0))
+    expected = (stack.numpy() - offset[:, None, None]) / scale[:, None, None]
+    np.testing.assert_allclose(normalize_scan(stack, size).numpy(), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_molecule_looks_alike_however_much_bare_surface_there_is():
+    axis = torch.arange(-8.0, 8.0)
+    molecule = -(-(axis[:, None].square() + axis.square()) / 18).exp()
+    wide = torch.nn.functional.pad(molecule, (40, 40, 24, 24))[None]
+    near = normalize_scan(wide, 16)[0, 24:40, 40:56]
+    # Windows beside it show part of it: near, not equal; by all of the scan it would be 2.5 times as strong.
+    ratio = near.std() / normalize_slices(molecule).std()
+    assert 0.9 < ratio < 1.4 and normalize_slices(wide)[0, 24:40, 40:56].std() > 1.8 * near.std()
+    assert not normalize_scan(torch.full((1, 40, 40), 5.0), 16).any()

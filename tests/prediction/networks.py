@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch_geometric.data import Batch
 
-from torch_afm.config import Scan, SequentialGeneratorConfig, SpatialGeneratorConfig
+from torch_afm.config import Scan, ScanGeneratorConfig, SequentialGeneratorConfig, SpatialGeneratorConfig
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import AtomClasses
-from torch_afm.models import SequentialGenerator, SpatialGenerator
+from torch_afm.models import Proposal, Revision, ScanGenerator, SequentialGenerator, SpatialGenerator
 from torch_afm.nn import GraphOutput, MapGrid, SpatialPrediction, StepPrediction, class_planes
 
 #: Scan of the :class:`Oracle` and of a :class:`Script`, and first anchor height in Å.
@@ -107,3 +107,31 @@ class Oracle(SpatialGenerator):
 
 def by_place(z, pos):
     return sorted(zip(z.tolist(), (tuple(round(v, 4) for v in p) for p in pos.tolist()), strict=True))
+
+
+class WholeOracle(ScanGenerator):
+    """Proposes the missing atoms of ``truth``, whose middle is that of the image, sure of each, and keeps
+    what it was asked. Sees bonds where :func:`covalent_bonds` does."""
+
+    def __init__(self, truth: AFMData, scan: Scan) -> None:
+        nn.Module.__init__(self)
+        self.config = ScanGeneratorConfig(scan=scan, groups=AtomClasses().groups, channels=(8,))
+        self.classes, self.truth = AtomClasses(), truth
+        self.seen: list[AFMData] = []
+
+    def propose(self, graphs, views=1):
+        self.seen.extend(graphs)
+        return [self.one(graph) for graph in graphs]
+
+    def one(self, graph):
+        missing = (torch.cdist(self.truth.pos, graph.pos) > 0.1).all(dim=1)
+        z, pos = self.truth.z[missing], self.truth.pos[missing]
+        sure = torch.full((len(z),), 0.9)
+        classes = nn.functional.one_hot(self.classes.index_of(z) - 1, len(self.classes) - 1).float()
+        atoms = AFMData(
+            z=z, pos=pos, charge=torch.zeros(len(z)), class_probabilities=classes, confidence=sure
+        )
+        pairs = covalent_bonds(graph.z, graph.pos)
+        pairs = pairs[:, pairs[0] < pairs[1]]
+        revised = Revision(graph.pos, torch.ones(len(graph.z)), pairs, torch.ones(pairs.size(1)))
+        return Proposal(atoms, 0.1 if len(z) else 0.9, not len(z), revised=revised)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.prediction.networks import SCAN, Oracle
-from torch_afm.config import PredictOptions, ScanPreparation, Tip, to_dict
+from tests.prediction.networks import SCAN, Oracle, WholeOracle
+from torch_afm.config import PredictOptions, Scan, ScanPreparation, Tip, to_dict
 from torch_afm.data import AFMData
 from torch_afm.io.scans import ScanStack
-from torch_afm.ppm import ProbeParticleModel, anchor_height
+from torch_afm.ppm import ProbeParticleModel, anchor_height, nominal_height
 from torch_afm.prediction.preparation import choose_preparation, count_measured_slices, prepare_candidates
 from torch_afm.testing import benzene
 
@@ -93,3 +93,47 @@ def test_unfinished_stacks_are_prepared():
     tall = stack.replace(values=values, window=(x, (low, low + 31 * step)))
     (candidate, *_) = prepare_candidates(tall, SCAN, PredictOptions(), False)
     assert "unfinished" in dict(candidate.prepared.steps)
+
+
+WHOLE = Scan(window=((-7.25, 7.25), (-7.25, 7.25)), pixels=(30, 30), n_slices=4)
+
+
+def measured(heights, **meta) -> ScanStack:
+    """Benzene at some heights of the tip, on a network of whole scans' pixels."""
+    fine = dataclasses.replace(WHOLE, n_slices=10)
+    images = ProbeParticleModel(fine)(benzene(), z_top=Z_TOP + 0.6)[0, 0].double().numpy()
+    return ScanStack(images[-len(heights) :], np.asarray(heights, dtype=float), fine.window, meta=meta)
+
+
+def test_whole_scans_need_no_guesses():
+    network = WholeOracle(benzene(), WHOLE)
+    chosen = choose_preparation(network, measured([0.8, 0.4, 0.2]), LEVEL)
+    assert not network.seen and chosen.guessed and not chosen.attempts and chosen.cover == "whole"
+    assert chosen.prepared.stack.heights == pytest.approx([0.5, 0.4, 0.3, 0.2])
+    assert chosen.z_top == pytest.approx(nominal_height(WHOLE, Tip()))
+    # Fewer slices begin lower; a wider oscillation comes as near from farther.
+    single = choose_preparation(network, measured([0.2]), LEVEL)
+    assert single.z_top == pytest.approx(chosen.z_top - 0.3)
+    wide = choose_preparation(network, measured([0.8, 0.4, 0.2], amplitude=2.0), LEVEL)
+    assert wide.z_top == pytest.approx(chosen.z_top + 2.0 - WHOLE.amplitude)
+    assert wide.prepared.amplitude == pytest.approx(2.0)
+
+
+def test_known_heights_choose_the_slices_of_whole_scans():
+    heights = np.linspace(0.9, 0.0, 10)
+    nominal = nominal_height(WHOLE, Tip())
+    stack = measured(heights, z_top=nominal + 0.2)
+    chosen = choose_preparation(WholeOracle(benzene(), WHOLE), stack, LEVEL)
+    assert chosen.prepared.stack.heights == pytest.approx([0.7, 0.6, 0.5, 0.4])
+    assert chosen.z_top == pytest.approx(nominal) and not chosen.guessed
+
+
+def test_both_orders_of_whole_scans_are_predicted_and_the_image_decides():
+    right = measured(np.linspace(0.9, 0.0, 10))
+    stack = ScanStack(right.values[::-1], -right.heights[::-1], right.window)
+    steps = []
+    options = dataclasses.replace(LEVEL, reverse="try")
+    chosen = choose_preparation(WholeOracle(benzene(), WHOLE), stack, options, steps.append)
+    assert [attempt.candidate.reverse for attempt in chosen.attempts] == [False, True]
+    assert any("2 ways to read" in step for step in steps)
+    assert chosen.prepared.raw.heights == pytest.approx(right.heights)

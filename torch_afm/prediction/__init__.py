@@ -15,6 +15,7 @@ from torch_afm.prediction.slices import HeightGuess, choose_slices, locate_slice
 from torch_afm.prediction.stored import StoredPrediction, read_prediction
 from torch_afm.prediction.tiles import Tile, island_tiles, scan_tiles, stitch
 from torch_afm.prediction.verdict import Verdict, judge
+from torch_afm.prediction.whole import predict_whole_scan
 from torch_afm.prediction.windows import predict_scan
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "predict",
     "predict_scan",
     "predict_structure",
+    "predict_whole_scan",
     "read_prediction",
     "refine",
     "scan_tiles",

@@ -80,16 +80,16 @@ class Job:
         if not self.model.whole_scan:
             if scan.shape != made_for.shape:
                 raise InputError(
-                    f"renderer: expected stacks of shape {made_for.shape} (slices, y, x), as the model was made "
-                    f"for, got {scan.shape}"
+                    f"renderer: expected stacks of shape {made_for.shape} (slices, y, x), as the model was "
+                    f"made for, got {scan.shape}"
                 )
             return
         steps, wanted = (np.array([*s.pixel_size, s.dz]) for s in (scan, made_for))
         if scan.n_slices > made_for.n_slices or (np.abs(steps - wanted) > _SAME * wanted).any():
             raise InputError(
-                f"renderer: expected at most {made_for.n_slices} slices in steps of {made_for.dz:g} Å, and pixels "
-                f"of {wanted[0]:.4g} x {wanted[1]:.4g} Å, got {scan.n_slices} in steps of {scan.dz:g} Å and "
-                f"pixels of {steps[0]:.4g} x {steps[1]:.4g} Å"
+                f"renderer: expected at most {made_for.n_slices} slices in steps of {made_for.dz:g} Å, and "
+                f"pixels of {wanted[0]:.4g} x {wanted[1]:.4g} Å, got {scan.n_slices} in steps of {scan.dz:g} "
+                f"Å and pixels of {steps[0]:.4g} x {steps[1]:.4g} Å"
             )
 
     @cached_property

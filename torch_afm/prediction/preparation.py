@@ -141,8 +141,8 @@ def choose_preparation(
 def _choose_whole(
     model: Generator, stack: ScanStack, options: PredictOptions, progress: Callable[[str], None] | None
 ) -> ChosenScan:
-    """As :func:`choose_preparation`, for a network that reads any scan: no slices or height of the tip have to
-    be found, and where order or drift are not clear, each whole scan is predicted."""
+    """As :func:`choose_preparation`, for a network of whole scans: no slices or height of the tip have to be
+    found; where order or drift are not clear, all of the scan is predicted in each way."""
     wanted = model.config.scan
     orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
     candidates = [c for reverse in orders for c in _prepare_whole(stack, wanted, options, reverse)]

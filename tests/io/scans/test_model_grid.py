@@ -5,7 +5,12 @@ import pytest
 
 from torch_afm.config import Scan
 from torch_afm.io.scans import ScanStack
-from torch_afm.io.scans.model_grid import choose_heights, resample_to_pixels
+from torch_afm.io.scans.model_grid import (
+    choose_heights,
+    nearest_slices,
+    network_slots,
+    resample_to_pixels,
+)
 from torch_afm.utils import InputError
 
 MODEL = Scan(window=((-2.0, 2.0), (-2.0, 2.0)), pixels=(17, 17), n_slices=5, dz=0.1, n_oscillation=10)
@@ -52,3 +57,40 @@ def test_bad_input_names_the_argument():
     for call, name in BAD:
         with pytest.raises(InputError, match=f"^{name}:"):
             call()
+
+
+def test_the_nearest_measured_slices_are_those_within_reach():
+    heights = np.array([3.0, 1.0, 0.55, 0.31, 0.2, 0.13, 0.0])
+    stack, warnings = scan(heights), []
+    # 0.4 Å of reach, and one slice beyond it to interpolate with.
+    assert nearest_slices(stack, MODEL, None, warnings).heights.tolist() == [0.55, 0.31, 0.2, 0.13, 0.0]
+    assert nearest_slices(stack, MODEL, 0.6, warnings).heights.tolist() == [1.0, 0.55, 0.31, 0.2]
+    assert not warnings
+    # A gap of 2 Å cannot be interpolated over.
+    found = nearest_slices(stack, MODEL, 1.2, warnings)
+    assert found.heights.tolist() == [1.0] and "2.00 Å apart" in warnings[0]
+    assert np.array_equal(found.values, stack.values[1:2])
+    with pytest.raises(InputError, match="top: expected 0.00 to 3.00"):
+        nearest_slices(stack, MODEL, 3.5, [])
+
+
+def test_network_slots_lie_in_even_steps_above_the_nearest_slice():
+    found = network_slots(scan([0.55, 0.31, 0.2, 0.13, 0.0]), MODEL)
+    assert np.allclose(found.heights, [0.4, 0.3, 0.2, 0.1, 0.0])
+    expected = 5 * found.heights[:, None, None] - 2 * found.y[:, None] + 3 * found.x
+    assert np.allclose(found.values, expected)  # linear in the height
+    single = network_slots(scan([7.0]), MODEL)
+    assert single.heights.tolist() == [7.0] and np.array_equal(single.values, scan([7.0]).values)
+    # No farther than half a step beyond what was measured.
+    assert network_slots(scan([0.16, 0.0]), MODEL).heights.tolist() == [0.2, 0.1, 0.0]
+    assert network_slots(scan([0.14, 0.0]), MODEL).heights.tolist() == [0.1, 0.0]
+
+
+def test_scans_of_any_size_are_not_continued():
+    wide = scan([0.0], n=20, side=4.2)
+    for any_size, count in ((False, 17), (True, 17)):
+        assert resample_to_pixels(wide, MODEL, wide.heights, None, [], any_size).values.shape[2] == count
+    small, warnings = scan([0.0], n=20, side=3.9), []
+    assert resample_to_pixels(small, MODEL, small.heights, None, [], False).values.shape[2] == 17
+    assert resample_to_pixels(small, MODEL, small.heights, None, warnings, True).values.shape[2] == 16
+    assert not warnings

@@ -262,3 +262,20 @@ def test_scans_that_are_refused():
     # A part of a large scan is no large scan.
     part = dataclasses.replace(FIXED, window=((0.0, 20.0), (0.0, 20.0)))
     assert prepare_scan(_wide(600), MODEL, part).scan.pixels == (81, 81)
+
+
+def test_whole_scans_keep_the_slices_that_were_measured():
+    heights = np.array([1.0, 0.3, 0.12, 0.0])
+    found = prepare_scan(scan(heights), MODEL, FIXED, whole=True)
+    assert found.stack.heights == pytest.approx([0.3, 0.2, 0.1, 0.0]) and found.scan.n_slices == 4
+    assert found.scan.shape == found.stack.values.shape and found.scan.dz == MODEL.dz
+    middle = field([0.3, 0.12], found.stack.y, found.stack.x)
+    np.testing.assert_allclose(found.stack.values[1], (8 * middle[0] + 10 * middle[1]) / 18, atol=1e-3)
+    assert found.amplitude == 0 and "0.70 Å apart" in found.warnings[0]
+    single = prepare_scan(scan([0.5], meta={"amplitude": 0.6}), MODEL, FIXED, whole=True)
+    assert single.scan.n_slices == 1 and single.amplitude == pytest.approx(0.6)
+    given = prepare_scan(scan([0.5]), MODEL, dataclasses.replace(FIXED, amplitude=0.8), whole=True)
+    assert given.amplitude == pytest.approx(0.8) and given.scan.amplitude == pytest.approx(0.8)
+    # Smaller than the model's window: as it is, and nothing to warn of.
+    small = prepare_scan(scan(HEIGHTS, half=2.5, n=30), MODEL, FIXED, whole=True)
+    assert small.scan.pixels == (21, 21) and not small.warnings
