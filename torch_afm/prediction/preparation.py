@@ -146,7 +146,7 @@ def _choose_whole(
     wanted = model.config.scan
     orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
     candidates = [c for reverse in orders for c in _prepare_whole(stack, wanted, options, reverse)]
-    attempts = []
+    attempts: list[Attempt] = []
     for candidate in candidates:
         prepared = candidate.prepared
         z_top, r = candidate.z_top, 1.0

@@ -175,7 +175,7 @@ def predict_rotations(
     predictions, pearson = [], []
     for n in turns:
         symmetry = Symmetry(n)
-        settings = {
+        settings: dict[str, Any] = {
             "backend": options.backend,
             "max_atoms": search.max_atoms,
             "search": search.search,

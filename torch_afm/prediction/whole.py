@@ -67,10 +67,10 @@ def predict_whole_scan(
     check_finite("reference", reference)
     if progress is not None:
         progress("the whole scan")
-    x, y = scan.center
+    (x, y), ((x0, x1), (y0, y1)) = scan.center, scan.window
     # The network counts from the middle of the image.
-    window = tuple((low - c, high - c) for (low, high), c in zip(scan.window, (x, y), strict=True))
-    renderer = ProbeParticleModel(dataclasses.replace(scan, window=window), tip or Tip(), backend=backend)
+    centered = dataclasses.replace(scan, window=((x0 - x, x1 - x), (y0 - y, y1 - y)))
+    renderer = ProbeParticleModel(centered, tip or Tip(), backend=backend)
     areas = math.prod(n / m for n, m in zip(scan.pixels, model.config.scan.pixels, strict=True))
     prediction = predict_structure(
         model,

@@ -70,7 +70,7 @@ def test_the_nearest_measured_slices_are_those_within_reach():
     found = nearest_slices(stack, MODEL, 1.2, warnings)
     assert found.heights.tolist() == [1.0] and "2.00 Å apart" in warnings[0]
     assert np.array_equal(found.values, stack.values[1:2])
-    with pytest.raises(InputError, match="top: expected 0.00 to 3.00"):
+    with pytest.raises(InputError, match=r"top: expected 0\.00 to 3\.00"):
         nearest_slices(stack, MODEL, 3.5, [])
 
 
