@@ -73,7 +73,7 @@ def test_the_preset():
     assert model.config.scan.pixel_size == (0.25, 0.25) and model.pitch == (0.5, 0.5)
     # At least 10 Å, and hardly more than the window of the training data shows.
     assert 10 <= 0.25 * model.receptive_field <= 16
-    assert model.views == (1, 4, 8) and tiny().views == (1, 4)
+    assert model.views == tiny().views == (1, 4, 8)
 
 
 @torch.no_grad()
@@ -225,7 +225,7 @@ def test_a_proposal_says_what_is_missing_where():
     model.head.bias.view(2, 7)[:, 0] = -9.0
     none = model.propose([data])[0]
     assert none.done and none.stop == 1.0 and len(none.atoms.z) == 0
-    assert none.maps.shape == (2, 8, 16) and none.revised.pos.shape == (3, 3)
+    assert none.maps.shape == (2, 16, 32) and none.revised.pos.shape == (3, 3)
     model.head.bias.view(2, 7)[1, 0] = 2.0  # an atom of plane 1 at every pixel
     found = model.propose([data])[0]
     p = torch.tensor(2.0).sigmoid().item()
@@ -238,6 +238,56 @@ def test_a_proposal_says_what_is_missing_where():
     model.head.bias.view(2, 7)[1, 3] = -2.0
     deep = model.propose([data])[0]
     assert not deep.done and deep.stop == 1.0 and len(deep.atoms.z) > 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("views", [1, 8])
+def test_a_proposal_of_any_window_is_that_of_the_window_in_a_larger_image(views):
+    model, data = tiny(), graph(3, size=(10, 22))
+    model.head.bias.view(2, 7)[:, 0] = 0.5
+    wide = data.clone()
+    for key in ("reference", "simulated"):
+        wide[key] = torch.nn.functional.pad(data[key], (9, 9, 3, 3), value=9.0)
+    wide.valid = torch.zeros(wide.reference.shape, dtype=torch.bool)
+    wide.valid[..., 3:13, 9:31] = True
+    one, other = (model.propose([one], views)[0] for one in (data, wide))
+    assert len(one.atoms.z) == len(other.atoms.z) > 0 and one.maps.shape == (2, 10, 22)
+    torch.testing.assert_close(one.atoms.pos, other.atoms.pos)
+    torch.testing.assert_close(one.atoms.confidence, other.atoms.confidence)
+    torch.testing.assert_close(one.revised.real, other.revised.real)
+    torch.testing.assert_close(one.maps, other.maps[:, 3:13, 9:31])
+    with pytest.raises(InputError, match=r"even numbers of pixels along x and y, got \(9, 22\)"):
+        model.propose([graph(3, size=(9, 22))])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [8, 24, 40])
+def test_strips_of_a_large_image_show_no_seams(rows, monkeypatch):
+    model, data = tiny(), double(graph(9, size=(152, 24)))
+    data.pos *= 3
+    whole = model.double()(data)
+    halo = -(-model.receptive_field // 8) * 8
+    monkeypatch.setattr("torch_afm.models.scan._STRIP", int(24 * (rows + 2 * halo)))
+    seen = []
+    model.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].size(2)))
+    strips = model(data)
+    assert len(seen) == -(-152 // rows) and max(seen) <= rows + 2 * halo
+    for name in MAPS:
+        torch.testing.assert_close(getattr(strips, name), getattr(whole, name), rtol=0, atol=1e-10)
+    torch.testing.assert_close(strips.graph.move, whole.graph.move, rtol=0, atol=1e-10)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_rounded_weights_say_the_same(dtype):
+    model, data = tiny(), graph(3)
+    exact = model(data)
+    model.load_state_dict({key: value.to(dtype) for key, value in model.state_dict().items()})
+    rounded = model(data)
+    tolerance = 1e-3 if dtype == torch.float16 else 2e-2
+    for name in ("heatmap", "class_logits", "parent_logits"):
+        a, b = (getattr(out, name).sigmoid() for out in (rounded, exact))
+        torch.testing.assert_close(a, b, rtol=0, atol=tolerance)
 
 
 def test_save_and_load(tmp_path):

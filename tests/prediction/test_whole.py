@@ -16,8 +16,8 @@ from torch_afm.utils import InputError
 
 #: The scan that the network was made for, with pixels of 2 Å, and a wider one elsewhere with fewer slices.
 MADE_FOR = Scan(window=((-7.0, 7.0), (-7.0, 7.0)), pixels=(8, 8), n_slices=4)
-WIDE = Scan(window=((20.0, 44.0), (-9.0, 3.0)), pixels=(13, 7), n_slices=3, n_oscillation=6)
-CENTER = torch.tensor([32.0, -3.0, 0.0])
+WIDE = Scan(window=((20.0, 42.0), (-8.0, 2.0)), pixels=(12, 6), n_slices=3, n_oscillation=6)
+CENTER = torch.tensor([31.0, -3.0, 0.0])
 Z_TOP = 8.5
 
 
@@ -51,11 +51,11 @@ def test_the_structure_lies_in_the_frame_of_the_scan(network, reference):
 def test_the_network_is_shown_nominal_images_of_the_slices_that_there_are(network, reference):
     predict_whole_scan(network, reference, WIDE, Z_TOP, Tip(tilt=(0.2, 0.0)), amplitude=0.0)
     first, second = network.seen[:2]
-    assert first.amplitude == 0 and first.reference.shape == first.valid.shape == (1, 1, 4, 7, 13)
+    assert first.amplitude == 0 and first.reference.shape == first.valid.shape == (1, 1, 4, 6, 12)
     assert not first.valid[0, 0, 0].any() and first.valid[0, 0, 1:].all()
     assert not first.reference[0, 0, 0].any() and not first.simulated.any()
     # Whatever oscillation, tip and height the scan has: those of training.
-    nominal = dataclasses.replace(MADE_FOR, window=((-12.0, 12.0), (-6.0, 6.0)), pixels=(13, 7))
+    nominal = dataclasses.replace(MADE_FOR, window=((-11.0, 11.0), (-5.0, 5.0)), pixels=(12, 6))
     image = ProbeParticleModel(nominal)(
         AFMData(z=second.z, pos=second.pos), z_top=nominal_height(MADE_FOR, Tip())
     )
@@ -68,8 +68,8 @@ def test_the_amplitude_of_the_renderer_is_shown_by_default(network, reference):
     assert network.seen[0].amplitude.item() == pytest.approx(WIDE.amplitude)
     small = dataclasses.replace(WIDE, window=((-7.0, 7.0), (-7.0, 7.0)), pixels=(8, 8))
     network.seen.clear()
-    predict_whole_scan(network, reference[..., :7, :8].repeat(1, 1, 1, 2, 1)[..., :8, :], small, Z_TOP)
-    expected = normalize_slices(reference[..., :7, :8].repeat(1, 1, 1, 2, 1)[..., :8, :])
+    predict_whole_scan(network, reference[..., :6, :8].repeat(1, 1, 1, 2, 1)[..., :8, :], small, Z_TOP)
+    expected = normalize_slices(reference[..., :6, :8].repeat(1, 1, 1, 2, 1)[..., :8, :])
     torch.testing.assert_close(network.seen[0].reference[:, :, 1:], expected)
 
 
@@ -77,13 +77,13 @@ def test_atoms_beside_the_scan_are_left_out(network, reference):
     network.truth.pos = network.truth.pos + torch.tensor([13.0, 0.0, 0.0])
     found = predict_whole_scan(network, reference, WIDE, Z_TOP)
     assert found.outside > 0 and found.outside + len(found.graph.z) == 12
-    assert float(found.graph.pos[:, 0].max()) <= 45.0
+    assert float(found.graph.pos[:, 0].max()) <= 43.0
     assert len(found.graph.bond_order) == found.graph.edge_index.size(1)
 
 
 def test_the_limit_of_atoms_grows_with_the_scan(network, reference):
-    assert len(predict_whole_scan(network, reference, WIDE, Z_TOP, max_atoms=3).graph.z) == 5
-    small = dataclasses.replace(WIDE, window=((0.0, 14.0), (0.0, 12.0)), pixels=(8, 7))
+    assert len(predict_whole_scan(network, reference, WIDE, Z_TOP, max_atoms=3).graph.z) == 4
+    small = dataclasses.replace(WIDE, window=((0.0, 14.0), (0.0, 10.0)), pixels=(8, 6))
     found = predict_whole_scan(network, reference[..., :8], small, Z_TOP, max_atoms=3)
     assert len(found.graph.z) == 3
 
@@ -100,13 +100,14 @@ def test_a_refined_scan_moves_with_its_frame(network, reference):
 @pytest.mark.parametrize(
     ("scan", "says"),
     [
+        (dataclasses.replace(WIDE, window=((0.0, 24.0), (0.0, 10.0)), pixels=(13, 6)), "even numbers"),
         (dataclasses.replace(WIDE, n_slices=5), "at most 4 slices"),
         (dataclasses.replace(WIDE, dz=0.2), "steps of 0.2"),
-        (dataclasses.replace(WIDE, window=((0.0, 12.0), (0.0, 6.0))), "1 x 1"),
+        (dataclasses.replace(WIDE, window=((0.0, 11.0), (0.0, 5.0))), "1 x 1"),
     ],
 )
 def test_other_grids_than_the_network_s_are_refused(network, scan, says):
     with pytest.raises(InputError, match=says):
         predict_whole_scan(network, torch.rand(1, 1, *scan.shape), scan, Z_TOP)
     with pytest.raises(InputError, match="reference"):
-        predict_whole_scan(network, torch.rand(1, 1, 3, 7, 12), WIDE, Z_TOP)
+        predict_whole_scan(network, torch.rand(1, 1, 3, 6, 11), WIDE, Z_TOP)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -32,6 +34,9 @@ from torch_afm.utils import InputError, check_finite, check_shape
 
 #: Logit that an atom is missing where nothing was measured.
 _NOWHERE = -30.0
+
+#: Pixels of an image that the U-Net sees at once in evaluation.
+_STRIP = 2**19
 
 _MAPS = 7  # a plane: heatmap, three coordinates, three log-variances
 
@@ -106,9 +111,8 @@ class ScanGenerator(Generator):
 
     @property
     def views(self) -> tuple[int, ...]:
-        """One; four mirror images and half turns; on a square also those turned by a quarter."""
-        width, height = self.config.scan.pixels
-        return (1, 4, 8) if height == width else (1, 4)
+        """One; four mirror images and half turns; those turned by a quarter, too."""
+        return (1, 4, 8)
 
     @property
     def receptive_field(self) -> float:
@@ -120,8 +124,22 @@ class ScanGenerator(Generator):
         return ScanLoss(self.classes, self.pitch, self.config.sigma, config)
 
     def propose(self, graphs: Sequence[AFMData], views: int = 1) -> list[Proposal]:
-        outs = predict_views(self, graphs, self.check_views(views))
+        outs = predict_views(self, [self._padded(graph) for graph in graphs], self.check_views(views))
         return [self._proposal(graph, out) for graph, out in zip(graphs, outs, strict=True)]
+
+    def _padded(self, graph: AFMData) -> AFMData:
+        """The graph with pixels that are not valid around its image, where that has no multiple of pixels;
+        its middle stays."""
+        shape = tuple(graph.reference.shape[3:])
+        y, x = (-n % self.config.multiple for n in shape)
+        if y % 2 or x % 2:
+            raise InputError(f"reference: expected even numbers of pixels along x and y, got {shape}")
+        padded = copy.copy(graph)
+        if "valid" not in graph:
+            padded.valid = torch.ones_like(graph.reference, dtype=torch.bool)
+        for key in ("reference", "simulated", "valid"):
+            padded[key] = F.pad(padded[key], (x // 2, x // 2, y // 2, y // 2))
+        return padded
 
     def _proposal(self, graph: AFMData, out: ScanPrediction) -> Proposal:
         atoms = find_atoms(out, self._grid(out), self.classes, MIN_CONFIDENCE)
@@ -130,7 +148,13 @@ class ScanGenerator(Generator):
         stop = 1 - float(visible.max()) if len(visible) else 1.0
         head = out.graph
         revised = Revision(graph.pos + head.move, head.real.sigmoid(), head.pairs, head.bond.sigmoid())
-        return Proposal(atoms, stop, not len(atoms.z), revised=revised, maps=out.heatmap[0].sigmoid())
+        # A pixel of the maps for each of the image, without what that was padded with.
+        maps = out.heatmap[0].sigmoid()
+        maps = maps.repeat_interleave(self.config.stride, 1).repeat_interleave(self.config.stride, 2)
+        (height, width), (y, x) = graph.reference.shape[-2:], maps.shape[-2:]
+        top, left = (y - height) // 2, (x - width) // 2
+        maps = maps[:, top : top + height, left : left + width]
+        return Proposal(atoms, stop, not len(atoms.z), revised=revised, maps=maps)
 
     def forward(self, data: AFMData | Batch) -> ScanPrediction:
         reference, simulated, valid, amplitude = self._inputs(data)
@@ -156,7 +180,7 @@ class ScanGenerator(Generator):
         with torch.autocast(simulated.device.type, enabled=False):
             one_hot = F.one_hot(label, num_classes)
             painted = grid.paint(data.pos, label, batch, num_graphs, num_classes, self.config.sigma)
-        features = self.unet(image, painted, measured)
+        features = self._features(image, painted, measured)
 
         with torch.autocast(simulated.device.type, enabled=False):
             features = features.to(reference)
@@ -173,6 +197,24 @@ class ScanGenerator(Generator):
                 graph=graph._replace(move_log_var=graph.move_log_var.clamp(*LOG_VAR)),
             )
 
+    def _features(self, image: Tensor, painted: Tensor, measured: Tensor) -> Tensor:
+        """The features of the U-Net, of a large image in strips of rows, with as much around each as it
+        depends on: memory is bounded, and nothing shows at the seams."""
+        multiple, stride, height = self.config.multiple, self.config.stride, image.size(2)
+        halo = math.ceil(self.receptive_field / multiple) * multiple
+        rows = max(_STRIP // image.size(3) // multiple * multiple - 2 * halo, multiple)
+        if torch.is_grad_enabled() or rows >= height:
+            features: Tensor = self.unet(image, painted, measured)
+            return features
+        strips = []
+        for first in range(0, height, rows):
+            last = min(first + rows, height)
+            low, high = max(first - halo, 0), min(last + halo, height)
+            part = slice(low // stride, high // stride)
+            strip = self.unet(image[:, :, low:high], painted[:, :, part], measured[:, :, part])
+            strips.append(strip[:, :, (first - low) // stride : (last - low) // stride])
+        return torch.cat(strips, dim=2)
+
     def _inputs(self, data: AFMData | Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Reference, simulated stack, validity ``[B, Z, Y, X]`` and amplitude ``[B]`` of what is right."""
         reference, simulated = data.reference, data.simulated
@@ -182,7 +224,7 @@ class ScanGenerator(Generator):
         if any(n == 0 or n % multiple for n in reference.shape[3:]):
             raise InputError(
                 f"reference: expected pixels in multiples of {multiple}, got {tuple(reference.shape[3:])} "
-                "(y, x); pad it with pixels that are not valid"
+                "(y, x); pad it with pixels that are not valid, as propose does"
             )
         if "valid" in data:
             check_shape("valid", data.valid, tuple(reference.shape))

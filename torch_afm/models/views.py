@@ -26,8 +26,8 @@ Maps = TypeVar("Maps", SpatialPrediction, ScanPrediction)
 
 
 def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> list[Any]:
-    r"""The network's predictions for ``graphs``, all passed through it at once: the mean over ``views``
-    mirror images and quarter turns of each (:meth:`torch_afm.symmetry.Symmetry.group`).
+    r"""The network's predictions for ``graphs``, all passed through it at once, view by view: the mean over
+    ``views`` mirror images and quarter turns of each (:meth:`torch_afm.symmetry.Symmetry.group`).
 
     The physics knows no handedness and no compass, and a mirrored scan is a scan of the mirrored molecule
     with a mirrored tip; a network that was not made so knows this only by and large, so what differs between
@@ -38,23 +38,21 @@ def predict_views(model: Module, graphs: Sequence[AFMData], views: int = 1) -> l
         model: the network, in evaluation mode; it gives a :class:`~torch_afm.nn.SpatialPrediction` or a
             :class:`~torch_afm.nn.ScanPrediction`.
         graphs: graphs with normalized stacks.
-        views: 1, 4 (mirror images along x and y, and both) or, on a square, 8 (those turned by a quarter,
-            too).
+        views: 1, 4 (mirror images along x and y, and both) or 8 (those turned by a quarter, too, which a
+            network of a fixed window can only be asked on a square).
 
     Raises:
         InputError: for a network that predicts no finite numbers.
     """
-    group = Symmetry.group(views)
-    batch = Batch.from_data_list([_turned(graph, symmetry) for symmetry in group for graph in graphs])
-    out = model(batch.to(next(model.parameters()).device))
-    for name, part in _parts(out):
-        check_finite(f"model: {name}", part)
-    parts = _split(out, batch.ptr.tolist())
-    n = len(graphs)
-    return [
-        _mean([_restored(parts[k * n + i], symmetry.inverse) for k, symmetry in enumerate(group)])
-        for i in range(n)
-    ]
+    device = next(model.parameters()).device
+    seen: list[list[Any]] = []
+    for symmetry in Symmetry.group(views):
+        batch = Batch.from_data_list([_turned(graph, symmetry) for graph in graphs])
+        out = model(batch.to(device))
+        for name, part in _parts(out):
+            check_finite(f"model: {name}", part)
+        seen.append([_restored(part, symmetry.inverse) for part in _split(out, batch.ptr.tolist())])
+    return [_mean(outs) for outs in zip(*seen, strict=True)]
 
 
 def _turned(graph: AFMData, symmetry: Symmetry) -> AFMData:

@@ -14,13 +14,11 @@ from torch_afm.data import AFMData
 from torch_afm.elements import AtomClasses
 from torch_afm.nn.heads import HYDROGEN_PARENTS, ScanPrediction, class_planes
 from torch_afm.nn.image import MapGrid
+from torch_afm.nn.image.map_grid import CUTOFF
 from torch_afm.nn.map_loss import Targets, around, focal_loss, found_loss, revision_loss, topmost
 
 #: Distance in Å within which a hydrogen is bonded to the nearest heavier atom.
 _BONDED = 1.5
-
-#: Widths of a Gaussian beyond which it is 0.
-_CUTOFF = 4.0
 
 
 class ScanLossTerms(NamedTuple):
@@ -130,7 +128,7 @@ class ScanLoss(torch.nn.Module):
 
     def spread(self, like: Tensor, grid: MapGrid, pos: Tensor, graph: Tensor, plane: Tensor) -> Tensor:
         """The highest of the Gaussians of the atoms of each plane at each pixel, ``[B, P, Y, X]``."""
-        patches = grid.patches(pos, math.ceil(_CUTOFF * self.sigma / min(self.pitch)))
+        patches = grid.patches(pos, math.ceil(CUTOFF * self.sigma / min(self.pitch)))
         height = (patches.offset.square().sum(dim=-1) / (-2 * self.sigma**2)).exp() * patches.inside
         index = ((graph * like.size(1) + plane)[:, None] * grid.shape[0] + patches.row) * grid.shape[1]
         spread = torch.zeros_like(like).flatten()

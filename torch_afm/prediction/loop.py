@@ -84,6 +84,8 @@ class Job:
                     f"made for, got {scan.shape}"
                 )
             return
+        if any(n % 2 for n in scan.pixels):
+            raise InputError(f"renderer: expected even numbers of pixels, got {scan.pixels}")
         steps, wanted = (np.array([*s.pixel_size, s.dz]) for s in (scan, made_for))
         if scan.n_slices > made_for.n_slices or (np.abs(steps - wanted) > _SAME * wanted).any():
             raise InputError(

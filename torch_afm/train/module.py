@@ -15,13 +15,15 @@ from torch_afm.config.training import TrainConfig
 from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.steps import headline
 from torch_afm.models import Generator
+from torch_afm.train.muon import Muon
 
 #: Share of a run over which the learning rate rises, and what share of it is left at the end.
 _WARMUP, _FINAL = 0.02, 0.01
 
 
 class GeneratorModule(L.LightningModule):
-    """Training steps of a generator under its loss: Adam. Of a network that proposes one atom a step the
+    """Training steps of a generator under its loss: Adam, or :class:`~torch_afm.train.muon.Muon` for its
+    matrices. Of a network that proposes one atom a step the
     single-step scores on the validation molecules are logged, too.
 
     Args:
@@ -68,7 +70,8 @@ class GeneratorModule(L.LightningModule):
             self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=True)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.lr)
+        parameters, lr, muon_lr = self.parameters(), self.config.lr, self.config.muon_lr
+        optimizer = Muon(parameters, lr, muon_lr) if muon_lr else torch.optim.Adam(parameters, lr)
         if self.config.schedule == "constant":
             return optimizer
         total = self.config.total_steps

@@ -88,7 +88,7 @@ def test_network_slots_lie_in_even_steps_above_the_nearest_slice():
 
 def test_scans_of_any_size_are_not_continued():
     wide = scan([0.0], n=20, side=4.2)
-    for any_size, count in ((False, 17), (True, 17)):
+    for any_size, count in ((False, 17), (True, 16)):
         assert resample_to_pixels(wide, MODEL, wide.heights, None, [], any_size).values.shape[2] == count
     small, warnings = scan([0.0], n=20, side=3.9), []
     assert resample_to_pixels(small, MODEL, small.heights, None, [], False).values.shape[2] == 17

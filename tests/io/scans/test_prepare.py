@@ -278,4 +278,4 @@ def test_whole_scans_keep_the_slices_that_were_measured():
     assert given.amplitude == pytest.approx(0.8) and given.scan.amplitude == pytest.approx(0.8)
     # Smaller than the model's window: as it is, and nothing to warn of.
     small = prepare_scan(scan(HEIGHTS, half=2.5, n=30), MODEL, FIXED, whole=True)
-    assert small.scan.pixels == (21, 21) and not small.warnings
+    assert small.scan.pixels == (20, 20) and not small.warnings

@@ -168,6 +168,8 @@ def resample_to_pixels(
         # A pixel stands for its whole area, but is asked for its edge only where the model's size needs it.
         inside, extent = high - low, high - low + stack.pixel_size[k]
         count = math.floor(inside / pitch + 1e-6) + 1
+        if any_size:
+            count -= count % 2  # A network of maps halves them.
         if center is not None or (not any_size and count < n and extent / pitch + 1e-6 >= n - 1):
             count = n
         if count < _MIN_PIXELS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +11,9 @@ import torch
 from torch import Tensor
 
 from torch_afm.config import Scan
+
+#: Widths of a Gaussian beyond which it is 0.
+CUTOFF = 4.0
 
 
 class Patches(NamedTuple):
@@ -117,14 +121,19 @@ class MapGrid:
     def paint(
         self, pos: Tensor, label: Tensor, batch: Tensor, num_graphs: int, num_labels: int, sigma: float
     ) -> Tensor:
-        """Graphs as images: a channel a label with the sum of the Gaussians of its atoms, and one with the
-        sum of all Gaussians times their atoms' z in Å.
+        """Graphs as images: a channel a label with the sum of the Gaussians of its atoms
+        (:meth:`gaussians`), and one with the sum of all Gaussians times their atoms' z in Å. Pixels farther
+        than four widths along x or y from the one nearest to an atom are left out.
 
         Shapes:
             pos ``[N, 3]`` Å, label ``[N]`` from 0 on, batch ``[N]``, result ``[B, num_labels + 1, Y, X]``.
         """
-        spots = self.gaussians(pos, sigma)
-        image = spots.new_zeros(num_graphs * (num_labels + 1), *self.shape)
-        image.index_add_(0, batch * (num_labels + 1) + label, spots)
-        image.index_add_(0, batch * (num_labels + 1) + num_labels, spots * pos[:, 2, None, None])
-        return image.view(num_graphs, num_labels + 1, *self.shape)
+        patches = self.patches(pos, math.ceil(CUTOFF * sigma / min(self.pitch)))
+        spots = (patches.offset.square().sum(dim=-1) / (-2 * sigma**2)).exp() * patches.inside
+        channels = num_labels + 1
+        image = spots.new_zeros(num_graphs * channels * self.shape[0] * self.shape[1])
+        place = patches.row * self.shape[1] + patches.column
+        for channel, values in ((label, spots), (num_labels, spots * pos[:, 2:3])):
+            first = (batch * channels + channel) * (self.shape[0] * self.shape[1])
+            image.index_add_(0, (first[:, None] + place).flatten(), values.flatten())
+        return image.view(num_graphs, channels, *self.shape)
