@@ -62,7 +62,8 @@ class ScanLossConfig:
 
     Args:
         depth: depth in Å at which an atom has the weight 1/e.
-        position_weight: weight of the likelihoods of positions, of missing atoms and of those there are.
+        position_weight: weight of the likelihoods of the positions of missing atoms.
+        move_weight: weight of the likelihoods of the moves of atoms that are there.
         class_weight: weight of the cross-entropy of the class.
         parent_weight: weight of the cross-entropy of the element that a hydrogen is bonded to.
         bond_weight: weight of the binary cross-entropy of the bonds.
@@ -71,6 +72,7 @@ class ScanLossConfig:
 
     depth: float = 1.5
     position_weight: float = 0.1
+    move_weight: float = 0.02
     class_weight: float = 0.3
     parent_weight: float = 0.1
     bond_weight: float = 0.3

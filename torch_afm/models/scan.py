@@ -17,7 +17,7 @@ from torch_afm.data import AFMData
 from torch_afm.models.base import Generator, Proposal, Revision
 from torch_afm.models.peaks import find_atoms
 from torch_afm.models.single_step import strongest_atom
-from torch_afm.models.spatial import LOG_VAR, MIN_CONFIDENCE
+from torch_afm.models.spatial import MIN_CONFIDENCE
 from torch_afm.models.views import predict_views
 from torch_afm.nn import (
     MapGrid,
@@ -37,6 +37,9 @@ _NOWHERE = -30.0
 
 #: Pixels of an image that the U-Net sees at once in evaluation.
 _STRIP = 2**19
+
+#: Bounds of the logarithm of a variance in Å²: sharper than 0.05 Å, single atoms would outweigh all others.
+LOG_VAR = (-6.0, 2.0)
 
 _MAPS = 7  # a plane: heatmap, three coordinates, three log-variances
 

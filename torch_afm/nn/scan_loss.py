@@ -41,7 +41,7 @@ class ScanLoss(torch.nn.Module):
     .. math::
         \mathcal{L} = \mathcal{L}_\mathrm{heat} + w_c \mathcal{L}_\mathrm{label}
         + w_p \mathcal{L}_\mathrm{pos} + w_h \mathcal{L}_\mathrm{parent} + w_b \mathcal{L}_\mathrm{bond} +
-        w_p \mathcal{L}_\mathrm{move} + w_r \mathcal{L}_\mathrm{real}
+        w_m \mathcal{L}_\mathrm{move} + w_r \mathcal{L}_\mathrm{real}
 
     The terms are those of :class:`~torch_afm.nn.SpatialLoss`, with these differences. An atom at a depth
     :math:`z < 0` has the weight
@@ -121,7 +121,7 @@ class ScanLoss(torch.nn.Module):
             + factors.position_weight * position
             + factors.parent_weight * bonded
             + factors.bond_weight * revision.bond
-            + factors.position_weight * revision.move
+            + factors.move_weight * revision.move
             + factors.real_weight * revision.real
         )
         return ScanLossTerms(total, heatmap, cross_entropy, position, bonded, *revision)
