@@ -93,10 +93,10 @@ def test_terms_of_one_atom_by_hand():
 
 
 def test_the_total_is_the_weighted_sum():
-    config = ScanLossConfig(1.5, 0.2, 0.3, 0.4, 0.5, 0.6)
+    config = ScanLossConfig(1.5, 0.2, 0.05, 0.3, 0.4, 0.5, 0.6)
     data = sample([6, 1], [[0.5, -1, -0.2], [0.5, 0.1, -0.4]], [8, 6], [[2, 2, 0], [-2, 2, 0]])
     terms = ScanLoss(CLASSES, PITCH, config=config)(prediction(1, 2, seed=3), collate(data))
-    factors = (1, 0.3, 0.2, 0.4, 0.5, 0.2, 0.6)
+    factors = (1, 0.3, 0.2, 0.4, 0.5, 0.05, 0.6)
     expected = sum(f * t for f, t in zip(factors, terms[1:], strict=True))
     torch.testing.assert_close(terms.total, expected)
     assert all(t != 0 for t in (*terms[1:5], *terms[6:]))
