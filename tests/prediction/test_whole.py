@@ -73,6 +73,18 @@ def test_the_amplitude_of_the_renderer_is_shown_by_default(network, reference):
     torch.testing.assert_close(network.seen[0].reference[:, :, 1:], expected)
 
 
+def test_large_scans_have_fewer_views_by_default(network, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        type(network), "propose", lambda self, graphs, views: asked.append(views) or [self.one(graphs[0])]
+    )
+    wide = dataclasses.replace(WIDE, window=((0.0, 510.0), (0.0, 254.0)), pixels=(256, 128))
+    for scan, views, expected in ((WIDE, None, 8), (wide, None, 4), (wide, 8, 8), (WIDE, 1, 1)):
+        predict_whole_scan(network, torch.rand(1, 1, *scan.shape), scan, Z_TOP, views=views)
+        assert set(asked) == {expected}
+        asked.clear()
+
+
 def test_atoms_beside_the_scan_are_left_out(network, reference):
     network.truth.pos = network.truth.pos + torch.tensor([13.0, 0.0, 0.0])
     found = predict_whole_scan(network, reference, WIDE, Z_TOP)

@@ -31,6 +31,9 @@ from torch_afm.prediction.atoms import (
 from torch_afm.prediction.result import Prediction
 from torch_afm.utils import InputError, check_finite, check_shape
 
+#: Pixels of all views of a scan, of which there are fewer by default where it is large.
+_VIEWED = 2**17
+
 #: Share by which pixels and steps of height may differ from those of a network.
 _SAME = 1e-3
 
@@ -44,7 +47,8 @@ class Job:
         reference: measured or simulated Δf stack in Hz, not normalized.
         renderer: simulator with the scan of the reference, and with the tip that graphs are imaged with.
         z_top: first anchor height of the reference in Å, with the top atom at z = 0.
-        views: as in :meth:`torch_afm.models.Generator.propose`; default the network's.
+        views: as in :meth:`torch_afm.models.Generator.propose`; default the network's, fewer of a scan of
+            more than 32 x 32 Å.
         amplitude: of the oscillation, peak to peak in Å, as the network is shown it, 0 where nobody knows;
             default the renderer's.
 
@@ -126,6 +130,15 @@ class Job:
         """As many slices as the network has, zeros before those that there are."""
         return F.pad(stack, (0, 0, 0, 0, self.model.config.scan.n_slices - stack.size(-3), 0))
 
+    @property
+    def _views(self) -> int:
+        """Views of each proposal: those asked for, else the most that the network can do, or, of a large scan,
+        the most whose images are no larger together than :data:`_VIEWED`."""
+        if self.views is not None or not self.model.whole_scan:
+            return self.model.check_views(self.views)
+        fitting = [n for n in self.model.views if n * math.prod(self.renderer.scan.pixels) <= _VIEWED]
+        return fitting[-1] if fitting else self.model.views[0]
+
     def propose(self, graphs: Sequence[AFMData]) -> tuple[Tensor, list[Proposal]]:
         """Image graphs, all in one launch: their stacks in Hz ``[B, 1, Z, Y, X]``, and what the network
         proposes for each. The network is in evaluation mode."""
@@ -137,7 +150,7 @@ class Job:
             )
             for graph, stack in zip(graphs, self._normalized(simulated), strict=True)
         ]
-        proposals = self.model.propose(queries, self.model.check_views(self.views))
+        proposals = self.model.propose(queries, self._views)
         for proposal in proposals:
             check_finite("model: proposed positions", proposal.atoms.pos)
             check_finite("model: probability to stop", proposal.stop)
