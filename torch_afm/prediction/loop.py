@@ -132,8 +132,8 @@ class Job:
 
     @property
     def _views(self) -> int:
-        """Views of each proposal: those asked for, else the most that the network can do, or, of a large scan,
-        the most whose images are no larger together than :data:`_VIEWED`."""
+        """Views of each proposal: those asked for, else the most that the network can do; of a large scan the
+        most that have no more pixels together than :data:`_VIEWED`."""
         if self.views is not None or not self.model.whole_scan:
             return self.model.check_views(self.views)
         fitting = [n for n in self.model.views if n * math.prod(self.renderer.scan.pixels) <= _VIEWED]
