@@ -76,6 +76,23 @@ def test_a_state_goes_on_where_it_was():
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
+def test_a_closure_sees_all_parameters():
+    weights = [torch.nn.Parameter(torch.ones(40, 40)), torch.nn.Parameter(torch.ones(3))]
+    optimizer, seen = Muon(weights), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = weights[0].diagonal().square().sum() + weights[1].square().sum()
+        loss.backward()
+        seen.append([float(weights[0].grad[0, 0]), float(weights[1].grad[0])])
+        return loss
+
+    first, second = (float(optimizer.step(closure).detach()) for _ in range(2))
+    assert first == pytest.approx(43) and second < first
+    # Gradients are of the last loss alone.
+    assert seen[0] == [2.0, 2.0] and seen[1][0] < 2.0 and seen[1][1] < 2.0
+
+
 def test_a_network_learns_with_it():
     torch.manual_seed(3)
     x, y = torch.randn(64, 40), torch.randn(64, 1)

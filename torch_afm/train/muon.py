@@ -48,10 +48,14 @@ class Muon(Adam):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:  # with all parameters, whose gradients it may clear and clip
+            with torch.enable_grad():
+                loss = closure()
         groups = self.param_groups
         self.param_groups = groups[:1]
         try:
-            loss = super().step(closure)
+            super().step()
         finally:
             self.param_groups = groups
         for parameter in groups[1]["params"]:
