@@ -15,6 +15,7 @@ from torch_afm.io import AFMStack, write_sdf, write_stack, write_xyz
 from torch_afm.io.files import write_json
 from torch_afm.io.structures import write_cif
 from torch_afm.prediction.preparation import ChosenScan
+from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction
 from torch_afm.prediction.rotations import Rotations
 from torch_afm.prediction.verdict import Verdict
@@ -179,6 +180,9 @@ class ScanPrediction(Prediction):
             "imaging": {
                 "z_top": self.z_top,
                 "tip": to_dict(self.tip),
+                "scanner": dataclasses.asdict(
+                    Scanner() if self.refinement is None else self.refinement.scanner
+                ),
                 "scan": to_dict(self.scan),
                 "unit": self.reference.unit,
             },

@@ -17,7 +17,13 @@ from torch_afm.prediction.atoms import append_atoms, is_context, split_context, 
 from torch_afm.prediction.chemistry import can_join, sanitize
 from torch_afm.prediction.generate import generate
 from torch_afm.prediction.loop import Job
-from torch_afm.prediction.refinement import RefinementResult, RefinementSettings, refine
+from torch_afm.prediction.refinement import (
+    RefinementResult,
+    RefinementSettings,
+    ScannedModel,
+    Scanner,
+    refine,
+)
 from torch_afm.prediction.result import Prediction
 
 #: Confidence of atoms that a refinement adds: about the share of them that is right.
@@ -84,10 +90,8 @@ def predict_structure(
     if model.whole_scan and not prediction.refined:
         # The network's images are nominal; what is shown is as the scan was measured.
         last = prediction.steps[-1]
-        shown = AFMData(z=last.graph.z, pos=last.graph.pos, charge=last.graph.charge)
-        image = job.renderer(shown, z_top=z_top).cpu()
-        steps = [*prediction.steps[:-1], dataclasses.replace(last, simulated=image)]
-        prediction = dataclasses.replace(prediction, steps=steps)
+        last = dataclasses.replace(last, simulated=_image(job, last.graph, prediction))
+        prediction = dataclasses.replace(prediction, steps=[*prediction.steps[:-1], last])
     if physics and len(prediction.graph.z):
         prediction = dataclasses.replace(prediction, graph=sanitize(prediction.graph))
     return prediction
@@ -109,7 +113,7 @@ def _refined(job: Job, start: Prediction, settings: RefinementSettings, seed: in
         top=0.0,
     )
     if not result.accepted:
-        return dataclasses.replace(start, refinement=result)
+        return dataclasses.replace(start, refinement=result, tip=result.tip, z_top=result.z_top)
     whole = _moved(start.steps[-1].graph, result, is_context(start.steps[-1].graph, job.model))
     if job.model.has_context:
         whole = append_atoms(whole, _added(result.added, job.model.classes))
@@ -120,19 +124,20 @@ def _refined(job: Job, start: Prediction, settings: RefinementSettings, seed: in
         with job.model.evaluating():
             _, (proposal,) = job.propose([whole])
     whole = with_bonds(whole, proposal)
-    shown = AFMData(z=whole.z, pos=whole.pos, charge=whole.charge)
-    simulated = job.renderer(shown, tip=result.tip, z_top=result.z_top).cpu()
-    last = dataclasses.replace(start.steps[-1], graph=whole, simulated=simulated)
     graph, context = split_context(whole, job.model)
-    return dataclasses.replace(
-        start,
-        graph=graph,
-        context=context,
-        steps=[*start.steps, last],
-        tip=result.tip,
-        z_top=result.z_top,
-        refinement=result,
+    refined = dataclasses.replace(
+        start, graph=graph, context=context, tip=result.tip, z_top=result.z_top, refinement=result
     )
+    last = dataclasses.replace(start.steps[-1], graph=whole, simulated=_image(job, whole, refined))
+    return dataclasses.replace(refined, steps=[*start.steps, last])
+
+
+def _image(job: Job, graph: AFMData, prediction: Prediction) -> Tensor:
+    """The stack of a graph with the scanner, tip and height that a refinement found, ``[1, 1, Z, Y, X]``."""
+    found = prediction.refinement
+    model = ScannedModel(job.renderer, Scanner() if found is None else found.scanner)
+    shown = AFMData(z=graph.z, pos=graph.pos, charge=graph.charge)
+    return model(shown, tip=prediction.tip, z_top=prediction.z_top).cpu()
 
 
 def _moved(whole: AFMData, result: RefinementResult, deep: Tensor) -> AFMData:

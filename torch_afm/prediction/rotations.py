@@ -169,7 +169,9 @@ def predict_rotations(
     stack, scan, search = chosen.prepared.stack, chosen.prepared.scan, options.search
     several = options.rotations > 1
     refinement = None
-    if search.refine:
+    if search.refine and model.whole_scan and chosen.guessed:
+        refinement = RefinementSettings.measured()
+    elif search.refine:
         refinement = RefinementSettings(distance_sigma=_FREE) if chosen.guessed else RefinementSettings()
     turns = tuple(range(0, 4, 4 // options.rotations))
     predictions, pearson = [], []

@@ -14,6 +14,7 @@ from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
 from torch_afm.prediction.outcome import ScanPrediction
 from torch_afm.prediction.preparation import choose_preparation, count_measured_slices
+from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction, load_calibration
 from torch_afm.prediction.rotations import Rotations, predict_rotations
 from torch_afm.prediction.verdict import judge
@@ -102,8 +103,20 @@ def _log(
         text += "" if prediction.windows else f"; the refinement was {'' if accepted else 'not '}accepted"
         if accepted:
             tilt = ", ".join(f"{v:+.2f}" for v in prediction.tip.tilt)
-            text += f" (height of the tip {prediction.z_top - z_top:+.2f} Å, tilt {tilt} Å)"
+            text += f" (height of the tip {prediction.z_top - z_top:+.2f} Å, tilt {tilt} Å"
+            text += f"{_instrument(prediction)})"
     return [*log, ("windows" if prediction.windows else "scan", text)]
+
+
+def _instrument(prediction: Prediction) -> str:
+    """What a refinement found of the scanner and the probe, in words; nothing where it was not asked."""
+    found = prediction.refinement
+    if found is None or found.scanner == Scanner():
+        return ""
+    (x, y), springs = found.scanner.scale, prediction.tip.stiffness[0]
+    return (
+        f", an Å of the scan is {x:.3f} Å along x and {y:.3f} Å along y, lateral stiffness {springs:.2f} N/m"
+    )
 
 
 def _warnings(prediction: Prediction, rotations: Rotations, options: PredictOptions) -> list[str]:

@@ -60,11 +60,11 @@ class Muon(Adam):
             self.param_groups = groups
         for parameter in groups[1]["params"]:
             if parameter.grad is not None:
-                self._update(parameter, groups[1]["lr"])
+                self._update(parameter, parameter.grad, groups[1]["lr"])
         return loss
 
-    def _update(self, parameter: Parameter, lr: float) -> None:
-        state, gradient = self.state[parameter], parameter.grad
+    def _update(self, parameter: Parameter, gradient: Tensor, lr: float) -> None:
+        state = self.state[parameter]
         if not state:
             # The state that Adam gives its parameters has a step, which it asks for when one is loaded.
             state |= {"momentum": torch.zeros_like(parameter), "step": torch.tensor(0.0)}

@@ -7,6 +7,7 @@ import torch
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.prediction import RefinementResult
+from torch_afm.prediction.refinement.scanner import Scanner
 from torch_afm.testing import water
 
 
@@ -29,10 +30,12 @@ def test_to_dict_is_json_and_says_it_all():
         residual=torch.zeros(2, 4, 4),
         tip=Tip(tilt=(0.1, 0.0)),
         z_top=8.0,
+        scanner=Scanner((1.1, 0.9), 0.01),
         starts=1,
     )
     told = json.loads(json.dumps(result.to_dict()))
     assert [a["element"] for a in told["atoms"]] == ["O", "H", "H"]
     assert told["atoms"][1]["sigma"] == [0.25] * 3 and told["context"] == told["added"] == []
     assert told["tip"]["tilt"] == [0.1, 0.0] and told["objective"] == [3.0, 2.0]
+    assert told["scanner"] == {"scale": [1.1, 0.9], "shear": 0.01}
     assert len(told["trajectory"]) == 2 and not told["accepted"]

@@ -13,6 +13,7 @@ from torch_afm.config import Scan
 from torch_afm.data import AFMData
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.refinement.job import Box, State
+from torch_afm.prediction.refinement.scanner import ScannedModel
 
 #: A standard deviation at or below this share of the largest value counts as no contrast: a share, for the
 #: reference may be in any unit.
@@ -139,7 +140,7 @@ class Nuisance(NamedTuple):
 
 @torch.no_grad()
 def nuisance_images(
-    renderer: ProbeParticleModel,
+    renderer: ProbeParticleModel | ScannedModel,
     state: State,
     pixels: Tensor,
     sites: Tensor,

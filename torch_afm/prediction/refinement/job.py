@@ -6,12 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from torch_afm.config import Tip
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.ppm import ProbeParticleModel, TipParameters
+from torch_afm.prediction.refinement.scanner import ScannedModel
 from torch_afm.prediction.refinement.settings import RefinementSettings
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -100,9 +102,11 @@ class Unknowns:
 
 
 def fitted_tip(tip: TipParameters) -> Tip:
-    """A tip of plain numbers, tilt included."""
-    x, y = tip.tilt[0].tolist()
-    return dataclasses.replace(tip.probe[0], tilt=(x, y))
+    """A tip of plain numbers, tilt and springs included."""
+    (x, y), (kx, ky, kz) = tip.tilt[0].tolist(), tip.stiffness[0].tolist()
+    known = tip.probe[0]
+    springs = known.stiffness if np.allclose(known.stiffness, (kx, ky, kz), rtol=1e-6) else (kx, ky, kz)
+    return dataclasses.replace(known, tilt=(x, y), stiffness=springs)
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class RefinementJob:
         data: AFMData,
         context: AFMData | None,
         stack: Tensor,
-        renderer: ProbeParticleModel,
+        renderer: ProbeParticleModel | ScannedModel,
         z_top: float,
         tip: Tip | None,
         settings: RefinementSettings,
@@ -154,12 +158,13 @@ class RefinementJob:
         pos = torch.cat([p.pos.detach().float() for p in parts])
         edge_index = data.edge_index if context is None and "edge_index" in data else covalent_bonds(z, pos)
         atoms = AFMData(z=z, pos=pos, charge=torch.cat([_charge(p) for p in parts]), edge_index=edge_index)
+        sigma = torch.cat([_sigma(p, settings) for p in parts])
         return cls(
             given=State(atoms, TipParameters.from_tips(tip or renderer.tip), float(z_top)),
             n=len(data.z),
-            sigma=torch.cat([_sigma(p, settings) for p in parts]),
-            elements=torch.cat([_doubt(p, settings) for p in parts]),
-            sites=_sites(pos, settings),
+            sigma=sigma,
+            elements=torch.cat([_doubt(p, settings) for p in parts]) * may_move(sigma),
+            sites=_sites(pos, may_move(sigma), settings),
             reference=stack[0, 0].float(),
         )
 
@@ -170,12 +175,13 @@ class RefinementJob:
             **{key: torch.cat([data[key], atoms[key].to(data[key])]) for key in ("z", "pos", "charge")},
             edge_index=data.edge_index,
         )
+        sigma = torch.cat([self.sigma, self.sigma.new_full((len(atoms.z), 3), _ADDED_SIGMA)])
         return dataclasses.replace(
             self,
             given=self.given._replace(data=whole),
-            sigma=torch.cat([self.sigma, self.sigma.new_full((len(atoms.z), 3), _ADDED_SIGMA)]),
+            sigma=sigma,
             elements=torch.cat([self.elements, _doubt(atoms, settings)]),
-            sites=_sites(whole.pos, settings),
+            sites=_sites(whole.pos, may_move(sigma), settings),
         )
 
     @property
@@ -190,21 +196,28 @@ class RefinementJob:
         return Unknowns(self.given, self.sigma, *widths, count)
 
     def box(self) -> Box:
-        """The atoms and 2.5 Å around them."""
-        pos = self.given.data.pos[:, :2]
+        """The atoms that may move and 2.5 Å around them."""
+        pos = self.given.data.pos[may_move(self.sigma), :2]
         low, high = (pos.amin(0) - _MARGIN).tolist(), (pos.amax(0) + _MARGIN).tolist()
         return (low[0], high[0]), (low[1], high[1])
 
 
-def hidden_sites(pos: Tensor, spacing: float) -> Tensor:
-    """Places below a graph where atoms may hide: square grids 1.3 and 2.2 Å below its top, around the
-    graph, without the places that its atoms take.
+def may_move(sigma: Tensor) -> Tensor:
+    """Which atoms, ``[N]`` booleans, have a standard deviation ``[N, 3]``; all where none has."""
+    free = (sigma > 0).any(dim=1)
+    return free if free.any() else torch.ones_like(free)
+
+
+def hidden_sites(pos: Tensor, spacing: float, free: Tensor | None = None) -> Tensor:
+    """Places below a graph where atoms may hide: square grids 1.3 and 2.2 Å below its top, around those of
+    its atoms that are ``free``, or all, without the places that its atoms take.
 
     Shapes:
-        pos ``[N, 3]`` Å -> ``[G, 3]`` Å, float64.
+        pos ``[N, 3]`` Å, free ``[N]`` -> ``[G, 3]`` Å, float64.
     """
     points = pos.detach().double()
-    low, high = points[:, :2].amin(0) - _AROUND, points[:, :2].amax(0) + _AROUND
+    around = points[:, :2] if free is None else points[free, :2]
+    low, high = around.amin(0) - _AROUND, around.amax(0) + _AROUND
     x, y = (
         torch.linspace(float(a), float(b), max(2, 1 + round(float(b - a) / spacing)), dtype=torch.float64)
         for a, b in zip(low, high, strict=True)
@@ -224,10 +237,10 @@ def _check_molecule(name: str, data: AFMData) -> None:
         check_finite("sigma", data.sigma)
 
 
-def _sites(pos: Tensor, settings: RefinementSettings) -> Tensor:
+def _sites(pos: Tensor, free: Tensor, settings: RefinementSettings) -> Tensor:
     if settings.hidden_sigma == 0:
         return torch.empty(0, 3)
-    return hidden_sites(pos, settings.hidden_spacing)
+    return hidden_sites(pos, settings.hidden_spacing, free)
 
 
 def _charge(data: AFMData) -> Tensor:

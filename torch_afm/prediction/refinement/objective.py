@@ -10,6 +10,7 @@ from torch_afm.prediction.chemistry import GeometryPrior
 from torch_afm.prediction.refinement.images import Nuisance, SliceImages
 from torch_afm.prediction.refinement.job import Unknowns
 from torch_afm.prediction.refinement.levenberg import Expansion
+from torch_afm.prediction.refinement.scanner import ScannedModel
 
 #: Å: farthest that a step may move an atom, for the Jacobian holds no farther.
 _MAX_MOVE = 0.3
@@ -45,7 +46,7 @@ class RefinementObjective:
     def __init__(
         self,
         unknowns: Unknowns,
-        renderer: ProbeParticleModel,
+        renderer: ProbeParticleModel | ScannedModel,
         images: SliceImages,
         reference: Tensor,
         nuisance: Nuisance | None,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,11 +16,14 @@ from torch_afm.data.checks import check_island
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.chemistry import GeometryPrior
 from torch_afm.prediction.refinement.completion import further_atoms
+from torch_afm.prediction.refinement.groups import cut_group, split_groups
 from torch_afm.prediction.refinement.images import SliceImages, nuisance_images
+from torch_afm.prediction.refinement.instrument import Instrument, fit_instrument
 from torch_afm.prediction.refinement.job import RefinementJob, State, Unknowns, fitted_tip
 from torch_afm.prediction.refinement.levenberg import minimize
 from torch_afm.prediction.refinement.objective import RefinementObjective
 from torch_afm.prediction.refinement.result import RefinementResult
+from torch_afm.prediction.refinement.scanner import ScannedModel, Scanner
 from torch_afm.prediction.refinement.settings import RefinementSettings
 from torch_afm.utils import InputError
 
@@ -53,7 +58,8 @@ def refine(
     seed: int = 0,
     top: float | None = None,
 ) -> RefinementResult:
-    r"""Move the atoms of a molecule until its simulated stack agrees with the reference.
+    r"""Move the atoms of a molecule, or of all molecules of a scan, until their simulated stack agrees with
+    the reference.
 
     The objective is that of :class:`RefinementObjective`: normalized slices, so that scans in arbitrary units
     and with drifting offsets work; the standard deviations of the start (``data.sigma``, as the network
@@ -68,6 +74,12 @@ def refine(
     enter to first order, as weights of their images with priors of their own (:func:`nuisance_images`); and
     those at open bonds that explain the stack far better than that are added, round after round
     (:func:`further_atoms`).
+
+    Of a scan the scanner and the springs and depth of the probe are fitted first, where the settings say so,
+    with the largest group of atoms (:class:`InstrumentObjective`): its result is that of all. An atom changes
+    the image in a few Å around it, so more than 60 atoms are refined group by group (:func:`split_groups`),
+    each with the tip held and the atoms within 8 Å of it where they are by then; each group is accepted or
+    not by itself.
 
     Args:
         data: molecule to refine, with ``z`` and ``pos`` [Å], and ``charge`` [e] and ``sigma`` [Å], where
@@ -100,7 +112,59 @@ def refine(
     for name, graph in (("data", data), ("context", context)):
         if graph is not None:
             check_island(name, graph)
-    given = job = RefinementJob.from_inputs(data, context, stack, renderer, z_top, tip, settings)
+    job = RefinementJob.from_inputs(data, context, stack, renderer, z_top, tip, settings)
+    model = ScannedModel(renderer, Scanner())
+    groups = split_groups(data.pos.detach())
+    if settings.fits_instrument:
+        scanner, fitted, height = _instrument(job, data, context, groups[0], renderer, prior, settings)
+        model = ScannedModel(renderer, scanner)
+        job = dataclasses.replace(job, given=State(job.given.data, fitted, height))
+    if len(groups) == 1:
+        return _refine_group(job, data, context, model, prior, settings, starts, seed, top)
+    return _refine_groups(job, data, context, groups, model, prior, settings, top)
+
+
+def _instrument(
+    job: RefinementJob,
+    data: AFMData,
+    context: AFMData | None,
+    group: Tensor,
+    renderer: ProbeParticleModel,
+    prior: GeometryPrior | None,
+    settings: RefinementSettings,
+) -> Instrument:
+    """The instrument by the atoms of a group where they are, and again by where they are with that."""
+    found = fit_instrument(job, group, renderer, settings)
+    part, around = cut_group(
+        data, AFMData.empty() if context is None else context, group, torch.empty(0).long(), settings
+    )
+    start = RefinementJob.from_inputs(
+        part, around, job.reference[None, None], renderer, found.z_top, None, settings
+    )
+    start = dataclasses.replace(start, given=State(start.given.data, found.tip, found.z_top))
+    model = ScannedModel(renderer, found.scanner)
+    refined = _refine_group(start, part, around, model, prior, settings.positions_only(), 1, 0, None)
+    if not refined.accepted:
+        return found
+    atoms = copy.copy(job.given.data)
+    atoms.pos = atoms.pos.index_copy(0, group, refined.data.pos)
+    moved = dataclasses.replace(job, given=job.given._replace(data=atoms))
+    return fit_instrument(moved, group, renderer, settings)
+
+
+def _refine_group(
+    job: RefinementJob,
+    data: AFMData,
+    context: AFMData | None,
+    renderer: ScannedModel,
+    prior: GeometryPrior | None,
+    settings: RefinementSettings,
+    starts: int,
+    seed: int,
+    top: float | None,
+) -> RefinementResult:
+    """All atoms together."""
+    given = job
     unknowns = job.unknowns(settings)
     origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)
     best, tried = _fit(job, unknowns, origin, renderer, prior, settings), 1
@@ -158,15 +222,91 @@ def refine(
         residual=_residual(renderer, state, job.reference),
         tip=fitted_tip(state.tip),
         z_top=state.z_top,
+        scanner=renderer.scanner,
         starts=tried,
     )
+
+
+def _refine_groups(
+    job: RefinementJob,
+    data: AFMData,
+    context: AFMData | None,
+    groups: list[Tensor],
+    renderer: ScannedModel,
+    prior: GeometryPrior | None,
+    settings: RefinementSettings,
+    top: float | None,
+) -> RefinementResult:
+    """Group after group, each among those around it, as they are by then; the tip is common to all."""
+    held = settings.positions_only()
+    whole, deep = copy.copy(data), AFMData.empty() if context is None else copy.copy(context)
+    for part, given in ((whole, job.given.data.charge[: job.n]), (deep, job.given.data.charge[job.n :])):
+        part.pos, part.charge = part.pos.detach().clone(), given.clone()
+    sigma = job.sigma.clone()
+    nearest = torch.cdist(deep.pos[:, :2], whole.pos[:, :2]).argmin(dim=1)
+    owner = torch.empty(len(whole.z), dtype=torch.long)
+    for k, group in enumerate(groups):
+        owner[group] = k
+    results, accepted = [], 0
+    for k, group in enumerate(groups):
+        below = (owner[nearest] == k).nonzero().flatten()
+        part, around = cut_group(whole, deep, group, below, settings)
+        start = RefinementJob.from_inputs(
+            part, around, job.reference[None, None], renderer, job.given.z_top, None, held
+        )
+        start = dataclasses.replace(start, given=job.given._replace(data=start.given.data))
+        found = _refine_group(start, part, around, renderer, prior, held, 1, 0, None)
+        results.append(found)
+        if not found.accepted:
+            continue
+        accepted += 1
+        whole.pos[group], whole.charge[group], sigma[group] = (
+            found.data.pos,
+            found.data.charge,
+            found.data.sigma,
+        )
+        n = len(below)
+        deep.pos[below], deep.charge[below] = found.context.pos[:n], found.context.charge[:n]
+        sigma[job.n + below] = found.context.sigma[:n]
+    state = State(_graph(whole, deep), job.given.tip, job.given.z_top)
+    if top is not None and accepted:
+        state = _lifted(state, top - float(state.data.pos[: job.n, 2].max()))
+    reasons = list(dict.fromkeys(result.reason for result in results if not result.accepted))
+    reason = f"the refinement was accepted of {accepted} of {len(groups)} groups of atoms"
+    kept = state if accepted else job.given
+    return RefinementResult(
+        data=_moved(data, kept, sigma, slice(0, job.n)),
+        context=_moved(deep, kept, sigma, slice(job.n, None)),
+        added=results[0].added,
+        start=data,
+        accepted=accepted > 0,
+        reason="; ".join([reason, *reasons[:1]]),
+        loss_before=float(np.mean([result.loss_before for result in results])),
+        loss_after=float(np.mean([result.loss_after for result in results])),
+        objective=(sum(r.objective[0] for r in results), sum(r.objective[1] for r in results)),
+        trajectory=torch.stack([data.pos.detach(), kept.data.pos[: job.n]]),
+        sigma=sigma[: job.n],
+        residual=_residual(renderer, kept, job.reference),
+        tip=fitted_tip(kept.tip),
+        z_top=kept.z_top,
+        scanner=renderer.scanner,
+        starts=1,
+    )
+
+
+def _graph(data: AFMData, context: AFMData) -> AFMData:
+    """All atoms, those of the context last."""
+    keys = ("z", "pos", "charge")
+    atoms = AFMData(**{key: torch.cat([data[key], context[key].to(data[key])]) for key in keys})
+    atoms.edge_index = covalent_bonds(atoms.z, atoms.pos)
+    return atoms
 
 
 def _fit(
     job: RefinementJob,
     unknowns: Unknowns,
     x: Tensor,
-    renderer: ProbeParticleModel,
+    renderer: ScannedModel,
     prior: GeometryPrior | None,
     settings: RefinementSettings,
 ) -> _Fit:
@@ -225,14 +365,14 @@ def _moved(data: AFMData, state: State, sigma: Tensor, part: slice) -> AFMData:
 
 
 @torch.no_grad()
-def _residual(renderer: ProbeParticleModel, state: State, reference: Tensor) -> Tensor:
+def _residual(renderer: ScannedModel, state: State, reference: Tensor) -> Tensor:
     whole = SliceImages(renderer.scan)
     simulated = renderer(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
     parts = [whole.normalize(stack.flatten(1)) for stack in (simulated, reference)]
     return (parts[0] - parts[1]).reshape(renderer.scan.shape)
 
 
-def _bistable(renderer: ProbeParticleModel, state: State, pixels: Tensor) -> bool:
+def _bistable(renderer: ScannedModel, state: State, pixels: Tensor) -> bool:
     """Whether a nudge of the tip makes any pixel jump."""
     images = [
         renderer(state.data, tip=state.tip, z_top=state.z_top + dz, pixels=pixels)[0, 0]

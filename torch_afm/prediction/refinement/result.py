@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
 from torch_afm.elements import symbol
+from torch_afm.prediction.refinement.scanner import Scanner
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RefinementResult:
         residual: difference of the normalized slices of ``data`` and of the reference.
         tip: the fitted tip, or the given one.
         z_top: fitted first anchor height in Å, or the given one.
+        scanner: the fitted scanner, or one without fault: positions are those that it tells.
         starts: how many starts were tried.
 
     Shapes:
@@ -54,6 +56,7 @@ class RefinementResult:
     residual: Tensor
     tip: Tip
     z_top: float
+    scanner: Scanner
     starts: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class RefinementResult:
             "trajectory": self.trajectory.tolist(),
             "tip": asdict(self.tip),
             "z_top": self.z_top,
+            "scanner": asdict(self.scanner),
             "starts": self.starts,
         }
 

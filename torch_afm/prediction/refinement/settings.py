@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch_afm.utils import InputError
 
@@ -50,6 +50,10 @@ class RefinementSettings:
         charge_sigma: of charges, in e.
         tilt_sigma: of both components of the tip's tilt, in Å.
         distance_sigma: of the height of the tip, in Å.
+        scale_sigma: of the logarithms of the scanner's scales along x and y (:class:`Scanner`).
+        shear_sigma: of its shear.
+        stiffness_sigma: of the logarithm of the lateral stiffness of the tip.
+        depth_sigma: of the logarithm of the Lennard-Jones depth of the probe.
         element_sigma: of the share of each heavy atom that is another element.
         hidden_sigma: of the share of an atom at each site below the graph.
         hidden_spacing: lateral distance of these sites in Å.
@@ -69,6 +73,10 @@ class RefinementSettings:
     charge_sigma: float = 0.1
     tilt_sigma: float = 0.25
     distance_sigma: float = 0.145
+    scale_sigma: float = 0.0
+    shear_sigma: float = 0.0
+    stiffness_sigma: float = 0.0
+    depth_sigma: float = 0.0
     element_sigma: float = 0.5
     hidden_sigma: float = 0.25
     hidden_spacing: float = 1.5
@@ -79,7 +87,10 @@ class RefinementSettings:
     max_shift: float = 2.5
 
     def __post_init__(self) -> None:
-        sigmas = ("charge_sigma", "tilt_sigma", "distance_sigma", "element_sigma", "hidden_sigma", "floor")
+        sigmas = (
+            *("charge_sigma", "tilt_sigma", "distance_sigma", "scale_sigma", "shear_sigma"),
+            *("stiffness_sigma", "depth_sigma", "element_sigma", "hidden_sigma", "floor"),
+        )
         positive = ("pos_sigma", "sigma_scale", "hidden_spacing", "observations", "max_shift")
         for name in sigmas + positive:
             value = getattr(self, name)
@@ -90,6 +101,23 @@ class RefinementSettings:
                 "stride, stages, completions: expected 1 or more of each, 0 or more of the last, "
                 f"got {self.stride}, {len(self.stages)} and {self.completions}"
             )
+
+    @classmethod
+    def measured(cls) -> RefinementSettings:
+        """What a real scan leaves unknown, too: the scanner, the springs and depth of the probe, and the
+        height of the tip, as widely as :class:`torch_afm.datasets.Nuisances` draws them."""
+        return cls(
+            scale_sigma=0.08, shear_sigma=0.015, stiffness_sigma=0.55, depth_sigma=0.4, distance_sigma=0.4
+        )
+
+    def positions_only(self) -> RefinementSettings:
+        """The same with the tip held, and no atoms added."""
+        return replace(self, tilt_sigma=0.0, distance_sigma=0.0, completions=0)
+
+    @property
+    def fits_instrument(self) -> bool:
+        """Whether the scanner or the probe are fitted."""
+        return bool(self.scale_sigma or self.shear_sigma or self.stiffness_sigma or self.depth_sigma)
 
     @classmethod
     def known(cls) -> RefinementSettings:
