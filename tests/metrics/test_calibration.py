@@ -11,6 +11,7 @@ from torch_afm.data import AFMData
 from torch_afm.metrics import Calibration, MoleculeMetrics
 from torch_afm.metrics.calibration import (
     Platt,
+    calibrate_record,
     confidence_tables,
     coverage,
     fit_calibration,
@@ -151,6 +152,21 @@ def test_calibration_of_one_half_helps_the_other():
         before, after = (abs(t["position"][axis]["within_1"] - 0.683) for t in (plain, corrected))
         assert after < before / 2 and before > 0.2
     json.dumps([plain, corrected], allow_nan=False)
+
+
+def test_a_calibrated_record():
+    record = max(_records(n=5), key=lambda record: len(record.errors))
+    calibration = Calibration(atom=Platt(0.5, 0.1), bond=Platt(2.0, 0.0), sigma=(2.0, 1.0, 0.5))
+    found = calibrate_record(record, calibration)
+    p, hit = record.calibration["atom"]
+    assert found.calibration["atom"][0] == pytest.approx(expit(0.5 * logit(p) + 0.1))
+    assert found.calibration["atom"][1] == hit
+    bonds = zip(record.calibration["bond"][0], found.calibration["bond"][0], strict=True)
+    assert all(logit(new) == pytest.approx(2 * logit(old)) for old, new in bonds)
+    np.testing.assert_allclose(found.calibration["sigma"], [[0.08, 0.04, 0.02]] * len(record.errors))
+    assert "label" not in found.calibration
+    assert (found.errors, found.f1, found.scores) == (record.errors, record.f1, record.scores)
+    assert record.calibration["sigma"][0] == pytest.approx([0.04] * 3)
 
 
 def test_images_agree_from_a_limit_on_that_no_fit_changes():

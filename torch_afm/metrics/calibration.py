@@ -259,6 +259,24 @@ def fit_calibration(
     return Calibration(**fits, sigma=sigma_factors(*_positions(records)), min_pearson=min_pearson)
 
 
+def calibrate_record(record: MoleculeRecord, calibration: Calibration) -> MoleculeRecord:
+    """The record that the calibrated prediction would have had.
+
+    Args:
+        record: as :func:`torch_afm.metrics.molecules.score_molecule` gives it, its confidence not yet
+            calibrated.
+        calibration: of the network.
+    """
+    found = dict(record.calibration)
+    for name in found.keys() & {"atom", "bond", "label"}:
+        p, hit = found[name]
+        found[name] = [getattr(calibration, name)(np.array(p, dtype=float)).tolist(), hit]
+    if "sigma" in found:
+        sigma = np.array(found["sigma"], dtype=float).reshape(-1, 3)
+        found["sigma"] = (sigma * np.array(calibration.sigma)).tolist()
+    return dataclasses.replace(record, calibration=found)
+
+
 def confidence_tables(
     records: Sequence[MoleculeRecord], calibration: Calibration | None = None
 ) -> dict[str, Any]:
@@ -276,12 +294,11 @@ def confidence_tables(
         Of predictions that are not refined that is no verdict: few reach what is asked of refined ones.
     """
     used = calibration or Calibration()
-    table: dict[str, Any] = {}
-    for name, platt in (("atom", used.atom), ("bond", used.bond), ("label", used.label)):
-        p, hit = _gathered(records, name)
-        table[name] = reliability(platt(p), hit)
-    error, sigma = _positions(records)
-    table["position"] = coverage(error, sigma * np.array(used.sigma))
+    records = [calibrate_record(record, used) for record in records]
+    table: dict[str, Any] = {
+        name: reliability(*_gathered(records, name)) for name in ("atom", "bond", "label")
+    }
+    table["position"] = coverage(*_positions(records))
     pearson, f1 = _agreement(records)
     agree = pearson >= used.min_pearson
     table["image"] = {
