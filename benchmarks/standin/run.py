@@ -60,28 +60,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("build/standin"))
     args = parser.parse_args()
     scenes = list(draw_scenes(args.part))
-    digest = checksum(scenes)
-    print(f"{len(scenes)} scenes, SHA-256 {digest}", flush=True)
-    name = "_".join(
-        [
-            "standin",
-            Path(args.weights).name,
-            *["validation"] * (args.part != "test"),
-            *["refined"] * args.refine,
-        ]
-    )
-    settings = {
-        "weights": Path(args.weights).name,
-        "weights_sha256": hashlib.sha256(
-            (weights_folder(args.weights) / "model.safetensors").read_bytes()
-        ).hexdigest(),
-        "part": args.part,
-        "refine": args.refine,
-        "scenes": len(scenes),
-        "scenes_sha256": digest,
-        "measurements_sha256": _digest([dataclasses.asdict(draw_measurement(s, SEED)) for s in scenes]),
-        "seed": SEED,
-    }
+    name, settings = describe_run(scenes, args.weights, args.part, args.refine)
+    print(f"{len(scenes)} scenes, SHA-256 {settings['scenes_sha256']}", flush=True)
     records = evaluate(scenes, args.weights, args.refine, args.processes, args.keep / name, settings)
     rows = [
         summarize([r for r in records if r["stratum"] == stratum.name], stratum.name) for stratum in STRATA
@@ -93,6 +73,29 @@ def main() -> None:
     for title, columns in TABLES.items():
         print(f"\n{title}\n\n{table(rows, columns)}")
     print(f"\nwrote {path.name}")
+
+
+def describe_run(
+    scenes: list[Scene], weights: str, part: str, refine: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Name and settings of a run, by which its records are kept."""
+    name = "_".join(
+        ["standin", Path(weights).name, *["validation"] * (part != "test"), *["refined"] * refine]
+    )
+    network = (weights_folder(weights) / "model.safetensors").read_bytes()
+    calibration = dataclasses.asdict(load_calibration(weights))
+    del calibration["min_pearson"]  # of the verdict, which no record holds
+    return name, {
+        "weights": Path(weights).name,
+        "weights_sha256": hashlib.sha256(network).hexdigest(),
+        "calibration": calibration,
+        "part": part,
+        "refine": refine,
+        "scenes": len(scenes),
+        "scenes_sha256": checksum(scenes),
+        "measurements_sha256": _digest([dataclasses.asdict(draw_measurement(s, SEED)) for s in scenes]),
+        "seed": SEED,
+    }
 
 
 def evaluate(

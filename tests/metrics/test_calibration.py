@@ -11,6 +11,7 @@ from torch_afm.data import AFMData
 from torch_afm.metrics import Calibration, MoleculeMetrics
 from torch_afm.metrics.calibration import (
     Platt,
+    calibrate_record,
     confidence_tables,
     coverage,
     fit_calibration,
@@ -64,6 +65,20 @@ def test_platt_of_little():
     assert level.a == 0 and level(np.array([0.1, 0.9])) == pytest.approx([0.5, 0.5], abs=1e-3)
 
 
+def test_platt_bounds_what_is_certain_and_wrong_at_times():
+    rng = np.random.default_rng(3)
+    p = rng.beta(4, 1.2, size=6000)
+    hit = rng.uniform(size=p.size) < p
+    said = np.append(expit(1.6 * logit(p)), np.ones(4000))
+    hit = np.append(hit, rng.uniform(size=4000) < 0.95)
+    platt = Platt.fit(said, hit)
+    assert platt.edge > 1e-3 and reliability(platt(said), hit)["ece"] < 0.02 < reliability(said, hit)["ece"]
+    assert platt(np.array([1.0]))[0] == pytest.approx(0.95, abs=0.02)
+    assert (np.diff(platt(np.linspace(0, 1, 101))) >= 0).all()
+    # Where the probabilities are right, there is no reason for a larger one.
+    assert Platt.fit(p, rng.uniform(size=p.size) < p).edge == Platt().edge
+
+
 def test_coverage_of_normal_errors():
     rng = np.random.default_rng(2)
     sigma = rng.uniform(0.05, 0.3, size=(40_000, 3))
@@ -98,9 +113,15 @@ def test_file(tmp_path):
     made = Calibration(atom=Platt(0.5, 0.1), sigma=(1.5, 1.0, 2.0), min_pearson=0.75)
     made.save(tmp_path / "calibration.json")
     assert Calibration.load(tmp_path / "calibration.json") == made
+    # Files from before there was an edge.
+    plain = json.loads((tmp_path / "calibration.json").read_text())
+    del plain["atom"]["edge"], plain["bond"]["edge"], plain["label"]["edge"]
+    (tmp_path / "plain.json").write_text(json.dumps(plain))
+    assert Calibration.load(tmp_path / "plain.json") == made
+    (tmp_path / "edge.json").write_text(json.dumps(plain | {"atom": {"a": 1, "b": 0, "edge": 0}}))
     (tmp_path / "bad.json").write_text('{"atom": 1}')
     (tmp_path / "nan.json").write_text((tmp_path / "calibration.json").read_text().replace("0.75", "NaN"))
-    for name in ("bad.json", "nan.json", "missing.json"):
+    for name in ("bad.json", "nan.json", "edge.json", "missing.json"):
         with pytest.raises(InputError, match=r"^calibration:"):
             Calibration.load(tmp_path / name)
 
@@ -151,6 +172,21 @@ def test_calibration_of_one_half_helps_the_other():
         before, after = (abs(t["position"][axis]["within_1"] - 0.683) for t in (plain, corrected))
         assert after < before / 2 and before > 0.2
     json.dumps([plain, corrected], allow_nan=False)
+
+
+def test_a_calibrated_record():
+    record = max(_records(n=5), key=lambda record: len(record.errors))
+    calibration = Calibration(atom=Platt(0.5, 0.1), bond=Platt(2.0, 0.0), sigma=(2.0, 1.0, 0.5))
+    found = calibrate_record(record, calibration)
+    p, hit = record.calibration["atom"]
+    assert found.calibration["atom"][0] == pytest.approx(expit(0.5 * logit(p) + 0.1))
+    assert found.calibration["atom"][1] == hit
+    bonds = zip(record.calibration["bond"][0], found.calibration["bond"][0], strict=True)
+    assert all(logit(new) == pytest.approx(2 * logit(old)) for old, new in bonds)
+    np.testing.assert_allclose(found.calibration["sigma"], [[0.08, 0.04, 0.02]] * len(record.errors))
+    assert "label" not in found.calibration
+    assert (found.errors, found.f1, found.scores) == (record.errors, record.f1, record.scores)
+    assert record.calibration["sigma"][0] == pytest.approx([0.04] * 3)
 
 
 def test_images_agree_from_a_limit_on_that_no_fit_changes():

@@ -53,6 +53,12 @@ def test_the_best_class_is_corrected_and_the_rest_in_proportion(graph):
     torch.testing.assert_close(found.class_probabilities, torch.tensor([[0.1, 0.9], [0.9, 0.1]]))
 
 
+def test_what_a_certain_class_loses_goes_to_the_others(graph):
+    graph.class_probabilities = torch.tensor([[0.0, 1.0], [0.75, 0.25]])
+    found = predicted(graph).calibrated(Calibration(label=Platt(1.0, 0.0, edge=0.125)))
+    torch.testing.assert_close(found.class_probabilities, torch.tensor([[0.125, 0.875], [0.75, 0.25]]))
+
+
 @pytest.mark.parametrize("helped", [None, False, True])
 def test_deviations_of_a_refinement_are_left_alone(graph, helped):
     class Refinement:

@@ -133,3 +133,4 @@ def test_reliability_before_and_after(predictions):
     # Nobody said anything of bonds, and the positions found are exact.
     assert len(figure.axes[1].lines[0].get_xydata()) == 0
     assert set(figure.axes[3].lines[0].get_ydata()) == {1.0}
+    assert figure.axes[3].lines[0].get_label() == "x, as predicted, ECE 0.500"

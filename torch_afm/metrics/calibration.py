@@ -26,31 +26,40 @@ BINS = 10
 #: Probabilities are kept so far from 0 and 1 before their logit is taken.
 _EDGE = 1e-6
 
+#: Edges that :meth:`Platt.fit` tries beyond that, and nats of likelihood that a larger one has to gain.
+_EDGES, _GAIN = (1e-4, 1e-3, 1e-2, 0.03, 0.1), 2.0
+
 
 @dataclass(frozen=True)
 class Platt:
     r"""Platt's correction of a probability (Platt, Advances in Large Margin Classifiers, 61 (1999)),
-    :math:`p' = \sigma(a\, \mathrm{logit}(p) + b)`. The defaults leave it as it is.
+    :math:`p' = \sigma(a\, \mathrm{logit}(p) + b)`, of probabilities kept within an edge of 0 and 1. The
+    defaults leave it as it is.
 
     Args:
         a: slope.
         b: offset.
+        edge: probabilities nearer than this to 0 or 1 count as if they were so near. Some are exactly 1, as
+            that of hydrogen where a network proposes no heavy atom, and are wrong at times; their logits
+            would decide the slope for all others.
     """
 
     a: float = 1.0
     b: float = 0.0
+    edge: float = _EDGE
 
     def __call__(self, p: np.ndarray) -> np.ndarray:
         """Corrected probabilities, of any shape."""
-        if (self.a, self.b) == (1.0, 0.0):
+        if self == Platt():
             return np.asarray(p)
-        return expit(self.a * _logit(p) + self.b)
+        return expit(self.a * _logit(p, self.edge) + self.b)
 
     @classmethod
     def fit(cls, p: np.ndarray, hit: np.ndarray) -> Platt:
         """The correction of greatest likelihood on probabilities ``p`` of what was (1) or was not (0) so,
         with Platt's targets, :math:`(n_+ + 1)/(n_+ + 2)` and :math:`1/(n_- + 2)` in place of 1 and 0, which
-        keep it finite, and a slope of 0 or more. Without any case, no correction.
+        keep it finite, and a slope of 0 or more. The edge is the smallest one, unless a larger one makes all
+        the cases more likely by 2 nats and more. Without any case, no correction.
 
         Shapes:
             both ``[N]``.
@@ -63,9 +72,8 @@ class Platt:
             return cls()
         positive = hit.sum()
         target = np.where(hit, (positive + 1) / (positive + 2), 1 / (len(hit) - positive + 2))
-        x = _logit(p)
 
-        def loss(ab: np.ndarray) -> tuple[float, np.ndarray]:
+        def loss(ab: np.ndarray, x: np.ndarray) -> tuple[float, np.ndarray]:
             score = ab[0] * x + ab[1]
             error = expit(score) - target
             return float(np.mean(np.logaddexp(0, score) - target * score)), np.array(
@@ -73,8 +81,13 @@ class Platt:
             )
 
         bounds = [(0, None), (None, None)]  # no correction says less of what is surer
-        a, b = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
-        return cls(float(a), float(b))
+        best, least = cls(), np.inf
+        for edge in (_EDGE, *_EDGES):
+            start, x = np.array([1.0, 0.0]), _logit(p, edge)
+            found = minimize(loss, start, (x,), jac=True, method="L-BFGS-B", bounds=bounds)
+            if len(p) * (least - found.fun) > _GAIN:
+                best, least = cls(float(found.x[0]), float(found.x[1]), edge), float(found.fun)
+        return best
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,14 @@ class Calibration:
             parts = {name: Platt(**given[name]) for name in ("atom", "bond", "label")}
             numbers = [float(s) for s in given["sigma"]]
             made = cls(**parts, sigma=(numbers[0], numbers[1], numbers[2]), min_pearson=given["min_pearson"])
-            values = [*numbers, made.min_pearson, *(v for p in parts.values() for v in (p.a, p.b))]
+            values = [
+                *numbers,
+                made.min_pearson,
+                *(v for p in parts.values() for v in dataclasses.astuple(p)),
+            ]
             check_finite("calibration", np.array(values, dtype=float))
+            if not all(0 < p.edge < 0.5 for p in parts.values()):
+                raise ValueError("an edge that is not between 0 and 0.5")
         except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(f"calibration: expected a calibration in {path}, got: {error}") from None
         return made
@@ -216,8 +235,8 @@ def sigma_factors(error: np.ndarray, sigma: np.ndarray) -> tuple[float, float, f
     return x, y, z
 
 
-def _logit(p: np.ndarray) -> np.ndarray:
-    return logit(np.clip(np.asarray(p, dtype=np.float64), _EDGE, 1 - _EDGE))
+def _logit(p: np.ndarray, edge: float) -> np.ndarray:
+    return logit(np.clip(np.asarray(p, dtype=np.float64), edge, 1 - edge))
 
 
 def _checked(p: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -259,6 +278,24 @@ def fit_calibration(
     return Calibration(**fits, sigma=sigma_factors(*_positions(records)), min_pearson=min_pearson)
 
 
+def calibrate_record(record: MoleculeRecord, calibration: Calibration) -> MoleculeRecord:
+    """The record that the calibrated prediction would have had.
+
+    Args:
+        record: as :func:`torch_afm.metrics.molecules.score_molecule` gives it, its confidence not yet
+            calibrated.
+        calibration: of the network.
+    """
+    found = dict(record.calibration)
+    for name in found.keys() & {"atom", "bond", "label"}:
+        p, hit = found[name]
+        found[name] = [getattr(calibration, name)(np.array(p, dtype=float)).tolist(), hit]
+    if "sigma" in found:
+        sigma = np.array(found["sigma"], dtype=float).reshape(-1, 3)
+        found["sigma"] = (sigma * np.array(calibration.sigma)).tolist()
+    return dataclasses.replace(record, calibration=found)
+
+
 def confidence_tables(
     records: Sequence[MoleculeRecord], calibration: Calibration | None = None
 ) -> dict[str, Any]:
@@ -276,12 +313,11 @@ def confidence_tables(
         Of predictions that are not refined that is no verdict: few reach what is asked of refined ones.
     """
     used = calibration or Calibration()
-    table: dict[str, Any] = {}
-    for name, platt in (("atom", used.atom), ("bond", used.bond), ("label", used.label)):
-        p, hit = _gathered(records, name)
-        table[name] = reliability(platt(p), hit)
-    error, sigma = _positions(records)
-    table["position"] = coverage(error, sigma * np.array(used.sigma))
+    records = [calibrate_record(record, used) for record in records]
+    table: dict[str, Any] = {
+        name: reliability(*_gathered(records, name)) for name in ("atom", "bond", "label")
+    }
+    table["position"] = coverage(*_positions(records))
     pearson, f1 = _agreement(records)
     agree = pearson >= used.min_pearson
     table["image"] = {

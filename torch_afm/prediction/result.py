@@ -68,12 +68,14 @@ def _corrected(platt: Platt, p: Tensor) -> Tensor:
 
 
 def _classes(platt: Platt, p: Tensor) -> Tensor:
-    """The probability of the most probable class corrected, the rest in the same proportions."""
+    """The probability of the most probable class corrected, the rest in the same proportions, or in equal
+    parts where there was no rest."""
     if not p.numel():
         return p
     best, label = p.max(dim=1, keepdim=True)
     wanted = _corrected(platt, best)
     rest = p * ((1 - wanted) / (1 - best).clamp(min=1e-9))
+    rest = torch.where(best < 1, rest, (1 - wanted) / max(p.size(1) - 1, 1))
     return rest.scatter(1, label, wanted)
 
 

@@ -194,8 +194,7 @@ def plot_reliability(table: dict[str, Any], corrected: dict[str, Any] | None = N
             known = [i for i, n in enumerate(part["count"]) if n]
             x, y = ([part[key][i] for i in known] for key in ("predicted", "observed"))
             total = max(1, sum(part["count"]))
-            ece = "" if part["ece"] is None else f", ECE {part['ece']:.3f}"
-            ax.plot(x, y, "-", color=color, lw=1.2, label=f"{label}{ece}")
+            ax.plot(x, y, "-", color=color, lw=1.2, label=f"{label}{_ece(part)}")
             ax.scatter(x, y, s=[12 + 120 * part["count"][i] / total for i in known], color=color, alpha=0.7)
             ax.set(title=title, xlabel="predicted probability", ylabel="share that was so")
         _draw_coverage(axes[3], one["position"], label, "-" if label == "as predicted" else "--")
@@ -209,8 +208,19 @@ def plot_reliability(table: dict[str, Any], corrected: dict[str, Any] | None = N
 def _draw_coverage(ax: Axes, table: dict[str, Any], label: str, line: str) -> None:
     for color, axis in zip(_COLORS, "xyz", strict=False):
         observed = [_number(v) for v in table[axis]["observed"]]
-        ax.plot(table["expected"], observed, line, color=color, lw=1.2, label=f"{axis}, {label}")
+        ax.plot(
+            table["expected"],
+            observed,
+            line,
+            color=color,
+            lw=1.2,
+            label=f"{axis}, {label}{_ece(table[axis])}",
+        )
     ax.set(title="positions", xlabel="expected share within", ylabel="share within")
+
+
+def _ece(part: Mapping[str, Any]) -> str:
+    return "" if part["ece"] is None else f", ECE {part['ece']:.3f}"
 
 
 def _at(layout: Any, path: tuple[str, ...]) -> Any:
