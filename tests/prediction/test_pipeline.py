@@ -12,6 +12,7 @@ from torch_afm.metrics import Calibration
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction import RefinementSettings, pipeline, predict_structure
 from torch_afm.prediction.pipeline import ADDED
+from torch_afm.prediction.refinement import ScannedModel, Scanner
 from torch_afm.prediction.result import mean_pearson
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
@@ -35,6 +36,7 @@ def nothing() -> AFMData:
 
 #: A tip and a height as a refinement may find them.
 FITTED = {"tip": Tip(tilt=(0.1, 0.0)), "z_top": Z_TOP - 0.05}
+SCANNER = Scanner((1.05, 0.97), 0.01)
 
 
 @pytest.mark.parametrize("search", ["greedy", "beam"])
@@ -64,7 +66,7 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
         moved.pos = data.pos - torch.tensor([0.15, -0.1, 0.0])
         helped = settings.observations > 1
         return SimpleNamespace(
-            data=moved, context=AFMData.empty(), added=nothing(), accepted=helped, **FITTED
+            data=moved, context=AFMData.empty(), added=nothing(), accepted=helped, scanner=SCANNER, **FITTED
         )
 
     monkeypatch.setattr(pipeline, "refine", refined)
@@ -73,7 +75,7 @@ def test_refined_atoms_move_and_are_imaged_again(reference, renderer, monkeypatc
     assert (found.tip, found.z_top) == (FITTED["tip"], FITTED["z_top"])
     assert by_place(found.graph.z, found.graph.pos) == by_place(truth.z, truth.pos)
     assert found.graph.edge_index.size(1) == 24
-    shown = renderer(AFMData(z=found.graph.z, pos=found.graph.pos), **FITTED)
+    shown = ScannedModel(renderer, SCANNER)(AFMData(z=found.graph.z, pos=found.graph.pos), **FITTED)
     torch.testing.assert_close(found.simulated, shown)
     fitted = Calibration(sigma=(0.5, 0.5, 0.4))
     refined_one = predict_structure(*job, refinement=RefinementSettings(), views=1)
@@ -112,7 +114,8 @@ def test_atoms_cross_the_surface_cut(reference, renderer, monkeypatch):
         deep.pos[:, 2] += 0.1
         added = AFMData(z=torch.tensor([6]), pos=torch.tensor([[0.0, 0.0, -2.0]]), charge=torch.zeros(1))
         added.sigma = torch.full((1, 3), 0.2)
-        return SimpleNamespace(data=graph, context=deep, added=added, accepted=True, **FITTED)
+        found = {"data": graph, "context": deep, "added": added, "accepted": True}
+        return SimpleNamespace(**found, scanner=SCANNER, **FITTED)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     job = Oracle(truth), reference, renderer, Z_TOP
@@ -149,7 +152,8 @@ def test_a_network_without_revision_or_context_is_refined(monkeypatch):
         moved.pos, moved.sigma = data.pos + 0.1, torch.full((2, 3), 0.2)
         moved.charge = torch.tensor([0.1, -0.1])
         added = AFMData(z=torch.tensor([6]), pos=torch.zeros(1, 3), charge=torch.zeros(1))
-        return SimpleNamespace(data=moved, context=nothing(), added=added, accepted=True, **FITTED)
+        found = {"data": moved, "context": nothing(), "added": added, "accepted": True}
+        return SimpleNamespace(**found, scanner=SCANNER, **FITTED)
 
     monkeypatch.setattr(pipeline, "refine", refined)
     model = Script((2, (0.0, 0.0, 0.0), ()), (1, (1.0, 0.0, -0.9), (0,)))

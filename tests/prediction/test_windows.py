@@ -19,6 +19,7 @@ from torch_afm.prediction import (
     predict_structure,
     tiles,
 )
+from torch_afm.prediction.refinement import Scanner
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -90,6 +91,7 @@ def test_heights_that_windows_find_become_one(monkeypatch, reference):
     def refined(data, stack, renderer, z_top, tip, context, settings, seed, top):
         result = {
             "accepted": True,
+            "scanner": Scanner(),
             "z_top": z_top + 0.2,
             "tip": dataclasses.replace(renderer.tip, tilt=(0.1, 0.0)),
         }

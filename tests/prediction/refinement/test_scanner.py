@@ -29,7 +29,7 @@ def double(data):
 
 
 def test_places_are_those_of_the_drawn_measurements():
-    measurement = Nuisances(share=1.0).draw(benzene(), SCAN, np.random.default_rng(0))
+    measurement = Nuisances(share=1.0).draw(SCAN, benzene().pos.numpy(), np.random.default_rng(0))
     (sx, h), (_, sy) = np.asarray(measurement.matrix)
     points = torch.rand(5, 2, dtype=torch.float64)
     found = Scanner((float(sx), float(sy)), float(h)).to_sample(points, SCAN.center)
