@@ -81,9 +81,7 @@ def process_seconds() -> dict[tuple[int, int], float]:
         parents[int(folder.name)] = int(values[1])
         found[int(folder.name)] = (int(values[19]), int(values[11]) + int(values[12]))
     tick, me = os.sysconf("SC_CLK_TCK"), os.getpid()
-    return {
-        (pid, start): ticks / tick for pid, (start, ticks) in found.items() if me in _line(pid, parents)
-    }
+    return {(pid, start): ticks / tick for pid, (start, ticks) in found.items() if me in _line(pid, parents)}
 
 
 def _line(pid: int, parents: dict[int, int]) -> list[int]:

@@ -62,9 +62,7 @@ def run_variants(
     that one is."""
     os.environ |= {"OMP_NUM_THREADS": "1", "POCL_MAX_PTHREAD_COUNT": "1"}
     finished: dict[str, dict[str, Any]] = {}
-    with ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         jobs = {
             pool.submit(run_variant, variant, scenes, minutes, out / name): name
             for name, variant in variants.items()
@@ -126,7 +124,8 @@ def report(results: Mapping[str, Mapping[str, Any]], minutes: float, scenes: Seq
     settings["val"] = {name: result["val"] for name, result in results.items()}
     path = write("ablation_scan", command, rows, settings, ("torch", "numpy", "rdkit"))
     print(f"\n{table([row for row in rows if row['stratum'] == ALL], COLUMNS)}\n")
-    print(f"F1 by stratum, and differences to the base\n\n{stratum_table(rows)}\n\nwrote {path.name}", flush=True)
+    print(f"F1 by stratum, and differences to the base\n\n{stratum_table(rows)}\n")
+    print(f"wrote {path.name}", flush=True)
     return path
 
 

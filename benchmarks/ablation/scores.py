@@ -37,14 +37,14 @@ def tables(records: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     surface, whole = ([MoleculeRecord.from_dict(r[key]) for r in records] for key in ("surface", "all"))
     place = CUTOFFS.index(CUTOFF)
     atoms = np.array([sum(record.atoms) for record in surface], dtype=float)
-    hits = np.array([np.array(record.calibration.get("label", [[], []]))[1] for record in whole], dtype=object)
+    right = [record.calibration["label"][1] if "label" in record.calibration else [] for record in whole]
     nll = np.array([_number(record.scores.get("nll")) for record in whole])
     bonds = np.array([record.bonds for record in surface], dtype=float).reshape(-1, 3)
     found = {
         "f1": (2 * np.array([r.matched["blind"][place] for r in surface]), atoms),
         "chance": (2 * np.array([r["chance"] for r in records]), atoms),
         "bonds": (2 * bonds[:, 2], bonds[:, 0] + bonds[:, 1]),
-        "elements": ([float(np.sum(h)) for h in hits], [len(h) for h in hits]),
+        "elements": ([sum(hits) for hits in right], [len(hits) for hits in right]),
         "nll": (np.nan_to_num(nll), ~np.isnan(nll)),
     }
     for name, key in (("f1_band", "band"), ("skeleton", "skeleton")):

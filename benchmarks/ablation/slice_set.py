@@ -36,7 +36,8 @@ class SliceSetStem(Module):
         \Delta f_s \,\Vert\, \mathbf{v} \,\Vert\, A \,\Vert\, \mathbf{v} z]_i), \qquad
         \mathbf{y} = \mathbf{W}_o \sum_i \mathrm{softmax}_i(\mathbf{W}_a \mathbf{f}_i) \mathbf{f}_i
 
-    Slices that were not measured at a pixel have no weight there; where none was, the result is that of zeros.
+    Slices that were not measured at a pixel have no weight there; where none was, the result is that of
+    zeros.
 
     Args:
         heights (tensor): Height of each slice in Å.

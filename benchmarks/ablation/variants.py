@@ -52,7 +52,7 @@ class Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    "base": Variant("slots of slices, no decision to stop, weights e^(z / 1.5 Å) down to 3 Å, bfloat16, Muon"),
+    "base": Variant("slices in slots, no decision to stop, weights e^(z / 1.5 Å), bfloat16, Muon"),
     "molecules": Variant(
         "molecules alone in their best rotations, no scenes", {"scenes": 0, "scene": SceneConfig()}
     ),
