@@ -17,8 +17,9 @@ from torch_afm.train import TrainConfig
 
 _SETTINGS = Path(__file__).parents[2] / "examples" / "configs" / "scan.yaml"
 
-#: Epochs of a few CPU minutes: a run ends with the epoch that ends nearest to its budget.
-_EPOCH, _VALIDATION = 4096, 128
+#: Training and validation samples of an epoch, about a CPU minute; a run ends with the epoch whose end is
+#: nearest to its budget.
+_EPOCH, _VALIDATION = 2048, 64
 
 
 @dataclass(frozen=True)
