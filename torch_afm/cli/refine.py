@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from torch_afm.prediction import (
     read_prediction,
     refine,
 )
+from torch_afm.prediction.refinement import ScannedModel, Scanner
 from torch_afm.prediction.result import bonds_to_dict
 from torch_afm.utils import InputError
 from torch_afm.viz import PredictionReport, plot_refinement, write_report
@@ -50,7 +52,9 @@ def main(args: Namespace) -> int:
     renderer, z_top = _imaged(stack, start, args.z_top, args.known, args.backend)
     # The standard deviations of a prediction file are corrected already.
     priors = {"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}
-    settings = RefinementSettings.known() if args.known else RefinementSettings(sigma_scale=1.0)
+    scanner = Scanner() if start.imaging is None else start.imaging.scanner
+    fitted = RefinementSettings() if scanner == Scanner() else RefinementSettings.measured()
+    settings = RefinementSettings.known() if args.known else dataclasses.replace(fitted, sigma_scale=1.0)
     result = refine(
         start.graph,
         stack.tensor(),
@@ -62,6 +66,7 @@ def main(args: Namespace) -> int:
         starts=args.starts,
         seed=args.seed,
         top=None if args.known else 0.0,
+        scanner=scanner,
     )
     files = {"prediction": args.prediction, "stack": str(path)}
     verdict = _write(folder, result, stack, start, renderer, files)
@@ -149,7 +154,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     parts = [part for part in (result.data, result.context, result.added) if len(part.z)]
     whole = AFMData(**{key: torch.cat([part[key] for part in parts]) for key in ("z", "pos", "charge")})
-    simulated = renderer(whole, tip=result.tip, z_top=result.z_top).cpu()
+    simulated = ScannedModel(renderer, result.scanner)(whole, tip=result.tip, z_top=result.z_top).cpu()
     n = len(result.data.z)
     below = AFMData(z=whole.z[n:], pos=whole.pos[n:], edge_index=covalent_bonds(whole.z[n:], whole.pos[n:]))
     calibration = Calibration() if start.weights is None else load_calibration(start.weights)

@@ -14,6 +14,7 @@ from torch_afm.config import Scan, Tip, from_dict
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import atomic_number
 from torch_afm.io import read_molecule
+from torch_afm.prediction.refinement import Scanner
 from torch_afm.utils import InputError, check_shape
 
 
@@ -25,11 +26,13 @@ class Imaging:
         scan: the scan.
         tip: the tip, fitted where a refinement was accepted.
         z_top: first anchor height in Å, likewise.
+        scanner: the scanner, likewise.
     """
 
     scan: Scan
     tip: Tip
     z_top: float
+    scanner: Scanner
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def read_prediction(path: str | Path) -> StoredPrediction:
 def _imaging(record: Mapping[str, Any]) -> Imaging:
     try:
         scan, tip = from_dict(Scan, record["scan"]), from_dict(Tip, record["tip"])
-        return Imaging(scan, tip, float(record["z_top"]))
+        scanner = from_dict(Scanner, record["scanner"]) if "scanner" in record else Scanner()
+        return Imaging(scan, tip, float(record["z_top"]), scanner)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"prediction: imaging: cannot read it: {error}") from error
 

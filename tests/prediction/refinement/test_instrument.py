@@ -38,7 +38,7 @@ def stack(molecule):
 def test_scale_springs_and_tip_are_found(molecule, stack):
     renderer = ProbeParticleModel(SCAN).quiet()
     job = RefinementJob.from_inputs(molecule, None, stack, renderer, Z_TOP, Tip(), MEASURED)
-    scanner, tip, z_top = fit_instrument(job, torch.arange(12), renderer, MEASURED)
+    scanner, tip, z_top = fit_instrument(job, torch.arange(12), renderer, MEASURED, Scanner())
     assert scanner.scale == pytest.approx(SCANNER.scale, abs=0.01)
     assert scanner.shear == pytest.approx(SCANNER.shear, abs=0.005)
     known = fitted_tip(tip)
@@ -52,11 +52,20 @@ def test_scale_springs_and_tip_are_found(molecule, stack):
     assert float((image - stack).std() / stack.std()) < 0.02
 
 
+def test_a_fit_goes_on_from_a_known_scanner(molecule, stack):
+    renderer = ProbeParticleModel(SCAN).quiet()
+    near = Scanner((1.05, 0.97), 0.01)
+    sharp = dataclasses.replace(MEASURED, scale_sigma=0.02, shear_sigma=0.01)
+    job = RefinementJob.from_inputs(molecule, None, stack, renderer, Z_TOP, Tip(), sharp)
+    scanner, *_ = fit_instrument(job, torch.arange(12), renderer, sharp, near)
+    assert scanner.scale == pytest.approx(SCANNER.scale, abs=0.01)
+
+
 def test_what_has_no_width_is_held(molecule, stack):
     renderer = ProbeParticleModel(SCAN).quiet()
     held = dataclasses.replace(MEASURED, scale_sigma=0.0, depth_sigma=0.0, shear_sigma=0.0)
     job = RefinementJob.from_inputs(molecule, None, stack, renderer, Z_TOP, Tip(), held)
-    scanner, tip, _ = fit_instrument(job, torch.arange(12), renderer, held)
+    scanner, tip, _ = fit_instrument(job, torch.arange(12), renderer, held, Scanner())
     assert scanner == Scanner() and tip.probe[0].depth is None
 
 
@@ -67,7 +76,7 @@ def test_expansion_is_that_of_finite_differences(molecule, stack):
     data.edge_index = benzene().edge_index
     start = State(data, TipParameters.from_tips(Tip()), Z_TOP)
     images = SliceImages(SCAN, 4)
-    objective = InstrumentObjective(start, renderer, images, stack[0, 0].double(), MEASURED)
+    objective = InstrumentObjective(start, renderer, images, stack[0, 0].double(), MEASURED, Scanner())
     x = 0.1 * torch.arange(8, dtype=torch.float64)
     value, gradient, curvature = objective.expand(x)
     assert value == pytest.approx(objective.value(x))

@@ -58,6 +58,7 @@ class InstrumentObjective:
         images: pixels that are compared.
         reference: the stack, ``[Z, Y, X]``.
         settings: the standard deviations; 0 holds a value.
+        scanner: the scanner before the fit.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class InstrumentObjective:
         images: SliceImages,
         reference: Tensor,
         settings: RefinementSettings,
+        scanner: Scanner,
     ) -> None:
         self.start, self.renderer, self.images, self.settings = start, renderer, images, settings
+        self.scanner = scanner
         self.reference = images.normalize(images.pick(reference))
         s = settings
         widths = (s.scale_sigma, s.scale_sigma, s.shear_sigma, s.stiffness_sigma, s.depth_sigma)
@@ -90,7 +93,9 @@ class InstrumentObjective:
         limit = 0.5 * tip.bond_length.unsqueeze(1)
         aside = aside * (limit / aside.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
         fitted = dataclasses.replace(tip, probe=probes, stiffness=springs, tilt=aside)
-        return Instrument(Scanner((scale_x, scale_y), by[2]), fitted, self.start.z_top + by[7])
+        (before_x, before_y), shear = self.scanner.scale, self.scanner.shear + by[2]
+        scanner = Scanner((before_x * scale_x, before_y * scale_y), shear)
+        return Instrument(scanner, fitted, self.start.z_top + by[7])
 
     def value(self, x: Tensor) -> float:
         """The objective at ``x``."""
@@ -143,7 +148,11 @@ class InstrumentObjective:
 
 
 def fit_instrument(
-    job: RefinementJob, group: Tensor, renderer: ProbeParticleModel, settings: RefinementSettings
+    job: RefinementJob,
+    group: Tensor,
+    renderer: ProbeParticleModel,
+    settings: RefinementSettings,
+    scanner: Scanner,
 ) -> Instrument:
     """The instrument that explains the image of a group of atoms best, with all atoms where they are.
 
@@ -152,6 +161,7 @@ def fit_instrument(
         group: indices of the group.
         renderer: simulator with the scan of the stack.
         settings: what is fitted, and how far it is believed to be off.
+        scanner: a guess of the scanner.
     """
     data, tip, z_top = job.given
     near = surroundings(data.pos, group)
@@ -160,7 +170,7 @@ def fit_instrument(
     low, high = (data.pos[group].amin(0) - _MARGIN).tolist(), (data.pos[group].amax(0) + _MARGIN).tolist()
     box = (low[0], high[0]), (low[1], high[1])
     images = SliceImages(renderer.scan, settings.stride, box)
-    objective = InstrumentObjective(start, renderer, images, job.reference, settings)
+    objective = InstrumentObjective(start, renderer, images, job.reference, settings, scanner)
     origin = torch.zeros(len(objective.scale), dtype=torch.float64)
     x = minimize(objective, origin, _ITERATIONS, _TOLERANCE, lambda *_: None)
     return objective.instrument(x)

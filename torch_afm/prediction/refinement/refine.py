@@ -57,6 +57,7 @@ def refine(
     starts: int = 1,
     seed: int = 0,
     top: float | None = None,
+    scanner: Scanner | None = None,
 ) -> RefinementResult:
     r"""Move the atoms of a molecule, or of all molecules of a scan, until their simulated stack agrees with
     the reference.
@@ -97,6 +98,7 @@ def refine(
         top: height in Å that the highest atom of the result is to have. The image tells how far the tip is
             from the atoms and not how high both are: where the height of the tip is fitted, they drift
             together, and this brings them back. By default they stay where they are.
+        scanner: the scanner, a guess where it is fitted; default one without fault.
 
     Shapes:
         stack ``[1, 1, Z, Y, X]``.
@@ -113,12 +115,14 @@ def refine(
         if graph is not None:
             check_island(name, graph)
     job = RefinementJob.from_inputs(data, context, stack, renderer, z_top, tip, settings)
-    model = ScannedModel(renderer, Scanner())
+    scanner = scanner or Scanner()
     groups = split_groups(data.pos.detach())
     if settings.fits_instrument:
-        scanner, fitted, height = _instrument(job, data, context, groups[0], renderer, prior, settings)
-        model = ScannedModel(renderer, scanner)
+        scanner, fitted, height = _instrument(
+            job, data, context, groups[0], renderer, prior, settings, scanner
+        )
         job = dataclasses.replace(job, given=State(job.given.data, fitted, height))
+    model = ScannedModel(renderer, scanner)
     if len(groups) == 1:
         return _refine_group(job, data, context, model, prior, settings, starts, seed, top)
     return _refine_groups(job, data, context, groups, model, prior, settings, top)
@@ -132,9 +136,10 @@ def _instrument(
     renderer: ProbeParticleModel,
     prior: GeometryPrior | None,
     settings: RefinementSettings,
+    scanner: Scanner,
 ) -> Instrument:
     """The instrument by the atoms of a group where they are, and again by where they are with that."""
-    found = fit_instrument(job, group, renderer, settings)
+    found = fit_instrument(job, group, renderer, settings, scanner)
     part, around = cut_group(
         data, AFMData.empty() if context is None else context, group, torch.empty(0).long(), settings
     )
@@ -149,7 +154,7 @@ def _instrument(
     atoms = copy.copy(job.given.data)
     atoms.pos = atoms.pos.index_copy(0, group, refined.data.pos)
     moved = dataclasses.replace(job, given=job.given._replace(data=atoms))
-    return fit_instrument(moved, group, renderer, settings)
+    return fit_instrument(moved, group, renderer, settings, scanner)
 
 
 def _refine_group(
