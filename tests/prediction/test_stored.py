@@ -8,6 +8,7 @@ import torch
 from torch_afm.config import Scan, Tip, to_dict
 from torch_afm.io import write_xyz
 from torch_afm.prediction import read_prediction
+from torch_afm.prediction.refinement import Scanner
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -35,6 +36,10 @@ def test_a_prediction_as_it_was_written(tmp_path):
         assert found.context.z.tolist() == [8] and found.folder == folder and found.recorded
         assert found.imaging.scan == Scan(dz=0.2) and found.imaging.tip.tilt == (0.1, 0.0)
         assert (found.imaging.z_top, str(found.stack), found.weights) == (8.5, "a.npz", "spatial")
+        assert found.imaging.scanner == Scanner()
+    imaging["scanner"] = {"scale": [1.1, 0.9], "shear": 0.02}
+    write(tmp_path, atoms=ATOMS, imaging=imaging)
+    assert read_prediction(tmp_path).imaging.scanner == Scanner((1.1, 0.9), 0.02)
 
 
 def test_a_molecule_file_has_nothing_but_atoms(tmp_path):
