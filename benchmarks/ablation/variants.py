@@ -1,4 +1,5 @@
-"""The trainings that are compared: that of ``examples/configs/scan.yaml``, and it with one thing changed."""
+"""The trainings that are compared: that of ``examples/configs/scan.yaml``, with shorter epochs and a shorter
+average of the weights, and it with one thing changed."""
 
 from __future__ import annotations
 
@@ -20,6 +21,10 @@ _SETTINGS = Path(__file__).parents[2] / "examples" / "configs" / "scan.yaml"
 #: Training and validation samples of an epoch, about a CPU minute; a run ends with the epoch whose end is
 #: nearest to its budget.
 _EPOCH, _VALIDATION = 2048, 64
+
+#: Decay of the average of the weights, over the last 100 steps: in one over 1000, as of a long training,
+#: some of the initial weights would be left.
+_EMA = 0.99
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Variant:
         if self.model is not None:
             values = {f.name: getattr(base.model, f.name) for f in fields(base.model)}
             changes |= {"model": self.model(**values), "loss": ScanLossConfig()}
-        own = {"out": str(out), "epoch_samples": _EPOCH, "val_samples": _VALIDATION, "progress": False}
+        own = {"out": str(out), "epoch_samples": _EPOCH, "val_samples": _VALIDATION, "ema": _EMA}
+        own["progress"] = False
         return replace(base, **own, **changes)
 
 
