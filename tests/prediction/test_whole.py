@@ -9,6 +9,7 @@ from tests.prediction.networks import WholeOracle, by_place
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData
 from torch_afm.functional import normalize_slices, pearson
+from torch_afm.models import Revision
 from torch_afm.ppm import ProbeParticleModel, nominal_height
 from torch_afm.prediction import RefinementSettings, predict_whole_scan
 from torch_afm.testing import benzene
@@ -83,6 +84,22 @@ def test_large_scans_have_fewer_views_by_default(network, monkeypatch):
         predict_whole_scan(network, torch.rand(1, 1, *scan.shape), scan, Z_TOP, views=views)
         assert set(asked) == {expected}
         asked.clear()
+
+
+def test_a_network_that_always_finds_more_comes_to_an_end(network, reference, monkeypatch):
+    places = iter(range(1000))
+
+    def propose(self, graphs, views):
+        found = self.one(AFMData.empty())
+        found.atoms.pos = found.atoms.pos + torch.tensor([0.01, 0.0, 1.1]) * next(places)
+        revised = Revision(
+            graphs[0].pos, torch.ones(len(graphs[0].z)), torch.empty(2, 0).long(), torch.empty(0)
+        )
+        return [dataclasses.replace(found, revised=revised)]
+
+    monkeypatch.setattr(type(network), "propose", propose)
+    found = predict_whole_scan(network, reference, WIDE, Z_TOP, max_atoms=10_000)
+    assert found.ended == "passes" and len(found.steps) == 8 + 2
 
 
 def test_atoms_beside_the_scan_are_left_out(network, reference):

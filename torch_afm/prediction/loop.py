@@ -34,6 +34,9 @@ from torch_afm.utils import InputError, check_finite, check_shape
 #: Pixels of all views of a scan, of which there are fewer by default where it is large.
 _VIEWED = 2**17
 
+#: Passes after which nothing is added to a whole scan any more.
+_PASSES = 8
+
 #: Share by which pixels and steps of height may differ from those of a network.
 _SAME = 1e-3
 
@@ -185,9 +188,10 @@ def run_greedy(
         revised = revise(graph, proposal.revised if revisions else None)
         seen = proposal.atoms.confidence >= confidence
         new = seen & far_from(proposal.atoms.pos, revised.pos)
-        # A network that revises may add and remove for ever.
-        full = len(revised.z) >= max_atoms or len(steps) + 1 >= 2 * max(max_atoms, MAX_ATOMS)
-        ended = _end(proposal, seen, new, full)
+        # A network that revises may add and remove for ever; somewhere in a large scan one always would.
+        few = job.model.whole_scan and atoms_per_step is None
+        most = _PASSES if few else 2 * max(max_atoms, MAX_ATOMS)
+        ended = _end(proposal, seen, new, len(revised.z) >= max_atoms, len(steps) + 1 >= most)
         left = revisions if ended is None else left - 1
         last = left < 0 or (ended is not None and (proposal.revised is None or not len(graph.z)))
         room = 0 if ended else min(max_atoms - len(revised.z), atoms_per_step or max_atoms)
@@ -200,9 +204,11 @@ def run_greedy(
         graph = append_atoms(revised, accepted.atoms, accepted.bonds if proposal.revised is None else None)
 
 
-def _end(proposal: Proposal, seen: Tensor, new: Tensor, full: bool) -> str | None:
+def _end(proposal: Proposal, seen: Tensor, new: Tensor, full: bool, long: bool) -> str | None:
     if proposal.done or not seen.any():
         return "stop"
     if not new.any():
         return "repeat"
-    return "max_atoms" if full else None
+    if full:
+        return "max_atoms"
+    return "passes" if long else None

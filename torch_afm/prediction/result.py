@@ -131,7 +131,8 @@ class Prediction:
             and added nothing; after a refinement that was accepted, those with the fitted tip, height and
             charges. Empty for a prediction without a network.
         ended: ``"stop"`` (the network decided so, or proposed nothing more), ``"repeat"`` (all that it
-            proposed lies on atoms there are), ``"max_atoms"`` or, of a beam, ``"search"``.
+            proposed lies on atoms there are), ``"max_atoms"``, ``"passes"`` (each of as many as there may be
+            added something) or, of a beam, ``"search"``.
         classes: what the class probabilities stand for, *stop* among them.
         scan: the scan that the structure is imaged with.
         tip: the tip, fitted where a refinement was accepted.

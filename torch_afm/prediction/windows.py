@@ -215,7 +215,8 @@ def _placed(model: Generator, window: Window, z_top: float) -> AFMData:
 
 
 def _ended(windows: Sequence[Window]) -> str:
-    """The first of the ends of the windows in the order ``max_atoms``, ``repeat``, ``search``, ``stop``."""
+    """The first of the ends of the windows in the order ``max_atoms``, ``passes``, ``repeat``, ``search``,
+    ``stop``."""
     ends = {w.prediction.ended for w in windows if w.prediction is not None}
-    order = ("max_atoms", "repeat", "search")
+    order = ("max_atoms", "passes", "repeat", "search")
     return next((end for end in order if end in ends), "stop")

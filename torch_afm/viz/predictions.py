@@ -38,6 +38,7 @@ _ENDED = {
     "stop": "the network stopped",
     "repeat": "an atom placed on an old one",
     "max_atoms": "too many atoms",
+    "passes": "too many passes",
 }
 
 
