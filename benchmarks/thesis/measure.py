@@ -12,16 +12,19 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
+from torch_geometric.data import Batch
 from tqdm import tqdm
 
 import torch_afm
 from torch_afm.config import to_dict
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.datasets import AFMDataset, MoleculeDataset, StepDraws
+from torch_afm.elements import AtomClasses
 from torch_afm.evaluation import brightest_pixel, evaluate_steps, random_atom, stop_at_once
 from torch_afm.io import AFMStack
 from torch_afm.metrics import MoleculeMetrics, StepMetrics
-from torch_afm.models import SequentialGenerator
+from torch_afm.models import Generator
+from torch_afm.nn import StepPrediction
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.prediction import Prediction, generate
 from torch_afm.transforms import Orient, best_rotations
@@ -39,17 +42,18 @@ class Evaluation:
     """Measurements of one set of weights on the test molecules.
 
     Args:
-        model: the generator.
+        model: the generator; of one that maps all missing atoms, steps are those of its ``predict_step``, in
+            the thesis' classes.
         samples: single-atom steps.
         sequences: whole predictions.
         folder: where to keep what was measured.
         seed: of the choice of steps and molecules, and of all draws.
     """
 
-    def __init__(
-        self, model: SequentialGenerator, samples: int, sequences: int, folder: Path, seed: int = 0
-    ) -> None:
+    def __init__(self, model: Generator, samples: int, sequences: int, folder: Path, seed: int = 0) -> None:
         self.model = model.eval()
+        self.classes = model.classes if model.sequential else AtomClasses()
+        self.predict = model if model.sequential else merge_classes(model, self.classes)
         self.samples = samples
         self.folder = folder
         self.seed = seed
@@ -70,7 +74,7 @@ class Evaluation:
         config = self.model.config
         draws = StepDraws(
             z_min=config.z_min,
-            classes=self.model.classes,
+            classes=self.classes,
             keep_deep=keep_deep,
             true_elements=true_elements,
             seed=self.seed,
@@ -92,7 +96,7 @@ class Evaluation:
         return {
             name: StepMetrics.from_rows(
                 {key.split(".")[1]: a for key, a in rows.items() if key.startswith(f"{name}.")},
-                self.model.classes,
+                self.classes,
                 self.model.config.z_min,
             )
             for name in names
@@ -125,10 +129,10 @@ class Evaluation:
         return generation, shown, visible
 
     def _score(self, names: list[str], keep_deep: bool, true_elements: bool) -> dict[str, StepMetrics]:
-        config, classes = self.model.config, self.model.classes
+        config, classes = self.model.config, self.classes
         generator = torch.Generator().manual_seed(self.seed)
         predictors = {
-            MODEL: self.model,
+            MODEL: self.predict,
             "random_atom": lambda batch: random_atom(batch, config.scan, classes, generator, config.z_min),
             "brightest_pixel": lambda batch: brightest_pixel(batch, config.scan, classes),
             "stop_at_once": lambda batch: stop_at_once(batch, classes),
@@ -147,3 +151,17 @@ class Evaluation:
         self.folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, made_for=made_for, **rows)
         return rows
+
+
+def merge_classes(model: Generator, classes: AtomClasses) -> Callable[[Batch], StepPrediction]:
+    """The steps of a network of maps (``predict_step``) in fewer classes, whose probabilities add up."""
+    own = torch.arange(1, len(model.classes))
+    label = torch.cat([torch.zeros(1).long(), classes.index_of(model.classes.representative(own))])
+
+    def predict(batch: Batch) -> StepPrediction:
+        out = model.predict_step(batch)
+        shares = out.class_logits.softmax(dim=1)
+        merged = shares.new_zeros(len(shares), len(classes)).index_add_(1, label, shares)
+        return out._replace(class_logits=merged.clamp(min=1e-12).log())
+
+    return predict

@@ -28,7 +28,7 @@ from torch_afm.metrics import StepMetrics
 from torch_afm.metrics.molecules import CUTOFFS
 from torch_afm.metrics.steps.tables import REFERENCE
 from torch_afm.metrics.text import format_cell
-from torch_afm.models import SequentialGenerator
+from torch_afm.models import load_generator
 from torch_afm.nn import StepPrediction
 from torch_afm.viz import (
     plot_confusion,
@@ -68,7 +68,7 @@ def main() -> None:
         own = RESULTS / f"{name}_training.csv"
         curves = [own] if own.exists() else []
 
-    model = SequentialGenerator.from_pretrained(args.weights)
+    model = load_generator(args.weights)
     evaluation = Evaluation(model, args.samples, args.sequences, out.parent)
     steps = {setting: evaluation.steps(*setting) for setting in SETTINGS}
     rows = [
@@ -200,7 +200,7 @@ def _step_figures(
     if found is not None:
         data, step, error = found
         report.figure(
-            plot_step(data, step, evaluation.model.config.scan, evaluation.model.classes),
+            plot_step(data, step, evaluation.model.config.scan, evaluation.classes),
             "Figure 5.6: a single-atom prediction with one atom missing and one predicted; its error, "
             f"{error:.2f} Å, is close to the median of all.",
         )
@@ -222,7 +222,7 @@ def _example(
         data = dataset[order[i]]
         if len(data.missing_z) == 1:
             with torch.no_grad():
-                return data, evaluation.model(Batch.from_data_list([data])), float(error[i])
+                return data, evaluation.predict(Batch.from_data_list([data])), float(error[i])
     return None
 
 

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from torch_geometric.data import Batch
 
 from benchmarks import common
 from benchmarks.thesis import measure, run
+from benchmarks.thesis.measure import merge_classes
 from benchmarks.thesis.report import Report
-from torch_afm.config import generator_config
+from torch_afm.config import Scan, ScanGeneratorConfig, generator_config
 from torch_afm.datasets import MoleculeDataset
-from torch_afm.models import SequentialGenerator
+from torch_afm.elements import AtomClasses
+from torch_afm.models import ScanGenerator, SequentialGenerator
+from torch_afm.testing import random_graph
 
 pytestmark = pytest.mark.learnt
 
@@ -116,3 +120,22 @@ def test_whole_report(few, model, tmp_path, monkeypatch, capsys):
     assert len(steps) == len(measure.SETTINGS) + len(measure.BASELINES)
     assert all(row["table"]["steps"] == 20 for row in steps)
     assert str(tmp_path) not in result["command"]
+
+
+def test_classes_of_a_network_of_maps_are_merged():
+    config = ScanGeneratorConfig(
+        scan=Scan(window=((-3.875, 3.875), (-3.875, 3.875)), pixels=(32, 32), n_slices=3), channels=(4,)
+    )
+    model, thesis = ScanGenerator(config).eval(), AtomClasses()
+    graphs = []
+    for seed in range(2):
+        data = random_graph(4, seed)
+        data.reference, data.simulated = torch.randn(2, 1, 1, 3, 32, 32)
+        graphs.append(data)
+    batch = Batch.from_data_list(graphs)
+    with torch.no_grad():
+        own, merged = model.predict_step(batch), merge_classes(model, thesis)(batch)
+    before, after = (out.class_logits.softmax(dim=1) for out in (own, merged))
+    assert after.shape == (2, 3) and torch.equal(own.pos, merged.pos)
+    torch.testing.assert_close(after[:, :2], before[:, :2])
+    torch.testing.assert_close(after[:, 2], before[:, 2:].sum(dim=1))
