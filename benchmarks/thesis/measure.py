@@ -155,8 +155,11 @@ class Evaluation:
 
 def merge_classes(model: Generator, classes: AtomClasses) -> Callable[[Batch], StepPrediction]:
     """The steps of a network of maps (``predict_step``) in fewer classes, whose probabilities add up."""
-    own = torch.arange(1, len(model.classes))
-    label = torch.cat([torch.zeros(1).long(), classes.index_of(model.classes.representative(own))])
+    z = model.classes.representative(torch.arange(1, len(model.classes)))
+    label = torch.full((len(model.classes),), len(classes) - 1)  # iodine, too, is heavy
+    label[0] = 0
+    known = classes.has(z)
+    label[1:][known] = classes.index_of(z[known])
 
     def predict(batch: Batch) -> StepPrediction:
         out = model.predict_step(batch)
