@@ -5,7 +5,8 @@
 The start is the truth in the frame of the scan, as a good network might have found it: atoms 0.1 Å off along
 x and y and 0.15 Å along z (standard deviations, as the start states them), 1 in 20 missing, as many false
 ones at random places, no charges. The scanner, the tip and its height are unknown, and the stack is prepared
-as ``torch_afm.predict`` prepares it for networks of whole scans, its drift left where it is. Structures are shifted by the median difference in height before they are compared with the truth.
+as ``torch_afm.predict`` prepares it for networks of whole scans, its drift left where it is. Structures are
+shifted by the median difference in height before they are compared with the truth.
 
 F1 is that of the atoms above the surface cut, at 0.5 Å, with the band around the cut that counts for nothing;
 its interval is that of the change, over scenes. Errors are those of the atoms that lay within 0.5 Å of a true
