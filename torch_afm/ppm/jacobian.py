@@ -11,7 +11,7 @@ from torch_afm.ppm.forcefield import SurfaceTerms
 from torch_afm.ppm.frequency_shift import frequency_shift
 from torch_afm.ppm.inputs import RenderInput
 from torch_afm.ppm.relaxation import newton_step, spring_hessian
-from torch_afm.ppm.scene import Scene
+from torch_afm.ppm.scene import PAIRS, Scene
 from torch_afm.ppm.solver import RelaxedProbes
 
 
@@ -55,11 +55,18 @@ def stack_jacobian(batch: RenderInput, probes: RelaxedProbes, like: Tensor) -> S
     """
     scene = Scene.from_input(batch, 0, like)
     u = probes.displacement[0].to(like)
-    rows = [_at_height(free, shift, scene) for free, shift in zip(scene.free, u, strict=True)]
-    n = len(scene.atoms.pos)
+    n, pixels = len(scene.atoms.pos), u.size(1)
+    # As many heights at once as have few pairs of probe and atom: small fits would wait for torch, not compute.
+    at_once = max(1, PAIRS // max(1, n * pixels))
+    rows = torch.cat(
+        [
+            _by_probe(free.flatten(0, 1), shift.flatten(0, 1), scene).unflatten(0, shift.shape[:2])
+            for free, shift in zip(scene.free.split(at_once), u.split(at_once), strict=True)
+        ]
+    )
     by_dipole = 0 if scene.atoms.dipole is None else 3 * n
     # Forces to frequency shifts, all at once.
-    slopes = frequency_shift(torch.stack(rows)[None, None], batch.scan)[0, 0]
+    slopes = frequency_shift(rows[None, None], batch.scan)[0, 0]
     pos, charge, tilt, dipole = slopes.split([3 * n, n, 2, by_dipole], dim=2)
     pos = pos.unflatten(2, (n, 3))
     # Raising the anchors by dz is lowering all atoms; tilting the probe moves them aside and raises them.
@@ -72,7 +79,7 @@ def stack_jacobian(batch: RenderInput, probes: RelaxedProbes, like: Tensor) -> S
     return StackJacobian(stack, pos, charge, tilt, moved[..., 2], dipoles)
 
 
-def _at_height(free: Tensor, u: Tensor, scene: Scene) -> Tensor:
+def _by_probe(free: Tensor, u: Tensor, scene: Scene) -> Tensor:
     """Derivatives of F_z of the probes ``[P, 3]`` in positions and charges of the atoms, in the tilt, by way
     of the springs alone, and in dipoles, if any, ``[P, 3 N + N + 2 + 3 N]``."""
     atoms, springs, _ = scene

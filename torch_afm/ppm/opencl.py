@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -23,6 +24,9 @@ _USUAL_SIZE = {True: 4, False: 64}
 
 _INSTALL = "on Linux install pocl-binary-distribution"
 _ROOM = "PoCL needs a folder with room for programs; set POCL_CACHE_DIR to one"
+
+#: Arguments of a kernel are set, and it is launched, by one thread at a time.
+_launching = threading.Lock()
 
 #: The process that used OpenCL first.
 _owner: int | None = None
@@ -118,6 +122,14 @@ def get_program(name: str, options: tuple[str, ...]) -> Any:
     return _build(name, options)
 
 
+@cache
+def _kernel(program: Any, name: str) -> Any:
+    """A kernel, made once a process: pyopencl writes and compiles Python for each that is made."""
+    import pyopencl as cl
+
+    return cl.Kernel(program, name)
+
+
 class OpenCLDevice:
     """See :class:`torch_afm.ppm.kernel_device.KernelDevice`; that of :func:`get_queue`."""
 
@@ -152,10 +164,11 @@ class OpenCLDevice:
 
         queue, out = get_queue(), np.empty(shape, dtype=np.float32)
         result = cl.Buffer(queue.context, cl.mem_flags.WRITE_ONLY, max(out.nbytes, 4))
-        run = cl.Kernel(get_program(file, tuple(options)), kernel)
-        run.set_args(*(np.int32(a) if isinstance(a, int) else a for a in arguments), result)
+        run = _kernel(get_program(file, tuple(options)), kernel)
         local = _LOCAL_SIZE[is_cpu()].get(file, _USUAL_SIZE[is_cpu()])
         items, entries = size
-        cl.enqueue_nd_range_kernel(queue, run, (-(-items // local) * local, entries), (local, 1))
+        with _launching:
+            run.set_args(*(np.int32(a) if isinstance(a, int) else a for a in arguments), result)
+            cl.enqueue_nd_range_kernel(queue, run, (-(-items // local) * local, entries), (local, 1))
         cl.enqueue_copy(queue, out, result)
         return torch.from_numpy(out)

@@ -148,7 +148,7 @@ def _instrument(
     )
     start = dataclasses.replace(start, given=State(start.given.data, found.tip, found.z_top))
     model = ScannedModel(renderer, found.scanner)
-    refined = _refine_group(start, part, around, model, prior, settings.positions_only(), 1, 0, None)
+    refined = _refine_group(start, part, around, model, prior, settings.positions_only(), 1, 0, None, False)
     if not refined.accepted:
         return found
     atoms = copy.copy(job.given.data)
@@ -167,8 +167,10 @@ def _refine_group(
     starts: int,
     seed: int,
     top: float | None,
+    residual: bool = True,
 ) -> RefinementResult:
-    """All atoms together."""
+    """All atoms together; without the ``residual``, which is an image of the whole scan, where nobody asks
+    for that of a part of the atoms."""
     given = job
     unknowns = job.unknowns(settings)
     origin = torch.zeros(len(unknowns.scale), dtype=torch.float64)
@@ -224,7 +226,7 @@ def _refine_group(
         objective=best.values,
         trajectory=torch.stack(best.trajectory),
         sigma=sigma[: job.n],
-        residual=_residual(renderer, state, job.reference),
+        residual=_residual(renderer, state, job.reference) if residual else job.reference[:0],
         tip=fitted_tip(state.tip),
         z_top=state.z_top,
         scanner=renderer.scanner,
@@ -260,7 +262,7 @@ def _refine_groups(
             part, around, job.reference[None, None], renderer, job.given.z_top, None, held
         )
         start = dataclasses.replace(start, given=job.given._replace(data=start.given.data))
-        found = _refine_group(start, part, around, renderer, prior, held, 1, 0, None)
+        found = _refine_group(start, part, around, renderer, prior, held, 1, 0, None, False)
         results.append(found)
         if not found.accepted:
             continue
