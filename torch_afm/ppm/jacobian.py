@@ -56,7 +56,7 @@ def stack_jacobian(batch: RenderInput, probes: RelaxedProbes, like: Tensor) -> S
     scene = Scene.from_input(batch, 0, like)
     u = probes.displacement[0].to(like)
     n, pixels = len(scene.atoms.pos), u.size(1)
-    # As many heights at once as have few pairs of probe and atom: small fits would wait for torch, not compute.
+    # As many heights at once as have few pairs of probe and atom: small fits would wait for torch.
     at_once = max(1, PAIRS // max(1, n * pixels))
     rows = torch.cat(
         [
