@@ -137,3 +137,8 @@ def test_both_orders_of_whole_scans_are_predicted_and_the_image_decides():
     assert [attempt.candidate.reverse for attempt in chosen.attempts] == [False, True]
     assert any("2 ways to read" in step for step in steps)
     assert chosen.prepared.raw.heights == pytest.approx(right.heights)
+
+
+def test_a_single_image_was_measured_once():
+    chosen = choose_preparation(WholeOracle(benzene(), WHOLE), measured([0.2]), LEVEL)
+    assert count_measured_slices(chosen.prepared) == 1

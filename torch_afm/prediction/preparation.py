@@ -318,6 +318,6 @@ def count_measured_slices(prepared: PreparedScan) -> int:
     """Slices of a scan that those of the network were interpolated from; fewer where an earlier preparation
     had done that before."""
     heights, used = prepared.measured, prepared.stack.heights
-    step = float(np.abs(np.diff(heights)).max()) if len(heights) > 1 else 0.0
+    step = float(np.abs(np.diff(heights)).max()) if len(heights) > 1 else np.inf
     count = int(((heights > used[-1] - step) & (heights < used[0] + step)).sum())
     return int(min(count, prepared.raw.meta.get("measured", count)))

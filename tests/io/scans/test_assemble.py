@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,14 @@ def test_order_of_slices():
     assert stack.values[:, 0, 0] == pytest.approx([2, 3, 1]) and stack.heights == pytest.approx([7, 6, 5])
     assert stack.meta["files"] == ["1.sxm", "2.sxm", "0.sxm"] and stack.meta["v"] == 1
     assert stack.window == ((-3, 3), (-1, 1))
+
+
+def test_a_single_image_needs_no_height():
+    block = dataclasses.replace(_block(4), heights=None)
+    assert _assemble(block).heights.tolist() == [0.0]
+    assert _assemble(block, heights=[2.0]).heights.tolist() == [2.0]
+    with pytest.raises(InputError, match="give heights"):
+        _assemble(block, block)
 
 
 def test_what_is_given_wins():

@@ -91,3 +91,14 @@ def test_a_group_that_gets_no_better_stays(refined):
     found = refine(start, stack, ProbeParticleModel(SCAN), Z_TOP, Tip(), settings=never)
     assert not found.accepted and torch.equal(found.data.pos, start.pos) and "0 of 6" in found.reason
     assert torch.equal(found.sigma, torch.full((72, 3), 0.2))
+
+
+def test_one_atom_that_rises_does_not_lower_the_others(refined):
+    truth, start, stack, _ = refined
+    high = start.clone()
+    high.pos = start.pos.clone()
+    high.pos[5, 2] += 0.5
+    settings = dataclasses.replace(RefinementSettings.known(), max_shift=100.0)
+    found = refine(high, stack, ProbeParticleModel(SCAN), Z_TOP, settings=settings, top=0.0)
+    assert abs(float((found.data.pos - high.pos)[:, 2].median())) < 1e-5
+    assert abs(float((found.data.pos - truth.pos)[:, 2].median())) < 0.1

@@ -115,6 +115,8 @@ def _order(
     names: Sequence[str], blocks: Sequence[ScanBlock], heights: Sequence[float] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images from far to near, and the heights of all."""
+    if heights is None and len(blocks) == len(blocks[0].values) == 1 and blocks[0].heights is None:
+        heights = [0.0]  # of a single image: there is nothing to compare it with
     if heights is not None:
         z = np.asarray(heights, dtype=np.float64)
         if z.shape != (len(names),):

@@ -171,7 +171,10 @@ def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
     if nx * ny == 1:
         raise InputError(f"stack: expected images, got one curve at a single point; {needed}")
     if n == 1 and model.n_slices > 1 and not whole:
-        raise InputError(f"heights: expected images at several heights, got a single one; {needed}")
+        raise InputError(
+            f"heights: expected images at several heights, got a single one; {needed} (the weights scan read "
+            "single images)"
+        )
     if unit_factor(stack.unit, "m") is not None:
         raise InputError(
             f"channel: expected the frequency shift, got {stack.channel!r} in {stack.unit}: heights of a tip "

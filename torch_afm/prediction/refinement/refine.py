@@ -97,7 +97,9 @@ def refine(
         seed: of these draws.
         top: height in Å that the highest atom of the result is to have. The image tells how far the tip is
             from the atoms and not how high both are: where the height of the tip is fitted, they drift
-            together, and this brings them back. By default they stay where they are.
+            together, and this brings them back. By default they stay where they are. Of a real scan the
+            highest atom may be a wrong one: where the instrument is fitted, and of groups, the median atom
+            comes back to where it was.
         scanner: the scanner, a guess where it is fitted; default one without fault.
 
     Shapes:
@@ -205,7 +207,13 @@ def _refine_group(
         sigma = _spread(best, unknowns, None if top is None else highest).square().add(unseen**2).sqrt()
         sigma = sigma.masked_fill(job.sigma == 0, 0.0)  # held
         if top is not None:
-            state = _lifted(state, top - float(state.data.pos[highest, 2]))
+            risen = state.data.pos[: job.n, 2] - given.given.data.pos[: job.n, 2]
+            by = (
+                -float(risen.median())
+                if settings.fits_instrument
+                else top - float(state.data.pos[highest, 2])
+            )
+            state = _lifted(state, by)
             best.trajectory.append(state.data.pos[: job.n])
     n_given = len(given.sigma)
     added = AFMData(z=state.data.z[n_given:])
@@ -277,7 +285,8 @@ def _refine_groups(
         sigma[job.n + below] = found.context.sigma[:n]
     state = State(_graph(whole, deep), job.given.tip, job.given.z_top)
     if top is not None and accepted:
-        state = _lifted(state, top - float(state.data.pos[: job.n, 2].max()))
+        risen = state.data.pos[: job.n, 2] - data.pos[:, 2]
+        state = _lifted(state, -float(risen.median()))
     reasons = list(dict.fromkeys(result.reason for result in results if not result.accepted))
     reason = f"the refinement was accepted of {accepted} of {len(groups)} groups of atoms"
     kept = state if accepted else job.given
