@@ -69,6 +69,15 @@ def test_stack_is_the_renderers(molecule):
     torch.testing.assert_close(found.stack, renderer(molecule, TIP, Z_TOP, PIXELS)[0, 0])
 
 
+@pytest.mark.parametrize("pairs", [1, 3 * len(PIXELS) * 4])
+def test_heights_at_once_do_not_matter(molecule, exact, pairs, monkeypatch):
+    every = exact.jacobian(molecule, TIP, Z_TOP, PIXELS)
+    monkeypatch.setattr("torch_afm.ppm.jacobian.PAIRS", pairs)
+    some = exact.jacobian(molecule, TIP, Z_TOP, PIXELS)
+    for a, b in zip(some[:5], every[:5], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
 def test_moving_all_atoms_up_is_lowering_the_tip(molecule, exact):
     found = exact.jacobian(molecule, TIP, Z_TOP, PIXELS)
     torch.testing.assert_close(found.z_top, -found.pos[..., 2].sum(2))

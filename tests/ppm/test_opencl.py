@@ -2,6 +2,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -153,6 +154,14 @@ def test_pickled_renderer_renders_the_same():
     renderer = ProbeParticleModel(SCAN, Tip(tilt=(0.1, 0.0)), backend="opencl")
     stack = renderer(water())
     assert torch.equal(pickle.loads(pickle.dumps(renderer))(water()), stack)
+
+
+def test_threads_do_not_mix_their_arguments(molecules):
+    renderer = ProbeParticleModel(SCAN, backend="opencl")
+    alone = [renderer(molecule) for molecule in molecules]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(renderer, list(molecules) * 5))
+    assert all(torch.equal(a, b) for a, b in zip(together, alone * 5, strict=True))
 
 
 def test_evaluations_are_few():
