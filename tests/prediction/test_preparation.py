@@ -142,3 +142,12 @@ def test_both_orders_of_whole_scans_are_predicted_and_the_image_decides():
 def test_a_single_image_was_measured_once():
     chosen = choose_preparation(WholeOracle(benzene(), WHOLE), measured([0.2]), LEVEL)
     assert count_measured_slices(chosen.prepared) == 1
+
+
+def test_unfinished_whole_scans_of_a_known_height_are_prepared():
+    stack = measured([0.3, 0.2, 0.1, 0.0], z_top=nominal_height(WHOLE, Tip()))
+    values = stack.values.copy()
+    values[:, 20:] = np.nan
+    chosen = choose_preparation(WholeOracle(benzene(), WHOLE), stack.replace(values=values), PredictOptions())
+    assert "unfinished" in dict(chosen.prepared.steps) and not chosen.guessed
+    assert np.isfinite(chosen.prepared.stack.values).all()

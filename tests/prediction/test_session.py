@@ -186,6 +186,8 @@ def test_what_makes_a_prediction_less_sure_is_a_warning(wide):
     graph.confidence = torch.tensor([0.9, 0.4])
     assert "1 of 2 atoms are less likely" in session.list_cautions(graph, wide, SCAN, SCAN)[1]
     assert session.list_cautions(AFMData.empty(), wide, SCAN, SCAN) == []
+    other = dataclasses.replace(SCAN, n_oscillation=16)
+    assert session.list_cautions(AFMData.empty(), wide, other, None) == []
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def _prepare_whole(stack: ScanStack, model: Scan, options: PredictOptions, rever
     if recorded is not None:
         model = dataclasses.replace(model, quadrature=recorded.quadrature, substeps=recorded.substeps)
     if known is not None:
-        if stack.afm_stack().fits(model):
+        if _fits(stack, model):
             settings = dataclasses.replace(
                 settings,
                 flatten="none" if settings.flatten == "auto" else settings.flatten,

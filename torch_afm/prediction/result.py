@@ -135,7 +135,7 @@ class Prediction:
             added something) or, of a beam, ``"search"``.
         classes: what the class probabilities stand for, *stop* among them.
         scan: the scan that the structure is imaged with.
-        tip: the tip, fitted where a refinement was accepted.
+        tip: the tip, fitted where a refinement was accepted, or fitted the instrument.
         z_top: first anchor height in Å, likewise.
         refinement: what the refinement did, where there was one.
         search: all graphs that a beam search tried, in order.

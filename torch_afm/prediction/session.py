@@ -85,7 +85,9 @@ def predict(
         warnings=(
             *chosen.prepared.warnings,
             *_warnings(prediction, rotations, options),
-            *list_cautions(graph, reference, chosen.prepared.scan, model.config.scan),
+            *list_cautions(
+                graph, reference, chosen.prepared.scan, None if model.whole_scan else model.config.scan
+            ),
         ),
     )
 
@@ -143,17 +145,17 @@ def _warnings(prediction: Prediction, rotations: Rotations, options: PredictOpti
     return warnings
 
 
-def list_cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan) -> list[str]:
+def list_cautions(graph: AFMData, stack: AFMStack, scan: Scan, model: Scan | None) -> list[str]:
     """List what makes a prediction less sure, beside what was done to the scan.
 
     Args:
         graph: the structure, with calibrated probabilities.
         stack: what it was predicted from.
         scan: the scan of that.
-        model: the scan that the network was made for.
+        model: the scan that the network was made for; ``None`` for one that knows other oscillations.
     """
     cautions = []
-    if abs(scan.amplitude - model.amplitude) > _AMPLITUDE * model.amplitude:
+    if model is not None and abs(scan.amplitude - model.amplitude) > _AMPLITUDE * model.amplitude:
         cautions.append(
             f"the network was trained with an oscillation of {model.amplitude:.2f} Å peak to peak, that of "
             f"the scan is {scan.amplitude:.2f} Å: it may find less"
