@@ -53,8 +53,10 @@ class ScanBlock:
         direction: ``"forward"`` or ``"backward"``.
         meta: everything else that is kept; fits into JSON. ``amplitude``: of the oscillation, peak to peak,
             in Å; ``f0``: resonance frequency in Hz; ``angle``: of the scan frame in degrees; ``feedback``:
-            ``"ON"`` where the height was controlled while the image was taken; ``warnings``: what may be
-            wrong with the file.
+            ``"ON"`` where the height was controlled while the image was taken; ``time``: when the image was
+            begun, in s since 1970 by the clock of the microscope; ``duration``: how long it took in s;
+            ``warnings``: what may be wrong with the file.
+        channels: names of all channels of the file.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]`` in any order.
@@ -68,6 +70,20 @@ class ScanBlock:
     channel: str
     direction: str
     meta: dict[str, Any] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+
+
+class ChannelError(InputError):
+    """Raised where a file has no channel of the wanted name.
+
+    Args:
+        message: the error.
+        channels: those of the file.
+    """
+
+    def __init__(self, message: str, channels: Sequence[str]) -> None:
+        super().__init__(message)
+        self.channels = tuple(channels)
 
 
 @contextmanager
@@ -125,7 +141,7 @@ def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> in
     of several sweeps (``[AVG]``) rather than one of them.
 
     Raises:
-        InputError: where there is none or several of that name, listing those of the file.
+        ChannelError: where there is none or several of that name, listing those of the file.
     """
     if channel is None:
         found = [i for i, name in enumerate(channels) if _FREQUENCY_SHIFT.search(plain_name(name))]
@@ -138,9 +154,10 @@ def pick_channel(path: Path, channels: Sequence[str], channel: str | None) -> in
         found = [i for i, name in enumerate(names) if plain_name(channel) in name]
         expected = repr(channel)
     if len(found) != 1:
-        raise InputError(
+        raise ChannelError(
             f"channel: expected exactly one to be {expected} in {path}, got {len(found)} of "
-            f"{', '.join(map(repr, channels)) or 'none'}; give channel"
+            f"{', '.join(map(repr, channels)) or 'none'}; give channel",
+            channels,
         )
     return found[0]
 

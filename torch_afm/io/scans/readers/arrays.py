@@ -13,6 +13,7 @@ from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     EXPANSION,
     MAX_VALUES,
+    ChannelError,
     ScanBlock,
     check_forward,
     check_size,
@@ -75,7 +76,9 @@ def stack_block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
     if channel is None and len(names) == 1:
         channel = names[0]
     if channel not in names:
-        raise InputError(f"channel: expected one of {', '.join(names)} in {path}, got {channel!r}")
+        raise ChannelError(
+            f"channel: expected one of {', '.join(names)} in {path}, got {channel!r}", names
+        )
     meta = stack.meta
     scan = stack.recorded_scan
     if scan is not None:
@@ -90,4 +93,5 @@ def stack_block(path: Path, stack: AFMStack, channel: str | None) -> ScanBlock:
         channel=str(meta.get("channel", channel)) if len(names) == 1 else channel,
         direction=str(meta.get("direction", "forward")),
         meta=meta,
+        channels=tuple(names),
     )

@@ -92,6 +92,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         channel=names[chosen],
         direction=direction,
         meta=meta | {"angle": parse_number(path, "Rotation", header.get("rotation", 0))},
+        channels=tuple(dict.fromkeys(names)),
     )
 
 

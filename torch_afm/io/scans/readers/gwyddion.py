@@ -113,6 +113,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             channel=chosen,
             direction=direction,
             meta=meta | ({"warnings": warnings} if warnings else {}),
+            channels=tuple(distinct),
         )
 
 

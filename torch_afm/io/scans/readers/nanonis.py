@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,19 @@ def read_3ds(path: Path, channel: str | None, direction: str) -> ScanBlock:
             channel=name,
             direction=direction,
             meta=meta,
+            channels=tuple(names),
         )
+
+
+def parse_time(text: str) -> float | None:
+    """Seconds since 1970 of a date and a time of day, by the clock that wrote them; ``None`` for anything
+    else."""
+    for form in ("%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"):
+        try:
+            return datetime.strptime(text.strip(), form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    return None
 
 
 def _parse(lines: list[str]) -> dict[str, str]:
@@ -233,6 +246,7 @@ def read_nanonis_dat(path: Path, channel: str | None, direction: str) -> ScanBlo
             channel=name,
             direction=direction,
             meta=dict(meta),
+            channels=tuple(columns),
         )
 
 

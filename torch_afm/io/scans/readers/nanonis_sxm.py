@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from torch_afm.io.scans.readers.nanonis import header_lines, settings
+from torch_afm.io.scans.readers.nanonis import header_lines, parse_time, settings
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     ScanBlock,
@@ -76,6 +76,7 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         }
         meta = settings(path, flat)
         meta.setdefault("feedback", _controlled(header))
+        meta |= _times(flat)
         if "SCAN_ANGLE" in flat:
             meta["angle"] = parse_number(path, "SCAN_ANGLE", flat["SCAN_ANGLE"])
         return ScanBlock(
@@ -87,6 +88,7 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
             channel=names[chosen],
             direction=direction,
             meta={key: value for key, value in meta.items() if value != ""},
+            channels=tuple(names),
         )
 
 
@@ -121,6 +123,13 @@ def _table(path: Path, header: dict[str, list[str]]) -> tuple[list[str], list[st
         [row[columns[key]].strip() for row in rows[1:]] for key in ("Name", "Unit", "Direction")
     )
     return names, units, directions
+
+
+def _times(header: dict[str, str]) -> dict[str, float]:
+    """When the image was begun and how long it took, as far as the header says."""
+    begun = parse_time(f"{header.get('REC_DATE', '')} {header.get('REC_TIME', '')}")
+    took = parse_quantity(header.get("ACQ_TIME", ""), "s", "s")
+    return ({} if begun is None else {"time": begun}) | ({} if took is None else {"duration": took})
 
 
 def _height(path: Path, header: dict[str, str]) -> np.ndarray | None:

@@ -56,6 +56,7 @@ def read_picture(path: Path, channel: str | None, direction: str) -> ScanBlock:
         unit="gray value",
         channel="gray",
         direction="forward",
+        channels=("gray",),
     )
 
 
