@@ -4,12 +4,14 @@ from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
 from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
-from torch_afm.io.scans.read import read_scan, read_stack
+from torch_afm.io.scans.read import expand_paths, read_scan, read_stack
 from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
-from torch_afm.io.scans.scan_block import ScanBlock
+from torch_afm.io.scans.repeats import merge_repeats
+from torch_afm.io.scans.scan_block import ChannelError, ScanBlock
 from torch_afm.io.scans.scan_stack import ScanStack
 
 __all__ = [
+    "ChannelError",
     "PreparedScan",
     "ScanBlock",
     "ScanFormat",
@@ -18,8 +20,10 @@ __all__ = [
     "align_slices",
     "crop",
     "crop_finished",
+    "expand_paths",
     "flatten_lines",
     "flatten_plane",
+    "merge_repeats",
     "prepare_scan",
     "read_scan",
     "read_stack",

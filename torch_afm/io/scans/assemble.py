@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_common, check_size, unit_factor
+from torch_afm.io.scans.choose import TOLERANCE, ScanFile, choose_images
+from torch_afm.io.scans.scan_block import MAX_VALUES, ScanBlock, check_size, unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
-
-#: Largest relative difference between the sizes of slices, and between the steps of a grid of points.
-_TOLERANCE = 1e-3
 
 #: Share of the frame by which frames that follow drift may be moved before it is worth a warning.
 _MOVED = 0.1
 
 
 def assemble(
-    files: Sequence[tuple[Path, ScanBlock]],
+    files: Sequence[ScanFile],
     heights: Sequence[float] | None = None,
     pixel_size: tuple[float, float] | None = None,
     scale: tuple[float, str] | None = None,
     constant_height: bool = False,
+    strict: bool = False,
 ) -> ScanStack:
-    """A stack of all images, ordered from far to near.
+    """A stack of the images that belong together (:func:`choose_images`), ordered from far to near, those at
+    one height by their times.
 
     Each slice lies in its own scan frame; frames may be moved against each other to follow drift, by less
     than half their size, and are put on top of each other: the stack has the frame of the nearest slice, and
@@ -39,41 +39,47 @@ def assemble(
         pixel_size: width and height of a pixel in Å; that of the files where ``None``.
         scale: what values are multiplied by, and the unit they then have.
         constant_height: the images are of constant height, whatever the files say about the controller.
+        strict: refuse files that do not fit the first one, instead of leaving them out.
 
     Raises:
-        InputError: for images of different shapes, sizes, places, angles, oscillations or units, no or equal
-            heights, a height that was controlled, points that form no grid.
+        InputError: for no heights, a height that was controlled, points that form no grid, too many values;
+            with ``strict`` or given ``heights`` for images of different shapes, sizes, places, angles,
+            oscillations or units.
     """
+    if pixel_size is not None:
+        if not all(0 < p < np.inf for p in pixel_size):
+            raise InputError(f"pixel_size: expected positive numbers of Å, got {pixel_size}")
+        files = [ScanFile(file.path, _resized(file.block, pixel_size)) for file in files]
+    # Heights are given to all files, in their order.
+    files, skipped = choose_images(files, constant_height, strict or heights is not None)
     names = [path.name for path, block in files for _ in range(len(block.values))]
     blocks = [block for _, block in files]
     if len(blocks) > 1 and all(block.values.shape[1:] == (1, 1) for block in blocks):
         blocks = [_mosaic(blocks)]
-        names = [f"{files[0][0].name} to {files[-1][0].name}"] * len(blocks[0].values)
+        names = [f"{files[0].path.name} to {files[-1].path.name}"] * len(blocks[0].values)
+        blocks = blocks if pixel_size is None else [_resized(blocks[0], pixel_size)]
     shape, unit = blocks[0].values.shape[1:], blocks[0].unit
-    for path, block in files:
-        if block.meta.get("feedback") == "ON" and not constant_height:
-            raise InputError(
-                f"{path}: expected an image of constant height, got one whose header says that the "
-                "controller of the height was on; where it was not, give constant_height"
-            )
-    check_common([(path.name, block.meta) for path, block in files])
-    for (path, _), block in zip(files, blocks, strict=False):
-        if block.values.shape[1:] != shape or block.unit != unit:
-            raise InputError(
-                f"{path}: expected {shape[1]} x {shape[0]} pixels in {unit!r} as in {files[0][0].name}, "
-                f"got {block.values.shape[2]} x {block.values.shape[1]} in {block.unit!r}"
-            )
-    check_size(files[0][0], sum(block.values.size for block in blocks), MAX_VALUES)
-    order, z = _order(names, blocks, heights)
-    size, centers = _frame(names, blocks, pixel_size)
+    check_size(files[0].path, sum(block.values.size for block in blocks), MAX_VALUES)
+    counts = [len(block.values) for block in blocks]
+    times = _times(blocks)
+    order, z = _order(names, blocks, heights, times)
+    size = blocks[0].size
+    if size is None:
+        raise InputError("pixel_size: expected the files to tell it, got none; give pixel_size in Å")
+    centers = np.repeat([block.center for block in blocks], counts, axis=0)
     nearest = centers[order[-1]]
     hertz = unit_factor(unit, "Hz")
     factor, unit = scale or ((1.0, unit) if hertz is None else (hertz, "Hz"))
     half = [extent * (1 - 1 / n) / 2 for extent, n in zip(size, shape[::-1], strict=True)]
     x, y = ((float(c - h), float(c + h)) for c, h in zip(nearest, half, strict=True))
-    owner = np.repeat(np.arange(len(blocks)), [len(block.values) for block in blocks])
+    owner = np.repeat(np.arange(len(blocks)), counts)
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.concatenate([block.values for block in blocks])[order] * factor
+    meta = _meta([blocks[i] for i in owner[order]], [names[i] for i in order], centers[order], size)
+    if times is not None:
+        meta["times"] = times[order].tolist()
+    if skipped:
+        meta["skipped"] = [list(file) for file in skipped]
     return ScanStack(
         values=values,
         heights=z[order],
@@ -81,8 +87,13 @@ def assemble(
         unit=unit,
         channel=blocks[0].channel,
         direction=blocks[0].direction,
-        meta=_meta([blocks[i] for i in owner[order]], [names[i] for i in order], centers[order], size),
+        meta=meta,
     )
+
+
+def _resized(block: ScanBlock, pixel_size: tuple[float, float]) -> ScanBlock:
+    _, ny, nx = block.values.shape
+    return dataclasses.replace(block, size=(pixel_size[0] * nx, pixel_size[1] * ny))
 
 
 def _meta(
@@ -93,8 +104,9 @@ def _meta(
     meta: dict[str, Any] = {}
     for block in blocks:
         meta |= block.meta
-    # Only constant height comes so far.
-    meta.pop("feedback", None)
+    # Only constant height comes so far; times are kept of each slice.
+    for key in ("feedback", "time", "duration"):
+        meta.pop(key, None)
     warnings = list(dict.fromkeys(w for block in blocks for w in block.meta.get("warnings", [])))
     moved = float(np.linalg.norm(np.ptp(centers, axis=0)))
     if moved > _MOVED * max(size) > 0:
@@ -111,8 +123,18 @@ def _meta(
     }
 
 
+def _times(blocks: Sequence[ScanBlock]) -> np.ndarray | None:
+    """The middle of the time that each image took, in s since 1970; ``None`` where not all tell."""
+    if any("time" not in block.meta or len(block.values) > 1 for block in blocks):
+        return None
+    return np.array([block.meta["time"] + block.meta.get("duration", 0.0) / 2 for block in blocks])
+
+
 def _order(
-    names: Sequence[str], blocks: Sequence[ScanBlock], heights: Sequence[float] | None
+    names: Sequence[str],
+    blocks: Sequence[ScanBlock],
+    heights: Sequence[float] | None,
+    times: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images from far to near, and the heights of all."""
     if heights is None and len(blocks) == len(blocks[0].values) == 1 and blocks[0].heights is None:
@@ -127,65 +149,13 @@ def _order(
         z = np.concatenate([block.heights for block in blocks if block.heights is not None])
     if not np.isfinite(z).all():
         raise InputError("heights: expected finite numbers, got a NaN or an infinity")
-    order = np.argsort(-z, kind="stable")
-    same = np.flatnonzero(np.diff(z[order]) == 0)
-    if len(same):
-        a, b = (names[order[same[0] + k]] for k in (0, 1))
-        raise InputError(
-            f"heights: expected a different one for each image, got {a} and {b} at the same; leave one of "
-            "them out, or give heights"
-        )
-    return order, z
-
-
-def _frame(
-    names: Sequence[str],
-    blocks: Sequence[ScanBlock],
-    pixel_size: tuple[float, float] | None,
-) -> tuple[tuple[float, float], np.ndarray]:
-    """Size of the frame, and center of each image, in Å."""
-    ny, nx = blocks[0].values.shape[1:]
-    if pixel_size is not None:
-        if not all(0 < p < np.inf for p in pixel_size):
-            raise InputError(f"pixel_size: expected positive numbers of Å, got {pixel_size}")
-        sizes = [(pixel_size[0] * nx, pixel_size[1] * ny)] * len(blocks)
-    else:
-        sizes = [block.size for block in blocks if block.size is not None]
-        if len(sizes) < len(blocks):
-            raise InputError("pixel_size: expected the files to tell it, got none; give pixel_size in Å")
-    owners = [names[i] for i in np.cumsum([0, *(len(block.values) for block in blocks[:-1])])]
-    bad = ~np.isclose(sizes, sizes[0], rtol=_TOLERANCE, atol=0).all(axis=1) | ~np.isfinite(sizes).all(axis=1)
-    if bad.any():
-        i = int(np.argmax(bad))
-        raise InputError(
-            f"size: expected slices of one size, got {_by(sizes[i])} Å in {owners[i]} and {_by(sizes[0])} Å "
-            f"in {owners[0]}"
-        )
-    centers = np.array([block.center for block in blocks])
-    far = ~(np.abs(centers - centers[0]) <= np.array(sizes[0]) / 2).all(axis=1)
-    if far.any():
-        i = int(np.argmax(far))
-        raise InputError(
-            f"center: expected slices of one place, got {owners[i]} and {owners[0]}, whose frames lie more "
-            "than half their size apart"
-        )
-    return sizes[0], np.repeat(centers, [len(block.values) for block in blocks], axis=0)
-
-
-def _by(size: tuple[float, float]) -> str:
-    return f"{size[0]:.4g} x {size[1]:.4g}"
+    when = np.arange(len(z)) if times is None else times
+    return np.lexsort((when, -z)), z
 
 
 def _mosaic(blocks: Sequence[ScanBlock]) -> ScanBlock:
     """A volume out of curves at points that form a grid."""
     first = blocks[0]
-    for block in blocks:
-        if block.heights is None or first.heights is None or block.unit != first.unit:
-            raise InputError("points: expected heights and one unit for each, got none or others")
-        if block.heights.shape != first.heights.shape or not np.allclose(
-            block.heights, first.heights, rtol=0, atol=_TOLERANCE
-        ):
-            raise InputError("points: expected the same heights at each, got different ones")
     centers = np.array([block.center for block in blocks])
     axes = [_axis(values) for values in centers.T]
     index = [
@@ -216,7 +186,7 @@ def _axis(values: np.ndarray) -> np.ndarray:
     ordered = np.sort(values)
     gaps = np.diff(ordered)
     # Positions that differ by less than a thousandth of the largest step are one.
-    large = gaps > _TOLERANCE * max(gaps.max(), 1e-9)
+    large = gaps > TOLERANCE * max(gaps.max(), 1e-9)
     axis = ordered[np.concatenate([[True], large])]
     steps = np.diff(axis)
     if len(steps) and np.ptp(steps) > 0.01 * steps.mean():

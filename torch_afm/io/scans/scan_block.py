@@ -52,8 +52,8 @@ class ScanBlock:
         channel: its name in the file.
         direction: ``"forward"`` or ``"backward"``.
         meta: everything else that is kept; fits into JSON. ``amplitude``: of the oscillation, peak to peak,
-            in Å; ``f0``: resonance frequency in Hz; ``angle``: of the scan frame in degrees; ``feedback``:
-            ``"ON"`` where the height was controlled while the image was taken; ``time``: when the image was
+            in Å; ``f0``: resonance frequency in Hz; ``angle``: of the scan frame in degrees, clockwise;
+            ``feedback``: ``"ON"`` where the height was controlled while the image was taken; ``time``: when the image was
             begun, in s since 1970 by the clock of the microscope; ``duration``: how long it took in s;
             ``warnings``: what may be wrong with the file.
         channels: names of all channels of the file.
@@ -114,21 +114,28 @@ def check_size(path: Path, values: int, available: int) -> None:
         )
 
 
-def check_common(images: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Raise :class:`InputError` where the settings of images that shall make one stack differ.
+def compare_settings(first: tuple[str, Mapping[str, Any]], other: Mapping[str, Any]) -> str | None:
+    """Which setting of an image differs from that of the first one of its stack, in words; ``None`` where
+    none does.
 
     Args:
-        images: where each comes from, and its ``meta``; what it does not tell is not compared.
+        first: where the first image comes from, and its ``meta``.
+        other: ``meta`` of the image; what one of them does not tell is not compared.
     """
+    name, meta = first
     for key, label, unit, share, tolerance in _COMMON:
-        known = [(name, float(meta[key])) for name, meta in images if key in meta]
-        for name, value in known[1:]:
-            other, first = known[0]
-            if abs(value - first) > max(share * abs(first), tolerance):
-                raise InputError(
-                    f"{name}: expected slices of one {label}, got {value:g} {unit} and {first:g} {unit} in "
-                    f"{other}"
-                )
+        if key in meta and key in other:
+            value, known = float(other[key]), float(meta[key])
+            if abs(value - known) > max(share * abs(known), tolerance):
+                return f"expected the {label} of {name} ({known:g} {unit}), got {value:g} {unit}"
+    return None
+
+
+def frame_turn(meta: Mapping[str, Any]) -> np.ndarray:
+    """The matrix ``[2, 2]`` that takes directions in the scan frame to those in the coordinates of the
+    microscope: the frame is turned clockwise by its scan angle, as Nanonis counts it."""
+    angle = np.deg2rad(float(meta.get("angle", 0.0)))
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
 def plain_name(name: str) -> str:

@@ -14,7 +14,7 @@ from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
 from torch_afm.config import to_dict
-from torch_afm.io.scans.scan_block import MAX_VALUES
+from torch_afm.io.scans.scan_block import MAX_VALUES, frame_turn
 from torch_afm.io.stacks import AFMStack, RecordedSettings, check_meta
 from torch_afm.symmetry import Symmetry
 from torch_afm.utils import InputError, check_shape
@@ -30,12 +30,17 @@ class ScanStack(RecordedSettings):
     Args:
         values: the images, x to the right and y upwards in the scan frame: ``values[:, 0, 0]`` is its lower
             left corner. NaN where a scan was not finished.
-        heights: height of the tip at each slice in Å, decreasing. Where it is zero depends on the file.
+        heights: height of the tip at each slice in Å, decreasing; equal ones are repeats, in the order in
+            which they were measured (:func:`torch_afm.io.scans.merge_repeats`). Where it is zero depends on
+            the file.
         window: ``((x0, x1), (y0, y1))``, positions of the first and the last pixel in Å.
         unit: of the values.
         channel: its name in the file.
         direction: ``"forward"`` or ``"backward"``.
-        meta: everything else that is known, as in :class:`torch_afm.io.AFMStack`.
+        meta: everything else that is known, as in :class:`torch_afm.io.AFMStack`. Of each slice: ``files``,
+            ``times`` in s since 1970, in the middle of its measurement, and ``centers`` of its frame in Å in
+            the coordinates of the microscope, one where it is the same for all. ``angle``: by how many
+            degrees the frame is turned clockwise; ``skipped``: files that were left out, and why.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]``.
@@ -60,7 +65,7 @@ class ScanStack(RecordedSettings):
         if np.isinf(values).any():
             raise InputError("values: expected finite numbers or NaN, got infinite ones")
         check_shape("heights", heights, values.shape[:1])
-        if not np.isfinite(heights).all() or (np.diff(heights) >= 0).any():
+        if not np.isfinite(heights).all() or (np.diff(heights) > 0).any():
             raise InputError(f"heights: expected finite decreasing ones, got {_short(heights)}")
         for name, (low, high), n in zip("xy", self.window, values.shape[:0:-1], strict=True):
             ordered = low == high if n == 1 else low < high
@@ -111,6 +116,24 @@ class ScanStack(RecordedSettings):
         files whose heights grow towards the surface, or whose order was taken the wrong way round."""
         return self.replace(values=self.values[::-1], heights=-self.heights[::-1])
 
+    def microscope_positions(self, pos: np.ndarray) -> np.ndarray:
+        r"""Positions in the coordinates of the microscope: ``center + R (pos + origin - center)``, where ``R``
+        turns the frame clockwise by its scan angle about its center, and ``origin`` is where the positions of
+        the stack count from.
+
+        Args:
+            pos: in the frame of the stack, in Å.
+
+        Shapes:
+            pos and result ``[n, 2]`` or ``[n, 3]``, of which z stays.
+        """
+        origin = np.asarray(self.meta.get("origin", (0.0, 0.0)), dtype=np.float64)
+        centers = self.meta.get("centers") or [np.mean(self.window, axis=1) + origin]
+        center = np.asarray(centers[-1], dtype=np.float64)
+        found = np.array(pos, dtype=np.float64)
+        found[:, :2] = center + (found[:, :2] + origin - center) @ frame_turn(self.meta).T
+        return found
+
     def resample(self, x: np.ndarray, y: np.ndarray, heights: np.ndarray) -> ScanStack:
         """The stack on other positions, by :func:`resample`.
 
@@ -120,8 +143,9 @@ class ScanStack(RecordedSettings):
             heights: in Å, decreasing.
 
         Raises:
-            InputError: for positions that were not scanned, or NaN in the stack.
+            InputError: for positions that were not scanned, NaN in the stack, or repeats.
         """
+        self._check_repeats()
         values = resample(self.values, (self.heights, self.y, self.x), (heights, y, x))
         window = ((float(x[0]), float(x[-1])), (float(y[0]), float(y[-1])))
         return self.replace(values=values, heights=heights, window=window)
@@ -134,10 +158,19 @@ class ScanStack(RecordedSettings):
         """The stack as one channel, with what is known about it in ``meta``.
 
         Raises:
-            InputError: for NaN in the stack.
+            InputError: for NaN in the stack, or repeats.
         """
+        self._check_repeats()
         origin = {"unit": self.unit, "channel": self.channel, "direction": self.direction}
         return AFMStack(self.values[None], self.x, self.y, self.heights, self.meta | origin)
+
+    def _check_repeats(self) -> None:
+        same = np.flatnonzero(np.diff(self.heights) == 0)
+        if len(same):
+            raise InputError(
+                f"heights: expected a different one for each slice, got {self.heights[same[0]]:g} Å twice; "
+                "merge_repeats makes one slice of each height"
+            )
 
 
 def resample(values: np.ndarray, old: Sequence[np.ndarray], new: Sequence[np.ndarray]) -> np.ndarray:

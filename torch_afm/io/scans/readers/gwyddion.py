@@ -16,8 +16,8 @@ from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     MAX_VALUES,
     ScanBlock,
-    check_common,
     check_size,
+    compare_settings,
     parse_number,
     parse_quantity,
     pick_channel,
@@ -98,7 +98,9 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             )
         if len(set(units)) != 1:
             raise InputError(f"{path}: expected one unit for {chosen!r}, got {', '.join(sorted(set(units)))}")
-        check_common([(f"{path}: image {i + 1} of {chosen!r}", meta) for i, meta in enumerate(recorded)])
+        for i, other in enumerate(recorded):
+            if reason := compare_settings(("its first image", recorded[0]), other):
+                raise InputError(f"{path}: image {i + 1} of {chosen!r}: {reason}")
         meta = dict(recorded[0])
         if any(m.get("feedback") == "ON" for m in recorded):
             meta["feedback"] = "ON"

@@ -1,0 +1,66 @@
+"""Images of one height, as of a series that goes down and up again: one slice of each."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from torch_afm.io.scans.scan_stack import ScanStack
+from torch_afm.utils import InputError
+
+#: Å: slices no farther from each other are of one height. Sweeps of z have steps of 0.005 Å and more.
+SAME_HEIGHT = 0.002
+
+#: What a stack keeps of each slice: numbers, of which the mean is taken, and names.
+_NUMBERS, _NAMES = ("times", "centers", "drift_pixels"), ("files",)
+
+
+def repeated_heights(heights: np.ndarray) -> np.ndarray:
+    """For each of the slices, far to near, the number of the height it belongs to, from 0.
+
+    Shapes:
+        heights and result ``[Z]``.
+    """
+    return np.concatenate([[0], np.cumsum(np.abs(np.diff(heights)) > SAME_HEIGHT)])
+
+
+def merge_repeats(stack: ScanStack, repeats: Literal["mean", "first", "last"] = "mean") -> ScanStack:
+    """One slice of each height: the mean of all images within 0.002 Å of the next, or the one that was
+    measured first or last.
+
+    The mean has less noise, where the images lie on each other: take out drift before
+    (:func:`torch_afm.io.scans.align_slices`).
+
+    Args:
+        stack: slices of equal height in the order in which they were measured.
+        repeats: which to take.
+
+    Raises:
+        InputError: for another choice.
+    """
+    if repeats not in ("mean", "first", "last"):
+        raise InputError(f"repeats: expected mean, first or last, got {repeats!r}")
+    owner = repeated_heights(stack.heights)
+    n = int(owner[-1]) + 1
+    if n == len(owner):
+        return stack
+    members = [np.flatnonzero(owner == i) for i in range(n)]
+    if repeats != "mean":
+        times = np.asarray(stack.meta.get("times", np.arange(len(owner))))
+        best = np.argmin if repeats == "first" else np.argmax
+        members = [m[[best(times[m])]] for m in members]
+    meta: dict[str, Any] = dict(stack.meta)
+    for key in (*_NUMBERS, *_NAMES):
+        values = meta.get(key, ())
+        if len(values) == len(owner):
+            meta[key] = [_merged([values[i] for i in m], key in _NAMES) for m in members]
+    return stack.replace(
+        values=np.stack([stack.values[m].mean(axis=0) for m in members]),
+        heights=np.array([stack.heights[m].mean() for m in members]),
+        meta=meta,
+    )
+
+
+def _merged(values: list[Any], names: bool) -> Any:
+    return " + ".join(dict.fromkeys(values)) if names else np.mean(values, axis=0).tolist()
