@@ -14,9 +14,9 @@ from torch_afm.progress import working
 def main(args: Namespace) -> int:
     """Run the sub-command with the options of :func:`torch_afm.cli.parsers.predict.parse`."""
     folder = Path(args.out)
-    check_folder(args.stack, folder)
+    check_folder(args.scan, folder)
     with working("predict", folder) as progress:
-        prediction = predict(args.stack, args.weights, args.options, progress)
+        prediction = predict(args.scan, args.weights, args.options, progress)
         files = prediction.write(folder)
     print(prediction.describe())
     print(f"{'wrote':<10} {', '.join(file.name for file in files)} to {folder}")

@@ -27,6 +27,8 @@ class ReadOptions:
         constant_height: the images are of constant height, whatever their headers say about the controller.
         scale: Hz in one unit of the file, negative where bright means low. Default: as the file has it;
             arbitrary units will do.
+        strict: refuse files that cannot be read or do not fit the first one. Default: leave them out, and
+            say why.
     """
 
     channel: str | None = None
@@ -36,6 +38,7 @@ class ReadOptions:
     pixel_size: float | Pair | None = None
     constant_height: bool = False
     scale: float | None = None
+    strict: bool = False
 
     def __post_init__(self) -> None:
         _check_choices(self)
@@ -55,8 +58,11 @@ class ScanPreparation:
         align: take out the drift between slices; auto: where it is more than the 2 Å by which contrast that
             changes with height seems to move, not all at once, and the image agrees better then; never where
             flatten auto takes nothing out.
+        repeats: of several images at one height, as of a series that goes down and up again: their mean,
+            once drift is out, or the first or last that was measured.
         top: height of the farthest slice to use in Å, as the file's heights. Default: the image decides;
             where the height of the tip is known, those nearest to the network's are used.
+        bottom: height of the nearest slice to use in Å. Default: the nearest that was measured.
         amplitude: of the oscillation, peak to peak in Å. Default: what the headers say, else the network's.
     """
 
@@ -64,7 +70,9 @@ class ScanPreparation:
     center: Pair | None = None
     flatten: Literal["auto", "plane", "lines", "none"] = "auto"
     align: Literal["auto", "always", "never"] = "auto"
+    repeats: Literal["mean", "first", "last"] = "mean"
     top: float | None = None
+    bottom: float | None = None
     amplitude: float | None = None
 
     def __post_init__(self) -> None:
@@ -72,8 +80,12 @@ class ScanPreparation:
         if self.window is not None and self.center is not None:
             raise InputError("window, center: expected one of them, got both")
         _check_positive(amplitude=self.amplitude)
-        if self.top is not None and not math.isfinite(self.top):
-            raise InputError(f"top: expected a finite height in Å, got {self.top}")
+        for name in ("top", "bottom"):
+            height = getattr(self, name)
+            if height is not None and not math.isfinite(height):
+                raise InputError(f"{name}: expected a finite height in Å, got {height}")
+        if self.top is not None and self.bottom is not None and not self.top >= self.bottom:
+            raise InputError(f"bottom: expected at most top, {self.top:g} Å, got {self.bottom:g} Å")
         if self.window is not None:
             (x0, x1), (y0, y1) = self.window
             object.__setattr__(self, "window", ((x0, x1), (y0, y1)))

@@ -238,11 +238,22 @@ def check_meta(meta: Any) -> None:
     _config(meta, "forcefield", ForceField)
     for key in _NUMBERS:
         value = meta.get(key, 0)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not _is_number(value):
             raise InputError(f"meta: {key}: expected a finite number, got {str(value)[:80]!r}")
-    if not isinstance(meta.get("warnings", []), list):
-        raise InputError(f"meta: warnings: expected a list, got {meta['warnings']!r}")
+    for key in ("warnings", "skipped"):
+        if not isinstance(meta.get(key, []), list):
+            raise InputError(f"meta: {key}: expected a list, got {str(meta[key])[:80]!r}")
+    for entry in meta.get("skipped", []):
+        if not isinstance(entry, list) or len(entry) != 2:
+            raise InputError(f"meta: skipped: expected names and reasons, got {str(entry)[:80]!r}")
+    for key in ("center", "origin"):
+        place = meta.get(key, (0.0, 0.0))
+        if not isinstance(place, list | tuple) or len(place) != 2 or not all(map(_is_number, place)):
+            raise InputError(f"meta: {key}: expected two finite numbers of Å, got {str(place)[:80]!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _config(meta: Mapping[str, Any], key: str, cls: type[C]) -> C | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from torch_afm import __version__
 from torch_afm.config import to_dict
@@ -31,11 +34,12 @@ from torch_afm.viz import (
 #: Everything that :meth:`ScanPrediction.write` may write: none of it stays from an earlier prediction.
 FILES = (
     *("prediction.xyz", "prediction.sdf", "prediction.json", "prediction.png", "prediction.cif"),
-    *("context.xyz", "report.html", "report.png", "preparation.png", "scan.npz", "simulated.npz"),
+    *("context.xyz", "microscope.xyz", "report.html", "report.png", "preparation.png"),
+    *("scan.npz", "simulated.npz"),
 )
 
 #: Files that are not always written.
-_OPTIONAL = ("prediction.cif", "context.xyz")
+_OPTIONAL = ("prediction.cif", "context.xyz", "microscope.xyz")
 
 #: Probability from which an atom counts as sure.
 _SURE = 0.9
@@ -47,7 +51,7 @@ class ScanPrediction(Prediction):
     calibrated probabilities; ``windows`` hold what it was stitched of.
 
     Args:
-        source: file or folder of the scan; ``None`` for a stack in memory.
+        sources: files, folders or patterns of the scan; none for a stack in memory.
         weights: name or folder of the network's weights.
         options: what was asked for.
         chosen: the scan as the network was shown it, and what was tried.
@@ -58,7 +62,7 @@ class ScanPrediction(Prediction):
         warnings: what may be wrong.
     """
 
-    source: str | None
+    sources: tuple[str, ...]
     weights: str
     options: PredictOptions
     chosen: ChosenScan
@@ -71,12 +75,14 @@ class ScanPrediction(Prediction):
     @property
     def title(self) -> str:
         """What was predicted, in words."""
-        name = self.reference.meta.get("molecule") or Path(self.source or "a stack").name
-        return f"Structure of {name}"
+        more = f" and {len(self.sources) - 1} more" if len(self.sources) > 1 else ""
+        name = Path(self.sources[0]).name + more if self.sources else "a stack"
+        return f"Structure of {self.reference.meta.get('molecule') or name}"
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write the structure as ``prediction.xyz``, ``.sdf`` and, where a cell is known, ``.cif``, atoms
-        below the surface cut as ``context.xyz``, everything in numbers as ``prediction.json``, the report as
+        below the surface cut as ``context.xyz``, where the frame of the scan is turned or counts from another
+        place the structure in the coordinates of the microscope as ``microscope.xyz``, everything in numbers as ``prediction.json``, the report as
         ``report.html`` and ``.png``, the steps of the generation as ``prediction.png``, the scan before and
         after its preparation as ``preparation.png``, and as ``scan.npz`` and ``simulated.npz`` what the
         network was shown and the image of the structure. What an earlier prediction left there goes.
@@ -91,8 +97,7 @@ class ScanPrediction(Prediction):
             InputError: where they would overwrite the scan or become a part of it.
         """
         folder = Path(folder)
-        if self.source is not None:
-            check_folder(self.source, folder)
+        check_folder(self.sources, folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
@@ -101,6 +106,12 @@ class ScanPrediction(Prediction):
         write_sdf(folder / "prediction.sdf", self.graph)
         if len(self.context.z):
             write_xyz(folder / "context.xyz", self.context)
+        frame = self.chosen.prepared.stack
+        if frame.meta.get("angle") or "origin" in frame.meta:
+            moved = torch.from_numpy(frame.microscope_positions(self.graph.pos.numpy()))
+            graph = copy.copy(self.graph)
+            graph.pos = moved
+            write_xyz(folder / "microscope.xyz", graph)
         cell = self.cell
         if cell is not None and len(self.graph.z):
             write_cif(folder / "prediction.cif", self.graph, cell)
@@ -160,10 +171,13 @@ class ScanPrediction(Prediction):
 
     def _settings(self) -> dict[str, Any]:
         """Options that are set, by name."""
-        settings: dict[str, Any] = {"scan": self.source, "weights": self.weights}
+        settings: dict[str, Any] = {"scan": self._source(), "weights": self.weights}
         for key, value in to_dict(self.options).items():
             settings |= value if isinstance(value, dict) else {key: value}
         return {key: value for key, value in settings.items() if value is not None}
+
+    def _source(self) -> str | list[str] | None:
+        return list(self.sources) if len(self.sources) > 1 else next(iter(self.sources), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON, the content of ``prediction.json``: the structure with calibrated
@@ -173,7 +187,7 @@ class ScanPrediction(Prediction):
         refined = self.refined
         return {
             "version": __version__,
-            "stack": self.source,
+            "stack": self._source(),
             "weights": self.weights,
             "options": to_dict(self.options),
             **super().to_dict(),
@@ -211,9 +225,9 @@ class ScanPrediction(Prediction):
         return "\n".join([*lines, *(f"warning    {warning}" for warning in self.warnings)])
 
 
-def check_folder(source: str | Path, folder: str | Path) -> None:
-    """Raise :class:`InputError` where the files of a prediction would overwrite the scan, or be taken for a
-    part of it."""
-    scan, out = Path(source).resolve(), Path(folder).resolve()
-    if scan == out or scan in [out / name for name in FILES]:
+def check_folder(sources: Sequence[str | Path], folder: str | Path) -> None:
+    """Raise :class:`InputError` where the files of a prediction would overwrite those of the scan, or be taken
+    for a part of it."""
+    scans, out = {Path(source).resolve() for source in sources}, Path(folder).resolve()
+    if scans & {out, *(out / name for name in FILES)}:
         raise InputError(f"folder: expected another one than that of the scan, got {folder}")

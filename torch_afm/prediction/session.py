@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch_afm.config import ForceField, Scan
@@ -30,7 +30,7 @@ _CONSISTENT = 0.8
 
 
 def predict(
-    scan: str | Path | AFMStack | ScanStack,
+    scan: str | Path | AFMStack | ScanStack | Sequence[str | Path],
     weights: str | Path = "spatial",
     options: PredictOptions | None = None,
     progress: Callable[[str], None] | None = None,
@@ -41,8 +41,8 @@ def predict(
     structure explains the scan.
 
     Args:
-        scan: file of a microscope or of a stack, folder of constant-height images, or a stack in memory. A
-            stack on the network's grid that states its height is taken as it is. Options of reading do not
+        scan: file of a microscope or of a stack, folder of constant-height images, several files and patterns
+            of one series, or a stack in memory. A stack on the network's grid that states its height is taken as it is. Options of reading do not
             change a :class:`~torch_afm.io.scans.ScanStack`, which was read already.
         weights: weights in the package, or a folder with them.
         options: everything that can be chosen; the defaults are those of ``torch-afm predict``.
@@ -74,7 +74,7 @@ def predict(
     parts = {field.name: getattr(prediction, field.name) for field in dataclasses.fields(prediction)}
     return ScanPrediction(
         **parts | {"graph": graph},
-        source=None if isinstance(scan, AFMStack | ScanStack) else str(scan),
+        sources=_sources(scan),
         weights=str(weights),
         options=options,
         chosen=chosen,
@@ -90,6 +90,12 @@ def predict(
             ),
         ),
     )
+
+
+def _sources(scan: str | Path | AFMStack | ScanStack | Sequence[str | Path]) -> tuple[str, ...]:
+    if isinstance(scan, AFMStack | ScanStack):
+        return ()
+    return (str(scan),) if isinstance(scan, str | Path) else tuple(map(str, scan))
 
 
 def _log(

@@ -12,12 +12,12 @@ from torch_afm.config.prediction import PredictOptions
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """``stack``, ``out`` and ``weights`` in ``argv``, and its ``options``, the
+    """``scan``, ``out`` and ``weights`` in ``argv``, and its ``options``, the
     :class:`~torch_afm.config.prediction.PredictOptions`."""
     parser = _parser()
     found = parser.parse_args(list(argv))
     options = parser.build(PredictOptions, found)
-    return Namespace(stack=found.stack, out=found.out, weights=found.weights, options=options)
+    return Namespace(scan=found.scan, out=found.out, weights=found.weights, options=options)
 
 
 def _parser() -> Parser:
@@ -28,8 +28,10 @@ def _parser() -> Parser:
         "prepared first (tilt, drift, pixels, heights), and report.html tells everything that was done.",
     )
     parser.add_argument(
-        "stack",
-        help=f"scan file ({', '.join(SCAN_SUFFIXES)}), or folder of constant-height images",
+        "scan",
+        nargs="+",
+        help=f"scan file ({', '.join(SCAN_SUFFIXES)}), folder of constant-height images, or several files "
+        "and patterns ('day/*.sxm') of one series",
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the prediction to")
     parser.add_weights()

@@ -120,6 +120,7 @@ def _meta(
     return meta | {
         "files": list(names[:1]) if single else list(names),
         "centers": (centers[:1] if single else centers).tolist(),
+        "center": centers[-1].tolist(),
     }
 
 

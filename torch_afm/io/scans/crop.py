@@ -56,7 +56,7 @@ def crop_finished(stack: ScanStack) -> ScanStack:
     slices = there[:, other_rows].all(axis=(1, 2))
     lines, others = (r.stop - r.start for r in (rows, other_rows))
     if 2 * lines * len(slices) < others * slices.sum():
-        stack = stack.replace(values=stack.values[slices], heights=stack.heights[slices])
+        stack = stack.keep_slices(slices)
         rows, lines = other_rows, others
     if lines == 0:
         raise InputError("values: expected lines that were measured in all slices, got none")

@@ -96,7 +96,8 @@ def nearest_slices(stack: ScanStack, model: Scan, top: float | None, warnings: l
             f"{gaps.max() / 100:.2f} Å"
         )
     _check_spread(stack, model.dz, warnings)
-    return stack.replace(values=stack.values[first : nearest + 1], heights=stack.heights[first : nearest + 1])
+    used = np.arange(len(heights))
+    return stack.keep_slices((used >= first) & (used <= nearest))
 
 
 def network_slots(stack: ScanStack, model: Scan) -> ScanStack:

@@ -20,6 +20,7 @@ from torch_afm.io.scans.model_grid import (
     network_slots,
     resample_to_pixels,
 )
+from torch_afm.io.scans.repeats import merge_repeats
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
@@ -40,6 +41,9 @@ _MAX_PIXEL = 1.4
 
 #: What is this much brighter than its margin than it is darker is bright.
 _BRIGHT = 2.0
+
+#: Å by which heights may lie outside, against rounding.
+_ROUNDING = 1e-3
 
 #: A slice with less contrast than this share of the largest value shows nothing.
 _FLAT = 1e-6
@@ -75,7 +79,7 @@ def prepare_scan(
     stack: ScanStack, model: Scan, settings: ScanPreparation | None = None, whole: bool = False
 ) -> PreparedScan:
     """Bring a scan onto the pixels and heights that a model was made for: unfinished lines, window, tilt,
-    drift, pixels, heights. Nothing is extrapolated.
+    drift, repeats, pixels, heights. Nothing is extrapolated.
 
     A scan that spans less than the model's heights, but at least half of that, gets smaller steps of height,
     and a warning; one that spans more is used as far as its nearest slice, or from ``settings.top`` on. The
@@ -96,6 +100,7 @@ def prepare_scan(
     _check(stack, model, whole)
     _check_size(stack, model, settings)
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
+    steps += [("skipped", f"{name}: {reason}") for name, reason in stack.meta.get("skipped", [])]
     flat = _level(stack, settings, steps, warnings)
     if whole:
         used = nearest_slices(flat, model, settings.top, warnings)
@@ -149,6 +154,8 @@ def _level(
     stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]], warnings: list[str]
 ) -> ScanStack:
     """All that is done before heights and pixels are chosen."""
+    if settings.bottom is not None:
+        stack = _above(stack, settings.bottom, steps)
     if not np.isfinite(stack.values).all():
         stack = _finished(stack, steps, warnings)
     if settings.window is not None:
@@ -158,7 +165,29 @@ def _level(
     stack = _flatten(stack, settings.flatten, steps)
     if settings.align != "never" and len(stack.values) > 1:
         stack = _align(stack, settings.align == "always", steps, warnings)
-    return stack
+    return _merge(stack, settings, steps)
+
+
+def _above(stack: ScanStack, bottom: float, steps: list[tuple[str, str]]) -> ScanStack:
+    """The slices at and above a height."""
+    kept = stack.heights >= bottom - _ROUNDING
+    if not kept.any():
+        raise InputError(
+            f"bottom: expected at most {stack.heights[0]:.2f} Å, the farthest slice, got {bottom:.2f} Å"
+        )
+    left = stack.keep_slices(kept)
+    steps.append(("bottom", f"{len(kept) - kept.sum()} slices nearer than {bottom:.2f} Å were left out"))
+    return left
+
+
+def _merge(stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]]) -> ScanStack:
+    """One slice of each height."""
+    merged = merge_repeats(stack, settings.repeats)
+    if len(merged.heights) < len(stack.heights):
+        kept = "their mean was" if settings.repeats == "mean" else f"the {settings.repeats} was"
+        text = f"{len(stack.heights)} images of {len(merged.heights)} heights: of those at one height {kept} taken"
+        steps.append(("repeats", text))
+    return merged
 
 
 def _check(stack: ScanStack, model: Scan, whole: bool) -> None:

@@ -12,9 +12,6 @@ from torch_afm.utils import InputError
 #: Å: slices no farther from each other are of one height. Sweeps of z have steps of 0.005 Å and more.
 SAME_HEIGHT = 0.002
 
-#: What a stack keeps of each slice: numbers, of which the mean is taken, and names.
-_NUMBERS, _NAMES = ("times", "centers", "drift_pixels"), ("files",)
-
 
 def repeated_heights(heights: np.ndarray) -> np.ndarray:
     """For each of the slices, far to near, the number of the height it belongs to, from 0.
@@ -51,10 +48,8 @@ def merge_repeats(stack: ScanStack, repeats: Literal["mean", "first", "last"] = 
         best = np.argmin if repeats == "first" else np.argmax
         members = [m[[best(times[m])]] for m in members]
     meta: dict[str, Any] = dict(stack.meta)
-    for key in (*_NUMBERS, *_NAMES):
-        values = meta.get(key, ())
-        if len(values) == len(owner):
-            meta[key] = [_merged([values[i] for i in m], key in _NAMES) for m in members]
+    for key, values in stack.each_slice().items():
+        meta[key] = [_merged([values[i] for i in m]) for m in members]
     return stack.replace(
         values=np.stack([stack.values[m].mean(axis=0) for m in members]),
         heights=np.array([stack.heights[m].mean() for m in members]),
@@ -62,5 +57,6 @@ def merge_repeats(stack: ScanStack, repeats: Literal["mean", "first", "last"] = 
     )
 
 
-def _merged(values: list[Any], names: bool) -> Any:
+def _merged(values: list[Any]) -> Any:
+    names = isinstance(values[0], str)
     return " + ".join(dict.fromkeys(values)) if names else np.mean(values, axis=0).tolist()

@@ -22,6 +22,9 @@ from torch_afm.utils import InputError, check_shape
 #: Å by which heights may lie outside, against rounding.
 _ROUNDING = 1e-3
 
+#: What ``meta`` keeps of each slice.
+_EACH_SLICE = ("files", "times", "centers", "drift_pixels")
+
 
 @dataclass(frozen=True, eq=False)
 class ScanStack(RecordedSettings):
@@ -39,8 +42,8 @@ class ScanStack(RecordedSettings):
         direction: ``"forward"`` or ``"backward"``.
         meta: everything else that is known, as in :class:`torch_afm.io.AFMStack`. Of each slice: ``files``,
             ``times`` in s since 1970, in the middle of its measurement, and ``centers`` of its frame in Å in
-            the coordinates of the microscope, one where it is the same for all. ``angle``: by how many
-            degrees the frame is turned clockwise; ``skipped``: files that were left out, and why.
+            the coordinates of the microscope, one where it is the same for all. ``center``: of the frame of
+            the stack; ``angle``: by how many degrees it is turned clockwise about that; ``skipped``: files that were left out, and why.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]``.
@@ -99,6 +102,29 @@ class ScanStack(RecordedSettings):
         """A copy with other fields."""
         return dataclasses.replace(self, **changes)
 
+    def each_slice(self) -> dict[str, list[Any]]:
+        """What ``meta`` keeps of each slice, far to near."""
+        return {
+            key: self.meta[key]
+            for key in _EACH_SLICE
+            if isinstance(self.meta.get(key), list) and len(self.meta[key]) == len(self.heights)
+        }
+
+    def keep_slices(self, kept: np.ndarray) -> ScanStack:
+        """Some of the slices, with what is known of each.
+
+        Args:
+            kept: which of them.
+
+        Shapes:
+            kept ``[Z]`` bool.
+        """
+        each = {
+            key: [value for value, keep in zip(values, kept, strict=True) if keep]
+            for key, values in self.each_slice().items()
+        }
+        return self.replace(values=self.values[kept], heights=self.heights[kept], meta=self.meta | each)
+
     def turned(self, symmetry: Symmetry) -> ScanStack:
         """The stack turned about the middle of its window, and the tip that it records with it. Pixels are
         moved, none is interpolated."""
@@ -114,7 +140,8 @@ class ScanStack(RecordedSettings):
     def reversed(self) -> ScanStack:
         """The stack with the sign of its heights changed, and so with its slices in the other order: for
         files whose heights grow towards the surface, or whose order was taken the wrong way round."""
-        return self.replace(values=self.values[::-1], heights=-self.heights[::-1])
+        each = {key: values[::-1] for key, values in self.each_slice().items()}
+        return self.replace(values=self.values[::-1], heights=-self.heights[::-1], meta=self.meta | each)
 
     def microscope_positions(self, pos: np.ndarray) -> np.ndarray:
         r"""Positions in the coordinates of the microscope: ``center + R (pos + origin - center)``, where ``R``
@@ -128,8 +155,7 @@ class ScanStack(RecordedSettings):
             pos and result ``[n, 2]`` or ``[n, 3]``, of which z stays.
         """
         origin = np.asarray(self.meta.get("origin", (0.0, 0.0)), dtype=np.float64)
-        centers = self.meta.get("centers") or [np.mean(self.window, axis=1) + origin]
-        center = np.asarray(centers[-1], dtype=np.float64)
+        center = np.asarray(self.meta.get("center", np.mean(self.window, axis=1) + origin), dtype=np.float64)
         found = np.array(pos, dtype=np.float64)
         found[:, :2] = center + (found[:, :2] + origin - center) @ frame_turn(self.meta).T
         return found
