@@ -28,6 +28,8 @@ SCAN_SUFFIXES = (
     ".png",
     ".tif",
     ".tiff",
+    ".jpg",
+    ".jpeg",
     ".npz",
     ".h5",
     ".hdf5",

@@ -101,12 +101,12 @@ def gwy(fields, unit_xy="m", unit_z="Hz", masks=()):
     return buffer.getvalue()
 
 
-def picture(*images, kind="PNG"):
-    """Grays of one picture, or of the pages of a TIFF."""
+def picture(*images, kind="PNG", **options):
+    """Grays or colors of one picture, or of the pages of a TIFF; ``options`` of Pillow."""
     pages = [Image.fromarray(np.ascontiguousarray(image[::-1])) for image in images]
     buffer = io.BytesIO()
     more = {"save_all": True, "append_images": pages[1:]} if kind == "TIFF" else {}
-    pages[0].save(buffer, kind, **more)
+    pages[0].save(buffer, kind, **more, **options)
     return buffer.getvalue()
 
 

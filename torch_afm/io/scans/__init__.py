@@ -3,6 +3,7 @@
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.palettes import add_palette
 from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import expand_paths, read_scan, read_stack
 from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
@@ -17,6 +18,7 @@ __all__ = [
     "ScanFormat",
     "ScanPreparation",
     "ScanStack",
+    "add_palette",
     "align_slices",
     "crop",
     "crop_finished",

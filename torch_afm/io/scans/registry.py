@@ -42,8 +42,6 @@ _OTHERS = {
     ".jpk": "a JPK file",
     ".jpk-force": "a JPK file",
     ".h5-jpk": "a JPK file",
-    ".jpg": "a JPEG picture",
-    ".jpeg": "a JPEG picture",
 }
 
 
