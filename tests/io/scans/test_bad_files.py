@@ -130,7 +130,7 @@ BAD = [
     (_huge_png(), "png", "announces", SIZED),
     *((_npz({k: v for k, v in ARRAYS.items() if k != key}), "npz", key, {}) for key in ARRAYS),
     *((files.hdf5({k: v for k, v in ARRAYS.items() if k != key}), "h5", f"'{key}'", {}) for key in ARRAYS),
-    (files.hdf5({"image": IMAGE}), "h5", "got image", {}),
+    (files.hdf5({"image": IMAGE}), "h5", "datasets image [3 x 4]", {}),
     *((files.hdf5(ARRAYS, meta), "h5", "", {}) for meta in ("[1]", "{", "é{}", '{"scan": 3}', '{"f0": "x"}')),
     (_npz(ARRAYS | {"x": np.array([-1.0, 0.1, 1.0])}), "npz", "x: expected evenly spaced", {}),
     (files.hdf5(ARRAYS | {"z": np.array([7.0, 6.9, 6.9, 6.7])}), "h5", "z: expected decreasing", {}),
@@ -142,7 +142,7 @@ BAD = [
     (b"\x01\x02", "stp", "WSxM", {}),
     (b"\xff\xd8", "jpg", "JPEG", {}),
     (files.picture(IMAGE, kind="TIFF"), "jpk", "JPK", {}),
-    (b"words", "xyz", "unknown format", {}),
+    (b"words", "xyz", "got text", {}),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from torch_afm.io.hdf5 import import_h5py
+from torch_afm.io.scans.recognize import describe_hdf5
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     EXPANSION,
@@ -44,6 +45,11 @@ def read_hdf5(path: Path, channel: str | None, direction: str) -> ScanBlock:
     check_forward(path, direction)
     h5py = import_h5py()
     with reading(path, "HDF5 file"), h5py.File(path, "r", locking=False) as file:
+        if "stack" not in file:
+            other = describe_hdf5(file)
+            raise InputError(
+                f"{path}: expected a dataset 'stack' in the file itself, got {other.name}; {other.remedy}"
+            )
         arrays = {key: _dataset(path, file, key, "fiu") for key in ("stack", "x", "y", "z")}
         meta = _dataset(path, file, "meta", "S").item() if "meta" in file else b"{}"
         if arrays["stack"].ndim == 3:
