@@ -138,7 +138,6 @@ BAD = [
     # Formats that are not read are called by their names, and the way out is told.
     (b"\x01\x02", "spm", "Bruker", {}),
     (b"\x01\x02", "002", "Bruker", {}),
-    (b"\x01\x02", "VERT", "Createc spectrum", {}),
     (b"\x01\x02", "stp", "WSxM", {}),
     (b"\xff\xd8", "jpg", "JPEG", {}),
     (files.picture(IMAGE, kind="TIFF"), "jpk", "JPK", {}),

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.io
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from tests.io.scans import files
 from torch_afm.io import read_stack
@@ -143,6 +143,15 @@ def test_an_archive_of_arrays_is_read_whatever_it_is_called(tmp_path):
 def test_a_picture_in_colors_that_jpk_wrote(tmp_path):
     text = refusal(tmp_path / "x.jpk", files.picture(COLORS, kind="TIFF"))
     assert text.endswith(f"got a JPK file; {GWYDDION}")
+
+
+def test_a_tiff_of_park(tmp_path):
+    """The picture in it is only a preview; the data are in tags of its own."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[50432], tags.tagtype[50432] = 0x0E031301, 4
+    content = files.picture(COLORS, kind="TIFF", tiffinfo=tags)
+    text = refusal(tmp_path / "x.tiff", content)
+    assert text == f"expected a picture, got a preview in the file of a Park Systems microscope; {GWYDDION}"
 
 
 def test_a_jpeg_that_is_none(tmp_path):

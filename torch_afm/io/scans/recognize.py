@@ -14,7 +14,7 @@ HEAD = 1024
 #: Names of members and datasets that are listed at most.
 _LISTED = 8
 
-_GWYDDION = "open it in Gwyddion and save its images of Δf as .gwy"
+GWYDDION = "open it in Gwyddion and save its images of Δf as .gwy"
 _UNPACK = "unpack it and give the folder"
 _GRAY = "save its pictures in gray as PNG or TIFF"
 _EXPORT = f"export the data themselves, or {_GRAY}"
@@ -41,23 +41,25 @@ class _Format:
         return self.begins is not None and re.match(self.begins, head, re.DOTALL) is not None
 
 
+_JPK = (".jpk", ".jpk-force", ".jpk-qi-image", ".jpk-qi-data", ".h5-jpk")
+
 # First bytes as Gwyddion's readers and libmagic have them.
 _FORMATS = (
-    _Format("a WSxM image", _GWYDDION, rb"WSxM file copyright", (".stp", ".top", ".tom")),
-    _Format("a Bruker Nanoscope file", _GWYDDION, rb"[\\?]\*(EC |Force )?[Ff]ile list", (".spm", ".pfc")),
-    _Format("an Igor Pro (Asylum Research) file", _GWYDDION, None, (".ibw", ".pxp", ".ardf")),
-    _Format("an NT-MDT file", _GWYDDION, rb"\x01\xb0\x93\xff", (".mdt",)),
-    _Format("an RIBM file of high-speed AFM", _GWYDDION, None, (".asd",)),
+    _Format("a WSxM image", GWYDDION, rb"WSxM file copyright", (".stp", ".top", ".tom")),
+    _Format("a Bruker Nanoscope file", GWYDDION, rb"[\\?]\*(EC |Force )?[Ff]ile list", (".spm", ".pfc")),
+    _Format("an Igor Pro (Asylum Research) file", GWYDDION, None, (".ibw", ".pxp", ".ardf")),
+    _Format("an NT-MDT file", GWYDDION, rb"\x01\xb0\x93\xff", (".mdt",)),
+    _Format("an RIBM file of high-speed AFM", GWYDDION, None, (".asd",)),
     _Format(
-        "an RHK file", _GWYDDION, rb"(..S\0T\0i\0M\0a\0g\0e\0|STiMage )", (".sm2", ".sm3", ".sm4", ".sm5")
+        "an RHK file", GWYDDION, rb"(..S\0T\0i\0M\0a\0g\0e\0|STiMage )", (".sm2", ".sm3", ".sm4", ".sm5")
     ),
-    _Format("a Nanosurf file", _GWYDDION, rb"\[DataSet\]", (".nid", ".nhf")),
+    _Format("a Nanosurf file", GWYDDION, rb"\[DataSet\]", (".nid", ".nhf")),
     _Format(
-        "a JPK file", _GWYDDION, None, (".jpk", ".jpk-force", ".jpk-qi-data", ".jpk-qi-image", ".h5-jpk")
+        "a JPK file", GWYDDION, None, (".jpk", ".jpk-force", ".jpk-qi-data", ".jpk-qi-image", ".h5-jpk")
     ),
-    _Format("an Omicron SCALA file", _GWYDDION, rb";\s*; Omicron SPM Control", (".par",)),
-    _Format("a Createc grid of spectra", _GWYDDION, None, (".specgrid",)),
-    _Format("a Gwyddion Simple Field", _GWYDDION, rb"Gwyddion Simple Field", (".gsf",)),
+    _Format("an Omicron SCALA file", GWYDDION, rb";\s*; Omicron SPM Control", (".par",)),
+    _Format("a Createc grid of spectra", GWYDDION, None, (".specgrid",)),
+    _Format("a Gwyddion Simple Field", GWYDDION, rb"Gwyddion Simple Field", (".gsf",)),
     _Format("a MATLAB file", _ARRAYS, rb"MATLAB \d\.\d MAT-file", (".mat",)),
     _Format("a NumPy array", _ARRAYS, rb"\x93NUMPY", (".npy",)),
     _Format("a Python pickle", _ARRAYS, None, (".pkl", ".pickle")),
@@ -68,7 +70,7 @@ _FORMATS = (
     _Format("a WebP picture", _GRAY, rb"RIFF....WEBP", (".webp",)),
     _Format("a JPEG 2000 picture", _GRAY, rb"\0\0\0\x0cjP  ", (".jp2",)),
     _Format("a bitmap", _GRAY, rb"BM....\0\0\0\0", (".bmp",)),
-    _Format("a video", _GRAY, rb"(RIFF....AVI |....ftyp|\x1a\x45\xdf\xa3)", (".avi", ".mp4", ".mov", ".mkv")),
+    _Format("a video", _GRAY, rb"(RIFF....AVI |....ftyp|\x1a\x45\xdf\xa3)", (".avi", ".mp4", ".mov")),
     _Format("a compressed file", _UNPACK, rb"(\x1f\x8b|BZh\d|\xfd7zXZ\0|\x28\xb5\x2f\xfd)", (".gz", ".bz2")),
     _Format(
         "an archive", _UNPACK, rb"(7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|.{257}ustar)", (".tar", ".7z", ".rar")
@@ -108,7 +110,7 @@ def recognize_file(path: Path, head: bytes, named: bool, begun: bool) -> OtherFi
     if found:
         return OtherFile(found[0].name, found[0].remedy)
     if not named and re.fullmatch(r"\.\d{3}", suffix):
-        return OtherFile("a Bruker Nanoscope file", _GWYDDION)
+        return OtherFile("a Bruker Nanoscope file", GWYDDION)
     if head.startswith(b"PK\x03\x04"):
         return _archive(path)
     text = not named and not begun and not re.search(_UNPRINTED, head)

@@ -102,7 +102,8 @@ def scan_format(path: Path) -> ScanFormat:
         return both[-1]
     if other := recognize_file(path, head, bool(named), bool(begun)):
         raise InputError(
-            f"{path}: expected a file ending in {', '.join(scan_suffixes())}, got {other.name}; {other.remedy}"
+            f"{path}: expected a file ending in {', '.join(scan_suffixes())}, got {other.name}; "
+            f"{other.remedy}"
         )
     if begun:
         return begun[-1]

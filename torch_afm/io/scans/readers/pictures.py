@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from torch_afm.io.scans.palettes import gray_from_colors
+from torch_afm.io.scans.recognize import GWYDDION
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     EXPANSION,
@@ -24,6 +25,9 @@ _GRAY = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 #: Pages of a TIFF at most.
 _MAX_PAGES = 10_000
+
+#: Tag of TIFF that Park Systems marks its files by (Gwyddion's reader psia.c): data are in others beside it.
+_PARK = 50432
 
 #: Levels by which the red, green and blue of a gray pixel may differ in a JPEG, whose chroma is rounded.
 _CHROMA_NOISE = 12
@@ -55,6 +59,11 @@ def read_picture(path: Path, channel: str | None, direction: str) -> ScanBlock:
         open(path, "rb") as file,
         Image.open(file, formats=("PNG", "TIFF", "JPEG")) as picture,
     ):
+        if _PARK in getattr(picture, "tag_v2", ()):
+            raise InputError(
+                f"{path}: expected a picture, got a preview in the file of a Park Systems microscope; "
+                f"{GWYDDION}"
+            )
         lossy = picture.format == "JPEG"
         n_pages = getattr(picture, "n_frames", 1)
         if n_pages > _MAX_PAGES:
