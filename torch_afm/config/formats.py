@@ -19,6 +19,9 @@ STRUCTURE_SUFFIXES = {
 #: Names of the formats of molecules and structures.
 STRUCTURE_FORMATS = tuple(dict.fromkeys(STRUCTURE_SUFFIXES.values()))
 
+#: Endings of the files that stacks are written to.
+STACK_SUFFIXES = (".npz", ".gwy", ".xsf")
+
 #: Endings of scan files; those that other packages register come on top.
 SCAN_SUFFIXES = (
     ".sxm",

@@ -54,9 +54,7 @@ _FORMATS = (
         "an RHK file", GWYDDION, rb"(..S\0T\0i\0M\0a\0g\0e\0|STiMage )", (".sm2", ".sm3", ".sm4", ".sm5")
     ),
     _Format("a Nanosurf file", GWYDDION, rb"\[DataSet\]", (".nid", ".nhf")),
-    _Format(
-        "a JPK file", GWYDDION, None, (".jpk", ".jpk-force", ".jpk-qi-data", ".jpk-qi-image", ".h5-jpk")
-    ),
+    _Format("a JPK file", GWYDDION, None, (".jpk", ".jpk-force", ".jpk-qi-data", ".jpk-qi-image", ".h5-jpk")),
     _Format("an Omicron SCALA file", GWYDDION, rb";\s*; Omicron SPM Control", (".par",)),
     _Format("a Createc grid of spectra", GWYDDION, None, (".specgrid",)),
     _Format("a Gwyddion Simple Field", GWYDDION, rb"Gwyddion Simple Field", (".gsf",)),

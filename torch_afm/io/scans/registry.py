@@ -101,10 +101,8 @@ def scan_format(path: Path) -> ScanFormat:
     if both:
         return both[-1]
     if other := recognize_file(path, head, bool(named), bool(begun)):
-        raise InputError(
-            f"{path}: expected a file ending in {', '.join(scan_suffixes())}, got {other.name}; "
-            f"{other.remedy}"
-        )
+        expected = "a scan" if named else f"a file ending in {', '.join(scan_suffixes())}"
+        raise InputError(f"{path}: expected {expected}, got {other.name}; {other.remedy}")
     if begun:
         return begun[-1]
     if not named:
