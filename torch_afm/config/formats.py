@@ -28,6 +28,7 @@ SCAN_SUFFIXES = (
     ".3ds",
     ".dat",
     ".gwy",
+    ".nc",
     ".png",
     ".tif",
     ".tiff",

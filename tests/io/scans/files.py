@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 from PIL import Image
+from scipy.io import netcdf_file
 
 
 def sxm(images, unit="Hz", up=True, z=None, size=(2e-9, 1e-9), center=(3e-9, -1e-9), extra=()):
@@ -121,3 +122,54 @@ def hdf5(arrays, meta=None):
             file["meta"] = np.bytes_(meta.encode())
         file.flush()
         return bytes(file.id.get_file_image())
+
+
+def gxsm(images, version=3, unit="Hz", kind="FloatField", backward=False, numbers=(), drop=(), scale=0.5):
+    """``images`` ``[n, y, x]``: layers (``value``) of one channel, 20 x 10 Å. ``numbers``: variables to
+    change, ``drop``: to leave out. netCDF of ``version`` 3 or 4."""
+    images = np.asarray(images, np.float64)
+    n, ny, nx = images.shape
+    x, y = (np.arange(nx) - (nx - 1) / 2) * 20 / nx, (np.arange(ny) - (ny - 1) / 2) * 10 / ny
+    data = (images[:, ::-1, ::-1] if backward else images[:, ::-1]) / scale
+    held = {"rangex": 20 * (nx - 1) / nx, "rangey": 10 * (ny - 1) / ny, "rangez": 700.0, "dx": 20 / nx}
+    held |= {"dy": 10 / ny, "dz": scale, "offsetx": 30.0, "offsety": -10.0, "alpha": 15.0}
+    held |= {"t_start": 1_700_000_000, "t_end": 1_700_000_060} | dict(numbers)
+    variables = {
+        kind: (("time", "value", "dimy", "dimx"), data[None].astype("i2" if kind == "H" else "f4")),
+        "dimx": (("dimx",), (x[::-1] if backward else x).astype("f4")),
+        "dimy": (("dimy",), y[::-1].astype("f4")),
+        **{key: ((), np.array(v, "i4" if isinstance(v, int) else "f8")) for key, v in held.items()},
+    }
+    lengths = ("rangex", "rangey", "dx", "dy", "offsetx", "offsety")
+    texts = {key: {"var_unit": "Ang", "unit": "nm"} for key in lengths}
+    texts |= {"rangez": {"var_unit": "Ang", **({"unit": unit} if unit else {})}, kind: {"ZLabel": "dFreq"}}
+    texts |= {key: {"extra_info": "Lookup without offset"} for key in ("dimx", "dimy")}
+    variables = {key: v for key, v in variables.items() if key not in drop}
+    buffer = io.BytesIO()
+    if version == 3:
+        file = netcdf_file(buffer, "w")
+        for key, length in (("time", 1), ("value", n), ("dimy", ny), ("dimx", nx)):
+            file.createDimension(key, length)
+        for key, (dimensions, values) in variables.items():
+            held = file.createVariable(key, values.dtype, dimensions)
+            held[...] = values
+            for name, text in texts.get(key, {}).items():
+                setattr(held, name, text)
+        file.flush()
+        return buffer.getvalue()
+    import h5py
+
+    with h5py.File.in_memory() as file:
+        for key, (_, values) in variables.items():
+            file[key] = values
+            for name, text in texts.get(key, {}).items():
+                file[key].attrs[name] = np.bytes_(text)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def npz(**arrays):
+    """An archive of arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
