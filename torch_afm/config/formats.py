@@ -29,6 +29,7 @@ SCAN_SUFFIXES = (
     ".dat",
     ".gwy",
     ".nc",
+    ".vert",
     ".png",
     ".tif",
     ".tiff",

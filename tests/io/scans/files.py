@@ -173,3 +173,19 @@ def npz(**arrays):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def vert(columns, version=32, x=0, y=0, bits=(0, 7), extra="", padded=False):
+    """A Createc spectrum: ``columns`` are bias [mV], z [mV] and the channels of ``bits``."""
+    columns = [np.asarray(column, np.float64) for column in columns]
+    if version == 32:
+        columns.insert(2, np.zeros_like(columns[0]))
+    head = f"[ParVERT{version}]\r\nPSTMAFM=1\r\nGainX / GainX=10\r\nGainY / GainY=10\r\nDacto[A]xy=0.01\r\n"
+    head += f"ZPiezoconst / ZPiezoconst= 20.00\r\nVertFBMode=4\r\nPLLOn=1\r\nPLLCenterFreq=30000\r\n{extra}"
+    code, n = sum(1 << bit for bit in bits), len(columns[0])
+    rows = [
+        "\t".join([str(i), *(f"{v:.6f}" for v in row), ""])
+        for i, row in enumerate(zip(*columns, strict=True))
+    ]
+    first = head.encode("latin-1").ljust(16380 if padded else 0, b"\0") + b"DATA\r\n"
+    return first + "\r\n".join([f"    {n}    {x}    {y}    {code}", *rows, ""]).encode()
