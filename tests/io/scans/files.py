@@ -2,6 +2,7 @@
 ``[y, x]`` with y upwards and x to the right, and laid down as the instrument does it."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -189,3 +190,52 @@ def vert(columns, version=32, x=0, y=0, bits=(0, 7), extra="", padded=False):
     ]
     first = head.encode("latin-1").ljust(16380 if padded else 0, b"\0") + b"DATA\r\n"
     return first + "\r\n".join([f"    {n}    {x}    {y}    {code}", *rows, ""]).encode()
+
+
+def matrix(images, name="s--1_1.Df_mtrx", unit="Hertz", factor=4.0, lines=None, settings=(), channel="Df"):
+    """A file of results of MATRIX and the parameters beside it: ``images`` are the upward forward one, the
+    backward one, and so on, 20 x 10 Å; values are whole numbers of ``1 / factor``."""
+
+    def text(value):
+        return struct.pack("<L", len(value)) + value.encode("utf-16-le")
+
+    def value(value):
+        if isinstance(value, bool):
+            return b"LOOB" + struct.pack("<L", value)
+        return (
+            b"GNOL" + struct.pack("<l", value)
+            if isinstance(value, int)
+            else b"BUOD" + struct.pack("<d", value)
+        )
+
+    def block(key, data, stamp=bytes(8)):
+        return key + struct.pack("<L", len(data)) + stamp + data
+
+    images = np.asarray(images, np.float64)
+    n, ny, nx = images.shape
+    held = {"X_Retrace": n > 1, "Y_Retrace": n > 2, "Points": nx, "Lines": lines or ny, "Width": 2e-9}
+    held |= {"Height": 1e-9, "X_Offset": 3e-9, "Y_Offset": -1e-9, "Angle": 15.0, "Enable_Subgrid": False}
+    held |= dict(settings)
+    listed = b"".join(text(key) + text("--") + bytes(4) + value(v) for key, v in held.items())
+    apee = bytes(4) + struct.pack("<L", 1) + text("XYScanner") + struct.pack("<L", len(held)) + listed
+    channels = bytes(8) + struct.pack("<LL", 0, 1) + bytes(4) + struct.pack("<L", 7) + bytes(8)
+    channels += (
+        text(channel) + text(unit) + struct.pack("<L", 1) + bytes(12) + struct.pack("<L", 7) + text("d")
+    )
+    transfer = bytes(4) + struct.pack("<L", 7) + text("TFF_Linear1D") + text("--") + struct.pack("<L", 2)
+    transfer += text("Factor") + value(factor) + text("Offset") + value(0.0)
+    inner = bytes(4) + block(b"TCID", channels, b"") + block(b"REFX", transfer, b"")
+    parameters = b"ONTMATRX0101" + block(b"APEE", apee) + block(b"YSCC", inner)
+    parameters += block(b"FERB", bytes(4) + text(name)) + block(b"DEOE", b"")
+    # Forward and backward lines by turns, the whole image up, then down.
+    ways = [images[i : i + 2] for i in range(0, n, 2)]
+    rows = [way[:, ::-1] if down else way for down, way in enumerate(ways)]
+    lined = [np.stack([a[:, ::-1] if k else a for k, a in enumerate(way)], 1) for way in rows]
+    counts = np.rint(np.concatenate(lined).reshape(-1, nx) * factor).astype("<i4")
+    described = bytes(20) + struct.pack("<ii", counts.size, counts.size)
+    inside = (
+        struct.pack("<QL", 1_700_000_000, 0)
+        + block(b"CSED", described, b"")
+        + block(b"ATAD", counts.tobytes(), b"")
+    )
+    return b"ONTMATRX0101" + b"TLKB" + struct.pack("<L", len(inside) - 8) + inside, parameters
