@@ -1,5 +1,6 @@
 """Minimal files of each format, written by hand from the public descriptions. Images are given as
-``[y, x]`` with y upwards and x to the right, and laid down as the instrument does it."""
+``[y, x]`` with y upwards and x to the right, and laid down as the instrument does it. ``FIXTURES.md`` says
+what each imitates and who described it."""
 
 import io
 import struct

@@ -5,6 +5,7 @@ Prints how many files were read, how many were refused with an InputError, the l
 memory the process took at most. Anything else than an InputError ends it."""
 
 import faulthandler
+import importlib.util
 import json
 import resource
 import struct
@@ -39,7 +40,7 @@ class Original:
 
 
 def corpus():
-    """One small file of each format and version."""
+    """One small file of each format and version; of MATRIX only with access2theMatrix."""
     rng = np.random.default_rng(0)
     image = rng.normal(size=(6, 8)).astype(np.float32)
     both = {"Current": {"forward": image, "backward": image}, "OC M1 Freq. Shift": {"forward": image}}
@@ -53,8 +54,7 @@ def corpus():
     createc = {"channel": "Current", "heights": [1.0]}
     gray = np.clip(image * 40 + 128, 0, 255).astype(np.uint8)
     sweep = [np.full(5, -100.0), np.arange(5) * 50.0, z * 1e10, z * 1e10]
-    results, parameters = files.matrix(np.round(images[:2]))
-    return [
+    originals = [
         Original("sxm", "file.sxm", files.sxm(both, z=1e-9)),
         Original("3ds", "file.3ds", files.grid_3ds(grid)),
         Original("dat", "file.dat", files.spectrum_dat(curve)),
@@ -83,15 +83,15 @@ def corpus():
             "vert 3", "file.VERT", files.vert(sweep, 30, extra="VertSpecBack=0\r\n"), {"pixel_size": 1.0}
         ),
         Original("vert 4", "file.VERT", files.vert(sweep, 32), {"pixel_size": 1.0}),
-        Original("matrix", "file--1_1.Df_mtrx", results, beside={"file_0001.mtrx": parameters}),
-        Original(
-            "matrix parameters",
-            "file_0001.mtrx",
-            parameters,
-            beside={"file--1_1.Df_mtrx": results},
-            read="file--1_1.Df_mtrx",
-        ),
     ]
+    if importlib.util.find_spec("access2thematrix"):
+        results, parameters = files.matrix(np.round(images[:2]))
+        name, beside = "file--1_1.Df_mtrx", "file_0001.mtrx"
+        originals += [
+            Original("matrix", name, results, beside={beside: parameters}),
+            Original("matrix parameters", beside, parameters, beside={name: results}, read=name),
+        ]
+    return originals
 
 
 def damage(content, rng):
@@ -135,6 +135,7 @@ def main(seed, number, *names):
     """Read ``number`` damaged files."""
     rng = np.random.default_rng(seed)
     originals = [original for original in corpus() if not names or original.name in names]
+    assert originals, f"expected one of {[original.name for original in corpus()]}, got {names}"
     read, refused, longest = 0, 0, 0.0
     with tempfile.TemporaryDirectory() as name:
 

@@ -32,7 +32,7 @@ def read_dataset(path: Path, file: Any, key: str, dtype_kinds: str) -> np.ndarra
     if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(file[key], h5py.Dataset):
         raise InputError(
             f"{path}: expected a dataset {key!r} in the file itself, got "
-            f"{', '.join(list(file)[:20]) or 'none'}"
+            f"{', '.join(map(repr, list(file)[:20])) or 'none'}"
         )
     dataset = file[key]
     if dataset.dtype.kind not in dtype_kinds or dataset.external or dataset.is_virtual:

@@ -140,7 +140,7 @@ def test_texts_of_variable_length_are_never_read(tmp_path):
 
 def test_other_netcdf_files(tmp_path):
     with pytest.raises(
-        InputError, match=r"x\.nc: expected an image of GXSM .* got the variables alpha, dimx"
+        InputError, match=r"x\.nc: expected an image of GXSM .* got the variables 'alpha', 'dimx'"
     ):
         read_scan(_write(tmp_path, files.gxsm(IMAGES[:1], drop=["FloatField"]), "x.nc"))
     with pytest.raises(InputError, match=r"x\.nc: .* HDF5 file with the datasets"):

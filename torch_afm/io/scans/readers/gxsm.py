@@ -119,7 +119,7 @@ def _block(path: Path, held: _Variables, channel: str | None, direction: str) ->
     if image is None:
         raise InputError(
             f"{path}: expected an image of GXSM ({', '.join(_IMAGES)}), got the variables "
-            f"{', '.join(sorted(held.names)[:8]) or 'none'}"
+            f"{', '.join(map(repr, sorted(held.names)[:8])) or 'none'}"
         )
     found = re.search(r"-(Xp|Xm)-(.+)$", path.stem)
     way, name = (_WAYS[found[1]], found[2]) if found else ("forward", "")
