@@ -30,8 +30,21 @@ _VERSIONS = {b"[ParVERT30]": 2, b"[ParVERT32]": 3}
 _OLD = b"[Parameter]"
 
 #: Channels by the bits of the list that stands above the table.
-_BITS = ("Current", "dI/dV", "d2I/dV2", "ADC0", "ADC1", "ADC2", "ADC3", "Frequency shift", "Excitation")
-_BITS += ("Amplitude", "dI/dV out of phase", "d2I/dV2 out of phase", "DAC0")
+_BITS = (
+    "Current",
+    "dI/dV",
+    "d2I/dV2",
+    "ADC0",
+    "ADC1",
+    "ADC2",
+    "ADC3",
+    "Frequency shift",
+    "Excitation",
+    "Amplitude",
+    "dI/dV out of phase",
+    "d2I/dV2 out of phase",
+    "DAC0",
+)
 _PLL = "Frequency shift"
 
 #: mV by which the bias of a sweep of z may change.
