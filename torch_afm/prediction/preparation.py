@@ -12,6 +12,7 @@ import numpy as np
 
 from torch_afm.config import Scan, Tip
 from torch_afm.config.prediction import PredictOptions, ScanPreparation
+from torch_afm.functional import remove_slope
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans import PreparedScan, ScanStack, prepare_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
@@ -168,7 +169,8 @@ def _choose_whole(
                 views=1,
                 amplitude=prepared.amplitude,
             )
-            r = mean_pearson(found.simulated, reference)
+            simulated = remove_slope(found.simulated) if prepared.stack.leveled else found.simulated
+            r = mean_pearson(simulated, reference)
         attempts.append(Attempt(candidate, HeightGuess(0, z_top, r)))
     best = max(attempts, key=lambda attempt: attempt.guess.pearson)
     guessed = best.candidate.z_top is None

@@ -56,7 +56,8 @@ class PreparedScan:
     Args:
         raw: the scan as it was read.
         measured: heights of the slices that were measured, in Å as those of ``stack``, decreasing.
-        stack: the images, in the scan frame; where that reaches farther than 4000 Å from its origin, counted
+        stack: the images, in the scan frame; ``meta["leveled"]`` where the plane of each slice was taken out,
+            so that images of structures are compared without theirs; where that reaches farther than 4000 Å from its origin, counted
             from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
@@ -292,6 +293,7 @@ def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> Sca
         return stack
     flat = (flatten_lines if method == "lines" else flatten_plane)(stack)
     removed = stack.values - flat.values
+    flat = flat.replace(meta=flat.meta | {"leveled": True})
     if method != "lines":
         text = ", ".join(f"{v:.3g}" for v in np.ptp(removed, axis=(1, 2)))
         steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
