@@ -112,13 +112,13 @@ class Parser(jsonargparse.ArgumentParser):
         """Add ``--seed``."""
         self.add_argument("--seed", type=Seed, default=0, help=text)
 
-    def add_weights(self) -> None:
+    def add_weights(self, default: str = "spatial", more: str = "") -> None:
         """Add ``--weights``."""
         self.add_argument(
             "--weights",
-            default="spatial",
+            default=default,
             metavar="NAME|FOLDER",
-            help="weights in the package, or a folder with model.safetensors and config.json",
+            help=f"weights in the package, or a folder with model.safetensors and config.json{more}",
         )
 
     def add_settings(

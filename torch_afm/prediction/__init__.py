@@ -15,6 +15,7 @@ from torch_afm.prediction.slices import HeightGuess, choose_slices, locate_slice
 from torch_afm.prediction.stored import StoredPrediction, read_prediction
 from torch_afm.prediction.tiles import Tile, island_tiles, scan_tiles, stitch
 from torch_afm.prediction.verdict import Verdict, judge
+from torch_afm.prediction.weights import choose_weights
 from torch_afm.prediction.whole import predict_whole_scan
 from torch_afm.prediction.windows import predict_scan
 
@@ -34,6 +35,7 @@ __all__ = [
     "Window",
     "can_join",
     "choose_slices",
+    "choose_weights",
     "compare_predictions",
     "find_islands",
     "generate",

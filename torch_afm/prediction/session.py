@@ -18,6 +18,7 @@ from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction, load_calibration
 from torch_afm.prediction.rotations import Rotations, predict_rotations
 from torch_afm.prediction.verdict import judge
+from torch_afm.prediction.weights import choose_weights
 
 #: Share by which an oscillation may differ from that of training.
 _AMPLITUDE = 0.05
@@ -31,7 +32,7 @@ _CONSISTENT = 0.8
 
 def predict(
     scan: str | Path | AFMStack | ScanStack | Sequence[str | Path],
-    weights: str | Path = "spatial",
+    weights: str | Path = "auto",
     options: PredictOptions | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> ScanPrediction:
@@ -44,7 +45,8 @@ def predict(
         scan: file of a microscope or of a stack, folder of constant-height images, several files and patterns
             of one series, or a stack in memory. A stack on the network's grid that states its height is taken as it is. Options of reading do not
             change a :class:`~torch_afm.io.scans.ScanStack`, which was read already.
-        weights: weights in the package, or a folder with them.
+        weights: weights in the package, or a folder with them; ``"auto"``: those that suit the scan
+            (:func:`choose_weights`).
         options: everything that can be chosen; the defaults are those of ``torch-afm predict``.
         progress: called with each step, in words, before it begins.
 
@@ -56,8 +58,12 @@ def predict(
         InputError: for anything wrong with the scan, the weights or the options.
     """
     options = options or PredictOptions()
-    model, calibration = load_generator(weights), load_calibration(weights)
     stack = scan if isinstance(scan, ScanStack) else read_scan(scan, **vars(options.reading))
+    chosen_weights = []
+    if weights == "auto":
+        weights, reason = choose_weights(stack)
+        chosen_weights = [("weights", f"{weights}, {reason}")]
+    model, calibration = load_generator(weights), load_calibration(weights)
     chosen = choose_preparation(model, stack, options, progress)
     rotations = predict_rotations(model, chosen, options, progress)
     prediction = rotations.predictions[rotations.best]
@@ -81,7 +87,7 @@ def predict(
         reference=reference,
         rotations=rotations,
         verdict=verdict,
-        log=(*chosen.prepared.steps, *_log(prediction, rotations, options, chosen.z_top)),
+        log=(*chosen_weights, *chosen.prepared.steps, *_log(prediction, rotations, options, chosen.z_top)),
         warnings=(
             *chosen.prepared.warnings,
             *_warnings(prediction, rotations, options),

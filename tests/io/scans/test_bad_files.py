@@ -111,7 +111,7 @@ BAD = [
     (
         files.gwy([("df", IMAGE, {AMPLITUDE: "1e-10"}), ("df", IMAGE, {AMPLITUDE: "2e-10"})]),
         "gwy",
-        "one oscillation amplitude",
+        "expected the oscillation amplitude",
         {},
     ),
     (

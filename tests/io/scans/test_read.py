@@ -5,7 +5,7 @@ import pytest
 
 from tests.io.scans import files
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.io.scans import align_slices, crop, estimate_drift, flatten_plane, read_scan
+from torch_afm.io.scans import align_slices, crop, estimate_drift, expand_paths, flatten_plane, read_scan
 from torch_afm.utils import InputError
 
 HEIGHTS = np.array([7.0, 6.9, 6.8])
@@ -56,13 +56,54 @@ def test_bad_folders(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: expected files ending in .*\.sxm"):
         read_stack(tmp_path / "empty")
-    shutil.copy(folder / "b.sxm", folder / "c.sxm")
-    with pytest.raises(InputError, match=r"heights: .* got b\.sxm and c\.sxm at the same"):
-        read_stack(folder)
-    (folder / "c.sxm").unlink()
     (folder / "c.png").write_bytes(files.picture(np.zeros((3, 4), np.uint8)))
-    with pytest.raises(InputError, match="files of one format, got picture, sxm"):
-        read_stack(folder)
+    with pytest.raises(InputError, match=r"c\.png: expected 96 x 96 pixels in 'Hz' as in a_9\.sxm"):
+        read_scan(folder, strict=True)
+    for name in ("a_9.sxm", "a_10.sxm", "b.sxm"):
+        (folder / name).write_bytes(b":NANONIS_VERSION:")
+    (folder / "c.png").unlink()
+    with pytest.raises(InputError, match=r"got 3 that cannot: .*a_9\.sxm"):
+        read_scan(folder)
+
+
+def test_a_folder_of_one_measuring_day(folder):
+    """What is no part of the longest series is left out, and named with its reason."""
+    (folder / "c.png").write_bytes(files.picture(np.zeros((3, 4), np.uint8)))
+    (folder / "damaged.sxm").write_bytes((folder / "b.sxm").read_bytes()[:2000])
+    (folder / "topography.sxm").write_bytes(
+        files.sxm(
+            {"OC M1 Freq. Shift": {"forward": np.ones((96, 96))}},
+            z=6e-10,
+            size=(24e-10, 24e-10),
+            center=(1e-9, 0),
+            extra=[":Z-Controller>Controller status:", "ON"],
+        )
+    )
+    stack = read_scan(folder)
+    assert stack.meta["files"] == ["a_9.sxm", "a_10.sxm", "b.sxm"]
+    skipped = dict(stack.meta["skipped"])
+    assert set(skipped) == {"c.png", "damaged.sxm", "topography.sxm"}
+    assert "controller" in skipped["topography.sxm"] and "header" in skipped["damaged.sxm"]
+    # Given heights belong to all files, in their order.
+    with pytest.raises(InputError, match="damaged"):
+        read_scan(folder, step=0.1)
+
+
+def test_files_and_patterns(folder, monkeypatch):
+    some = read_scan([folder / "b.sxm", str(folder / "a_*.sxm"), folder / "b.sxm"])
+    assert some.meta["files"] == ["a_9.sxm", "a_10.sxm", "b.sxm"]
+    assert [file.name for file in expand_paths(folder)] == ["a_9.sxm", "a_10.sxm", "b.sxm"]
+    monkeypatch.chdir(folder)
+    assert read_scan("a_1*.sxm").meta["files"] == ["a_10.sxm"]
+    with pytest.raises(InputError, match=r"c_\*\.sxm: no such file"):
+        read_scan("c_*.sxm")
+
+
+def test_repeats_are_averaged_in_a_stack_that_is_stored(folder):
+    shutil.copy(folder / "b.sxm", folder / "c.sxm")
+    assert read_scan(folder).heights == pytest.approx([7.0, 6.9, 6.8, 6.8])
+    stack = read_stack(folder)
+    assert stack.z == pytest.approx(HEIGHTS) and stack.meta["files"][2] == "b.sxm + c.sxm"
 
 
 def test_formats_are_known_by_their_first_bytes(tmp_path):

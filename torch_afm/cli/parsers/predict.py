@@ -34,6 +34,6 @@ def _parser() -> Parser:
         "and patterns ('day/*.sxm') of one series",
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the prediction to")
-    parser.add_weights()
+    parser.add_weights("auto", "; auto: spatial for simulated stacks, which have no noise, else scan")
     parser.add_options(PredictOptions)
     return parser

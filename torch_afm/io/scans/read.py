@@ -13,14 +13,14 @@ from torch_afm.io.scans.assemble import assemble
 from torch_afm.io.scans.choose import ScanFile, Skipped
 from torch_afm.io.scans.readers.arrays import stack_block
 from torch_afm.io.scans.registry import read_block, scan_format, scan_suffixes
-from torch_afm.io.scans.scan_block import MAX_VALUES, check_direction, check_forward, check_size
+from torch_afm.io.scans.scan_block import check_direction, check_forward
 from torch_afm.io.scans.repeats import merge_repeats
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.stacks import AFMStack, read_npz_stack
 from torch_afm.utils import InputError
 
-#: Files of a folder at most.
-_MAX_FILES = 100_000
+#: Files of a folder at most, and values of all that are compared: 2 GiB in float64.
+_MAX_FILES, _MAX_READ = 100_000, 2**28
 
 
 def read_scan(
@@ -110,7 +110,12 @@ def _read_files(
                 raise
             errors.append(error)
             skipped.append(Skipped(path.name, str(error).removeprefix(f"{path}: ")))
-        check_size(path, sum(block.values.size for _, block in files), MAX_VALUES)
+        held = sum(block.values.size for _, block in files)
+        if held > _MAX_READ:
+            raise InputError(
+                f"path: expected files of at most {_MAX_READ} values in all, got {len(paths)} files with more; "
+                "name those of one series, or give a pattern"
+            )
     if not files:
         raise InputError(f"expected a file that can be read, got {len(paths)} that cannot: {errors[0]}")
     return files, skipped

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.io.scans import files
-from torch_afm.io.scans import read_scan
+from torch_afm.io.scans import ChannelError, read_scan
 from torch_afm.utils import InputError
 
 IMAGES = list(np.random.default_rng(2).integers(-999, 999, size=(6, 3, 4)))
@@ -76,6 +76,21 @@ def test_what_the_header_says(tmp_path):
     with pytest.raises(InputError, match=r"image\.dat: expected an image of constant height"):
         _read(tmp_path, controlled, "Channel2")
     assert np.array_equal(_read(tmp_path, controlled, "Channel2", constant_height=True).values[0], IMAGES[2])
+
+
+def test_the_channel_of_the_frequency_shift(tmp_path):
+    """Bit 7, in Hz, where the PLL was on."""
+    for extra, names in (("PLLOn=1\r\n", ["Frequency shift"]), ("PLLOn=0\r\n", ["ADC7"])):
+        content = files.createc(IMAGES, select=0b10000011, extra=extra)
+        (tmp_path / "image.dat").write_bytes(content)
+        if names == ["ADC7"]:
+            with pytest.raises(ChannelError) as error:
+                read_scan(tmp_path / "image.dat")
+            assert error.value.channels == ("Z", "Current", "ADC7")
+        else:
+            stack = read_scan(tmp_path / "image.dat")
+            assert stack.unit == "Hz" and stack.channel == names[0]
+            assert "bit 7 was taken for it" in stack.meta["warnings"][0]
 
 
 def test_a_stream_that_expands_without_end_is_cut(tmp_path):

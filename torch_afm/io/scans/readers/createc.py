@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,13 @@ _VERSIONS = {b"[Parameter]": ("<i2", 2), b"[Paramet32]": ("<f4", 4), b"[Paramco3
 #: Channels by the bits of ``Channelselectval`` that every description agrees on.
 _BITS = {0: "Z", 1: "Current"}
 
+#: The bit that holds Δf in Hz where the phase-locked loop was on, and the name that it is given.
+_PLL_BIT, _PLL = 7, "Frequency shift"
+_CONCLUDED = (
+    "no description of Createc's files names the channel of Δf: bit 7 was taken for it, in Hz, as the "
+    "phase-locked loop was on; where that is wrong, give channel and scale"
+)
+
 
 @scan_reader("createc", suffixes=(".dat",), magic=tuple(_VERSIONS))
 def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
@@ -38,13 +46,15 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     line ``[Parameter]`` announces int16, ``[Paramet32]`` float32, ``[Paramco32]`` float32 compressed by zlib
     (software versions 3 and 4 write the same layout).
 
-    No description says which channel holds Δf or how it is scaled: values keep the unit ``DAC``, channels
-    are called ``Z``, ``Current`` and ``ADC<bit>`` by the bits of ``Channelselectval``, or ``Channel<index>``
-    where these do not fit; name one, and give ``scale``. Nor do they give the sign of ``CHModeZoff``, the
-    offset of constant-height images in Å, which is kept in ``meta``: give ``heights``. The height was
-    controlled where ``CHMode`` is 0. Lines that were not scanned, which the file holds as zeros in every
-    channel, are NaN. The middle of the frame is ``-Scanrotoffx``, ``-Scanrotoffy``, in steps of
-    ``Dacto[A]xy``, as public readers have it.
+    No description says which channel holds Δf. Where the phase-locked loop was on (``PLLOn``) it is bit 7 of
+    ``Channelselectval``, in Hz: so concluded from a measured file in which Δf was held at -7 Hz (its
+    ``FBLogIset`` is 700) and that channel is -7.002 ± 0.062; ``meta["warnings"]`` says so. All other values
+    keep the unit ``DAC``, and channels are called ``Z``, ``Current`` and ``ADC<bit>`` by the bits, or
+    ``Channel<index>`` where these do not fit; name one, and give ``scale``. Nor do the descriptions give the
+    sign of ``CHModeZoff``, the offset of constant-height images in Å, which is kept in ``meta``: give
+    ``heights``. The height was controlled where ``CHMode`` is 0. Lines that were not scanned, which the file
+    holds as zeros in every channel, are NaN. The middle of the frame is ``-Scanrotoffx``, ``-Scanrotoffy``,
+    in steps of ``Dacto[A]xy``, as public readers have it.
 
     Raises:
         InputError: for a damaged or truncated file, a missing channel.
@@ -72,7 +82,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     images = np.frombuffer(data, dtype, n * nx * ny, skip).reshape(n, ny, nx)
     image = np.where(_unmeasured(path, images), np.nan, images[chosen])
     size = [parse_number(path, key, header.get(key, "")) for key in ("length x[a]", "length y[a]")]
-    meta: dict[str, str | float] = {
+    meta: dict[str, Any] = {
         name: header[key] for name, key in (("ch_mode", "chmode"), ("ch_zoff", "chmodezoff")) if key in header
     }
     if "chmode" in header and header.get("fboff", "0") == "0":
@@ -83,12 +93,15 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     x, y = (
         0.0 - step * parse_number(path, key, header.get(key, 0)) for key in ("scanrotoffx", "scanrotoffy")
     )
+    known = names[chosen] == _PLL
+    if known:
+        meta["warnings"] = [_CONCLUDED]
     return ScanBlock(
         values=image[None, ::-1],
         heights=None,
         size=(size[0], size[1]),
         center=(x, y),
-        unit="DAC",
+        unit="Hz" if known else "DAC",
         channel=names[chosen],
         direction=direction,
         meta=meta | {"angle": parse_number(path, "Rotation", header.get("rotation", 0))},
@@ -152,7 +165,8 @@ def _channels(header: dict[str, str], n: int) -> tuple[list[str], list[str]]:
     """Names and directions of the ``n`` stored images."""
     text = header.get("channelselectval", "0")
     select = int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else 0
-    names = [_BITS.get(bit, f"ADC{bit}") for bit in range(32) if select >> bit & 1]
+    bits = _BITS | {_PLL_BIT: _PLL} if header.get("pllon") == "1" else _BITS
+    names = [bits.get(bit, f"ADC{bit}") for bit in range(32) if select >> bit & 1]
     if n not in (len(names), 2 * len(names)):
         both = header.get("scanmode") == "2" and n % 2 == 0
         names = [f"Channel{i}" for i in range(n // 2 if both else n)]
