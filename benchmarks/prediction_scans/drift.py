@@ -2,15 +2,15 @@
 
     TORCH_AFM_DATA=... python -m benchmarks.prediction_scans.drift [--molecules 24]
 
-Measured (only with ``TORCH_AFM_DATA``): a hexagonal layer on Cu(111), ``real/hbn``, 18 images down and up again,
-and 15 of these down alone. The truth is that of SCANS.md, F6: images at the same height of the whole series.
+Measured (only with ``TORCH_AFM_DATA``): a hexagonal layer on Cu(111), ``real/hbn``, 18 images down and up
+again, and 15 of these down alone. The truth is that of images at the same height in the whole series (31).
 
-Simulated, each slice by itself with the sample moved: a hexagonal layer of boron nitride, 10 x 10 Å; molecules
-of the embedded list, 18 x 18 Å, in their best orientation, every second tilted by 15° (the higher end shows
-first, which looks like drift). Ten slices 0.1 Å apart, down alone, or down and up again; they drift by 0, 0.05
-or 0.2 Å from image to image to a random side; white noise of 0, 5 or 20 % of the contrast of the nearest.
-Columns: the error of the velocity in Å an image; its standard error as estimated; the share of the stacks
-whose drift is taken out; how far the farthest slice lies off in Å, before and after that.
+Simulated, each slice by itself with the sample moved: a hexagonal layer of boron nitride, 10 x 10 Å;
+molecules of the embedded list, 18 x 18 Å, in their best orientation, every second tilted by 15° (the higher
+end shows first, which looks like drift). Ten slices 0.1 Å apart, down alone, or down and up again; they drift
+by 0, 0.05 or 0.2 Å from image to image to a random side; white noise of 0, 5 or 20 % of the contrast of the
+nearest. Columns: the error of the velocity in Å an image; its standard error as estimated; the share of the
+stacks whose drift is taken out; how far the farthest slice lies off in Å, before and after that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from torch_afm.io.scans import ScanStack, estimate_drift, read_scan
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.transforms import Orient, best_rotations
 
-#: Å an image along x and y, SCANS.md F6.
+#: Å an image along x and y, by 12 images of one height down and up again.
 TRUTH = np.array([0.066, -0.078])
 
 #: Lattice of boron nitride in Å, and charges of B and N in e.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from tests.prediction.networks import SCAN, Oracle, Script, by_place
 from torch_afm.config import (
@@ -151,7 +152,7 @@ def test_the_image_shows_which_end_is_near(pictures, wide, monkeypatch):
 
 def test_the_image_shows_whether_slices_drifted(wide, tmp_path, monkeypatch):
     """What seems to be drift is tried with it and without."""
-    moved = [np.roll(image, round(i / 2), axis=1) for i, image in enumerate(wide.stack[0][::-1])][::-1]
+    moved = [ndimage.shift(image, (0, i / 2)) for i, image in enumerate(wide.stack[0][::-1])][::-1]
     moved = dataclasses.replace(wide, stack=np.stack(moved)[None])
     options = PredictOptions(preparation=ScanPreparation(flatten="none"), search=ONE_VIEW)
     for wins in (True, False):

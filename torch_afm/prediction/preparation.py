@@ -199,7 +199,7 @@ def _prepare_whole(stack: ScanStack, model: Scan, options: PredictOptions, rever
                 settings, top=float(np.clip(top, stack.heights[-1], stack.heights[0]))
             )
     variants = [prepare_scan(stack, model, settings, whole=True)]
-    if settings.align == "auto" and Candidate(variants[0], None, reverse).aligned:
+    if settings.align == "auto" and _doubtful(Candidate(variants[0], None, reverse)):
         variants.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never"), whole=True))
     return [
         Candidate(v, None if known is None else float(known - stack.heights[0] + v.stack.heights[0]), reverse)
@@ -228,7 +228,7 @@ def prepare_candidates(
             return [Candidate(_as_it_is(stack, model), known, reverse)]
     model = _with_heights(stack, model, settings, known)
     variants = [prepare_scan(stack, model, settings)]
-    if settings.align == "auto" and Candidate(variants[0], None, reverse).aligned:
+    if settings.align == "auto" and _doubtful(Candidate(variants[0], None, reverse)):
         variants.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never")))
     return [
         Candidate(
@@ -238,6 +238,11 @@ def prepare_candidates(
         )
         for variant in variants
     ]
+
+
+def _doubtful(candidate: Candidate) -> bool:
+    """Whether drift was taken out that may be contrast that changes with height."""
+    return candidate.aligned and not candidate.prepared.stack.meta["drift"]["same_height"]
 
 
 def _fits(stack: ScanStack, model: Scan) -> bool:

@@ -94,7 +94,9 @@ def test_images_of_one_height_that_tell_too_little():
     """A second image of the farthest height, at once: its slices say nothing of the whole time."""
     times = np.array([0.0, 1.0, 120, 240, 360])
     positions = [STEP * (360 - t) / 120 for t in times]
-    slices = stack(positions, [0.0, 0.0, -0.1, -0.2, -0.3], [0.4, 0.4, 0.6, 0.8, 1.0], 0.2, times=times.tolist())
+    slices = stack(
+        positions, [0.0, 0.0, -0.1, -0.2, -0.3], [0.4, 0.4, 0.6, 0.8, 1.0], 0.2, times=times.tolist()
+    )
     drift = estimate_drift(slices)
     assert not drift.same_height and drift.pairs == 4
     assert drift.velocity == pytest.approx((0.625 / 120, -0.32 / 120), abs=0.05 / 120)
@@ -124,7 +126,7 @@ def test_a_slice_that_leaps_does_not_count():
 
 @pytest.mark.parametrize("step", [[0.0, 2.0], [1.0, -2.0]])
 def test_a_lattice_is_known_up_to_a_lattice_vector(step):
-    """The last image lies 1.7 lattice vectors off the first of its height: each pair follows from those before."""
+    """The last image lies 1.7 lattice vectors off the first of its height: pairs follow from those before."""
     slices = down_and_up(np.array(step), image=lattice, apparent=0.5, noise=0.1)
     drift = estimate_drift(slices)
     assert np.hypot(*drift.period) == pytest.approx(12 * 0.5, rel=0.25)
@@ -170,7 +172,10 @@ def test_slices_whose_drift_cannot_be_found():
     good = stack(steady(3))
     bad = [
         (good.replace(values=noise, heights=[0.2, 0.1]), "match nowhere"),
-        (good.replace(values=np.zeros((2, 7, 20)), heights=[0.2, 0.1]), "at least 8 x 8 pixels to align, got 20 x 7"),
+        (
+            good.replace(values=np.zeros((2, 7, 20)), heights=[0.2, 0.1]),
+            "at least 8 x 8 pixels to align, got 20 x 7",
+        ),
         (good.replace(values=np.full((2, 9, 9), np.nan), heights=[0.2, 0.1]), "values"),
         (good.replace(values=good.values[:1], heights=[0.2]), "two slices or more, got one"),
         (good.replace(heights=[0.2, 0.1, 0.1]), "times: expected those of slices of one height"),
@@ -184,5 +189,5 @@ def test_slices_whose_drift_cannot_be_found():
 def test_slices_that_share_too_little():
     slices = stack(steady(3))
     far = dataclasses.replace(estimate_drift(slices), shifts=np.array([[35.0, 0], [10, 0], [0, 0]]))
-    with pytest.raises(InputError, match="share 8 x 8 pixels, got drifts up to 70.0 pixels of 72 x 64"):
+    with pytest.raises(InputError, match=r"share 8 x 8 pixels, got drifts up to 70\.0 pixels of 72 x 64"):
         align_slices(slices, far)

@@ -35,6 +35,22 @@ def test_a_stack_of_a_hexagonal_layer(real):
     assert any("the network looks at 16 x 16 Å" in w for w in prepared.warnings)
 
 
+def test_drift_of_a_hexagonal_layer(real):
+    """0.066, -0.078 Å an image along x and y, by images of one height in the whole series of 31."""
+    stack = read_scan(real / "hbn")
+    drift = estimate_drift(stack)
+    seconds = np.median(np.diff(np.sort(stack.meta["times"])))
+    assert np.array(drift.velocity) * seconds == pytest.approx([0.066, -0.078], abs=0.01)
+    assert drift.same_height and drift.significant and drift.error * seconds < 0.01
+    assert np.hypot(*drift.period) == pytest.approx(2.5, abs=0.3)
+    prepared = prepare_scan(stack, Scan(pixels=(64, 64)))
+    assert "moved back" in dict(prepared.steps)["drift"]
+    assert any("is periodic" in w for w in prepared.warnings)
+    # Down alone, contrast moves alike everywhere: what seems to be drift is left.
+    down = estimate_drift(read_scan(sorted((real / "hbn").iterdir())[1:16]))
+    assert not down.same_height and not down.significant
+
+
 def test_single_images_are_called_so(real):
     for name in ("Image_177.sxm", "Image_445.sxm", "G80SXM_DCA3Cu2_Ag111_ncAFM.sxm"):
         with pytest.raises(InputError, match="expected images at several heights, got a single one"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,8 @@ class Drift:
         pairs = "images of one height" if self.same_height else "neighboring slices"
         even = ", taken as evenly spaced in time" if self.unit != "Å/s" else ""
         return (
-            f"the sample moves by {x:+.3f}, {y:+.3f} ± {scale * self.error:.3f} {unit} (x, y), the slices lie "
-            f"up to {self.largest:.2f} Å from the nearest, by {self.pairs} "
+            f"the sample moves by {x:+.3f}, {y:+.3f} ± {scale * self.error:.3f} {unit} (x, y), the slices "
+            f"lie up to {self.largest:.2f} Å from the nearest, by {self.pairs} "
             f"{'pair' if self.pairs == 1 else 'pairs'} of {pairs}{even}"
         )
 
@@ -115,8 +116,8 @@ def estimate_drift(stack: ScanStack) -> Drift:
     r"""How the sample moves while a stack is taken: :math:`d(t) = v t`, and :math:`\frac{1}{2} a t^2` where
     the data call for it.
 
-    From slice to slice contrast moves, too, where it changes with height. So pairs of images at one height, as
-    a series down and up again has them, count alone where they tell the drift over the stack to within a
+    From slice to slice contrast moves, too, where it changes with height. So pairs of images at one height,
+    as a series down and up again has them, count alone where they tell the drift over the stack to within a
     pixel (one standard error). Else slices that follow each other in time count, too, of which the shift
     (:func:`torch_afm.io.scans.shifts.measure_shift`) :math:`s_i`, its standard error :math:`\sigma_i` and the
     time between them :math:`\Delta t_i` give
@@ -125,10 +126,10 @@ def estimate_drift(stack: ScanStack) -> Drift:
         + \frac{|b|^2}{\beta^2}
 
     with Huber's :math:`\rho`. The bias :math:`b` is what contrast adds: it moves all slices to the same side,
-    the more, the more their shape changes, and that is what :math:`\sigma_i` measures; its sign is that of the
-    change of height, :math:`\beta = 1.5`. The standard error of :math:`v` is that of the weighted fit, times
-    the scatter where that is larger. Pairs of one height have no :math:`b`. An acceleration is fitted to six
-    of them or more, where Akaike's criterion, corrected for their number, is lower with it.
+    the more, the more their shape changes, and that is what :math:`\sigma_i` measures; its sign is that of
+    the change of height, :math:`\beta = 1.5`. The standard error of :math:`v` is that of the weighted fit,
+    times the scatter where that is larger. Pairs of one height have no :math:`b`. An acceleration is fitted
+    to six of them or more, where Akaike's criterion, corrected for their number, is lower with it.
 
     Images of a lattice fit onto each other one lattice vector farther, too. Where the nearest image is
     periodic, each shift is the one next to what pairs with less time between them predict, at first zero; and
@@ -144,7 +145,7 @@ def estimate_drift(stack: ScanStack) -> Drift:
             or all of one time, and slices that have nothing in common (:func:`measure_shift`).
     """
     check_finite("values", stack.values)
-    n, ny, nx = stack.values.shape
+    ny, nx = stack.values.shape[1:]
     if min(ny, nx) < _MIN_PIXELS:
         raise InputError(
             f"values: expected at least {_MIN_PIXELS} x {_MIN_PIXELS} pixels to align, got {nx} x {ny}"
@@ -158,7 +159,7 @@ def estimate_drift(stack: ScanStack) -> Drift:
     alone = bool(pairs) and _fit(pairs, last)[1] * span < 1
     if not alone:
         order = np.argsort(times, kind="stable")
-        neighbors = [(a, b) for a, b in zip(order, order[1:], strict=False) if heights[a] != heights[b]]
+        neighbors = [(a, b) for a, b in pairwise(order) if heights[a] != heights[b]]
         pairs += _measure(images, times, heights, neighbors, period is not None)
     if not pairs:
         raise InputError("values: expected slices that show the same, got ones that match nowhere")
@@ -235,7 +236,7 @@ def _same_height(times: np.ndarray, heights: np.ndarray) -> list[tuple[int, int]
     for height in np.unique(heights):
         members = np.flatnonzero(heights == height)
         members = members[np.argsort(times[members], kind="stable")]
-        found += [(a, b) for a, b in zip(members, members[1:], strict=False)]
+        found += pairwise(members)
         found += [(members[0], b) for b in members[2:]]
     return [(a, b) for a, b in found if times[b] > times[a]]
 

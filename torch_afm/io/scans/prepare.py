@@ -314,19 +314,19 @@ def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warning
         return stack
     if drift.period is not None:
         warnings.append(
-            f"the image is periodic (every {math.hypot(*drift.period):.2f} Å): drift between two slices is known "
-            "only up to a lattice vector"
+            f"the image is periodic (every {math.hypot(*drift.period):.2f} Å): drift between two slices is "
+            "known only up to a lattice vector"
         )
     elif drift.leap > _LEAP:
         warnings.append(
-            f"two slices seem to have moved by {drift.leap:.1f} Å at once, beside any drift: a tip that changed, "
-            "or contrast that turns over; that was not taken out"
+            f"two slices seem to have moved by {drift.leap:.1f} Å at once, beside any drift: a tip that "
+            "changed, or contrast that turns over; that was not taken out"
         )
     if moved and not always and not drift.same_height:
         warnings.append(
-            f"the slices were moved by up to {drift.largest:.1f} Å, as if they had drifted; a molecule that lies "
-            "tilted may look so, too: align never leaves them where they are, and images of one height, as of a "
-            "series down and up again, would tell"
+            f"the slices were moved by up to {drift.largest:.1f} Å, as if they had drifted; a molecule that "
+            "lies tilted may look so, too: align never leaves them where they are, and images of one height, "
+            "as of a series down and up again, would tell"
         )
     if moved:
         what = f"moved back, and cut to {_window(aligned)}"

@@ -51,10 +51,10 @@ def measure_shift(
     r"""How far ``moving`` lies from ``fixed``.
 
     The shift is first the maximum of the cross-correlation of the two images under a Hann window, on whole
-    pixels, by Fourier transforms. From there, or from ``start``, it is the one at which the moved image is, in
-    least squares, the fixed one times a gain plus an offset, found by Gauss-Newton steps with cubic splines
-    (Lucas and Kanade, IJCAI 1981, 674): contrast may differ between images, and nothing pulls the shift
-    towards whole pixels or zero.
+    pixels, by Fourier transforms, or the peak of their correlation that is nearest to ``start``. From there
+    it is the one at which the moved image is, in least squares, the fixed one times a gain plus an offset,
+    found by Gauss-Newton steps with cubic splines (Lucas and Kanade, IJCAI 1981, 674): contrast may differ
+    between images, and nothing pulls the shift towards whole pixels or zero.
 
     Its standard error is the jackknife's over :math:`B` blocks of the image (36, fewer in small images), with
     :math:`s_b` the shift without block :math:`b`:
@@ -67,7 +67,7 @@ def measure_shift(
     Args:
         fixed: an image, about without tilt.
         moving: another of the same size.
-        start: pixels along y and x.
+        start: where about it is, in pixels along y and x.
         tilt: let a plane differ between the images, too: what was flattened before has one, by where its
             molecules lay. Where contrast changes as well, a plane lets it move more.
 
@@ -79,7 +79,10 @@ def measure_shift(
     """
     fixed, moving = (ndimage.gaussian_filter(image, _SMOOTHING) for image in (fixed, moving))
     hann = np.outer(*(np.hanning(n + 2)[1:-1] for n in fixed.shape))
-    shift = _whole_pixels(fixed, moving, hann) if start is None else np.asarray(start, dtype=float)
+    if start is None:
+        shift = _whole_pixels(fixed, moving, hann)
+    else:
+        shift = _nearest_peak(fixed, moving, np.asarray(start, dtype=float))
     plane = np.meshgrid(*(np.linspace(-1, 1, n) for n in fixed.shape), indexing="ij") if tilt else []
     terms = [fixed, np.ones_like(fixed), *plane, *(-slope for slope in np.gradient(fixed))]
     terms = np.stack(terms, axis=2).reshape(fixed.size, -1)
@@ -108,28 +111,12 @@ def find_period(image: np.ndarray) -> np.ndarray | None:
     Shapes:
         image ``[Y, X]``; result ``[2]``.
     """
-    shape, padded = image.shape, [2 * n for n in image.shape]
     image = ndimage.gaussian_filter(image, _SMOOTHING)
-    image = image - image.mean()
-    one, first, second = (fft.rfft2(part, padded) for part in (np.ones(shape), image, image**2))
-
-    def correlate(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.asarray(fft.irfft2(a * b.conj(), padded))
-
-    # Sums over the overlap of both, for each move.
-    overlap = np.maximum(correlate(one, one), 1.0)
-    sums = correlate(first, one), correlate(one, first)
-    squares = (
-        correlate(second, one) - sums[0] ** 2 / overlap,
-        correlate(one, second) - sums[1] ** 2 / overlap,
-    )
-    power = np.maximum(squares[0] * squares[1], 1e-12 * squares[0].max() ** 2 + np.finfo(float).tiny)
-    r = fft.fftshift((correlate(first, first) - sums[0] * sums[1] / overlap) / np.sqrt(power))
-    r[fft.fftshift(overlap) < _OVERLAP * image.size] = -1
+    r, shape = _correlations(image, image), image.shape
     around, _ = ndimage.label(r > _LEFT)
     elsewhere = around != around[shape]
     peaks = np.argwhere((ndimage.maximum_filter(r, 3) == r) & elsewhere & (r >= _PERIODIC))
-    peaks = peaks[((peaks > 0) & (peaks < np.array(padded) - 1)).all(axis=1)]
+    peaks = peaks[((peaks > 0) & (peaks < np.array(r.shape) - 1)).all(axis=1)]
     if not len(peaks):
         return None
     y, x = peaks[np.argmin(((peaks - shape) ** 2).sum(axis=1))]
@@ -141,6 +128,38 @@ def move_image(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """An image moved back by a shift in pixels along y and x, with cubic splines; its outermost pixels are
     repeated where nothing was measured."""
     return ndimage.shift(image, -shift, order=3, mode="nearest") if shift.any() else image
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Pearson's r of two images where they overlap, for each whole move of ``a`` against ``b``, the middle of
+    the result for none; -1 where they overlap too little."""
+    shape, padded = a.shape, [2 * n for n in a.shape]
+    one = fft.rfft2(np.ones(shape), padded)
+    a, b = a - a.mean(), b - b.mean()
+    first, second, first_square, second_square = (fft.rfft2(part, padded) for part in (a, b, a**2, b**2))
+
+    def correlate(f: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return np.asarray(fft.irfft2(f * g.conj(), padded))
+
+    # Sums over the overlap of both.
+    overlap = np.maximum(correlate(one, one), 1.0)
+    sums = correlate(first, one), correlate(one, second)
+    squares = (
+        correlate(first_square, one) - sums[0] ** 2 / overlap,
+        correlate(one, second_square) - sums[1] ** 2 / overlap,
+    )
+    power = squares[0] * squares[1]
+    power = np.maximum(power, 1e-12 * np.abs(power).max() + np.finfo(float).tiny)
+    r = fft.fftshift((correlate(first, second) - sums[0] * sums[1] / overlap) / np.sqrt(power))
+    r[fft.fftshift(overlap) < _OVERLAP * a.size] = -1
+    return np.asarray(r)
+
+
+def _nearest_peak(fixed: np.ndarray, moving: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The peak of the correlation that is nearest to ``start``."""
+    r = _correlations(moving, fixed)
+    peaks = np.argwhere((ndimage.maximum_filter(r, 3) == r) & (r > _MIN_CORRELATION)) - fixed.shape
+    return peaks[np.argmin(((peaks - start) ** 2).sum(axis=1))].astype(float) if len(peaks) else start
 
 
 def _whole_pixels(fixed: np.ndarray, moving: np.ndarray, hann: np.ndarray) -> np.ndarray:
