@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from torch_afm.config import Scan
-from torch_afm.io.scans import crop_finished, merge_repeats, prepare_scan, read_scan
+from torch_afm.io.scans import crop_finished, estimate_drift, merge_repeats, prepare_scan, read_scan
 from torch_afm.utils import InputError
 
 pytestmark = [
