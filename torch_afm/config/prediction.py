@@ -133,8 +133,8 @@ class PredictOptions:
         search: how the structure in each window is found.
         z_top: farthest anchor height of the scan in Å above the top atom. Default: what the stack file says,
             else six guesses at most, of which the image decides.
-        reverse: heights count the other way: the last slice is the farthest. try: both, and the image
-            decides.
+        reverse: heights count the other way: the last slice is the farthest. try: the images of what is found
+            in both orders decide, and which end is sharper.
         cover: windows of the network's size: around each thing there is to be seen, or all over the scan.
         rotations: predict the scan turned by quarter or half turns too, 1, 2 or 4 in all, and report how far
             the structures agree.

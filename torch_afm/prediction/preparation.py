@@ -87,9 +87,10 @@ def choose_preparation(
     stack: ScanStack,
     options: PredictOptions,
     progress: Callable[[str], None] | None = None,
+    reverse: bool = False,
 ) -> ChosenScan:
-    """Prepare a scan, in several ways where it is not clear which is right (the order of its slices, drift,
-    the height of the tip), and take the one whose structure, predicted in one pass without refinement
+    """Prepare a scan, in several ways where it is not clear which is right (drift, the height of the tip),
+    and take the one whose structure, predicted in one pass without refinement
     (:func:`choose_slices`), has the image that agrees best with the scan.
 
     A stack on the network's grid, at a known height, needs no preparation and is taken as it is, unless
@@ -100,15 +101,15 @@ def choose_preparation(
         stack: the scan as it was read.
         options: how it is prepared.
         progress: called with each step before it begins.
+        reverse: whether its heights count the other way.
 
     Raises:
         InputError: as :func:`torch_afm.io.scans.prepare_scan`.
     """
     if model.whole_scan:
-        return _choose_whole(model, stack, options, progress)
+        return _choose_whole(model, stack, options, progress, reverse)
     wanted = model.config.scan
-    orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
-    candidates = [c for reverse in orders for c in prepare_candidates(stack, wanted, options, reverse)]
+    candidates = prepare_candidates(stack, wanted, options, reverse)
     cover = "grid" if options.preparation.center else options.cover
     if len(candidates) == 1 and candidates[0].z_top is not None:
         first, z_top = locate_slices(candidates[0].prepared.scan, wanted, candidates[0].z_top)
@@ -134,18 +135,21 @@ def choose_preparation(
     if not guessed and best.candidate.prepared.scan.pixels == wanted.pixels:
         cover = "grid"  # one window of known height: nothing to look for
     attempts = attempts if len(attempts) > 1 else []
-    prepared = _with_slices(best, wanted.n_slices, attempts, len(orders) > 1)
+    prepared = _with_slices(best, wanted.n_slices, attempts)
     return ChosenScan(prepared, best.guess.z_top, guessed, cover, tuple(attempts))
 
 
 def _choose_whole(
-    model: Generator, stack: ScanStack, options: PredictOptions, progress: Callable[[str], None] | None
+    model: Generator,
+    stack: ScanStack,
+    options: PredictOptions,
+    progress: Callable[[str], None] | None,
+    reverse: bool,
 ) -> ChosenScan:
     """As :func:`choose_preparation`, for a network of whole scans: no slices or height of the tip have to be
-    found; where order or drift are not clear, all of the scan is predicted in each way."""
+    found; where drift is not clear, all of the scan is predicted in each way."""
     wanted = model.config.scan
-    orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
-    candidates = [c for reverse in orders for c in _prepare_whole(stack, wanted, options, reverse)]
+    candidates = _prepare_whole(stack, wanted, options, reverse)
     attempts: list[Attempt] = []
     for candidate in candidates:
         prepared = candidate.prepared
@@ -173,7 +177,7 @@ def _choose_whole(
     best = max(attempts, key=lambda attempt: attempt.guess.pearson)
     guessed = best.candidate.z_top is None
     attempts = attempts if len(attempts) > 1 else []
-    prepared = _with_slices(best, best.candidate.prepared.scan.n_slices, attempts, len(orders) > 1)
+    prepared = _with_slices(best, best.candidate.prepared.scan.n_slices, attempts)
     return ChosenScan(prepared, best.guess.z_top, guessed, "whole", tuple(attempts))
 
 
@@ -274,7 +278,7 @@ def _with_heights(stack: ScanStack, model: Scan, settings: ScanPreparation, know
     return model
 
 
-def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: bool) -> PreparedScan:
+def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt]) -> PreparedScan:
     """The prepared scan with the ``n`` slices of a guess alone, and with all that was chosen in its log."""
     prepared, first = best.candidate.prepared, best.guess.first
     stack, steps = prepared.stack, list(prepared.steps)
@@ -297,7 +301,7 @@ def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: boo
         )
         stack = stack.replace(values=stack.values[first : first + n], heights=heights)
     if attempts:
-        steps.append(("tried", _describe(attempts, orders)))
+        steps.append(("tried", _describe(attempts)))
         if len({attempt.candidate.aligned for attempt in attempts}) > 1:
             text = "moved back" if best.candidate.aligned else "left where it is"
             steps.append(("drift", f"both was tried, and by the image it was {text}"))
@@ -307,15 +311,14 @@ def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: boo
     return dataclasses.replace(prepared, stack=stack, scan=scan, steps=tuple(steps))
 
 
-def _describe(attempts: Sequence[Attempt], orders: bool) -> str:
+def _describe(attempts: Sequence[Attempt]) -> str:
     """What was tried, in words."""
     parts = []
     for attempt in attempts:
         candidate, guess = attempt.candidate, attempt.guess
-        order = (" reversed" if candidate.reverse else " as given") if orders else ""
-        order += " without drift" if candidate.aligned else ""
+        drift = " without drift" if candidate.aligned else ""
         height = candidate.prepared.stack.heights[guess.first]
-        parts.append(f"{guess.z_top:.2f} Å at {height:.2f} Å{order}: r {guess.pearson:.2f}")
+        parts.append(f"{guess.z_top:.2f} Å at {height:.2f} Å{drift}: r {guess.pearson:.2f}")
     return f"agreement of the strongest window by height of the tip at the first slice: {', '.join(parts)}"
 
 
