@@ -3,8 +3,8 @@
     python -m benchmarks.prediction_scans.order [--scenes 4] [--part test]
 
 Scenes of the stand-in domain (molecules alone, next to each other, flat, with groups that stand out, layers,
-water), ``--scenes`` of each, 16 x 16 Å: 14 slices of 0.1 Å, the farthest 0.2 Å lower to 0.6 Å higher than that
-of training, white noise of 5 or 20 % of the contrast of the nearest, each slice stretched to 0..255 by
+water), ``--scenes`` of each, 16 x 16 Å: 14 slices of 0.1 Å, the farthest 0.2 Å lower to 0.6 Å higher than
+that of training, white noise of 5 or 20 % of the contrast of the nearest, each slice stretched to 0..255 by
 itself, so that the level of Δf tells nothing. Prints the share of the stacks whose near end is found: by r of
 the image of what is found in either order, without refinement; by sharpness; by both.
 :mod:`torch_afm.prediction.order` was set by the validation part.

@@ -3,8 +3,8 @@ the public data in the folder that TORCH_AFM_DATA names.
 
     TORCH_AFM_DATA=... python -m benchmarks.prediction_scans.water [--weights spatial] [--rotations 4]
 
-For each stack: both orders of its slices and three heights of the tip are tried on the strongest window, and
-the image decides; then each rotation of the scan is predicted, refined with the tip unknown, and stitched.
+For each stack: both orders of its slices are tried, each at several heights of the tip on the strongest
+window; the images of the structures and the sharpness of the slices decide; then each rotation of the scan is predicted, refined with the tip unknown, and stitched.
 Prints
 
 - which order agrees better, and by how much; how well the image of each structure agrees with the scan, of
@@ -82,7 +82,9 @@ def run_stack(
             }
         )
     best = {
-        flag: max(a.guess.pearson for a in result.chosen.attempts if a.candidate.reverse == flag)
+        flag: max(
+            (a.guess.pearson for a in result.chosen.attempts if a.candidate.reverse == flag), default=None
+        )
         for flag in (False, True)
     }
     agreement = result.rotations.consistency
@@ -90,7 +92,8 @@ def run_stack(
         "stack": name,
         "pearson_as_numbered": best[False],
         "pearson_reversed": best[True],
-        "reversed": best[True] > best[False],
+        "reversed": dict(result.log)["order"].startswith("reverse"),
+        "order": dict(result.log)["order"],
         "z_top": result.chosen.z_top,
         "warnings": list(result.warnings),
         "rotations": rows,

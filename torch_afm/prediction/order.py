@@ -64,8 +64,8 @@ class Order:
         change, error = self.sharpness.change, self.sharpness.error
         sharper = "sharper" if change > 0 else "more blurred"
         return (
-            f"by the images of the structures found r {given:.2f} as given, {turned:.2f} reversed; the end that "
-            f"is near as given is {sharper} than the other, by {abs(change):.2f} ± {error:.2f}"
+            f"by the images of the structures found r {given:.2f} as given, {turned:.2f} reversed; the end "
+            f"that is near as given is {sharper} than the other, by {abs(change):.2f} ± {error:.2f}"
         )
 
 
@@ -75,14 +75,14 @@ def choose_order(
     options: PredictOptions,
     progress: Callable[[str], None] | None = None,
 ) -> ChosenScan:
-    """Prepare a scan as :func:`choose_preparation`, in the order that ``options.reverse`` asks for; where that
-    is ``"try"``, in both, and decide by two witnesses that know nothing of each other.
+    """Prepare a scan as :func:`choose_preparation`, in the order that ``options.reverse`` asks for; where
+    that is ``"try"``, in both, and decide by two witnesses that know nothing of each other.
 
     Both orders are predicted to the end, but for the refinement, and the structures are imaged at all heights
     that were measured (the nearest 64): the image of the right one agrees better. And the near end is the
-    sharper one (:func:`torch_afm.io.scans.sharpness.compare_sharpness`). Where the two disagree, a warning says
-    so, and the stronger one is taken: one standard error of the sharpness counts as much as 0.6 of Pearson's
-    r.
+    sharper one (:func:`torch_afm.io.scans.sharpness.compare_sharpness`). Where the two disagree, a warning
+    says so, and the stronger one is taken: one standard error of the sharpness counts as much as 0.6 of
+    Pearson's r.
 
     Args:
         model: the network.
@@ -104,8 +104,8 @@ def choose_order(
     warnings = prepared.warnings
     if not order.agree:
         warnings += (
-            f"image and sharpness disagree about which end is near, the {taken} was taken ({order.describe()}); "
-            "look at the slices, and give reverse yes or no",
+            f"image and sharpness disagree about which end is near, the {taken} was taken "
+            f"({order.describe()}); look at the slices, and give reverse yes or no",
         )
     prepared = dataclasses.replace(prepared, steps=tuple(steps), warnings=warnings)
     return dataclasses.replace(best, prepared=prepared, attempts=both[0].attempts + both[1].attempts)
@@ -135,7 +135,8 @@ def weigh_orders(
             progress(f"comparing both orders, {len(pearson) + 1}")
         found = predict_rotations(model, chosen, fast).predictions[0]
         pearson.append(_agreement(model, ordered, chosen, found.steps[-1].graph, options))
-    seen = crop_finished(merge_repeats(stack))
+    # Without those of the way back: drift is still in.
+    seen = crop_finished(merge_repeats(stack, "first"))
     if options.preparation.window is not None:
         seen = crop(seen, options.preparation.window)
     return Order((pearson[0], pearson[1]), compare_sharpness(seen))

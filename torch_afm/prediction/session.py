@@ -12,8 +12,8 @@ from torch_afm.data import AFMData, bond_orders
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
-from torch_afm.prediction.outcome import ScanPrediction
 from torch_afm.prediction.order import choose_order
+from torch_afm.prediction.outcome import ScanPrediction
 from torch_afm.prediction.preparation import count_measured_slices
 from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction, load_calibration
