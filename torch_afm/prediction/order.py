@@ -129,7 +129,7 @@ def weigh_orders(
     """
     plain = dataclasses.replace(options.search, refine=False, views=options.search.views or 1)
     fast = dataclasses.replace(options, search=plain, rotations=1)
-    pearson = []
+    pearson: list[float] = []
     for chosen, ordered in zip(both, (stack, stack.reversed()), strict=True):
         if progress is not None:
             progress(f"comparing both orders, {len(pearson) + 1}")

@@ -232,7 +232,7 @@ def _times(stack: ScanStack) -> np.ndarray:
 
 def _same_height(times: np.ndarray, heights: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of slices at one height: those that follow each other, and each with the first."""
-    found = []
+    found: list[tuple[int, int]] = []
     for height in np.unique(heights):
         members = np.flatnonzero(heights == height)
         members = members[np.argsort(times[members], kind="stable")]

@@ -84,8 +84,8 @@ def measure_shift(
     else:
         shift = _nearest_peak(fixed, moving, np.asarray(start, dtype=float))
     plane = np.meshgrid(*(np.linspace(-1, 1, n) for n in fixed.shape), indexing="ij") if tilt else []
-    terms = [fixed, np.ones_like(fixed), *plane, *(-slope for slope in np.gradient(fixed))]
-    terms = np.stack(terms, axis=2).reshape(fixed.size, -1)
+    parts = [fixed, np.ones_like(fixed), *plane, *(-slope for slope in np.gradient(fixed))]
+    terms = np.stack(parts, axis=2).reshape(fixed.size, -1)
     spline = ndimage.spline_filter(moving, 3, mode="mirror")
     for _ in range(_ROUNDS):
         moved = _move(spline, shift)
