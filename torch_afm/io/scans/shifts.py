@@ -111,17 +111,15 @@ def find_period(image: np.ndarray) -> np.ndarray | None:
     Shapes:
         image ``[Y, X]``; result ``[2]``.
     """
-    image = ndimage.gaussian_filter(image, _SMOOTHING)
-    r, shape = _correlations(image, image), image.shape
+    smooth = ndimage.gaussian_filter(image, _SMOOTHING)
+    r = _correlations(smooth, smooth)
     around, _ = ndimage.label(r > _LEFT)
-    elsewhere = around != around[shape]
-    peaks = np.argwhere((ndimage.maximum_filter(r, 3) == r) & elsewhere & (r >= _PERIODIC))
-    peaks = peaks[((peaks > 0) & (peaks < np.array(r.shape) - 1)).all(axis=1)]
+    elsewhere = around != around[image.shape]
+    peaks = np.argwhere((ndimage.maximum_filter(r, 3) == r) & elsewhere & (r >= _PERIODIC)) - image.shape
     if not len(peaks):
         return None
-    y, x = peaks[np.argmin(((peaks - shape) ** 2).sum(axis=1))]
-    tips = _tip(*r[y - 1 : y + 2, x]), _tip(*r[y, x - 1 : x + 2])
-    return np.array([y, x]) - shape + np.array(tips)
+    shortest = peaks[np.argmin((peaks**2).sum(axis=1))]
+    return measure_shift(image, image, shortest.astype(float)).pixels
 
 
 def move_image(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -166,12 +164,6 @@ def _whole_pixels(fixed: np.ndarray, moving: np.ndarray, hann: np.ndarray) -> np
     spectra = [fft.fft2((image - np.average(image, weights=hann)) * hann) for image in (moving, fixed)]
     peak = np.unravel_index(np.argmax(fft.ifft2(spectra[0] * spectra[1].conj()).real), fixed.shape)
     return np.array([p - n if p > n // 2 else p for p, n in zip(peak, fixed.shape, strict=True)], dtype=float)
-
-
-def _tip(before: float, at: float, after: float) -> float:
-    """Where the parabola through three values has its tip, from the middle one."""
-    bend = before - 2 * at + after
-    return 0.0 if bend == 0 else float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
 
 
 def _move(spline: np.ndarray, shift: np.ndarray) -> np.ndarray:
