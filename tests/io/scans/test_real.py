@@ -8,6 +8,7 @@ import pytest
 
 from torch_afm.config import Scan
 from torch_afm.io.scans import crop_finished, estimate_drift, merge_repeats, prepare_scan, read_scan
+from torch_afm.io.scans.sharpness import compare_sharpness
 from torch_afm.utils import InputError
 
 pytestmark = [
@@ -49,6 +50,14 @@ def test_drift_of_a_hexagonal_layer(real):
     # Down alone, contrast moves alike everywhere: what seems to be drift is left.
     down = estimate_drift(read_scan(sorted((real / "hbn").iterdir())[1:16]))
     assert not down.same_height and not down.significant
+
+
+@pytest.mark.parametrize(
+    "name", ["edafm_BCB_CO_exp", "edafm_BCB_Xe_exp", "edafm_Water_CO_exp", "camphor_exp_3"]
+)
+def test_the_near_end_of_measured_stacks_is_the_sharper(real, name):
+    """Of the fifth stack, ``camphor_exp_1``, the sharpness does not change by an error."""
+    assert compare_sharpness(read_scan(real / f"{name}.h5")).margin > 5
 
 
 def test_single_images_are_called_so(real):
