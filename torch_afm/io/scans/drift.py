@@ -18,8 +18,9 @@ from torch_afm.utils import InputError, check_finite
 #: Pixels that an aligned stack must keep along x and y.
 _MIN_PIXELS = 8
 
-#: Standard errors that contrast moves neighboring slices by, all to one side: 1.4 in simulated stacks of
-#: molecules (``python -m benchmarks.prediction_scans.drift``).
+#: Standard errors that contrast moves neighboring slices by, all to one side: 1.4, root mean square, in
+#: simulated stacks of 24 molecules. So errors of the velocity are what they are said to be
+#: (``python -m benchmarks.prediction_scans.drift``).
 _BIAS = 1.5
 
 #: Standard errors that drift must be larger than.
