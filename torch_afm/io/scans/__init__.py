@@ -1,8 +1,9 @@
 """Stacks from the files of microscopes, and what makes them fit for a model."""
 
 from torch_afm.config.prediction import ScanPreparation
-from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
+from torch_afm.io.scans.corrections import flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.drift import Drift, align_slices, estimate_drift
 from torch_afm.io.scans.palettes import add_palette
 from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import expand_paths, read_scan, read_stack
@@ -13,6 +14,7 @@ from torch_afm.io.scans.scan_stack import ScanStack
 
 __all__ = [
     "ChannelError",
+    "Drift",
     "PreparedScan",
     "ScanBlock",
     "ScanFormat",
@@ -22,6 +24,7 @@ __all__ = [
     "align_slices",
     "crop",
     "crop_finished",
+    "estimate_drift",
     "expand_paths",
     "flatten_lines",
     "flatten_plane",
