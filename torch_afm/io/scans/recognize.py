@@ -161,7 +161,7 @@ def _listed(names: list[str], plural: str) -> str:
     if not names:
         return f"no {plural}"
     more = ", ..." if len(names) > _LISTED else ""
-    return f"the {plural} {', '.join(name[:80] for name in names[:_LISTED])}{more}"
+    return f"the {plural} {', '.join(' '.join(name.split())[:80] for name in names[:_LISTED])}{more}"
 
 
 def _groups(file: Any) -> list[Any]:
