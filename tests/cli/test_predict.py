@@ -33,6 +33,12 @@ def test_defaults_are_those_of_the_library():
     assert given == PredictOptions(rotations=4, search=SearchOptions(max_atoms=7, physics=False))
 
 
+@pytest.mark.parametrize(("text", "size"), [("0.5", 0.5), ("[0.148,0.161]", (0.148, 0.161))])
+def test_pixels_of_one_size_or_of_two(text, size):
+    options = parse(["scan", "--out", "result", "--pixel-size", text]).options
+    assert options.reading.pixel_size == size
+
+
 def test_as_a_user_runs_it(cli, stack, weights, tmp_path):
     """All files say what the library's own search gives."""
     out = tmp_path / "deep" / "out"

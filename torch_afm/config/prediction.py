@@ -23,7 +23,7 @@ class ReadOptions:
         heights: height of the tip at each image in Å, in the order of the files' names, larger is farther.
             Default: what the headers say.
         step: in place of the heights: each image is so much nearer than the one before, in Å.
-        pixel_size: of a pixel in Å, or along x and y. Default: what the headers say.
+        pixel_size: of a pixel in Å; two numbers along x and y, [0.148,0.161]. Default: what the headers say.
         constant_height: the images are of constant height, whatever their headers say about the controller.
         scale: Hz in one unit of the file, negative where bright means low. Default: as the file has it;
             arbitrary units will do.

@@ -4,6 +4,7 @@ from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.scans.corrections import flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
 from torch_afm.io.scans.drift import Drift, align_slices, estimate_drift
+from torch_afm.io.scans.palettes import add_palette
 from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import expand_paths, read_scan, read_stack
 from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
@@ -19,6 +20,7 @@ __all__ = [
     "ScanFormat",
     "ScanPreparation",
     "ScanStack",
+    "add_palette",
     "align_slices",
     "crop",
     "crop_finished",

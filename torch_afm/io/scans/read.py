@@ -37,8 +37,9 @@ def read_scan(
     """A stack from a file, or from several files, folders and patterns, one slice or more each.
 
     - Nanonis ``.sxm``, ``.3ds`` with sweeps of z, and ``.dat`` spectra at the points of a grid;
-    - Createc ``.dat``; Gwyddion ``.gwy``; PNG and TIFF;
-    - npz and HDF5 with the arrays of :class:`torch_afm.io.AFMStack`;
+    - Createc ``.dat`` and spectra of z, ``.VERT``; GXSM ``.nc``; Omicron MATRIX images, ``_mtrx``;
+    - Gwyddion ``.gwy``; PNG and TIFF;
+    - npz and HDF5 with the arrays of :class:`torch_afm.io.AFMStack`, and npz as ED-AFM publishes it;
     - what other packages register (:func:`scan_reader`).
 
     Whatever a file's own order of lines, x runs to the right and y upwards in the scan frame, which stays

@@ -33,8 +33,9 @@ _COMMON = (
 #: Powers of ten that prefixes of units stand for.
 _PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}
 
-#: Names of Δf, without blanks, brackets and punctuation: "OC M1 Freq. Shift (Hz)", "Frequency_Shift", "df".
-_FREQUENCY_SHIFT = re.compile(r"freq(uency)?shift|^(df|δf|deltaf)(hz)?$")
+#: Names of Δf, without blanks, brackets and punctuation: "OC M1 Freq. Shift (Hz)", "Frequency_Shift", "df",
+#: "dFreq".
+_FREQUENCY_SHIFT = re.compile(r"freq(uency)?shift|^(df|δf|deltaf|dfreq|dfrequency)(hz)?$")
 
 
 @dataclass(frozen=True, eq=False)

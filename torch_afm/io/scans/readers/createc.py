@@ -54,7 +54,8 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     sign of ``CHModeZoff``, the offset of constant-height images in Å, which is kept in ``meta``: give
     ``heights``. The height was controlled where ``CHMode`` is 0. Lines that were not scanned, which the file
     holds as zeros in every channel, are NaN. The middle of the frame is ``-Scanrotoffx``, ``-Scanrotoffy``,
-    in steps of ``Dacto[A]xy``, as public readers have it.
+    in steps of ``Dacto[A]xy`` times ``GainX``, ``GainY``, as public readers have it; the product is what
+    ``Length x[A]`` is of ``Num.X`` times ``Delta X`` in a measured file.
 
     Raises:
         InputError: for a damaged or truncated file, a missing channel.
@@ -63,7 +64,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         with open(path, "rb") as file:
             head = file.read(_HEADER)
             dtype, skip = _VERSIONS[head[:11]]
-            header = _parse(head)
+            header = parse_header(head)
             nx, ny, n = (_count(path, header, key) for key in ("num.x", "num.y", "channels"))
             itemsize = np.dtype(dtype).itemsize
             if not n * nx * ny <= MAX_VALUES:
@@ -89,10 +90,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         meta["feedback"] = "ON" if header["chmode"] == "0" else "OFF"
     if header.get("pllon") == "1" and "pllcenterfreq" in header:
         meta["f0"] = parse_number(path, "PLLCenterFreq", header["pllcenterfreq"])
-    step = parse_number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
-    x, y = (
-        0.0 - step * parse_number(path, key, header.get(key, 0)) for key in ("scanrotoffx", "scanrotoffy")
-    )
+    x, y = frame_center(path, header)
     known = names[chosen] == _PLL
     if known:
         meta["warnings"] = [_CONCLUDED]
@@ -143,7 +141,7 @@ def _unmeasured(path: Path, images: np.ndarray) -> np.ndarray:
     return missing
 
 
-def _parse(head: bytes) -> dict[str, str]:
+def parse_header(head: bytes) -> dict[str, str]:
     """Lines ``key = value`` or ``key / name shown = value``, by both, in small letters."""
     header: dict[str, str] = {}
     for line in head.decode("latin-1").replace("Å", "A").splitlines():
@@ -152,6 +150,23 @@ def _parse(head: bytes) -> dict[str, str]:
             for key in (names, *names.split(" / ")):
                 header.setdefault(key.strip().lower(), value.strip())
     return header
+
+
+def dac_steps(path: Path, header: dict[str, str]) -> tuple[float, float]:
+    """Å in x and y of one step of the digital-to-analog converters."""
+    step = parse_number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
+    x, y = (step * parse_number(path, key, header.get(key, 1)) for key in ("gainx", "gainy"))
+    return x, y
+
+
+def frame_center(path: Path, header: dict[str, str]) -> tuple[float, float]:
+    """The middle of the frame of images in Å."""
+    steps, offsets = dac_steps(path, header), ("scanrotoffx", "scanrotoffy")
+    x, y = (
+        0.0 - step * parse_number(path, key, header.get(key, 0))
+        for step, key in zip(steps, offsets, strict=True)
+    )
+    return x, y
 
 
 def _count(path: Path, header: dict[str, str], key: str) -> int:
