@@ -3,28 +3,35 @@
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.listing import ScanEntry, list_scans, printable
 from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import expand_paths, read_scan, read_stack
 from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
 from torch_afm.io.scans.repeats import merge_repeats
 from torch_afm.io.scans.scan_block import ChannelError, ScanBlock
 from torch_afm.io.scans.scan_stack import ScanStack
+from torch_afm.io.scans.series import ScanSeries, find_series
 
 __all__ = [
     "ChannelError",
     "PreparedScan",
     "ScanBlock",
+    "ScanEntry",
     "ScanFormat",
     "ScanPreparation",
+    "ScanSeries",
     "ScanStack",
     "align_slices",
     "crop",
     "crop_finished",
     "expand_paths",
+    "find_series",
     "flatten_lines",
     "flatten_plane",
+    "list_scans",
     "merge_repeats",
     "prepare_scan",
+    "printable",
     "read_scan",
     "read_stack",
     "scan_formats",
