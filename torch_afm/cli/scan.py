@@ -219,16 +219,21 @@ def _summary(series: ScanSeries) -> str:
     if heights is None:
         words.append("heights unknown")
     elif series.steps is None:
-        words.append(f"at {heights[0]:.2f} Å")
+        words.append(f"at {_height(heights[0])} Å")
     else:
         low, high = series.steps
         steps = f"{low:.2f}" if high - low < 0.02 else f"{low:.2f} to {high:.2f}"
-        words.append(f"{heights.max():.2f} to {heights.min():.2f} Å in steps of {steps} Å, {series.course}")
+        ends = f"{_height(heights.max())} to {_height(heights.min())} Å"
+        words.append(f"{ends} in steps of {steps} Å, {series.course}")
     if series.times is not None:
         begin, end = series.times
         form = "%H:%M" if begin.date() == end.date() else "%Y-%m-%d %H:%M"
         words.append(f"{begin:%Y-%m-%d %H:%M} to {end.strftime(form)}")
     return ", ".join(words)
+
+
+def _height(z: float) -> str:
+    return f"{round(z, 2) + 0.0:.2f}"
 
 
 def _count(n: int, noun: str) -> str:
@@ -238,7 +243,7 @@ def _count(n: int, noun: str) -> str:
 def _command(series: ScanSeries, direction: str) -> str:
     """The command, in lines that a shell reads as one."""
     entry = series.entries[0]
-    words = ["torch-afm predict", *(shlex.quote(path) for path in series.shortest_paths())]
+    words = ["torch-afm predict", *(printable(shlex.quote(path)) for path in series.shortest_paths())]
     if entry.asked is not None:
         words.append(f"--channel {shlex.quote(entry.asked)}")
     if direction != "forward":

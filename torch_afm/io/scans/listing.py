@@ -179,7 +179,9 @@ def _entry(path: Path, channel: str | None, direction: str) -> ScanEntry:
     reason = None
     if asked != channel and not _is_shift(block.channel):
         reason = (
-            "there is no channel of the frequency shift" if channel is None else f"no channel {channel!r}"
+            "there is no channel of the frequency shift"
+            if channel is None
+            else f"there is no channel {channel!r}"
         )
     reason = reason or unusable_reason(block, constant_height=False)
     return ScanEntry(path, known, _without_values(block), asked, thumbnails, reason=reason)

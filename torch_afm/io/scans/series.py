@@ -47,7 +47,7 @@ class ScanSeries:
         heights = self.heights
         steps = np.array([]) if heights is None else np.diff(heights)
         signs = np.sign(steps[np.abs(steps) > SAME_HEIGHT])
-        runs = [int(s) for s, before in zip(signs, [0, *signs[:-1]], strict=True) if s != before]
+        runs = [int(s) for s, before in zip(signs, [0, *signs], strict=False) if s != before]
         words = {-1: "down", 1: "up"}
         return " and ".join(words[run] for run in runs) if len(runs) <= 2 else "to and fro"
 
