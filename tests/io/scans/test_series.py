@@ -117,8 +117,20 @@ def test_paths_give_exactly_the_files_of_a_series(tmp_path):
         ]
     # Now the pattern would match another file, too.
     sxm(folder / "run2_5.sxm", size=(5e-9, 2e-9), minute=40)
+    places = series_of(folder)[1]
+    assert places.shortest_paths() == [f"{glob.escape(str(folder))}/run2_[01].sxm"]
+    (folder / "run2_0.sxm").rename(folder / "run2_a b.sxm")
     listed = series_of(folder)[1]
-    assert listed.shortest_paths() == [str(folder / f"run2_{i}.sxm") for i in range(2)]
+    assert listed.shortest_paths() == [str(folder / f"run2_{i}.sxm") for i in ("a b", "1")]
+
+
+def test_a_pattern_of_a_range_of_numbers(tmp_path):
+    for i in range(5, 28):
+        z, size = (100 - i) * 1e-11, (2e-9, 1e-9) if 10 <= i < 20 else (4e-9, 2e-9)
+        sxm(tmp_path / f"A.{i:03d}.sxm", z=z, minute=i, size=size)
+    first, second = series_of(tmp_path)
+    assert second.shortest_paths() == [str(tmp_path / "A.01*.sxm")]
+    assert first.shortest_paths() == [str(tmp_path / "A.0[02][0-9].sxm")]
 
 
 def test_a_pattern_of_names_that_repeat(tmp_path):

@@ -177,12 +177,10 @@ def _entry(path: Path, channel: str | None, direction: str) -> ScanEntry:
     with contextlib.suppress(Exception):  # most files have one direction only
         thumbnails[_OTHER[direction]] = _thumbnail(read_block(path, asked, _OTHER[direction]))
     reason = None
-    if asked != channel and not _is_shift(block.channel):
-        reason = (
-            "there is no channel of the frequency shift"
-            if channel is None
-            else f"there is no channel {channel!r}"
-        )
+    if channel is not None and asked != channel:
+        reason = f"there is no channel {channel!r}"
+    elif asked != channel and not _is_shift(asked or ""):
+        reason = "there is no channel of the frequency shift"
     reason = reason or unusable_reason(block, constant_height=False)
     return ScanEntry(path, known, _without_values(block), asked, thumbnails, reason=reason)
 

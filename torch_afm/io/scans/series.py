@@ -75,16 +75,12 @@ class ScanSeries:
         """What to give :func:`torch_afm.io.scans.read_scan` to get these files and no other: their folder, a
         pattern, or, where these match others as well, the files."""
         files = [entry.path for entry in self.entries]
-        names = [file.name for file in files]
-        start, end = _common_start(names), _common_start([name[::-1] for name in names])[::-1]
-        # What a name begins with and what it ends in must not overlap.
-        end = end[max(0, len(start) + len(end) - min(map(len, names))) :]
         folder = files[0].parent
-        pattern = str(Path(glob.escape(str(folder))) / f"{glob.escape(start)}*{glob.escape(end)}")
-        if len(files) > 1:
-            for path in (str(folder), pattern):
-                if _expanded(path) == set(files):
-                    return [path]
+        patterns = _patterns([file.name for file in files]) if len(files) > 1 else []
+        whole = [str(folder)] if len(files) > 1 else []
+        for path in (*whole, *(str(Path(glob.escape(str(folder))) / pattern) for pattern in patterns)):
+            if _expanded(path) == set(files):
+                return [path]
         return [str(file) for file in files]
 
 
@@ -105,6 +101,28 @@ def find_series(entries: Sequence[ScanEntry]) -> list[ScanSeries]:
     return [
         ScanSeries(_letters(i), tuple(usable[file.path] for file in group)) for i, group in enumerate(groups)
     ]
+
+
+def _patterns(names: Sequence[str]) -> list[str]:
+    """Patterns that match all names: their beginning and their end, and, where they are of one length, the
+    characters that each place has."""
+    start, end = _common_start(names), _common_start([name[::-1] for name in names])[::-1]
+    # What a name begins with and what it ends in must not overlap.
+    end = end[max(0, len(start) + len(end) - min(map(len, names))) :]
+    found = [f"{glob.escape(start)}*{glob.escape(end)}"]
+    places = [sorted(set(place)) for place in zip(*names, strict=False)]
+    if len(set(map(len, names))) == 1 and all(len(p) == 1 or "".join(p).isalnum() for p in places):
+        found.append("".join(map(_class, places)))
+    return found
+
+
+def _class(characters: Sequence[str]) -> str:
+    """A pattern of one character."""
+    first, last = characters[0], characters[-1]
+    if len(characters) == 1:
+        return glob.escape(first)
+    run = len(characters) > 2 and ord(last) - ord(first) == len(characters) - 1
+    return f"[{first}-{last}]" if run else f"[{''.join(characters)}]"
 
 
 def _common_start(names: Sequence[str]) -> str:
