@@ -10,7 +10,8 @@ from PIL import Image
 from tests.io.scans import files
 from tests.io.scans.test_listing import image, sxm
 from torch_afm.io.scans import list_scans
-from torch_afm.viz import plot_contact_sheet, sheet_entries, sheet_html, thumbnail
+from torch_afm.viz import plot_contact_sheet, scan_sheet_entries, scan_sheet_html
+from torch_afm.viz.scan_sheet import thumbnail
 
 RNG = np.random.default_rng(7)
 
@@ -79,7 +80,9 @@ def listed(tmp_path):
 
 
 def test_the_page_needs_nothing_else(listed):
-    text = sheet_html("<day>", listed, {listed[0]: "A"}, [("A  1 image", "torch-afm predict '<x>' --out a")])
+    text = scan_sheet_html(
+        "<day>", listed, {listed[0]: "A"}, [("A  1 image", "torch-afm predict '<x>' --out a")]
+    )
     page = Page(text)
     assert page.open == [] and "script" not in page.tags
     assert (
@@ -94,7 +97,7 @@ def test_the_page_needs_nothing_else(listed):
 
 
 def test_pictures_on_the_page_have_the_shape_of_the_frame(listed):
-    page = Page(sheet_html("day", listed, {}))
+    page = Page(scan_sheet_html("day", listed, {}))
     wide = [shown for shown in page.images if shown["alt"].startswith("wide")]
     assert [shown["alt"].rsplit(" ", 1)[1] for shown in wide] == ["forward", "backward"]
     for shown, values in zip(wide, listed[0].thumbnails.values(), strict=True):
@@ -105,7 +108,7 @@ def test_pictures_on_the_page_have_the_shape_of_the_frame(listed):
 
 
 def test_entries_of_the_printed_sheet(listed):
-    entries = sheet_entries(listed, {listed[1]: "B"})
+    entries = scan_sheet_entries(listed, {listed[1]: "B"})
     assert [entry.title for entry in entries] == ["wide & <low>.sxm", "B  b.sxm", "curve.dat"]
     assert [len(entry.panels) for entry in entries] == [2, 2, 1]
     caption = entries[0].caption

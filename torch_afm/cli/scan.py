@@ -14,9 +14,10 @@ from typing import Any
 from jsonargparse import Namespace
 
 from torch_afm.io.files import write_json, write_whole
-from torch_afm.io.scans import ScanEntry, ScanSeries, find_series, list_scans, printable
+from torch_afm.io.scans import ScanEntry, ScanSeries, find_series, list_scans
+from torch_afm.io.scans.listing import printable
 from torch_afm.progress import StatusLine, working
-from torch_afm.viz import plot_contact_sheet, sheet_entries, sheet_html
+from torch_afm.viz import plot_contact_sheet, scan_sheet_entries, scan_sheet_html
 
 #: Characters in a line, files on a sheet.
 _WIDTH, _SHEET = 120, 60
@@ -68,10 +69,10 @@ def _write(
     status("drawing contact_sheet.html")
     texts = [(f"{s.letter}  {_summary(s)}", _command(s, args.direction)) for s in series]
     title = f"Scans in {', '.join(map(printable, args.paths[:3]))}{' ...' if len(args.paths) > 3 else ''}"
-    page = sheet_html(title, entries, letters, texts)
+    page = scan_sheet_html(title, entries, letters, texts)
     write_whole(folder / "contact_sheet.html", page.encode("utf-8", "replace"))
     files = ["scans.json", "contact_sheet.html"]
-    shown = sheet_entries(entries, letters)
+    shown = scan_sheet_entries(entries, letters)
     for i in range(0, len(shown), _SHEET):
         name = "contact_sheet.png" if i == 0 else f"contact_sheet_{i // _SHEET + 1}.png"
         status(f"drawing {name}")

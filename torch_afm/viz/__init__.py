@@ -16,7 +16,7 @@ from torch_afm.viz.graphs import draw_graph, plot_graph, plot_graphs_3d
 from torch_afm.viz.predictions import plot_generation, plot_refinement, plot_search
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample, plot_step
-from torch_afm.viz.scan_sheet import sheet_entries, sheet_html, thumbnail
+from torch_afm.viz.scan_sheet import scan_sheet_entries, scan_sheet_html
 from torch_afm.viz.stacks import draw_slice, plot_preparation, plot_stack
 from torch_afm.viz.style import plot_checkpoints, plot_translations
 from torch_afm.viz.training import plot_curves, plot_statistics
@@ -53,9 +53,8 @@ __all__ = [
     "plot_step",
     "plot_translations",
     "report_html",
-    "sheet_entries",
-    "sheet_html",
+    "scan_sheet_entries",
+    "scan_sheet_html",
     "stack_panels",
-    "thumbnail",
     "write_report",
 ]

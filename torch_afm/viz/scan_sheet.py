@@ -9,7 +9,7 @@ from importlib import resources
 import numpy as np
 from PIL import Image, ImageDraw
 
-from torch_afm.io.scans import ScanEntry, printable
+from torch_afm.io.scans.listing import ScanEntry, printable
 from torch_afm.viz.contact_sheet import SheetEntry, SheetPanel
 from torch_afm.viz.report import png_uri
 
@@ -72,7 +72,7 @@ def _curve(values: np.ndarray) -> np.ndarray:
     return np.asarray(picture)
 
 
-def sheet_entries(entries: Sequence[ScanEntry], letters: Mapping[ScanEntry, str]) -> list[SheetEntry]:
+def scan_sheet_entries(entries: Sequence[ScanEntry], letters: Mapping[ScanEntry, str]) -> list[SheetEntry]:
     """What :func:`torch_afm.viz.plot_contact_sheet` shows of files, forward beside backward.
 
     Args:
@@ -96,7 +96,7 @@ def sheet_entries(entries: Sequence[ScanEntry], letters: Mapping[ScanEntry, str]
     return listed
 
 
-def sheet_html(
+def scan_sheet_html(
     title: str,
     entries: Sequence[ScanEntry],
     letters: Mapping[ScanEntry, str],

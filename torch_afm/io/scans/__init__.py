@@ -3,7 +3,7 @@
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.listing import ScanEntry, list_scans, printable
+from torch_afm.io.scans.listing import ScanEntry, list_scans
 from torch_afm.io.scans.prepare import PreparedScan, prepare_scan
 from torch_afm.io.scans.read import expand_paths, read_scan, read_stack
 from torch_afm.io.scans.registry import ScanFormat, scan_formats, scan_reader
@@ -31,7 +31,6 @@ __all__ = [
     "list_scans",
     "merge_repeats",
     "prepare_scan",
-    "printable",
     "read_scan",
     "read_stack",
     "scan_formats",
