@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from torch_afm.io.scans import palettes
 from torch_afm.io.scans.palettes import add_palette, gray_from_colors, palette_names
@@ -55,6 +56,19 @@ def test_a_ramp_comes_back(name):
     assert np.corrcoef(found.ravel(), RAMP.ravel())[0, 1] > (0.9999 if taken == name else 0.99)
     found, _ = gray_from_colors(jpeg(colors, 90), lossy=True)
     assert np.corrcoef(found.ravel(), RAMP.ravel())[0, 1] > 0.99
+
+
+def test_jpeg_of_fine_structure():
+    """Of 2 pixels, where chroma is mixed most; a frame in another color is still refused."""
+    image = gaussian_filter(np.random.default_rng(0).normal(size=(128, 128)), 2)
+    image = (image - image.min()) / np.ptp(image)
+    for name in ("afmhot", "viridis", "hot", "inferno", "Nanonis"):
+        colors = colors_of(name, image)
+        found, names = gray_from_colors(jpeg(colors, 75), lossy=True)
+        assert name in names and np.corrcoef(found.ravel(), image.ravel())[0, 1] > 0.99
+        colors[:3] = (0, 255, 0)
+        with pytest.raises(InputError, match="lie on none"):
+            gray_from_colors(jpeg(colors, 75), lossy=True)
 
 
 @pytest.mark.parametrize("low", [0.0, 0.3, 0.6])

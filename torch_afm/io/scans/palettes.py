@@ -157,10 +157,11 @@ _PALETTES: dict[str, Sequence[Sequence[float]]] = {
 #: Points of a palette among which the nearest is looked for: 16 from one of its 256 colors to the next.
 _POINTS = 255 * 16 + 1
 
-#: Share of the pixels that must lie on the palette, and how far from it they may, in gray values: 8 bits
-#: round by less than 1, and programs round differently; JPEG mixes the colors of neighbors, by up to 20 where
-#: it was measured (quality 75, rough images).
-_SHARE, _TOLERANCE, _LOSSY_TOLERANCE = 0.999, 3.0, 24.0
+#: Shares of the pixels that must lie on the palette, and how far from it they may, in gray values. 8 bits
+#: round by less than 1, and programs round differently. JPEG mixes the colors of neighbors: 1 % lay more than
+#: 25 off where it was measured (quality 75, structure of 2 pixels), but never on another palette.
+_LIMITS = ((0.999, 3.0),)
+_LOSSY_LIMITS = ((0.99, 25.0), (0.999, 50.0))
 
 #: Pixels that are looked at to choose the palette.
 _SAMPLE = 20_000
@@ -168,9 +169,9 @@ _SAMPLE = 20_000
 #: Colors that a picture must have for its palette to be told.
 _MIN_COLORS = 16
 
-#: Palettes fit about equally well up to this factor and this distance; their values must then correlate by
-#: more than this.
-_FACTOR, _MARGIN, _CORRELATION = 1.5, 0.5, 0.98
+#: Palettes fit about equally well up to this factor and this share of the limits; their values must then
+#: correlate by more than this.
+_FACTOR, _MARGIN, _CORRELATION = 1.5, 0.15, 0.98
 
 #: Axes of luminance and chroma (BT.601, as in JPEG), scaled so that a step of gray is as long as in RGB, and
 #: how much chroma counts: JPEG keeps it at half the resolution.
@@ -210,7 +211,8 @@ def palette_names() -> tuple[str, ...]:
 def gray_from_colors(colors: np.ndarray, lossy: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
     """The gray values that a palette has at the colors of a picture, and its name: each color is that of the
     nearest point of the line that the palette is in the space of colors (RGB; with ``lossy`` luminance and
-    half of chroma). All but one in a thousand pixels must lie close to the line.
+    half of chroma). All but one in a thousand pixels must lie close to the line, of a JPEG all but one in a
+    hundred.
 
     A palette and its reverse have the same colors: the end that the palette has for low values is taken for
     low ones.
@@ -237,21 +239,19 @@ def gray_from_colors(colors: np.ndarray, lossy: bool = False) -> tuple[np.ndarra
             "to tell the palette; export the picture in gray, or the data as .gwy"
         )
     sampled, _, counts = _unique(flat[:: -(-len(flat) // _SAMPLE)])
-    limit = _LOSSY_TOLERANCE if lossy else _TOLERANCE
-    fits: dict[str, float] = {}
-    for name in palette_names():
-        distance = _project(name, sampled, lossy)[0]
-        fits[name] = _quantile(distance, counts)
+    limits = _LOSSY_LIMITS if lossy else _LIMITS
+    fits = {name: _misfit(_project(name, sampled, lossy)[0], counts, limits) for name in palette_names()}
     closest = min(fits, key=lambda name: fits[name])
-    if fits[closest] > limit:
+    if fits[closest] > 1:
+        away = fits[closest] * limits[0][1]
         raise InputError(
             "expected gray values or the colors of a palette, got colors that lie on none of "
-            f"{', '.join(palette_names())} (closest: {closest}, {fits[closest]:.0f} gray values away); "
+            f"{', '.join(palette_names())} (closest: {closest}, {away:.0f} gray values away); "
             "export the picture in gray without frame, text and color bar, or the data as .gwy"
         )
+    alike = [name for name in fits if fits[name] <= min(_FACTOR * fits[closest] + _MARGIN, 1)]
     # Some share their lines with others: of those that fit alike the first is taken.
-    best = next(name for name in fits if fits[name] <= fits[closest] + _MARGIN)
-    alike = [name for name in fits if fits[name] <= min(_FACTOR * fits[closest] + _MARGIN, limit)]
+    best = next(name for name in alike if fits[name] <= fits[closest] + _MARGIN)
     values = {name: _project(name, sampled, lossy)[1] for name in alike}
     for name in alike:
         if _correlation(values[best], values[name], counts) < _CORRELATION:
@@ -261,7 +261,7 @@ def gray_from_colors(colors: np.ndarray, lossy: bool = False) -> tuple[np.ndarra
             )
     distinct, index, counts = _unique(flat)
     distance, gray = _project(best, distinct, lossy)
-    if _quantile(distance, counts) > limit:
+    if _misfit(distance, counts, limits) > 1:
         raise InputError(
             f"expected the colors of a palette, got some that are not on {best}; export the picture in gray "
             "without frame, text and color bar, or the data as .gwy"
@@ -299,11 +299,12 @@ def _unique(colors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.float64), index, counts
 
 
-def _quantile(distance: np.ndarray, counts: np.ndarray) -> float:
-    """The distance that all but a few pixels stay below."""
+def _misfit(distance: np.ndarray, counts: np.ndarray, limits: Sequence[tuple[float, float]]) -> float:
+    """How far from a palette the given shares of the pixels reach, in units of the limits."""
     order = np.argsort(distance)
     below = np.cumsum(counts[order])
-    return float(distance[order][np.searchsorted(below, _SHARE * below[-1])])
+    at = [np.searchsorted(below, share * below[-1]) for share, _ in limits]
+    return max(float(distance[order][i]) / limit for i, (_, limit) in zip(at, limits, strict=True))
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, counts: np.ndarray) -> float:
