@@ -60,8 +60,8 @@ class PreparedScan:
         raw: the scan as it was read.
         measured: heights of the slices that were measured, in Å as those of ``stack``, decreasing.
         stack: the images, in the scan frame; ``meta["leveled"]`` where the plane of each slice was taken out,
-            so that images of structures are compared without theirs; where that reaches farther than 4000 Å from its origin, counted
-            from ``meta["origin"]``.
+            so that images of structures are compared without theirs; where that reaches farther than 4000 Å
+            from its origin, counted from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
         steps: what was done, with its numbers: name and text.
@@ -189,8 +189,10 @@ def _merge(stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, s
     merged = merge_repeats(stack, settings.repeats)
     if len(merged.heights) < len(stack.heights):
         kept = "their mean was" if settings.repeats == "mean" else f"the {settings.repeats} was"
-        text = f"{len(stack.heights)} images of {len(merged.heights)} heights: of those at one height {kept} taken"
-        steps.append(("repeats", text))
+        images, heights = len(stack.heights), len(merged.heights)
+        steps.append(
+            ("repeats", f"{images} images of {heights} heights: of those at one height {kept} taken")
+        )
     return merged
 
 
