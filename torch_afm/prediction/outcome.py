@@ -87,6 +87,7 @@ class ScanPrediction(Prediction):
         ``prediction.png``, the scan before and after its preparation as ``preparation.png``, and as
         ``scan.npz`` and ``simulated.npz`` what the network was shown and the image of the structure. What an
         earlier prediction left there goes.
+
         Args:
             folder: where to; made where it does not exist.
 

@@ -23,7 +23,7 @@ def real():
 
 
 def test_a_stack_of_a_hexagonal_layer(real):
-    """Heights down in 0.1 Å and up again by one, 0.8 Å from the middle to the turning point, turned by -41°."""
+    """Heights down in 0.1 Å and up again by one, 0.8 Å from the middle to the turning point, at -41°."""
     files = sorted((real / "hbn").iterdir())
     whole = read_scan(real / "hbn")
     assert len(whole.heights) == 18 and len(merge_repeats(whole).heights) == 16

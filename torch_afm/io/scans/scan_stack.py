@@ -45,6 +45,7 @@ class ScanStack(RecordedSettings):
             the coordinates of the microscope, one where it is the same for all. ``center``: of the frame of
             the stack; ``angle``: by how many degrees it is turned clockwise about that; ``skipped``: files
             that were left out, and why.
+
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]``.
 
@@ -145,8 +146,8 @@ class ScanStack(RecordedSettings):
 
     def microscope_positions(self, pos: np.ndarray) -> np.ndarray:
         r"""Positions in the coordinates of the microscope: ``center + R (pos + origin - center)``, where
-        ``R`` turns the frame clockwise by its scan angle about its center, and ``origin`` is where the positions of
-        the stack count from.
+        ``R`` turns the frame clockwise by its scan angle about its center, and ``origin`` is where the
+        positions of the stack count from.
 
         Args:
             pos: in the frame of the stack, in Å.
