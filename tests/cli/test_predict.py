@@ -28,7 +28,7 @@ def stack(tmp_path_factory):
 def test_defaults_are_those_of_the_library():
     """No default is written twice."""
     args = parse(["scan.sxm", "--out", "result"])
-    assert args.options == PredictOptions() and args.weights == "spatial"
+    assert args.options == PredictOptions() and args.weights == "auto"
     given = parse(["a", "--out", "b", "--rotations", "4", "--max-atoms", "7", "--physics", "no"]).options
     assert given == PredictOptions(rotations=4, search=SearchOptions(max_atoms=7, physics=False))
 

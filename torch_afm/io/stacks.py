@@ -65,6 +65,11 @@ class RecordedSettings:
         return scan.amplitude if scan is not None else stated if stated > 0 else None
 
     @property
+    def leveled(self) -> bool:
+        """Whether the plane of each slice was taken out."""
+        return self.meta.get("leveled") is True
+
+    @property
     def z_top(self) -> float | None:
         """First anchor height in Å above the top atom, where it is known."""
         return float(self.meta["z_top"]) if "z_top" in self.meta else None

@@ -12,8 +12,9 @@ from torch_afm.data import AFMData, bond_orders
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
+from torch_afm.prediction.order import choose_order
 from torch_afm.prediction.outcome import ScanPrediction
-from torch_afm.prediction.preparation import choose_preparation, count_measured_slices
+from torch_afm.prediction.preparation import count_measured_slices
 from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction, load_calibration
 from torch_afm.prediction.rotations import Rotations, predict_rotations
@@ -64,7 +65,7 @@ def predict(
         weights, reason = choose_weights(stack)
         chosen_weights = [("weights", f"{weights}, {reason}")]
     model, calibration = load_generator(weights), load_calibration(weights)
-    chosen = choose_preparation(model, stack, options, progress)
+    chosen = choose_order(model, stack, options, progress)
     rotations = predict_rotations(model, chosen, options, progress)
     prediction = rotations.predictions[rotations.best]
     reference = chosen.prepared.stack.afm_stack()

@@ -11,7 +11,7 @@ from torch_afm.metrics.images import noise_share
 
 #: Share of the variance of the farthest slice that is noise, from which a stack was measured. Of simulated
 #: stacks of five molecules and two atoms it is at most 1e-4, of five measured ones 0.006 to 0.67.
-_NOISE = 1e-3
+_NOISE = 3e-4
 
 
 def choose_weights(stack: ScanStack) -> tuple[str, str]:

@@ -11,8 +11,9 @@ import numpy as np
 from torch_afm.config import Scan
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
-from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
+from torch_afm.io.scans.corrections import flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.drift import align_slices, estimate_drift
 from torch_afm.io.scans.model_grid import (
     MIN_RANGE,
     choose_heights,
@@ -25,7 +26,9 @@ from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import InputError
 
-#: Å: drift up to this is left where it is, unless asked otherwise. Contrast changes with height, and so
+#: Å by which two slices depart from a smooth drift that are worth a warning.
+_LEAP = 2.0
+
 #: slices of simulated stacks without drift seem to have moved by 0.6 Å in the mean and 1.3 Å at most
 #: (``python -m benchmarks.prediction_scans.preparation --molecules 15``).
 _APPARENT_DRIFT = 2.0
@@ -56,7 +59,8 @@ class PreparedScan:
     Args:
         raw: the scan as it was read.
         measured: heights of the slices that were measured, in Å as those of ``stack``, decreasing.
-        stack: the images, in the scan frame; where that reaches farther than 4000 Å from its origin, counted
+        stack: the images, in the scan frame; ``meta["leveled"]`` where the plane of each slice was taken out,
+            so that images of structures are compared without theirs; where that reaches farther than 4000 Å from its origin, counted
             from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
@@ -292,6 +296,7 @@ def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> Sca
         return stack
     flat = (flatten_lines if method == "lines" else flatten_plane)(stack)
     removed = stack.values - flat.values
+    flat = flat.replace(meta=flat.meta | {"leveled": True})
     if method != "lines":
         text = ", ".join(f"{v:.3g}" for v in np.ptp(removed, axis=(1, 2)))
         steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
@@ -303,30 +308,32 @@ def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> Sca
 
 def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:
     try:
-        aligned, shifts = align_slices(stack)
+        drift = estimate_drift(stack)
+        moved = always or drift.significant
+        aligned = align_slices(stack, drift) if moved else stack
     except InputError as error:
         warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
         return stack
-    drift = shifts[:, ::-1] * np.array(stack.pixel_size)
-    largest = float(np.linalg.norm(drift, axis=1).max())
-    leap = float(np.linalg.norm(np.diff(drift, axis=0), axis=1).max())
-    if leap > _APPARENT_DRIFT and not always:
+    if drift.period is not None:
         warnings.append(
-            f"two neighboring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
-            "looks so, and no drift was taken out; where it is drift, give align always"
+            f"the image is periodic (every {math.hypot(*drift.period):.2f} Å): drift between two slices is "
+            "known only up to a lattice vector"
         )
-    moved = always or leap <= _APPARENT_DRIFT < largest
-    if moved and not always:
+    elif drift.leap > _LEAP:
         warnings.append(
-            f"the slices were moved by up to {largest:.1f} Å, as if they had drifted; a molecule that lies "
-            "tilted looks so, too: align never leaves them where they are"
+            f"two slices seem to have moved by {drift.leap:.1f} Å at once, beside any drift: a tip that "
+            "changed, or contrast that turns over; that was not taken out"
         )
-    steps.append(
-        (
-            "drift",
-            f"the farthest slice seems to lie {drift[0, 0]:+.2f}, {drift[0, 1]:+.2f} Å (x, y) off the "
-            f"nearest, {largest:.2f} Å at most: "
-            + (f"moved back, and cut to {_window(aligned)}" if moved else "left where it is"),
+    if moved and not always and not drift.same_height:
+        warnings.append(
+            f"the slices were moved by up to {drift.largest:.1f} Å, as if they had drifted; a molecule that "
+            "lies tilted may look so, too: align never leaves them where they are, and images of one height, "
+            "as of a series down and up again, would tell"
         )
-    )
-    return aligned if moved else stack
+    if moved:
+        what = f"moved back, and cut to {_window(aligned)}"
+    else:
+        small = "no more than a pixel" if drift.largest <= drift.pixel else "not more than its error allows"
+        what = f"left where they are, for that is {small}"
+    steps.append(("drift", f"{drift.describe()}: {what}"))
+    return aligned
