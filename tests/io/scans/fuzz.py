@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 
 from tests.io.scans import files
@@ -53,6 +54,7 @@ def corpus():
     images = [image * 100] * 4
     createc = {"channel": "Current", "heights": [1.0]}
     gray = np.clip(image * 40 + 128, 0, 255).astype(np.uint8)
+    colors = matplotlib.colormaps["hot"](np.linspace(0, 1, 48).reshape(6, 8), bytes=True)
     sweep = [np.full(5, -100.0), np.arange(5) * 50.0, z * 1e10, z * 1e10]
     originals = [
         Original("sxm", "file.sxm", files.sxm(both, z=1e-9)),
@@ -62,9 +64,14 @@ def corpus():
         Original("createc 2", "file.dat", files.createc(images, 2), createc),
         Original("createc 3", "file.dat", files.createc(images, 3), createc),
         Original("gwy", "file.gwy", files.gwy([("df", image, meta), ("Current", image, meta)])),
+        Original("gwy mask", "file.gwy", files.gwy([("df", image, meta)], masks=[gray > 160])),
         Original("npz", "file.npz", files.npz(**arrays)),
         Original("hdf5", "file.h5", files.hdf5(arrays, "{}")),
         Original("png", "file.png", files.picture(gray), {"pixel_size": 1.0, "heights": [1.0]}),
+        Original("colors", "file.png", files.picture(colors), {"pixel_size": 1.0, "heights": [1.0]}),
+        Original(
+            "jpeg", "file.jpg", files.picture(gray, kind="JPEG"), {"pixel_size": 1.0, "heights": [1.0]}
+        ),
         Original(
             "tiff",
             "file.tif",

@@ -38,7 +38,7 @@ def read_scan(
 
     - Nanonis ``.sxm``, ``.3ds`` with sweeps of z, and ``.dat`` spectra at the points of a grid;
     - Createc ``.dat`` and spectra of z, ``.VERT``; GXSM ``.nc``; Omicron MATRIX images, ``_mtrx``;
-    - Gwyddion ``.gwy``; PNG and TIFF;
+    - Gwyddion ``.gwy``; PNG, TIFF and JPEG;
     - npz and HDF5 with the arrays of :class:`torch_afm.io.AFMStack`, and npz as ED-AFM publishes it;
     - what other packages register (:func:`scan_reader`).
 

@@ -129,13 +129,14 @@ def describe_hdf5(file: Any) -> OtherFile:
         return True if len(found) > _LISTED else None
 
     file.visititems(visit)
+    # Only names of attributes: texts in a damaged file take whatever memory it says.
+    keys = {str(key).lower() for group in (file, *_groups(file)) for key in group.attrs}
     name = "an HDF5 file"
-    classes = {str(_text(group.attrs.get("NX_class", ""))) for group in (file, *_groups(file))}
-    if any(found.startswith("NX") for found in classes):
+    if "nx_class" in keys:
         name = "a NeXus (HDF5) file"
-    elif any("nsid" in key.lower() or "usid" in key.lower() for key in _keys(file)):
+    elif any("nsid" in key or "usid" in key for key in keys):
         name = "an NSID or USID (HDF5) file"
-    elif "_NCProperties" in file.attrs:
+    elif "_ncproperties" in keys:
         name = "a netCDF-4 (HDF5) file"
     return OtherFile(f"{name} with {_listed(found, 'datasets')}", _ARRAYS)
 
@@ -169,11 +170,3 @@ def _groups(file: Any) -> list[Any]:
     keys = list(file)[:_LISTED]
     links = [key for key in keys if type(file.get(key, getlink=True)).__name__ == "HardLink"]
     return [file[key] for key in links if not hasattr(file[key], "shape")]
-
-
-def _keys(file: Any) -> set[str]:
-    return {str(key) for group in (file, *_groups(file)) for key in group.attrs}
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
