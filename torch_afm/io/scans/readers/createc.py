@@ -32,8 +32,8 @@ _BITS = {0: "Z", 1: "Current"}
 #: Channels of the phase-locked loop, where it was on.
 _PLL = {7: "Frequency shift", 8: "Excitation", 9: "Amplitude"}
 _CONCLUDED = (
-    "one program alone tells which channel of Createc's files holds Δf: bit 7 was taken for it, in Hz, as the "
-    "phase-locked loop was on; where that is wrong, give channel and scale"
+    "one program alone tells which channel of Createc's files holds Δf: bit 7 was taken for it, in Hz, as "
+    "the phase-locked loop was on; where that is wrong, give channel and scale"
 )
 
 
@@ -51,11 +51,12 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     tell; a measured file agrees, in which Δf was held at -7 Hz (its ``FBLogIset`` is 700) and bit 7 is -7.002
     ± 0.062; ``meta["warnings"]`` says so. All other values keep the unit ``DAC``, and channels are called
     ``Z``, ``Current`` and ``ADC<bit>`` by the bits, or ``Channel<index>`` where these do not fit; name one,
-    and give ``scale``. Nor do the descriptions give the sign of ``CHModeZoff``, the offset of constant-height images in Å, which is kept in ``meta``: give
-    ``heights``. The height was controlled where ``CHMode`` is 0. Lines that were not scanned, which the file
-    holds as zeros in every channel, are NaN. The middle of the frame is ``-Scanrotoffx``, ``-Scanrotoffy``,
-    in steps of ``Dacto[A]xy`` times ``GainX``, ``GainY``, as public readers have it; the product is what
-    ``Length x[A]`` is of ``Num.X`` times ``Delta X`` in a measured file.
+    and give ``scale``. Nor do the descriptions give the sign of ``CHModeZoff``, the offset of constant-height
+    images in Å, which is kept in ``meta``: give ``heights``. The height was controlled where ``CHMode`` is 0.
+    Lines that were not scanned, which the file holds as zeros in every channel, are NaN. The middle of the
+    frame is ``-Scanrotoffx``, ``-Scanrotoffy``, in steps of ``Dacto[A]xy`` times ``GainX``, ``GainY``, as
+    public readers have it; the product is what ``Length x[A]`` is of ``Num.X`` times ``Delta X`` in a
+    measured file.
 
     Raises:
         InputError: for a damaged or truncated file, a missing channel.
