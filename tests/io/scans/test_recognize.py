@@ -102,7 +102,9 @@ def test_files_of_other_programs(tmp_path):
     Image.fromarray(COLORS).save(tmp_path / "a.webp")
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         archive.add(tmp_path / "a.npy", "a.npy")
+    (tmp_path / "a.xyz").write_text("1\n\nC 0 0 0\n")
     expected = {
+        "xyz": ("a structure", "torch-afm simulate"),
         "npy": ("a NumPy array", "torch_afm.io.write_stack"),
         "mat": ("a MATLAB file", "torch_afm.io.write_stack"),
         "csv": ("text", "torch_afm.io.write_stack"),

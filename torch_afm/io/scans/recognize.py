@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch_afm.config.formats import STRUCTURE_SUFFIXES
+
 #: Bytes of a file that are looked at.
 HEAD = 1024
 
@@ -111,8 +113,11 @@ def recognize_file(path: Path, head: bytes, named: bool, begun: bool) -> OtherFi
         return OtherFile("a Bruker Nanoscope file", GWYDDION)
     if head.startswith(b"PK\x03\x04"):
         return _archive(path)
-    text = not named and not begun and not re.search(_UNPRINTED, head)
-    return OtherFile("text", _ARRAYS) if text else None
+    if named or begun or re.search(_UNPRINTED, head):
+        return None
+    if suffix in STRUCTURE_SUFFIXES:
+        return OtherFile("a structure", "torch-afm simulate makes its images")
+    return OtherFile("text", _ARRAYS)
 
 
 def describe_hdf5(file: Any) -> OtherFile:
