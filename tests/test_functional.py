@@ -117,7 +117,9 @@ def test_slopes_are_removed():
     stack = torch.from_numpy(rng.normal(size=(2, 3, 5, 7)))
     y, x = np.mgrid[:5, :7]
     terms = np.stack([np.ones(35), y.ravel(), x.ravel()], axis=1)
-    for image, found in zip(stack.reshape(-1, 35).numpy(), remove_slope(stack).reshape(-1, 35).numpy(), strict=True):
+    for image, found in zip(
+        stack.reshape(-1, 35).numpy(), remove_slope(stack).reshape(-1, 35).numpy(), strict=True
+    ):
         weights = np.linalg.lstsq(terms, image, rcond=None)[0]
         np.testing.assert_allclose(found, image - terms @ weights + image.mean(), atol=1e-12)
     column = torch.ones(1, 4, 1)

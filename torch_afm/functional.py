@@ -147,4 +147,6 @@ def remove_slope(stack: Tensor) -> Tensor:
     """
     slopes = plane_basis(*stack.shape[-2:])[1:]
     weights = torch.einsum("...yx,kyx->...k", stack.double(), slopes.to(stack.device))
-    return (stack.double() - torch.einsum("...k,kyx->...yx", weights, slopes.to(stack.device))).to(stack.dtype)
+    return (stack.double() - torch.einsum("...k,kyx->...yx", weights, slopes.to(stack.device))).to(
+        stack.dtype
+    )

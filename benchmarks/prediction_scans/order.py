@@ -22,6 +22,7 @@ from benchmarks.common import table, write
 from benchmarks.standin.strata import STRATA, draw_scenes
 from torch_afm.config import PredictOptions, Scan, SearchOptions, Tip
 from torch_afm.io.scans import ScanStack
+from torch_afm.io.scans.prepare import BLURRED
 from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, nominal_height
 from torch_afm.prediction.order import Order, weigh_orders
@@ -90,6 +91,8 @@ def summary(found: list[Order]) -> dict[str, Any]:
         "both": float(np.mean([not order.reverse for order in found])),
         "agree": len(agree) / len(found),
         "right_where_agree": float(np.mean([not order.reverse for order in agree])) if agree else None,
+        "doubted": float(np.mean([order.sharpness.margin < BLURRED for order in found])),
+        "doubted_reversed": float(np.mean([-order.sharpness.margin < BLURRED for order in found])),
         "gains": [order.gain for order in found],
         "margins": [order.sharpness.margin for order in found],
     }
@@ -104,6 +107,8 @@ COLUMNS = {
     "by sharpness": lambda r: f"{100 * r['sharpness']:.0f} %",
     "by both": lambda r: f"{100 * r['both']:.0f} %",
     "agree": lambda r: f"{100 * r['agree']:.0f} %",
+    "doubted as given": lambda r: f"{100 * r['doubted']:.0f} %",
+    "doubted reversed": lambda r: f"{100 * r['doubted_reversed']:.0f} %",
     "right where they do": lambda r: f"{100 * r['right_where_agree']:.0f} %",
 }
 

@@ -42,8 +42,8 @@ from torch_afm.config import Tip
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.data import AFMData, remove_atoms
-from torch_afm.functional import remove_slope
 from torch_afm.elements import ORGANIC_AND_IODINE, AtomClasses
+from torch_afm.functional import remove_slope
 from torch_afm.io.journal import append_record, keep_settings, read_records
 from torch_afm.io.scans import PreparedScan, prepare_scan
 from torch_afm.metrics import match_atoms

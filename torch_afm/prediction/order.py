@@ -11,6 +11,7 @@ import torch
 
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData
+from torch_afm.functional import remove_slope
 from torch_afm.io.scans import ScanStack, crop, crop_finished, merge_repeats, prepare_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
 from torch_afm.io.scans.sharpness import Sharpness, compare_sharpness
@@ -164,4 +165,5 @@ def _agreement(
     renderer = ProbeParticleModel(every.scan, chosen.tip, backend=options.backend).quiet()
     z_top = chosen.z_top + float(every.stack.heights[0] - prepared.stack.heights[0])
     shown = AFMData(z=atoms.z, pos=atoms.pos, charge=torch.zeros(len(atoms.z)))
-    return mean_pearson(renderer(shown, z_top=z_top), every.stack.tensor())
+    image = renderer(shown, z_top=z_top)
+    return mean_pearson(remove_slope(image) if every.stack.leveled else image, every.stack.tensor())

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData
-from torch_afm.metrics import match_atoms
 from torch_afm.functional import remove_slope
+from torch_afm.metrics import match_atoms
 from torch_afm.models import Generator
 from torch_afm.prediction.preparation import ChosenScan
 from torch_afm.prediction.refinement import RefinementSettings

@@ -44,8 +44,9 @@ def predict(
 
     Args:
         scan: file of a microscope or of a stack, folder of constant-height images, several files and patterns
-            of one series, or a stack in memory. A stack on the network's grid that states its height is taken as it is. Options of reading do not
-            change a :class:`~torch_afm.io.scans.ScanStack`, which was read already.
+            of one series, or a stack in memory. A stack on the network's grid that states its height is taken
+            as it is. Options of reading do not change a :class:`~torch_afm.io.scans.ScanStack`, which was
+            read already.
         weights: weights in the package, or a folder with them; ``"auto"``: those that suit the scan
             (:func:`choose_weights`).
         options: everything that can be chosen; the defaults are those of ``torch-afm predict``.

@@ -30,5 +30,8 @@ def choose_weights(stack: ScanStack) -> tuple[str, str]:
         return "scan", "for the scan was not finished, and so measured"
     noise = float(noise_share(merged.values)[0])
     if noise > _NOISE:
-        return "scan", f"for the farthest slice has noise ({100 * noise:.2g} % of its variance): it was measured"
+        return (
+            "scan",
+            f"for the farthest slice has noise ({100 * noise:.2g} % of its variance): it was measured",
+        )
     return "spatial", "for the stack has no noise: it was simulated"

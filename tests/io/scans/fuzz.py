@@ -69,9 +69,7 @@ def corpus():
         Original("hdf5", "file.h5", files.hdf5(arrays, "{}")),
         Original("png", "file.png", files.picture(gray), {"pixel_size": 1.0, "heights": [1.0]}),
         Original("colors", "file.png", files.picture(colors), {"pixel_size": 1.0, "heights": [1.0]}),
-        Original(
-            "jpeg", "file.jpg", files.picture(gray, kind="JPEG"), {"pixel_size": 1.0, "heights": [1.0]}
-        ),
+        Original("jpeg", "file.jpg", files.picture(gray, kind="JPEG"), {"pixel_size": 1.0, "heights": [1.0]}),
         Original(
             "tiff",
             "file.tif",

@@ -23,7 +23,7 @@ def real():
 
 
 def test_a_stack_of_a_hexagonal_layer(real):
-    """Heights down in 0.1 Å and up again by one, 0.8 Å from the middle to the turning point, a frame turned by -41°."""
+    """Heights down in 0.1 Å and up again by one, 0.8 Å from the middle to the turning point, at -41°."""
     files = sorted((real / "hbn").iterdir())
     whole = read_scan(real / "hbn")
     assert len(whole.heights) == 18 and len(merge_repeats(whole).heights) == 16
@@ -79,8 +79,8 @@ def test_a_grid_that_was_stopped(real):
 def test_createc_with_a_shortened_header(real):
     path = real / "single" / "createc_afm.dat"
     with pytest.raises(InputError, match="controller of the height was on"):
-        read_scan(path, channel="ADC7", heights=[0.0])
-    stack = read_scan(path, channel="ADC7", heights=[0.0], constant_height=True)
+        read_scan(path, channel="Frequency shift", heights=[0.0])
+    stack = read_scan(path, channel="Frequency shift", heights=[0.0], constant_height=True)
     # The regulated frequency shift: 7.0 Hz below resonance everywhere.
     assert stack.values.mean() == pytest.approx(-7.0, abs=0.01) and stack.values.std() < 0.1
     assert stack.meta["f0"] == pytest.approx(30713.24) and np.ptp(stack.x) == pytest.approx(

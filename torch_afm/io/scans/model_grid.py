@@ -85,8 +85,8 @@ def nearest_slices(stack: ScanStack, model: Scan, top: float | None, warnings: l
     far, near = float(heights[0]), float(heights[-1])
     if len(heights) > 1 and far - near < _MIN_SPAN:
         raise InputError(
-            f"heights: expected slices over at least {_MIN_SPAN} Å, got {len(heights)} over {far - near:.4g} Å; "
-            f"were nm meant for Å, that is {10 * (far - near):.4g} Å"
+            f"heights: expected slices over at least {_MIN_SPAN} Å, got {len(heights)} over {far - near:.4g} "
+            f"Å; were nm meant for Å, that is {10 * (far - near):.4g} Å"
         )
     if top is not None and not near - 1e-3 <= top <= far + 1e-3:
         raise InputError(f"top: expected {near:.2f} to {far:.2f} Å, got {top:.2f} Å")

@@ -24,6 +24,7 @@ from torch_afm.io.scans.model_grid import (
 from torch_afm.io.scans.repeats import merge_repeats
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
+from torch_afm.io.scans.sharpness import compare_sharpness
 from torch_afm.utils import InputError
 
 #: Å by which two slices depart from a smooth drift that are worth a warning.
@@ -41,6 +42,11 @@ _MAX_DISTANCE = 4000.0
 
 #: Å a pixel: coarser ones than the distance of two carbon atoms show no molecule.
 _MAX_PIXEL = 1.4
+
+#: Standard errors of the sharpness below which the near end counts as the blurred one: so are no simulated
+#: stacks in gray values, and seven or eight in ten of those in reverse order
+#: (``python -m benchmarks.prediction_scans.order``).
+BLURRED = -2.0
 
 #: What is this much brighter than its margin than it is darker is bright.
 _BRIGHT = 2.0
@@ -60,8 +66,8 @@ class PreparedScan:
         raw: the scan as it was read.
         measured: heights of the slices that were measured, in Å as those of ``stack``, decreasing.
         stack: the images, in the scan frame; ``meta["leveled"]`` where the plane of each slice was taken out,
-            so that images of structures are compared without theirs; where that reaches farther than 4000 Å from its origin, counted
-            from ``meta["origin"]``.
+            so that images of structures are compared without theirs; where that reaches farther than 4000 Å
+            from its origin, counted from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
         steps: what was done, with its numbers: name and text.
@@ -132,12 +138,7 @@ def prepare_scan(
             f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured",
         )
     )
-    contrast = found.values.std(axis=(1, 2))
-    if contrast[-1] < contrast[0] and found.unit == "Hz":
-        warnings.append(
-            f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
-            f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
-        )
+    warnings += _order_doubts(flat, found)
     if _bright(found.values[0]):
         warnings.append(
             "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
@@ -145,6 +146,25 @@ def prepare_scan(
         )
     amplitude = scan.amplitude if settings.amplitude or stack.amplitude else 0.0
     return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings), amplitude)
+
+
+def _order_doubts(measured: ScanStack, found: ScanStack) -> list[str]:
+    """What speaks against the order of the slices: of Δf in Hz, which grows towards the surface, the
+    contrast; of other units, of which each slice may be stretched, the sharpness."""
+    if found.unit == "Hz":
+        contrast = found.values.std(axis=(1, 2))
+        if contrast[-1] >= contrast[0]:
+            return []
+        return [
+            f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
+            f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
+        ]
+    if len(measured.heights) < 2 or compare_sharpness(measured).margin >= BLURRED:
+        return []
+    return [
+        "the nearest slice is more blurred than the farthest: the order of the slices may be the reverse; "
+        "reverse try compares both"
+    ]
 
 
 def _bright(image: np.ndarray) -> bool:
@@ -189,8 +209,10 @@ def _merge(stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, s
     merged = merge_repeats(stack, settings.repeats)
     if len(merged.heights) < len(stack.heights):
         kept = "their mean was" if settings.repeats == "mean" else f"the {settings.repeats} was"
-        text = f"{len(stack.heights)} images of {len(merged.heights)} heights: of those at one height {kept} taken"
-        steps.append(("repeats", text))
+        images, heights = len(stack.heights), len(merged.heights)
+        steps.append(
+            ("repeats", f"{images} images of {heights} heights: of those at one height {kept} taken")
+        )
     return merged
 
 

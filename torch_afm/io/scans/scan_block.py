@@ -54,9 +54,9 @@ class ScanBlock:
         direction: ``"forward"`` or ``"backward"``.
         meta: everything else that is kept; fits into JSON. ``amplitude``: of the oscillation, peak to peak,
             in Å; ``f0``: resonance frequency in Hz; ``angle``: of the scan frame in degrees, clockwise;
-            ``feedback``: ``"ON"`` where the height was controlled while the image was taken; ``time``: when the image was
-            begun, in s since 1970 by the clock of the microscope; ``duration``: how long it took in s;
-            ``warnings``: what may be wrong with the file.
+            ``feedback``: ``"ON"`` where the height was controlled while the image was taken; ``time``: when
+            the image was begun, in s since 1970 by the clock of the microscope; ``duration``: how long it
+            took in s; ``warnings``: what may be wrong with the file.
         channels: names of all channels of the file.
 
     Shapes:

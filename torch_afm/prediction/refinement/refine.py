@@ -334,9 +334,7 @@ def _fit(
 
     box = job.box()
     for stage in settings.stages:
-        images = SliceImages(
-            renderer.scan, settings.stride, box, stage.slices, stage.blur, settings.plane
-        )
+        images = SliceImages(renderer.scan, settings.stride, box, stage.slices, stage.blur, settings.plane)
         nuisance = None
         if job.has_nuisance:
             hidden = _HIDDEN_MEAN, max(settings.hidden_sigma, 1e-6)
