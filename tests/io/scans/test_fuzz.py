@@ -8,8 +8,8 @@ import pytest
 
 from tests.io.scans.fuzz import corpus
 
+#: Kinds of files.
 NAMES = [original.name for original in corpus()]
-#: Parsers that are damaged more often than the others when tests may be slow.
 
 
 def _fuzz(seed, number, *names):
