@@ -110,8 +110,8 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     moved = frame_turn(a.meta).T @ np.subtract(b.center, a.center)
     if (np.abs(moved) > np.divide(a.size, 2)).any():
         return (
-            f"center: expected the place of {path.name} ({_at(a.center)} Å), got {_at(b.center)} Å, more than "
-            "half of the frame away"
+            f"center: expected the place of {path.name} ({_at(a.center)} Å), got {_at(b.center)} Å, more "
+            "than half of the frame away"
         )
     return None
 
