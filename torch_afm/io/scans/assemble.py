@@ -78,6 +78,9 @@ def assemble(
     meta = _meta([blocks[i] for i in owner[order]], [names[i] for i in order], centers[order], size)
     if times is not None:
         meta["times"] = times[order].tolist()
+    elif len(blocks) > 1:
+        # Files are named in the order in which they were measured.
+        meta["order"] = order.tolist()
     if skipped:
         meta["skipped"] = [list(file) for file in skipped]
     return ScanStack(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,12 @@ from torch_afm.utils import InputError
 
 #: Largest relative difference between the sizes of slices, and between the steps of a grid of points.
 TOLERANCE = 1e-3
+
+#: Share of an image from which on it counts as measured.
+_FINISHED = 0.5
+
+#: Seconds without an image after which another series begins.
+_PAUSE = 3 * 3600.0
 
 #: Å by which the heights of the points of a grid may differ.
 _HEIGHT = 1e-3
@@ -55,11 +62,12 @@ def choose_images(
     series = group_images([file for file in files if id(file) not in reasons])
     if strict and len(series) > 1:
         first, other = series[0][0], series[1][0]
-        raise InputError(f"{other.path}: {mismatch(first, other)}")
+        reason = mismatch(first, other) or "expected files of one series, got one of another"
+        raise InputError(f"{other.path}: {reason}")
     chosen = max(series, key=lambda group: (_is_image(group[0]), _count(group)))
     for file in files:
         if id(file) not in reasons and not any(file is other for other in chosen):
-            reasons[id(file)] = mismatch(chosen[0], file) or "it belongs to another series"
+            reasons[id(file)] = mismatch(chosen[0], file) or "it is part of another series"
     return chosen, [Skipped(file.path.name, reasons[id(file)]) for file in files if id(file) in reasons]
 
 
@@ -85,7 +93,10 @@ def group_images(files: Sequence[ScanFile]) -> list[list[ScanFile]]:
     series: list[list[ScanFile]] = []
     for file in files:
         for group in series:
-            if mismatch(group[0], file) is None:
+            # Several images of one file are a series by themselves.
+            if _is_whole(file) or _is_whole(group[0]):
+                continue
+            if mismatch(group[0], file) is None and _follows(group, file):
                 group.append(file)
                 break
         else:
@@ -100,6 +111,8 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     if (nx, ny, a.unit) != (mx, my, b.unit):
         return f"expected {nx} x {ny} pixels in {a.unit!r} as in {path.name}, got {mx} x {my} in {b.unit!r}"
     if reason := compare_settings((path.name, a.meta), b.meta):
+        return reason
+    if a.channel == b.channel == "gray" and (reason := _compare_names(path, other.path)):
         return reason
     if a.size is None or b.size is None:
         return None
@@ -116,6 +129,12 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     return None
 
 
+def _compare_names(first: Path, other: Path) -> str | None:
+    """Pictures, which tell nothing of their places, belong together by their names, but for the number."""
+    a, b = (re.sub(r"[\W_]*\d+$", "", path.stem) for path in (first, other))
+    return None if a == b else f"expected a picture named {a or first.stem} and a number, got another name"
+
+
 def _compare_curves(path: Path, a: ScanBlock, b: ScanBlock) -> str | None:
     if a.heights is None or b.heights is None:
         return "points: expected heights, got none"
@@ -124,12 +143,30 @@ def _compare_curves(path: Path, a: ScanBlock, b: ScanBlock) -> str | None:
     return None
 
 
+def _is_whole(file: ScanFile) -> bool:
+    return len(file.block.values) > 1 and _is_image(file)
+
+
+def _follows(group: Sequence[ScanFile], file: ScanFile) -> bool:
+    """Whether an image was taken no more than three hours before or after one of a group, as far as files
+    tell."""
+    if "time" not in file.block.meta or not all("time" in other.block.meta for other in group):
+        return True
+    for other in group:
+        first, second = sorted((file.block.meta, other.block.meta), key=lambda meta: float(meta["time"]))
+        if second["time"] - first["time"] - first.get("duration", 0.0) <= _PAUSE:
+            return True
+    return False
+
+
 def _is_image(file: ScanFile) -> bool:
     return file.block.values.shape[1:] != (1, 1)
 
 
-def _count(group: Sequence[ScanFile]) -> int:
-    return sum(len(file.block.values) for file in group)
+def _count(group: Sequence[ScanFile]) -> float:
+    """Images that were measured, unfinished ones by less than half."""
+    shares = [np.isfinite(file.block.values).mean(axis=(1, 2)) for file in group]
+    return float(sum((share >= _FINISHED).sum() + 0.5 * share.max() for share in shares))
 
 
 def _by(size: tuple[float, float]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans.corrections import flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.drift import align_slices, estimate_drift
+from torch_afm.io.scans.drift import Drift, align_slices, estimate_drift
 from torch_afm.io.scans.model_grid import (
     MIN_RANGE,
     choose_heights,
@@ -22,7 +24,7 @@ from torch_afm.io.scans.model_grid import (
     resample_to_pixels,
 )
 from torch_afm.io.scans.repeats import merge_repeats
-from torch_afm.io.scans.scan_block import unit_factor
+from torch_afm.io.scans.scan_block import plain_name, unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.scans.sharpness import compare_sharpness
 from torch_afm.utils import InputError
@@ -48,11 +50,17 @@ _MAX_PIXEL = 1.4
 #: (``python -m benchmarks.prediction_scans.order``).
 BLURRED = -2.0
 
+#: Channels that hold heights, whatever their unit.
+_HEIGHTS = ("z", "topography", "topo", "height")
+
 #: What is this much brighter than its margin than it is darker is bright.
 _BRIGHT = 2.0
 
 #: Å by which heights may lie outside, against rounding.
 _ROUNDING = 1e-3
+
+#: Files that are listed by their names at most.
+_LISTED = 40
 
 #: A slice with less contrast than this share of the largest value shows nothing.
 _FLAT = 1e-6
@@ -110,6 +118,8 @@ def prepare_scan(
     _check(stack, model, whole)
     _check_size(stack, model, settings)
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
+    if files := stack.meta.get("files"):
+        steps.append(("files", _list_files(stack, files)))
     steps += [("skipped", f"{name}: {reason}") for name, reason in stack.meta.get("skipped", [])]
     flat = _level(stack, settings, steps, warnings)
     if whole:
@@ -138,7 +148,7 @@ def prepare_scan(
             f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured",
         )
     )
-    warnings += _order_doubts(flat, found)
+    warnings += _order_doubts(stack if np.isfinite(stack.values).all() else flat, found)
     if _bright(found.values[0]):
         warnings.append(
             "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
@@ -178,30 +188,35 @@ def _level(
     stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]], warnings: list[str]
 ) -> ScanStack:
     """All that is done before heights and pixels are chosen."""
-    if settings.bottom is not None:
-        stack = _above(stack, settings.bottom, steps)
     if not np.isfinite(stack.values).all():
         stack = _finished(stack, steps, warnings)
+    drift = None
+    if settings.align != "never" and len(stack.values) > 1:
+        # Before anything is cut: all slices and pixels tell how the sample moved.
+        drift = _find_drift(stack, warnings)
+    if settings.bottom is not None:
+        kept = _above(stack, settings.bottom, steps)
+        stack = stack.keep_slices(kept)
+        drift = None if drift is None else drift.keep_slices(kept)
     if settings.window is not None:
         stack = crop(stack, settings.window)
         steps.append(("window", f"cut to {_window(stack)}"))
     _check_contrast(stack)
     stack = _flatten(stack, settings.flatten, steps)
-    if settings.align != "never" and len(stack.values) > 1:
-        stack = _align(stack, settings.align == "always", steps, warnings)
+    if drift is not None and len(stack.values) > 1:
+        stack = _align(stack, drift, settings.align == "always", steps, warnings)
     return _merge(stack, settings, steps)
 
 
-def _above(stack: ScanStack, bottom: float, steps: list[tuple[str, str]]) -> ScanStack:
-    """The slices at and above a height."""
+def _above(stack: ScanStack, bottom: float, steps: list[tuple[str, str]]) -> np.ndarray:
+    """Which slices are at and above a height, ``[Z]`` booleans."""
     kept = stack.heights >= bottom - _ROUNDING
     if not kept.any():
         raise InputError(
             f"bottom: expected at most {stack.heights[0]:.2f} Å, the farthest slice, got {bottom:.2f} Å"
         )
-    left = stack.keep_slices(kept)
     steps.append(("bottom", f"{len(kept) - kept.sum()} slices nearer than {bottom:.2f} Å were left out"))
-    return left
+    return kept
 
 
 def _merge(stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]]) -> ScanStack:
@@ -224,13 +239,17 @@ def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
         f"at least {MIN_RANGE * model.dz * (model.n_slices - 1):.2f} Å of them must be measured"
     )
     if nx * ny == 1:
-        raise InputError(f"stack: expected images, got one curve at a single point; {needed}")
+        left = "".join(
+            f"; {name} was left out: {reason}" for name, reason in stack.meta.get("skipped", [])[:1]
+        )
+        raise InputError(f"stack: expected images, got one curve at a single point; {needed}{left}")
     if n == 1 and model.n_slices > 1 and not whole:
         raise InputError(
             f"heights: expected images at several heights, got a single one; {needed} (the weights scan read "
             "single images)"
         )
-    if unit_factor(stack.unit, "m") is not None:
+    followed = plain_name(stack.channel) in _HEIGHTS and stack.unit != "Hz"
+    if followed or unit_factor(stack.unit, "m") is not None:
         raise InputError(
             f"channel: expected the frequency shift, got {stack.channel!r} in {stack.unit}: heights of a tip "
             "that followed the surface"
@@ -242,7 +261,7 @@ def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
 def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> None:
     """Raise :class:`InputError` for what cannot be a scan of molecules, before memory is taken for it."""
     window = zip(stack.window, settings.window or stack.window, strict=True)
-    sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
+    sides = [max(min(high, to) - max(low, begin), 0.0) for (low, high), (begin, to) in window]
     wide = max(sides)
     pitch = model.pixel_size
     if max(stack.pixel_size) > _MAX_PIXEL:
@@ -283,6 +302,21 @@ def _finished(stack: ScanStack, steps: list[tuple[str, str]], warnings: list[str
     warnings.append(f"{' and '.join(parts)} were left out as not finished")
     steps.append(("unfinished", warnings[-1]))
     return found
+
+
+def _list_files(stack: ScanStack, files: Sequence[str]) -> str:
+    """The files of the slices, far to near, and when they were measured."""
+    shown = [str(file) for file in files]
+    if len(shown) > _LISTED:
+        shown = [*shown[: _LISTED - 1], f"{len(shown) - _LISTED} more", shown[-1]]
+    text = f"{len(files)} {'file' if len(files) == 1 else 'files, far to near'}: {', '.join(shown)}"
+    times = stack.meta.get("times")
+    if times:
+        first, last = (
+            datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M") for t in (min(times), max(times))
+        )
+        text += f"; {first} to {last}"
+    return text
 
 
 def _read(stack: ScanStack) -> str:
@@ -328,13 +362,22 @@ def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> Sca
     return flat
 
 
-def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:
+def _find_drift(stack: ScanStack, warnings: list[str]) -> Drift | None:
     try:
-        drift = estimate_drift(stack)
-        moved = always or drift.significant
-        aligned = align_slices(stack, drift) if moved else stack
+        return estimate_drift(stack)
     except InputError as error:
         warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
+        return None
+
+
+def _align(
+    stack: ScanStack, drift: Drift, always: bool, steps: list[tuple[str, str]], warnings: list[str]
+) -> ScanStack:
+    moved = always or drift.significant
+    try:
+        aligned = align_slices(stack, drift) if moved else stack
+    except InputError as error:
+        warnings.append(f"drift between the slices could not be taken out ({error})")
         return stack
     if drift.period is not None:
         warnings.append(

@@ -169,7 +169,9 @@ def expand_paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:
             suffixes = scan_suffixes()
             found = [file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file()]
             if not found:
-                raise InputError(f"{path}: expected files ending in {', '.join(suffixes)}, found none")
+                others = sorted((file for file in path.iterdir() if file.is_file()), key=_in_order)
+                other = _first_other(others)
+                raise InputError(f"{path}: expected files ending in {', '.join(suffixes)}, found none{other}")
             files += sorted(found, key=_in_order)
         else:
             matches = [Path(name) for name in glob.glob(str(path))]
@@ -179,6 +181,16 @@ def expand_paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     if not 0 < len(files) <= _MAX_FILES:
         raise InputError(f"path: expected 1 to {_MAX_FILES} files, got {len(files)}")
     return list(dict.fromkeys(files))
+
+
+def _first_other(files: Sequence[Path]) -> str:
+    """What the first of some files is, that are not read."""
+    for file in files[:1]:
+        try:
+            scan_format(file)
+        except InputError as error:
+            return f"; {file.name}: {str(error).removeprefix(f'{file}: ')}"
+    return ""
 
 
 def _in_order(file: Path) -> list[Any]:
