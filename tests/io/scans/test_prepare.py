@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from torch_afm.config import Scan
-from torch_afm.io.scans import Drift, ScanPreparation, ScanStack, prepare, prepare_scan
+from torch_afm.io.scans import ScanPreparation, ScanStack, prepare_scan
 from torch_afm.utils import InputError
 
 MODEL = Scan(window=((-4.0, 4.0), (-4.0, 4.0)), pixels=(33, 33), n_slices=5, dz=0.1)
@@ -308,32 +308,6 @@ def test_whole_scans_keep_the_slices_that_were_measured():
     # Smaller than the model's window: as it is, and nothing to warn of.
     small = prepare_scan(scan(HEIGHTS, half=2.5, n=30), MODEL, FIXED, whole=True)
     assert small.scan.pixels == (20, 20) and not small.warnings
-
-
-def test_drift_is_that_of_all_slices(monkeypatch):
-    """What is cut tells of the drift, too, and what is cut away keeps the report short."""
-    rng = np.random.default_rng(0)
-    values = ndimage.gaussian_filter(rng.normal(size=(6, 96, 96)), (0, 4, 4))
-    meta = {"files": [f"{i}.sxm" for i in range(6)], "times": [60.0 * i for i in range(6)]}
-    stack = ScanStack(values, -0.1 * np.arange(6), ((0.0, 23.75), (0.0, 23.75)), meta=meta)
-    seen = []
-
-    def found(whole):
-        seen.append(whole.values.shape)
-        shifts = np.stack([0.3 * np.arange(5, -1, -1), np.zeros(6)], axis=1)
-        return Drift(shifts, (0.1, 0.0), 0.001, "Å/s", 5, True, False, None, 0.0, 0.25)
-
-    monkeypatch.setattr(prepare, "estimate_drift", found)
-    settings = ScanPreparation(bottom=-0.3, window=((1.0, 22.0), (1.0, 22.0)))
-    prepared = prepare_scan(stack, Scan(pixels=(65, 65)), settings, whole=True)
-    assert seen == [(6, 96, 96)] and len(prepared.measured) == 4
-    steps = dict(prepared.steps)
-    assert "2 slices nearer than -0.30 Å" in steps["bottom"] and "moved back" in steps["drift"]
-    assert (
-        steps["files"].startswith("6 files, far to near: 0.sxm, 1.sxm")
-        and "1970-01-01 00:00" in steps["files"]
-    )
-    np.testing.assert_allclose(prepared.stack.meta["drift_pixels"][0], [0.0, 0.9 / 0.25])
 
 
 def test_heights_of_a_tip_that_followed_the_surface():
