@@ -128,13 +128,13 @@ def prepare_scan(
             f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {describe_window(found)}",
         )
     )
-    steps.append(
-        (
-            "heights",
+    heights_text = f"1 slice, at {found.heights[-1]:.2f} Å"
+    if scan.n_slices > 1:
+        heights_text = (
             f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {found.heights[0]:.2f} to "
-            f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured",
+            f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured"
         )
-    )
+    steps.append(("heights", heights_text))
     warnings += _order_doubts(stack if np.isfinite(stack.values).all() else flat, found)
     if _bright(found.values[0]):
         warnings.append(
@@ -251,7 +251,8 @@ def _read(stack: ScanStack) -> str:
     angle = float(stack.meta.get("angle", 0.0))
     turned = f"; x and y are those of the scan frame, turned by {angle:g}°" if angle else ""
     return (
-        f"{n} slices of {nx} x {ny} pixels ({px:.3f} x {py:.3f} Å), channel {stack.channel}, "
+        f"{n} {'slice' if n == 1 else 'slices'} of {nx} x {ny} pixels ({px:.3f} x {py:.3f} Å), channel "
+        f"{stack.channel}, "
         f"{stack.direction}, {low:.4g} to {high:.4g} {stack.unit}; heights {stack.heights[0]:.2f} to "
         f"{stack.heights[-1]:.2f} Å, far to near{turned}"
     )
