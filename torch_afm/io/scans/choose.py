@@ -43,9 +43,9 @@ class Skipped(NamedTuple):
 def choose_images(
     files: Sequence[ScanFile], constant_height: bool = False, strict: bool = False
 ) -> tuple[list[ScanFile], list[Skipped]]:
-    """The files whose images make one stack: as many pixels, of one size, unit, place, scan angle and
-    oscillation, at heights that were not controlled. Of several such series the one of the most images is
-    taken, images before curves at single points; of equally many the first.
+    """The files whose images make one stack (:func:`group_images`), at heights that were not controlled. Of
+    several series the one of the most images is taken, images before curves at single points; of equally many
+    the first.
 
     Args:
         files: what was read.
@@ -89,7 +89,13 @@ def unusable_reason(block: ScanBlock, constant_height: bool) -> str | None:
 
 
 def group_images(files: Sequence[ScanFile]) -> list[list[ScanFile]]:
-    """Series of files whose images fit each other, in the order of their first files."""
+    """Series of files whose images fit each other, in the order of their first files: as many pixels, of one
+    size, unit, place, scan angle, bias and oscillation, no more than three hours without an image between
+    them; pictures also of one name, but for the number. A file of several images is a series by itself.
+
+    Args:
+        files: what was read, in the order in which it was measured.
+    """
     series: list[list[ScanFile]] = []
     for file in files:
         for group in series:

@@ -45,9 +45,9 @@ def read_scan(
     Whatever a file's own order of lines, x runs to the right and y upwards in the scan frame, which stays
     unturned (``meta["angle"]``, :meth:`ScanStack.microscope_positions`), and slices run from far to near;
     those at one height stay side by side (:func:`merge_repeats`). Values in kHz or mHz become Hz. What all
-    slices must share, pixels, sizes, places, scan angles and oscillations, is compared, and images taken with
-    the controller of the height on are no part of a stack. Of several files those are taken that make the
-    longest series; ``meta["skipped"]`` names the others, and why they were left out.
+    slices must share, pixels, sizes, places, scan angles, biases, oscillations and the day, is compared, and
+    images taken with the controller of the height on are no part of a stack. Of several files those are taken
+    that make the longest series; ``meta["skipped"]`` names the others, and why they were left out.
     ``meta["amplitude"]`` [Å, peak to peak] and ``meta["f0"]`` [Hz] are what the headers say of the
     oscillation, ``meta["warnings"]`` what may be wrong.
 
