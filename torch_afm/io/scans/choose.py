@@ -22,6 +22,11 @@ _FINISHED = 0.5
 #: Seconds without an image after which another series begins.
 _PAUSE = 3 * 3600.0
 
+_OTHER_SERIES = (
+    "it belongs to another series: other files were measured more than three hours earlier or later, or one "
+    "of them holds several images; where they are one series, give heights"
+)
+
 #: Å by which the heights of the points of a grid may differ.
 _HEIGHT = 1e-3
 
@@ -41,7 +46,10 @@ class Skipped(NamedTuple):
 
 
 def choose_images(
-    files: Sequence[ScanFile], constant_height: bool = False, strict: bool = False
+    files: Sequence[ScanFile],
+    constant_height: bool = False,
+    strict: bool = False,
+    one_series: bool = False,
 ) -> tuple[list[ScanFile], list[Skipped]]:
     """The files whose images make one stack (:func:`group_images`), at heights that were not controlled. Of
     several series the one of the most images is taken, images before curves at single points; of equally many
@@ -51,23 +59,25 @@ def choose_images(
         files: what was read.
         constant_height: the images are of constant height, whatever the files say about the controller.
         strict: refuse what does not fit the first file, instead of leaving it out.
+        one_series: the files are known to be one series, as where heights are given: what does not fit is
+            refused, and other times and files of several images are taken.
 
     Raises:
-        InputError: with ``strict``, for a file that does not fit; else where none is left.
+        InputError: with ``strict`` or ``one_series``, for a file that does not fit; else where none is left.
     """
     reasons = {id(file): reason for file in files if (reason := unusable_reason(file.block, constant_height))}
+    strict = strict or one_series
     if reasons and (strict or len(reasons) == len(files)):
         file = next(file for file in files if id(file) in reasons)
         raise InputError(f"{file.path}: {reasons[id(file)]}")
-    series = group_images([file for file in files if id(file) not in reasons])
+    series = group_images([file for file in files if id(file) not in reasons], one_series)
     if strict and len(series) > 1:
         first, other = series[0][0], series[1][0]
-        reason = mismatch(first, other) or "expected files of one series, got one of another"
-        raise InputError(f"{other.path}: {reason}")
+        raise InputError(f"{other.path}: {mismatch(first, other) or _OTHER_SERIES}")
     chosen = max(series, key=lambda group: (_is_image(group[0]), _count(group)))
     for file in files:
         if id(file) not in reasons and not any(file is other for other in chosen):
-            reasons[id(file)] = mismatch(chosen[0], file) or "it is part of another series"
+            reasons[id(file)] = mismatch(chosen[0], file) or _OTHER_SERIES
     return chosen, [Skipped(file.path.name, reasons[id(file)]) for file in files if id(file) in reasons]
 
 
@@ -88,21 +98,21 @@ def unusable_reason(block: ScanBlock, constant_height: bool) -> str | None:
     return None
 
 
-def group_images(files: Sequence[ScanFile]) -> list[list[ScanFile]]:
+def group_images(files: Sequence[ScanFile], one_series: bool = False) -> list[list[ScanFile]]:
     """Series of files whose images fit each other, in the order of their first files: as many pixels, of one
     size, unit, place, scan angle, bias and oscillation, no more than three hours without an image between
-    them; pictures also of one name, but for the number. A file of several images is a series by itself.
+    them; numbered pictures of one name. A file of several images is a series by itself.
 
     Args:
         files: what was read, in the order in which it was measured.
+        one_series: times and files of several images do not count.
     """
     series: list[list[ScanFile]] = []
     for file in files:
         for group in series:
             # Several images of one file are a series by themselves.
-            if _is_whole(file) or _is_whole(group[0]):
-                continue
-            if mismatch(group[0], file) is None and _follows(group, file):
+            separate = _is_whole(file) or _is_whole(group[0]) or not _follows(group, file)
+            if mismatch(group[0], file) is None and (one_series or not separate):
                 group.append(file)
                 break
         else:
@@ -136,9 +146,11 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
 
 
 def _compare_names(first: Path, other: Path) -> str | None:
-    """Pictures, which tell nothing of their places, belong together by their names, but for the number."""
-    a, b = (re.sub(r"[\W_]*\d+$", "", path.stem) for path in (first, other))
-    return None if a == b else f"expected a picture named {a or first.stem} and a number, got another name"
+    """Numbered pictures, which tell nothing of their places, belong together by their names."""
+    a, b = (re.fullmatch(r"(.*?)[\W_]*\d+", path.stem) for path in (first, other))
+    if a is None or b is None or a[1] == b[1]:
+        return None
+    return f"expected a picture named {a[1]!r} and a number as {first.name}, got one named {b[1]!r}"
 
 
 def _compare_curves(path: Path, a: ScanBlock, b: ScanBlock) -> str | None:
