@@ -58,9 +58,10 @@ def _set_cell_of_params(sample: AFMData, args: Namespace, cell: np.ndarray) -> N
     if "pbc" not in sample:
         _repeat(sample, cell, "--params: gridA, gridB")
     elif np.abs(sample.cell[0, :2].numpy() - cell[:2]).max() > _SAME:
+        found = np.round(sample.cell[0, :2].numpy(), 3).tolist()
         warnings.warn(
-            f"--params: the cell of {args.file} is taken, {np.round(sample.cell[0, :2].numpy(), 3).tolist()}, "
-            f"not gridA and gridB, {np.round(cell[:2], 3).tolist()}",
+            f"--params: the cell of {args.file} is taken, {found}, not gridA and gridB, "
+            f"{np.round(cell[:2], 3).tolist()}",
             stacklevel=2,
         )
 

@@ -31,7 +31,8 @@ def write_sweep(path: str | Path, stacks: Sequence[AFMStack]) -> None:
     for stack in stacks:
         if stack.stack.shape != (1, *first.stack.shape[1:]):
             raise InputError(
-                f"stacks: expected one channel and equal shapes, got {first.stack.shape} and {stack.stack.shape}"
+                f"stacks: expected one channel and equal shapes, got {first.stack.shape} and "
+                f"{stack.stack.shape}"
             )
         if not (np.array_equal(stack.x, first.x) and np.array_equal(stack.y, first.y)):
             raise InputError("stacks: expected the same pixels in all, got others")

@@ -35,8 +35,8 @@ def frequency_curves(
     length: float = 5.0,
     z_top: float | None = None,
 ) -> FrequencyCurves:
-    r"""Δf(z) with the probe above some points, down to the nearest slice of the renderer's scan, in its height
-    steps: its slices and, above them, as many more as reach ``length`` from the nearest one up.
+    """Δf(z) with the probe above some points, down to the nearest slice of the renderer's scan, in its
+    height steps: its slices and, above them, as many more as reach ``length`` from the nearest one up.
 
     At a pixel, the values at the heights of the slices are those of the stack, unless the probe has more
     than one place to rest at: it comes from farther above here. Differentiable as the stack is.

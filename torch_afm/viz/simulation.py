@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -17,13 +18,15 @@ from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.io import AFMStack
 from torch_afm.ppm.periodic import cell_shifts
 from torch_afm.utils import InputError, check_shape
-from torch_afm.viz.graphs import draw_graph
+from torch_afm.viz.graphs import ACCENT, draw_graph
 from torch_afm.viz.stacks import draw_slice
 
-#: Images of a stack that is alone, and of one of several; images in one row of the first.
-_MAX_ALONE, _MAX_EACH, _ROW = 14, 3, 5
+#: Images of a stack that is alone, and of one of several; images in one row, at most.
+_MAX_ALONE, _MAX_EACH, _ROW = 17, 3, 6
+#: Panels in one row of a figure of curves.
+_CURVES = 4
 #: Stacks below each other before the next column of them begins.
-_STACKED = 12
+_STACKED = 8
 #: Inches: of an image, of what lies right of, above and below it, and of a stack's label.
 _IMAGE, _BAR, _ABOVE, _BELOW, _LABEL = 1.5, 0.55, 0.2, 0.06, 0.2
 #: Å below the top atom down to which a surface is drawn, and beyond the window.
@@ -36,7 +39,7 @@ def plot_simulation(stacks: Sequence[AFMStack], data: AFMData, labels: Sequence[
     """Images of simulated stacks, each with its scale bar in Å and its color bar, and once more the nearest
     image of each stack with atoms and bonds over it (:func:`torch_afm.viz.draw_graph`).
 
-    A single stack shows up to 14 slices; several show three each, the farthest, the middle and the nearest.
+    A single stack shows up to 17 slices; several show three each, the farthest, the middle and the nearest.
     A periodic sample is drawn with its images in the window, down to 2 Å below the top atom.
 
     Args:
@@ -54,7 +57,7 @@ def plot_simulation(stacks: Sequence[AFMStack], data: AFMData, labels: Sequence[
     titles = labels or [""] * len(stacks)
     chosen = _slices(stacks[0].stack.shape[1], _MAX_ALONE if len(stacks) == 1 else _MAX_EACH)
     images = len(chosen) + 1
-    columns = min(_ROW, images)
+    columns = math.ceil(images / math.ceil(images / _ROW))
     # Places are counted out: a layout engine takes minutes for hundreds of panels.
     tall = _IMAGE * float(np.clip(_side(stacks[0].y) / _side(stacks[0].x), 0.3, 3.0))
     label = _LABEL if labels else 0.0
@@ -109,30 +112,39 @@ def plot_frequency_curves(
     """
     if not len(z) == len(frequency_shift) == len(labels or z) > 0:
         raise InputError(f"z, frequency_shift, labels: expected one each a simulation, got {len(z)} z")
-    figure = Figure(figsize=(8.6, 3.8), layout="constrained")
-    ax, image = figure.subplots(1, 2, width_ratios=(1.6, 1))
-    styles = ("-", "--", ":", "-.")
-    for number, (heights, values) in enumerate(zip(z, frequency_shift, strict=True)):
+    for heights, values in zip(z, frequency_shift, strict=True):
         check_shape("frequency_shift", values, (len(points), len(heights)))
+    # Several simulations have a panel for each point and a color each; one has a color for each point.
+    several = len(z) > 1
+    panels = len(points) if several else 1
+    columns = min(_CURVES, panels + 1)
+    rows = math.ceil((panels + 1) / columns)
+    figure = Figure(figsize=(4.2 * columns, 3.6 * rows), layout="constrained")
+    first, *axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[panels:]:
+        ax.set_axis_off()
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(z)))
+    for number, (heights, values) in enumerate(zip(z, frequency_shift, strict=True)):
         for point, curve in enumerate(values):
-            name = f"{point + 1}" if not labels else f"{point + 1}: {labels[number]}"
-            style = styles[number % len(styles)]
-            ax.plot(
-                heights, curve, style, color=f"C{point % 10}", lw=1.2, alpha=0.5 ** (number // 4), label=name
-            )
-    ax.set(xlabel="z (Å)", ylabel="frequency shift (Hz)")
-    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    if len(z) * len(points) <= 16:
-        ax.legend(frameon=False, fontsize=7)
-    _draw_image(image, stack, len(stack.z) - 1, None)
-    draw_graph(image, _drawn_atoms(data, stack), (image.get_xlim(), image.get_ylim()))
+            color = shades[number] if several else f"C{point % 10}"
+            name = labels[number] if several and labels else f"{point + 1}"
+            axes[point if several else 0].plot(heights, curve, color=color, lw=1.2, label=name)
+    for point, ax in enumerate(axes[:panels]):
+        ax.set(xlabel="z (Å)", ylabel="frequency shift (Hz)")
+        ax.axhline(0, color="0.7", lw=0.6, zorder=0)
+        if several:
+            ax.set_title(f"{point + 1}: x = {points[point][0]:g} Å, y = {points[point][1]:g} Å", fontsize=9)
+    if several or len(points) > 1:
+        n = max(len(z), len(points) if not several else 1)
+        axes[0].legend(frameon=False, fontsize=7 if n <= 12 else 4, ncols=1 + n // 24)
+    _draw_image(first, stack, len(stack.z) - 1, None)
+    draw_graph(first, _drawn_atoms(data, stack), (first.get_xlim(), first.get_ylim()))
     for point, (x, y) in enumerate(points):
-        image.plot(x, y, "+", color=f"C{point % 10}", ms=9, mew=2, zorder=9)
-        text = image.annotate(str(point + 1), (x, y), (4, 4), textcoords="offset points", zorder=9)
-        text.set(
-            color=f"C{point % 10}", weight="bold", path_effects=[withStroke(linewidth=2, foreground="white")]
-        )
-    image.set_title(f"z = {stack.z[-1]:.2f} Å", fontsize=8)
+        color = ACCENT if several else f"C{point % 10}"
+        first.plot(x, y, "+", color=color, ms=9, mew=2, zorder=9)
+        text = first.annotate(str(point + 1), (x, y), (4, 4), textcoords="offset points", zorder=9)
+        text.set(color=color, weight="bold", path_effects=[withStroke(linewidth=2, foreground="white")])
+    first.set_title(f"z = {stack.z[-1]:.2f} Å", fontsize=9)
     return figure
 
 
@@ -143,12 +155,11 @@ def _draw_image(ax: Axes, stack: AFMStack, s: int, size: tuple[float, float] | N
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     length = max([v for v in _LENGTHS if v <= _SHARE * (x1 - x0)], default=_LENGTHS[0])
     x, y = x0 + 0.05 * (x1 - x0), y0 + 0.06 * (y1 - y0)
-    edge = [withStroke(linewidth=4, foreground="black")]
-    ax.plot([x, x + length], [y, y], color="white", lw=2, path_effects=edge, solid_capstyle="butt", zorder=8)
-    edge = [withStroke(linewidth=1.5, foreground="black")]
+    edge = [withStroke(linewidth=4, foreground="white")]
+    ax.plot([x, x + length], [y, y], color="black", lw=2.5, path_effects=edge, zorder=8)
     middle, above = x + length / 2, y + 0.03 * (y1 - y0)
-    text = ax.text(middle, above, f"{length:g} Å", color="white", fontsize=6, ha="center", zorder=8)
-    text.set_path_effects(edge)
+    text = ax.text(middle, above, f"{length:g} Å", color="black", fontsize=6, ha="center", zorder=8)
+    text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
     if size is None or ax.figure is None:
         return
     bar = ax.inset_axes((1.03, 0.0, 0.09 / size[0], 1.0))

@@ -60,8 +60,8 @@ def _parser() -> Parser:
     _add_model(parser.add_argument_group("tip, scan and force field by name or file"))
     _add_sweep(
         parser.add_argument_group(
-            "ranges: a value, values with commas, or first:last:count; every combination is simulated, at most "
-            f"{MAX_STACKS}"
+            "ranges: a value, values with commas, or first:last:count; every combination is simulated, "
+            f"{MAX_STACKS} at most"
         )
     )
     _add_outputs(parser.add_argument_group("outputs"))
@@ -78,8 +78,8 @@ def _add_sample(group: Any) -> None:
         "file",
         nargs="?",
         help="xyz (charges in a fifth column), extended xyz, SDF, mol, mol2, PDB, CIF, POSCAR, CONTCAR, "
-        "geometry.in, or gen, xsf, cube, Gaussian, Quantum ESPRESSO, CASTEP and GROMACS files as ASE reads "
-        "them; - for standard input. A cell in the file is repeated along the surface",
+        "geometry.in, gen, xsf, cube, or an input of Gaussian or Quantum ESPRESSO; - for standard input. A "
+        "cell in the file is repeated along the surface",
     )
     group.add_argument(
         "--format",
@@ -90,8 +90,8 @@ def _add_sample(group: Any) -> None:
     group.add_argument(
         "--cell",
         metavar='"[[ax,ay],[bx,by]]"|none',
-        help="lattice vectors in the plane in Å, along which the sample repeats, where its file has none; none: "
-        "the cell of the file does not repeat",
+        help="lattice vectors in the plane in Å, along which the sample repeats, where its file has none; "
+        "none: the cell of the file does not repeat",
     )
     group.add_argument(
         "--rotation",
