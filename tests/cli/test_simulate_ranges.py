@@ -79,7 +79,7 @@ def test_curves_are_the_pixels_of_the_stack(run, tmp_path):
         assert [float(row["z (Å)"]) for row in near] == pytest.approx(stack.z, abs=1e-4)
         assert (float(near[0]["x (Å)"]), float(near[0]["y (Å)"])) == (stack.x[ix], stack.y[iy])
         values = [float(row["frequency shift (Hz)"]) for row in near]
-        assert values == pytest.approx(stack.stack[0, :, iy, ix], abs=0.02 * stack.stack.std())
+        assert values == pytest.approx(stack.stack[0, :, iy, ix], abs=0.02 * float(stack.stack.std()))
 
 
 def test_probe_positions(run, tmp_path):
@@ -103,7 +103,7 @@ def test_what_cannot_be_is_said_in_a_line_before_anything_is_written(tmp_path, c
     for options, message in [
         (["--lateral-stiffness", "0.2:0.6"], "--lateral-stiffness: expected a number, numbers with commas"),
         (["--lateral-stiffness", "-0.2"], "--lateral-stiffness: expected"),
-        (["--tilt", "0:1:9", "--amplitude", "1:2:9"], "--tilt, amplitude: expected at most 64 combinations"),
+        (["--tilt", "0:1:9", "--amplitude", "1:2:9"], "--tilt, --amplitude: expected at most 64 combinations"),
         (["--tilt", "4.5"], "--tilt: expected less than bond_length"),
         (["--tilt-direction", "90"], "--tilt-direction: expected a tilt beside it"),
         (["--amplitude", "0.25"], "--amplitude: expected 2 or more whole height steps of 0.1 Å"),
