@@ -20,6 +20,13 @@ from torch_afm.utils import InputError
 
 #: Curves of one call.
 _MAX_CURVES = 100
+#: Settings of tip and scan that a range takes the place of.
+_REPLACED = {
+    "lateral_stiffness": "tip.stiffness",
+    "tilt": "tip.tilt",
+    "amplitude": "scan.n_oscillation",
+    "height": "scan.distance",
+}
 #: Options whose values may begin with a minus sign and are no single number.
 _SIGNED = ("--curve", "--height", "--tilt-direction")
 
@@ -41,6 +48,9 @@ def parse(argv: Sequence[str]) -> Namespace:
         parser.error(f"--out: expected a file name ending in {', '.join(STACK_SUFFIXES)}, got {args.out!r}")
     for field in dataclasses.fields(Sweep):
         args[field.name] = () if args[field.name] is None else _values(parser, field.name, args[field.name])
+        if args[field.name] and _REPLACED.get(field.name) in given:
+            option = field.name.replace("_", "-")
+            parser.error(f"--{option}: expected no --{_REPLACED[field.name]} beside it, which it replaces")
     args.sweep = parser.build(Sweep, args)
     args.curve = [_point(parser, text) for text in args.curve or ()]
     if len(args.curve) > _MAX_CURVES:
