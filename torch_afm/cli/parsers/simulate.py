@@ -44,11 +44,12 @@ def parse(argv: Sequence[str]) -> Namespace:
     if args.params is None:
         args.scan, args.tip = Scan(**scan), dataclasses.replace(Tip.preset(args.tip_preset or "CO"), **tip)
     args.given_scan, args.given_tip = scan, tip
+    settings = {f"scan.{name}" for name in scan} | {f"tip.{name}" for name in tip}
     if not args.out.lower().endswith(STACK_SUFFIXES):
         parser.error(f"--out: expected a file name ending in {', '.join(STACK_SUFFIXES)}, got {args.out!r}")
     for field in dataclasses.fields(Sweep):
         args[field.name] = () if args[field.name] is None else _values(parser, field.name, args[field.name])
-        if args[field.name] and _REPLACED.get(field.name) in given:
+        if args[field.name] and _REPLACED.get(field.name) in settings:
             option = field.name.replace("_", "-")
             parser.error(f"--{option}: expected no --{_REPLACED[field.name]} beside it, which it replaces")
     args.sweep = parser.build(Sweep, args)
