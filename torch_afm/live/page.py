@@ -1,0 +1,381 @@
+"""The page: the only module that knows the web library, NiceGUI."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nicegui import app, run, ui
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from torch_afm.config import ReadOptions
+from torch_afm.live.controls import SLIDERS
+from torch_afm.live.drawing import Panel, panel_svg, strip_svg
+from torch_afm.live.export import export_npz, export_png, export_xyz
+from torch_afm.live.predicting import choose_target, predict_target
+from torch_afm.live.render import Curve, Worker, render, render_curve
+from torch_afm.live.session import ORIENTATIONS, Session
+from torch_afm.live.views import count_steps, curve_chart, slice_panels, step_panels, strip_images
+from torch_afm.utils import InputError
+
+#: Nobody but this machine can open the page.
+HOST = "127.0.0.1"
+
+#: Bytes of files dropped at once, and panels in a row, at most.
+_MAX_BYTES, _PANELS = 2**29, 3
+
+_CSS = """
+.afm-error { color: #b00020; font-weight: 600 }
+.afm-picture { width: 100% } .afm-picture svg { width: 100%; cursor: crosshair }
+.afm-strip svg { width: 100%; cursor: pointer }
+.q-uploader__list { display: none } .q-uploader { width: 100% }
+"""
+
+#: Where in the picture a click was, as shares of its width and height.
+_CLICK = (
+    "(e) => { const r = e.currentTarget.querySelector('svg')?.getBoundingClientRect();"
+    " if (r) emit((e.clientX - r.left) / r.width, (e.clientY - r.top) / r.height) }"
+)
+
+#: Names of files that are given away, and what makes them.
+_EXPORTS: dict[str, Callable[[Session], bytes]] = {
+    "afm.png": export_png,
+    "afm.npz": export_npz,
+    "molecule.xyz": export_xyz,
+}
+
+
+class Window:
+    """The page of one visitor.
+
+    Args:
+        worker: the thread that renders for all.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.session = Session.with_example()
+        self.index, self.step = self.session.n_slices - 1, 0
+        self.mark: tuple[float, float] | None = None
+        self.curve: Curve | None = None
+        self.panels: list[Panel] = []
+        self._epoch = 0
+        self._syncing = False
+        self._build()
+
+    # -- the elements ------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        ui.add_css(_CSS)
+        ui.label("torch-afm live").classes("text-lg")
+        self.status = ui.label().classes("afm-status text-sm")
+        self.error = ui.label().classes("afm-error")
+        with ui.row(wrap=False).classes("w-full items-start"):
+            with ui.column().classes("w-1/4 gap-1"):
+                self._build_input()
+                self._build_sliders()
+            with ui.column().classes("w-3/4 gap-1"):
+                self._build_pictures()
+                with ui.row(wrap=False).classes("w-full items-start"):
+                    with ui.column().classes("w-1/2"):
+                        self.chart = ui.echart(curve_chart(self.session, None, None)).classes("w-full h-72")
+                    with ui.column().classes("w-1/2 gap-1"):
+                        self._build_prediction()
+                        with ui.row():
+                            for name in _EXPORTS:
+                                ui.button(name, on_click=lambda name=name: self._export(name)).props("flat dense")
+
+    def _build_input(self) -> None:
+        self.upload = ui.upload(
+            label="drop a molecule or a scan here, or press +",
+            multiple=True,
+            auto_upload=True,
+            max_total_size=_MAX_BYTES,
+            on_multi_upload=self._dropped,
+            on_rejected=lambda: self._complain(f"files: expected at most {_MAX_BYTES >> 20} MiB at once"),
+        )
+        with ui.row(wrap=False).classes("w-full items-center"):
+            self.smiles = ui.input("SMILES").classes("afm-smiles grow").on("keydown.enter", self._smiles)
+            ui.button("show", on_click=self._smiles).props("flat dense")
+        with ui.expansion("what the files of a scan do not say").classes("w-full").props("dense"):
+            self.step_size = ui.number("step of height, far to near (Å)", min=0)
+            self.pixel_size = ui.number("pixel (Å)", min=0)
+            self.channel = ui.input("channel")
+        with ui.row():
+            self.orientation = ui.toggle(list(ORIENTATIONS), on_change=self._orientation).props("dense no-caps")
+            ui.button("no scan", on_click=self._without(Session.drop_scan)).props("flat dense no-caps")
+            ui.button("no molecule", on_click=self._without(Session.drop_molecule)).props("flat dense no-caps")
+
+    def _build_sliders(self) -> None:
+        self.tip = ui.select(list(self.session.tips), label="tip", on_change=self._tip).classes("w-full")
+        self.sliders: dict[str, ui.slider] = {}
+        self.labels: dict[str, ui.label] = {}
+        for name, slider in SLIDERS.items():
+            self.labels[name] = ui.label().classes("text-xs")
+            self.sliders[name] = ui.slider(
+                min=slider.low, max=slider.high, step=slider.step, on_change=self._mover(name)
+            ).classes(f"afm-{name}")
+
+    def _build_pictures(self) -> None:
+        with ui.row(wrap=False).classes("w-full"):
+            self.pictures = [ui.html(sanitize=False).classes(f"afm-picture afm-panel-{i}") for i in range(_PANELS)]
+        for i, picture in enumerate(self.pictures):
+            picture.on("click", lambda event, i=i: self._clicked(i, event.args), js_handler=_CLICK)
+        with ui.row(wrap=False).classes("w-full items-center"):
+            self.slices = ui.slider(min=0, max=1, step=1, on_change=self._slice).classes("afm-slice grow")
+            self.overlay = ui.checkbox("structure", value=True, on_change=lambda: self._show())
+        self.strip = ui.html(sanitize=False).classes("afm-strip w-full")
+        self.strip.on("click", lambda event: self._slice_clicked(event.args), js_handler=_CLICK)
+
+    def _build_prediction(self) -> None:
+        with ui.row().classes("items-center"):
+            self.weights = ui.select(
+                ["auto", "spatial", "scan", "small"],
+                value="auto",
+                label="weights or folder",
+                with_input=True,
+                new_value_mode="add-unique",
+            )
+            self.refine = ui.checkbox("refine", value=True)
+            self.button = ui.button("predict", on_click=self._predict).classes("afm-predict")
+        self.verdict = ui.label().classes("afm-verdict text-sm")
+        self.steps = ui.slider(min=0, max=1, step=1, on_change=self._stepped).classes("afm-step")
+        with ui.row(wrap=False).classes("w-full"):
+            self.passes = [ui.html(sanitize=False).classes(f"afm-picture afm-pass-{i}") for i in range(2)]
+        self.take = ui.button("go on with this structure", on_click=self._take).props("flat dense no-caps")
+
+    # -- what is shown -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """What goes wrong is one line on the page."""
+        self.error.set_text("")
+        try:
+            yield
+        except InputError as error:
+            self._complain(str(error))
+        except MemoryError:
+            self._complain("not enough memory; ask for less at once")
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            self._complain(f"{type(error).__name__}: {error}; this is a fault of torch_afm: please report it")
+
+    def _complain(self, message: str) -> None:
+        self.error.set_text(" ".join(message.split()))
+
+    async def refresh(self) -> None:
+        """Render what is set, and show it; a request that a newer one overtakes before it began is dropped."""
+        with self._reporting():
+            setup, mark, epoch = self.session.setup(), self.mark, self._epoch
+            if setup is not None:
+                future = self.worker.submit(
+                    self, lambda: (render(setup), None if mark is None else render_curve(setup, mark))
+                )
+                try:
+                    image, curve = await asyncio.wrap_future(future)
+                except asyncio.CancelledError:
+                    if future.cancelled():
+                        return
+                    raise
+                if epoch != self._epoch:
+                    return  # the image of a molecule or in a window that is gone
+                self.session.image, self.curve = image, curve
+            self._show()
+
+    def _show(self) -> None:
+        """Draw the session as it is."""
+        session = self.session
+        self.panels = slice_panels(session, self.index, self.mark, bool(self.overlay.value))
+        for i, picture in enumerate(self.pictures):
+            picture.set_content(panel_svg(self.panels[i]) if i < len(self.panels) else "")
+            picture.set_visibility(i < max(len(self.panels), 1))
+        images = strip_images(session)
+        self.strip.set_content("" if images is None else strip_svg(images, min(self.index, len(images) - 1)))
+        self.chart.options.clear()
+        self.chart.options.update(curve_chart(session, self.curve, self.mark))
+        self.chart.update()
+        for name, slider in SLIDERS.items():
+            value = f"{getattr(session.controls, name):.2f}".replace("-", "−")
+            self.labels[name].set_text(f"{slider.label} {value} {slider.unit}")
+        self._show_step()
+
+    def _show_step(self) -> None:
+        prediction, count = self.session.prediction, count_steps(self.session.prediction)
+        for element in (self.steps, self.take, *self.passes):
+            element.set_visibility(count > 0)
+        if prediction is not None:
+            for picture, panel in zip(self.passes, step_panels(prediction, self.step, self.index), strict=True):
+                picture.set_content(panel_svg(panel))
+
+    def _sync(self) -> None:
+        """Bring the elements to what the session says."""
+        session, self._syncing = self.session, True
+        self._epoch += 1
+        self.index = min(self.index, session.n_slices - 1)
+        if self.mark is not None:
+            (x0, x1), (y0, y1) = session.base_scan.window
+            self.mark = self.mark if x0 <= self.mark[0] <= x1 and y0 <= self.mark[1] <= y1 else None
+        self.curve = None
+        for name, slider in self.sliders.items():
+            slider.set_value(getattr(session.controls, name))
+        self.slices.props(f"max={max(session.n_slices - 1, 1)}").set_value(self.index)
+        self.tip.set_options(list(session.tips), value=session.preset)
+        self.orientation.set_value(session.orientation)
+        count = count_steps(session.prediction)
+        self.steps.props(f"max={max(count - 1, 1)}").set_value(self.step)
+        self.verdict.set_text("" if session.prediction is None else session.prediction.verdict.headline)
+        self._syncing = False
+
+    async def _changed(self, change: Callable[[], str | None]) -> None:
+        """Change the session, and show what came of it."""
+        with self._reporting():
+            status = change()
+            if status is not None:
+                self.status.set_text(status)
+            self._sync()
+            await self.refresh()
+
+    # -- what a visitor does -----------------------------------------------------------------------------
+
+    async def _dropped(self, event: Any) -> None:
+        with self._reporting():
+            files = {file.name: await file.read() for file in event.files}
+            self.upload.reset()
+            pixel, step = self.pixel_size.value, self.step_size.value
+            options = ReadOptions(
+                channel=self.channel.value or None,
+                step=step or None,
+                pixel_size=(pixel, pixel) if pixel else None,
+            )
+            status = await run.io_bound(self.session.open_files, files, options)
+            await self._changed(lambda: status)
+
+    async def _smiles(self) -> None:
+        with self._reporting():
+            status = await run.io_bound(self.session.open_smiles, self.smiles.value or "")
+            await self._changed(lambda: status)
+
+    def _without(self, drop: Callable[[Session], None]) -> Callable[[], Any]:
+        return lambda: self._changed(lambda: drop(self.session) or "")
+
+    async def _orientation(self, event: Any) -> None:
+        if not self._syncing:
+            await self._changed(lambda: self.session.choose_orientation(event.value))
+
+    async def _tip(self, event: Any) -> None:
+        if not self._syncing:
+            await self._changed(lambda: self.session.choose_tip(event.value))
+
+    def _mover(self, name: str) -> Callable[[Any], Any]:
+        async def move(event: Any) -> None:
+            if not self._syncing:
+                with self._reporting():
+                    self.session.set(name, event.value)
+                    await self.refresh()
+
+        return move
+
+    def _slice(self, event: Any) -> None:
+        if not self._syncing:
+            with self._reporting():
+                self.index = int(event.value)
+                self._show()
+
+    def _slice_clicked(self, shares: list[float]) -> None:
+        self.slices.set_value(min(int(shares[0] * self.session.n_slices), self.session.n_slices - 1))
+
+    async def _clicked(self, panel: int, shares: list[float]) -> None:
+        place = self.panels[panel].place(*shares) if panel < len(self.panels) else None
+        if place is not None:
+            # Half a pixel beyond the last one is of the image, and not of the window.
+            self.mark = tuple(
+                min(max(at, low), high) for at, (low, high) in zip(place, self.session.base_scan.window, strict=True)
+            )
+            await self.refresh()
+
+    async def _predict(self) -> None:
+        with self._reporting():
+            target, epoch, loop = choose_target(self.session), self._epoch, asyncio.get_running_loop()
+
+            def progress(step: str) -> None:
+                loop.call_soon_threadsafe(self.verdict.set_text, f"{step} …")
+
+            self.verdict.set_text("predicting …")
+            self.button.disable()
+            try:
+                found = await run.io_bound(
+                    predict_target, target, str(self.weights.value), bool(self.refine.value), progress
+                )
+            finally:
+                self.verdict.set_text("")
+                self.button.enable()
+            if epoch == self._epoch:
+                self.session.prediction, self.step = found, count_steps(found) - 1
+                self._sync()
+                await self.refresh()
+
+    def _stepped(self, event: Any) -> None:
+        if not self._syncing:
+            with self._reporting():
+                self.step = int(event.value)
+                self._show_step()
+
+    async def _take(self) -> None:
+        await self._changed(self.session.take_prediction)
+
+    async def _export(self, name: str) -> None:
+        with self._reporting():
+            ui.download.content(await run.io_bound(_EXPORTS[name], self.session), name)
+
+
+def serve(port: int, show: bool) -> None:
+    """Serve the page to this machine until the process is interrupted.
+
+    Args:
+        port: of 127.0.0.1; 0 for any that is free.
+        show: whether to open it in a browser.
+
+    Raises:
+        InputError: for a port that is taken.
+    """
+    port = _free_port(port)
+    worker = Worker()
+
+    async def page() -> None:
+        window = Window(worker)
+        ui.context.client.on_delete(lambda: worker.forget(window))
+        window.status.set_text("an example; drop a molecule or a scan of yours")
+        window._sync()
+        await window.refresh()
+
+    app.on_startup(worker.warm_up)
+    app.on_startup(lambda: print(f"torch-afm live: http://{HOST}:{port} (end with Ctrl-C)", flush=True))
+    app.on_shutdown(worker.close)
+    # No page of another site may reach this one under a name of its own.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    ui.run(
+        page,
+        host=HOST,
+        port=port,
+        title="torch-afm live",
+        reload=False,
+        show=show,
+        show_welcome_message=False,
+    )
+
+
+def _free_port(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise InputError(
+                f"--port: expected one that is free, got {port} ({error.strerror}); 0 takes any"
+            ) from None
+        return int(probe.getsockname()[1])
