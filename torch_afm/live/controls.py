@@ -32,7 +32,7 @@ class Slider:
 
 #: The fields of :class:`Controls`, in the order of the page.
 SLIDERS: dict[str, Slider] = {
-    "approach": Slider("height: probe above the top atom, at its nearest", "Å", 2.0, 8.0, 0.05),
+    "approach": Slider("height of the probe over the top atom at closest approach", "Å", 2.0, 8.0, 0.05),
     "amplitude": Slider("amplitude, peak to peak", "Å", 0.2, 6.0, 0.1),
     "stiffness": Slider("lateral stiffness", "N/m", 0.05, 2.0, 0.01),
     "tilt_x": Slider("tilt of the probe along x", "Å", -1.0, 1.0, 0.05),

@@ -201,7 +201,7 @@ def _color_bar(panel: Panel, wide: float, high: float, side: float) -> list[str]
         f'stroke-width="{0.1 * letter:.3f}"/>',
     ]
     for share, value in ((0.0, low), (0.5, (low + top) / 2), (1.0, top)):
-        y = high * (1 - share) + letter * (0.75 * share)
+        y = high * (1 - share) + letter * (0.75 * share - 0.15 * (1 - share))
         text = f"{_number(value, top - low)}{f' {panel.unit}' if share == 1 else ''}"
         parts.append(
             f'<text class="tick" x="{x + 1.4 * bar:.3f}" y="{y:.3f}" font-size="{letter:.3f}">{escape(text)}</text>'

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from torch_afm.config import ReadOptions
+from torch_afm.config import PRESETS, ReadOptions
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.io import read_molecule
 from torch_afm.io.atoms import structure_format
 from torch_afm.io.files import decode
-from torch_afm.io.scans import ScanStack, read_scan
+from torch_afm.io.scans import PreparedScan, prepare_scan, read_scan
 from torch_afm.utils import InputError
 
 #: Ending of a file that holds a SMILES.
@@ -26,16 +26,17 @@ class Dropped:
 
     Args:
         name: what it is called.
-        content: a molecule, or a scan.
+        content: a molecule, or a scan on the pixels and heights of the weights ``scan``, which images are made
+            on.
     """
 
     name: str
-    content: AFMData | ScanStack
+    content: AFMData | PreparedScan
 
 
 def read_dropped(files: Mapping[str, bytes], options: ReadOptions | None = None) -> Dropped:
     """A molecule from one file (:func:`torch_afm.io.read_molecule`, or a SMILES in a ``.smi`` file), or a
-    scan from one or more (:func:`torch_afm.io.scans.read_scan`).
+    scan from one or more (:func:`torch_afm.io.scans.read_scan`, :func:`torch_afm.io.scans.prepare_scan`).
 
     Args:
         files: content of each file by its name.
@@ -62,7 +63,8 @@ def read_dropped(files: Mapping[str, bytes], options: ReadOptions | None = None)
             name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
             if molecules:
                 return Dropped(name, read_molecule(paths[0]))
-            return Dropped(name, read_scan(paths, **vars(options or ReadOptions())))
+            stack = read_scan(paths, **vars(options or ReadOptions()))
+            return Dropped(name, prepare_scan(stack, PRESETS["scan"].scan, whole=True))
         except InputError as error:
             raise InputError(str(error).replace(folder + os.sep, "")) from None
         except OSError as error:

@@ -17,6 +17,7 @@ from torch_afm.config import ReadOptions
 from torch_afm.live.controls import SLIDERS
 from torch_afm.live.drawing import Panel, panel_svg, strip_svg
 from torch_afm.live.export import export_npz, export_png, export_xyz
+from torch_afm.live.files import read_dropped, read_smiles
 from torch_afm.live.predicting import choose_target, predict_target
 from torch_afm.live.render import Curve, Worker, render, render_curve
 from torch_afm.live.session import ORIENTATIONS, Session
@@ -31,8 +32,9 @@ _MAX_BYTES, _PANELS = 2**29, 3
 
 _CSS = """
 .afm-error { color: #b00020; font-weight: 600 }
-.afm-picture { width: 100% } .afm-picture svg { width: 100%; cursor: crosshair }
-.afm-strip svg { width: 100%; cursor: pointer }
+.nicegui-content { gap: 4px; padding: 10px }
+.afm-picture { width: 100%; max-width: 500px } .afm-picture svg { width: 100%; cursor: crosshair }
+.afm-strip { width: 100%; max-width: 900px } .afm-strip svg { width: 100%; cursor: pointer }
 .q-uploader__list { display: none } .q-uploader { width: 100% }
 """
 
@@ -72,8 +74,9 @@ class Window:
 
     def _build(self) -> None:
         ui.add_css(_CSS)
-        ui.label("torch-afm live").classes("text-lg")
-        self.status = ui.label().classes("afm-status text-sm")
+        with ui.row().classes("items-baseline"):
+            ui.label("torch-afm live").classes("text-lg")
+            self.status = ui.label().classes("afm-status text-sm")
         self.error = ui.label().classes("afm-error")
         with ui.row(wrap=False).classes("w-full items-start"):
             with ui.column().classes("w-1/4 gap-1"):
@@ -83,7 +86,7 @@ class Window:
                 self._build_pictures()
                 with ui.row(wrap=False).classes("w-full items-start"):
                     with ui.column().classes("w-1/2"):
-                        self.chart = ui.echart(curve_chart(self.session, None, None)).classes("w-full h-72")
+                        self.chart = ui.echart(curve_chart(self.session, None, None)).classes("w-full h-64")
                     with ui.column().classes("w-1/2 gap-1"):
                         self._build_prediction()
                         with ui.row():
@@ -106,7 +109,8 @@ class Window:
             self.step_size = ui.number("step of height, far to near (Å)", min=0)
             self.pixel_size = ui.number("pixel (Å)", min=0)
             self.channel = ui.input("channel")
-        with ui.row():
+        with ui.row().classes("items-center gap-1"):
+            ui.label("lay it").classes("text-xs")
             self.orientation = ui.toggle(list(ORIENTATIONS), on_change=self._orientation).props("dense no-caps")
             ui.button("no scan", on_click=self._without(Session.drop_scan)).props("flat dense no-caps")
             ui.button("no molecule", on_click=self._without(Session.drop_molecule)).props("flat dense no-caps")
@@ -126,10 +130,12 @@ class Window:
             self.pictures = [ui.html(sanitize=False).classes(f"afm-picture afm-panel-{i}") for i in range(_PANELS)]
         for i, picture in enumerate(self.pictures):
             picture.on("click", lambda event, i=i: self._clicked(i, event.args), js_handler=_CLICK)
-        with ui.row(wrap=False).classes("w-full items-center"):
+        with ui.row(wrap=False).classes("w-full items-center").style("max-width: 900px"):
+            ui.label("far").classes("text-xs")
             self.slices = ui.slider(min=0, max=1, step=1, on_change=self._slice).classes("afm-slice grow")
+            ui.label("near").classes("text-xs")
             self.overlay = ui.checkbox("structure", value=True, on_change=lambda: self._show())
-        self.strip = ui.html(sanitize=False).classes("afm-strip w-full")
+        self.strip = ui.html(sanitize=False).classes("afm-strip")
         self.strip.on("click", lambda event: self._slice_clicked(event.args), js_handler=_CLICK)
 
     def _build_prediction(self) -> None:
@@ -212,7 +218,7 @@ class Window:
             for picture, panel in zip(self.passes, step_panels(prediction, self.step, self.index), strict=True):
                 picture.set_content(panel_svg(panel))
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
         """Bring the elements to what the session says."""
         session, self._syncing = self.session, True
         self._epoch += 1
@@ -237,7 +243,7 @@ class Window:
             status = change()
             if status is not None:
                 self.status.set_text(status)
-            self._sync()
+            self.sync()
             await self.refresh()
 
     # -- what a visitor does -----------------------------------------------------------------------------
@@ -252,13 +258,13 @@ class Window:
                 step=step or None,
                 pixel_size=(pixel, pixel) if pixel else None,
             )
-            status = await run.io_bound(self.session.open_files, files, options)
-            await self._changed(lambda: status)
+            found = await run.io_bound(read_dropped, files, options)
+            await self._changed(lambda: self.session.accept(found))
 
     async def _smiles(self) -> None:
         with self._reporting():
-            status = await run.io_bound(self.session.open_smiles, self.smiles.value or "")
-            await self._changed(lambda: status)
+            found = await run.io_bound(read_smiles, self.smiles.value or "")
+            await self._changed(lambda: self.session.accept(found))
 
     def _without(self, drop: Callable[[Session], None]) -> Callable[[], Any]:
         return lambda: self._changed(lambda: drop(self.session) or "")
@@ -316,7 +322,7 @@ class Window:
                 self.button.enable()
             if epoch == self._epoch:
                 self.session.prediction, self.step = found, count_steps(found) - 1
-                self._sync()
+                self.sync()
                 await self.refresh()
 
     def _stepped(self, event: Any) -> None:
@@ -350,7 +356,8 @@ def serve(port: int, show: bool) -> None:
         window = Window(worker)
         ui.context.client.on_delete(lambda: worker.forget(window))
         window.status.set_text("an example; drop a molecule or a scan of yours")
-        window._sync()
+        window.sync()
+        await ui.context.client.connected()
         await window.refresh()
 
     app.on_startup(worker.warm_up)

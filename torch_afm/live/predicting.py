@@ -19,7 +19,7 @@ def choose_target(session: Session) -> AFMStack | ScanStack:
     Raises:
         InputError: where there is neither.
     """
-    target = session.image if session.raw is None else session.raw
+    target = session.image if session.scan is None else session.scan.raw
     if target is None:
         raise InputError("prediction: expected a scan or a molecule, got neither; drop one first")
     return target

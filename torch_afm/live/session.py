@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,14 +11,14 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from torch_afm.config import PRESETS, ReadOptions, Scan, Tip
+from torch_afm.config import Scan, Tip
 from torch_afm.config.tip import TIP_PRESETS
 from torch_afm.data import AFMData, move_graph
 from torch_afm.io import AFMStack
-from torch_afm.io.scans import PreparedScan, ScanStack, prepare_scan
+from torch_afm.io.scans import PreparedScan
 from torch_afm.live.compare import Comparison, compare
 from torch_afm.live.controls import Controls
-from torch_afm.live.files import Dropped, read_dropped, read_smiles
+from torch_afm.live.files import Dropped, read_smiles
 from torch_afm.live.render import Setup
 from torch_afm.ppm import anchor_height
 from torch_afm.prediction import ScanPrediction
@@ -54,8 +53,8 @@ class Session:
         dropped: the molecule as its file has it.
         orientation: one of :data:`ORIENTATIONS`.
         molecule: laid so, its middle at the origin and its top atom at z = 0.
-        scan: the scan on the pixels and heights that images are made on.
-        raw: the scan as it was read.
+        scan: the scan, which images are then made on.
+        scan_name: what it is called.
         controls: what the sliders say.
         preset: name of the tip that they start from.
         tips: the tips that there are to choose from.
@@ -70,7 +69,6 @@ class Session:
     molecule: AFMData | None = None
     scan: PreparedScan | None = None
     scan_name: str = ""
-    raw: ScanStack | None = None
     controls: Controls = field(default_factory=Controls)
     preset: str = "CO"
     tips: dict[str, Tip] = field(default_factory=lambda: {name: Tip.preset(name) for name in TIP_PRESETS})
@@ -82,29 +80,17 @@ class Session:
     def with_example(cls) -> Session:
         """A session that has :data:`EXAMPLE` until something else comes."""
         session = cls()
-        session.open_smiles(EXAMPLE)
+        session.accept(read_smiles(EXAMPLE))
         session.is_example = True
         return session
 
-    def open_files(self, files: Mapping[str, bytes], options: ReadOptions | None = None) -> str:
+    def accept(self, found: Dropped) -> str:
         """Take over a molecule or a scan; a line on what it is.
 
-        Args:
-            files: content of each file by its name.
-            options: what the files of a scan do not say.
-
         Raises:
-            InputError: for what can be neither, as :func:`read_dropped` and
-                :func:`torch_afm.io.scans.prepare_scan`; the session then stays as it was.
+            InputError: for a molecule that cannot be laid; the session then stays as it was.
         """
-        return self._accept(read_dropped(files, options))
-
-    def open_smiles(self, text: str) -> str:
-        """Likewise, the molecule of a SMILES."""
-        return self._accept(read_smiles(text))
-
-    def _accept(self, found: Dropped) -> str:
-        if isinstance(found.content, ScanStack):
+        if isinstance(found.content, PreparedScan):
             return self._accept_scan(found.name, found.content)
         return self._accept_molecule(found.name, found.content)
 
@@ -118,21 +104,20 @@ class Session:
             self.reset_height()
         return f"{name}: {len(molecule.z)} atoms"
 
-    def _accept_scan(self, name: str, raw: ScanStack) -> str:
-        prepared = prepare_scan(raw, PRESETS["scan"].scan, whole=True)
-        self.raw, self.scan, self.scan_name, self.image, self.prediction = raw, prepared, name, None, None
+    def _accept_scan(self, name: str, scan: PreparedScan) -> str:
+        self.scan, self.scan_name, self.image, self.prediction = scan, name, None, None
         if self.is_example:
             self.drop_molecule()
-        tip, z_top = prepared.stack.tip, raw.z_top
+        raw, tip = scan.raw, scan.stack.tip
         self._know_tip(tip)
-        if z_top is not None:
-            z_top += float(prepared.stack.heights[0] - raw.heights[0])
-            self.controls = self.controls.for_height(z_top, prepared.scan, tip or self.tip)
+        if raw.z_top is not None:
+            z_top = raw.z_top + float(scan.stack.heights[0] - raw.heights[0])
+            self.controls = self.controls.for_height(z_top, scan.scan, self.tip)
         else:
-            self.controls = self.controls.clipped(amplitude=prepared.scan.amplitude)
+            self.controls = self.controls.clipped(amplitude=scan.scan.amplitude)
             self.reset_height()
         n, ny, nx = raw.values.shape
-        warnings = "".join(f"; {text}" for text in prepared.warnings)
+        warnings = "".join(f"; {text}" for text in scan.warnings)
         return f"{name}: {n} {'slice' if n == 1 else 'slices'} of {nx} x {ny} pixels{warnings}"
 
     def take_prediction(self) -> str:
@@ -155,7 +140,7 @@ class Session:
         low, high = whole.pos.amin(0).tolist(), whole.pos.amax(0).tolist()
         prepared = found.chosen.prepared
         self.name, self.dropped, self.orientation, self.is_example = "prediction", whole, "as-is", False
-        self.molecule, self.scan, self.raw, self.image = lay(whole, "as-is"), prepared, prepared.raw, None
+        self.molecule, self.scan, self.image = lay(whole, "as-is"), prepared, None
         self._know_tip(found.tip)
         center = prepared.scan.center
         self.controls = self.controls.for_height(found.z_top - high[2], found.scan, found.tip).clipped(
@@ -172,7 +157,7 @@ class Session:
 
     def drop_scan(self) -> None:
         """Go on without the scan."""
-        self.raw = self.scan = self.image = self.prediction = None
+        self.scan = self.image = self.prediction = None
         self.scan_name = ""
 
     def drop_molecule(self) -> None:
