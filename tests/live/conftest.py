@@ -25,7 +25,7 @@ def scanned() -> AFMStack:
 
 @pytest.fixture(scope="session")
 def scan_bytes(scanned, tmp_path_factory):
-    """``scan_bytes(known)``: the file, with its tip and height stated or as a microscope has it, with noise."""
+    """``scan_bytes(known)``: the file, with tip and height stated, or as a microscope has it, with noise."""
 
     def write(known: bool) -> bytes:
         meta = {"scan": to_dict(SCAN), "tip": to_dict(TIP), "z_top": Z_TOP} if known else {}

@@ -45,7 +45,9 @@ def test_an_image_without_contrast_is_gray():
     assert set(picture(image_url(np.full((2, 2), 3.0), 3.0, 3.0)).ravel()) == {128}
 
 
-@pytest.mark.parametrize(("width", "length"), [(16, 5), (15, 5), (14.9, 2), (6, 2), (3, 1), (40, 10), (700, 200)])
+@pytest.mark.parametrize(
+    ("width", "length"), [(16, 5), (15, 5), (14.9, 2), (6, 2), (3, 1), (40, 10), (700, 200)]
+)
 def test_lengths_of_scale_bars(width, length):
     assert scale_length(width) == pytest.approx(length)
 

@@ -169,7 +169,9 @@ def test_a_prediction_becomes_the_molecule_where_it_was_found(scan_bytes):
     assert session.take_prediction().startswith("prediction: ")
     found = session.prediction
     n = len(found.graph.z)
-    torch.testing.assert_close(session.setup().molecule.pos[:n, :2], found.graph.pos[:, :2], atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        session.setup().molecule.pos[:n, :2], found.graph.pos[:, :2], atol=1e-3, rtol=0
+    )
     session.image = render(session.setup())
     expected = found.simulated[0, 0].numpy()
     assert np.corrcoef(session.image.stack[0].ravel(), expected.ravel())[0, 1] > 0.999

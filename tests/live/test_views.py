@@ -54,7 +54,10 @@ def test_scan_image_and_residual_add_up(session):
     r = np.corrcoef(scan.image.ravel(), session.image.stack[0, 8].ravel())[0, 1]
     assert image.title.startswith(f"image, r {r:.3f}")
     assert rest.title == f"scan less image, rms {np.sqrt(np.mean(rest.image**2)):.3g} Hz"
-    assert strip_images(session) is session.image.stack[0] or (strip_images(session) == session.image.stack[0]).all()
+    assert (
+        strip_images(session) is session.image.stack[0]
+        or (strip_images(session) == session.image.stack[0]).all()
+    )
 
 
 def test_a_chart_has_the_curve_and_the_pixels_of_the_scan(session):
@@ -66,7 +69,9 @@ def test_a_chart_has_the_curve_and_the_pixels_of_the_scan(session):
     heights, shift = np.array(chart["series"][1]["data"]).T
     np.testing.assert_allclose(shift, session.scan.stack.values[:, 30, 20], atol=1e-4)
     np.testing.assert_allclose(heights, session.image.z, atol=1e-3)
-    np.testing.assert_allclose(chart["series"][0]["data"], np.stack([curve.heights, curve.shift], 1), atol=1e-3)
+    np.testing.assert_allclose(
+        chart["series"][0]["data"], np.stack([curve.heights, curve.shift], 1), atol=1e-3
+    )
     json.dumps(chart)
 
 

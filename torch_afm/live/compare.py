@@ -58,6 +58,4 @@ def compare(scan: np.ndarray, image: np.ndarray, leveled: bool = False) -> Compa
     power = s.square().mean((1, 2), keepdim=True)
     gain = torch.where(power > 0, (s * m).mean((1, 2), keepdim=True) / power, 0.0)
     fitted = gain * s + measured.mean((1, 2), keepdim=True)
-    return Comparison(
-        fitted.numpy(), (measured - fitted).numpy(), pearson(simulated, measured).numpy()
-    )
+    return Comparison(fitted.numpy(), (measured - fitted).numpy(), pearson(simulated, measured).numpy())

@@ -79,9 +79,8 @@ class Controls:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not (number and slider.low <= value <= slider.high):
-                raise InputError(
-                    f"{name}: expected {slider.low:g} to {slider.high:g} {slider.unit}".rstrip() + f", got {value}"
-                )
+                unit = f" {slider.unit}" if slider.unit else ""
+                raise InputError(f"{name}: expected {slider.low:g} to {slider.high:g}{unit}, got {value}")
 
     def replace(self, **changes: Any) -> Controls:
         """A copy with other values."""

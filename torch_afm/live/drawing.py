@@ -120,7 +120,12 @@ def panel_svg(panel: Panel) -> str:
         parts += _structure(panel.graph, panel.ringed)
     if panel.mark is not None:
         parts.append(_cross(*panel.mark, 0.03 * side))
-    parts += ["</g></svg>", *_scale_bar(wide, high, letter), *_color_bar(panel, wide, high, side), "</g></svg>"]
+    parts += [
+        "</g></svg>",
+        *_scale_bar(wide, high, letter),
+        *_color_bar(panel, wide, high, side),
+        "</g></svg>",
+    ]
     return "".join(parts)
 
 
@@ -141,7 +146,9 @@ def image_url(image: np.ndarray, low: float, high: float, colors: str = GRAY) ->
     picture = Image.fromarray(np.round(255 * shares[::-1]).astype(np.uint8))
     if colors != GRAY:
         picture = picture.convert("P")
-        picture.putpalette((255 * colormaps[colors](np.arange(256))[:, :3]).round().astype(np.uint8).tobytes())
+        picture.putpalette(
+            (255 * colormaps[colors](np.arange(256))[:, :3]).round().astype(np.uint8).tobytes()
+        )
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -162,7 +169,10 @@ def strip_svg(images: np.ndarray, chosen: int) -> str:
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {n} {ratio:.4f}" class="strip">']
     for i, image in enumerate(images):
         url = image_url(image, float(image.min()), float(image.max()))
-        parts.append(f'<image x="{i + 0.02}" width="0.96" height="{ratio:.4f}" preserveAspectRatio="none" href="{url}"/>')
+        parts.append(
+            f'<image x="{i + 0.02}" width="0.96" height="{ratio:.4f}" preserveAspectRatio="none" '
+            f'href="{url}"/>'
+        )
     parts.append(
         f'<rect x="{chosen + 0.02}" y="0.01" width="0.96" height="{ratio - 0.02:.4f}" fill="none" '
         f'stroke="{ACCENT}" stroke-width="0.04"/></svg>'
@@ -204,7 +214,8 @@ def _color_bar(panel: Panel, wide: float, high: float, side: float) -> list[str]
         y = high * (1 - share) + letter * (0.75 * share - 0.15 * (1 - share))
         text = f"{_number(value, top - low)}{f' {panel.unit}' if share == 1 else ''}"
         parts.append(
-            f'<text class="tick" x="{x + 1.4 * bar:.3f}" y="{y:.3f}" font-size="{letter:.3f}">{escape(text)}</text>'
+            f'<text class="tick" x="{x + 1.4 * bar:.3f}" y="{y:.3f}" font-size="{letter:.3f}">'
+            f"{escape(text)}</text>"
         )
     return parts
 
@@ -232,12 +243,12 @@ def _structure(graph: AFMData, ringed: Sequence[int]) -> list[str]:
             )
     names = [symbol(z) for z in graph.z.tolist()]
     for i in np.argsort(pos[:, 2], kind="stable").tolist():
-        x, y = pos[i, 0], -pos[i, 1]
-        ring = f'stroke="{ACCENT}" stroke-width="0.18"' if i in ringed else 'stroke="#1a1a1a" stroke-width="0.05"'
+        x, y, height = pos[i]
+        line, thick = (ACCENT, 0.18) if i in ringed else ("#1a1a1a", 0.05)
         parts.append(
-            f'<circle cx="{x:.3f}" cy="{y:.3f}" r="{radius[i]:.3f}" fill="{COLORS.get(names[i], OTHER)}" {ring} '
-            f'opacity="{shown[i]:.2f}"><title>{names[i]} {pos[i, 0]:.2f}, {pos[i, 1]:.2f}, {pos[i, 2]:.2f} Å'
-            "</title></circle>"
+            f'<circle cx="{x:.3f}" cy="{-y:.3f}" r="{radius[i]:.3f}" opacity="{shown[i]:.2f}" '
+            f'fill="{COLORS.get(names[i], OTHER)}" stroke="{line}" stroke-width="{thick}">'
+            f"<title>{names[i]} {x:.2f}, {y:.2f}, {height:.2f} Å</title></circle>"
         )
     return parts
 

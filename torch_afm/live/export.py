@@ -49,7 +49,9 @@ def export_npz(session: Session) -> bytes:
     Raises:
         InputError: where there is neither.
     """
-    stack = session.image if session.image is not None or session.scan is None else session.scan.stack.afm_stack()
+    stack = (
+        session.image if session.image is not None or session.scan is None else session.scan.stack.afm_stack()
+    )
     if stack is None:
         raise InputError("npz: expected a molecule or a scan, got neither")
     with tempfile.TemporaryDirectory(prefix="torch-afm-live-") as folder:
@@ -95,7 +97,9 @@ def _draw(ax: Axes, panel: Panel) -> None:
     length = scale_length(x1 - x0)
     left, thick = x0 + 0.04 * (x1 - x0), 0.015 * (y1 - y0)
     bottom = y0 + 0.04 * (y1 - y0)
-    ax.add_patch(Rectangle((left, bottom), length, thick, facecolor="white", edgecolor="black", zorder=8, lw=0.4))
+    ax.add_patch(
+        Rectangle((left, bottom), length, thick, facecolor="white", edgecolor="black", zorder=8, lw=0.4)
+    )
     text = ax.text(left + length / 2, bottom + 2 * thick, f"{length:g} Å", ha="center", fontsize=7, zorder=8)
     text.set_bbox({"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.6})
     ax.set(xticks=[], yticks=[])

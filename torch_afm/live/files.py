@@ -26,8 +26,8 @@ class Dropped:
 
     Args:
         name: what it is called.
-        content: a molecule, or a scan on the pixels and heights of the weights ``scan``, which images are made
-            on.
+        content: a molecule, or a scan on the pixels and heights of the weights ``scan``, on which images are
+            made, too.
     """
 
     name: str
@@ -52,15 +52,17 @@ def read_dropped(files: Mapping[str, bytes], options: ReadOptions | None = None)
         raise InputError("files: expected a molecule or the files of a scan, got none")
     molecules = [name for name in named if _is_molecule(name)]
     if len(molecules) > 1 or (molecules and len(named) > 1):
-        raise InputError(f"files: expected one molecule or the files of one scan, got {', '.join(named)[:200]}")
+        raise InputError(
+            f"files: expected one molecule or the files of one scan, got {', '.join(named)[:200]}"
+        )
     if molecules and molecules[0].lower().endswith(SMILES_SUFFIX):
         return read_smiles(decode(named[molecules[0]], molecules[0]))
     with tempfile.TemporaryDirectory(prefix="torch-afm-live-") as folder:
         paths = [Path(folder) / name for name in named]
+        name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
         try:
             for path in paths:
                 path.write_bytes(named[path.name])
-            name = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
             if molecules:
                 return Dropped(name, read_molecule(paths[0]))
             stack = read_scan(paths, **vars(options or ReadOptions()))
@@ -68,7 +70,9 @@ def read_dropped(files: Mapping[str, bytes], options: ReadOptions | None = None)
         except InputError as error:
             raise InputError(str(error).replace(folder + os.sep, "")) from None
         except OSError as error:
-            raise InputError(f"{', '.join(named)[:200]}: cannot be kept while it is read ({error.strerror})") from None
+            raise InputError(
+                f"{', '.join(named)[:200]}: cannot be kept while it is read ({error.strerror})"
+            ) from None
 
 
 def read_smiles(text: str) -> Dropped:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nicegui import app, run, ui
+from nicegui import app, ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from torch_afm.config import ReadOptions
+from torch_afm.live.address import HOST, find_port
 from torch_afm.live.controls import SLIDERS
 from torch_afm.live.drawing import Panel, panel_svg, strip_svg
 from torch_afm.live.export import export_npz, export_png, export_xyz
@@ -23,9 +23,6 @@ from torch_afm.live.render import Curve, Worker, render, render_curve
 from torch_afm.live.session import ORIENTATIONS, Session
 from torch_afm.live.views import count_steps, curve_chart, slice_panels, step_panels, strip_images
 from torch_afm.utils import InputError
-
-#: Nobody but this machine can open the page.
-HOST = "127.0.0.1"
 
 #: Bytes of files dropped at once, and panels in a row, at most.
 _MAX_BYTES, _PANELS = 2**29, 3
@@ -91,7 +88,9 @@ class Window:
                         self._build_prediction()
                         with ui.row():
                             for name in _EXPORTS:
-                                ui.button(name, on_click=lambda name=name: self._export(name)).props("flat dense")
+                                ui.button(name, on_click=lambda name=name: self._export(name)).props(
+                                    "flat dense"
+                                )
 
     def _build_input(self) -> None:
         self.upload = ui.upload(
@@ -111,23 +110,27 @@ class Window:
             self.channel = ui.input("channel")
         with ui.row().classes("items-center gap-1"):
             ui.label("lay it").classes("text-xs")
-            self.orientation = ui.toggle(list(ORIENTATIONS), on_change=self._orientation).props("dense no-caps")
-            ui.button("no scan", on_click=self._without(Session.drop_scan)).props("flat dense no-caps")
-            ui.button("no molecule", on_click=self._without(Session.drop_molecule)).props("flat dense no-caps")
+            self.orientation = ui.toggle(list(ORIENTATIONS), on_change=self._orientation).props(
+                "dense no-caps"
+            )
+            for text, drop in (("no scan", Session.drop_scan), ("no molecule", Session.drop_molecule)):
+                ui.button(text, on_click=self._without(drop)).props("flat dense no-caps")
 
     def _build_sliders(self) -> None:
         self.tip = ui.select(list(self.session.tips), label="tip", on_change=self._tip).classes("w-full")
         self.sliders: dict[str, ui.slider] = {}
         self.labels: dict[str, ui.label] = {}
         for name, slider in SLIDERS.items():
-            self.labels[name] = ui.label().classes("text-xs")
+            self.labels[name] = ui.label().classes(f"afm-{name}-label text-xs")
             self.sliders[name] = ui.slider(
                 min=slider.low, max=slider.high, step=slider.step, on_change=self._mover(name)
             ).classes(f"afm-{name}")
 
     def _build_pictures(self) -> None:
         with ui.row(wrap=False).classes("w-full"):
-            self.pictures = [ui.html(sanitize=False).classes(f"afm-picture afm-panel-{i}") for i in range(_PANELS)]
+            self.pictures = [
+                ui.html(sanitize=False).classes(f"afm-picture afm-panel-{i}") for i in range(_PANELS)
+            ]
         for i, picture in enumerate(self.pictures):
             picture.on("click", lambda event, i=i: self._clicked(i, event.args), js_handler=_CLICK)
         with ui.row(wrap=False).classes("w-full items-center").style("max-width: 900px"):
@@ -175,7 +178,7 @@ class Window:
         self.error.set_text(" ".join(message.split()))
 
     async def refresh(self) -> None:
-        """Render what is set, and show it; a request that a newer one overtakes before it began is dropped."""
+        """Render what is set, and show it; where a newer request came before it began, it is dropped."""
         with self._reporting():
             setup, mark, epoch = self.session.setup(), self.mark, self._epoch
             if setup is not None:
@@ -215,7 +218,9 @@ class Window:
         for element in (self.steps, self.take, *self.passes):
             element.set_visibility(count > 0)
         if prediction is not None:
-            for picture, panel in zip(self.passes, step_panels(prediction, self.step, self.index), strict=True):
+            for picture, panel in zip(
+                self.passes, step_panels(prediction, self.step, self.index), strict=True
+            ):
                 picture.set_content(panel_svg(panel))
 
     def sync(self) -> None:
@@ -258,16 +263,20 @@ class Window:
                 step=step or None,
                 pixel_size=(pixel, pixel) if pixel else None,
             )
-            found = await run.io_bound(read_dropped, files, options)
+            found = await asyncio.to_thread(read_dropped, files, options)
             await self._changed(lambda: self.session.accept(found))
 
     async def _smiles(self) -> None:
         with self._reporting():
-            found = await run.io_bound(read_smiles, self.smiles.value or "")
+            found = await asyncio.to_thread(read_smiles, self.smiles.value or "")
             await self._changed(lambda: self.session.accept(found))
 
     def _without(self, drop: Callable[[Session], None]) -> Callable[[], Any]:
-        return lambda: self._changed(lambda: drop(self.session) or "")
+        def change() -> str:
+            drop(self.session)
+            return ""
+
+        return lambda: self._changed(change)
 
     async def _orientation(self, event: Any) -> None:
         if not self._syncing:
@@ -299,9 +308,11 @@ class Window:
         place = self.panels[panel].place(*shares) if panel < len(self.panels) else None
         if place is not None:
             # Half a pixel beyond the last one is of the image, and not of the window.
-            self.mark = tuple(
-                min(max(at, low), high) for at, (low, high) in zip(place, self.session.base_scan.window, strict=True)
+            x, y = (
+                min(max(at, low), high)
+                for at, (low, high) in zip(place, self.session.base_scan.window, strict=True)
             )
+            self.mark = x, y
             await self.refresh()
 
     async def _predict(self) -> None:
@@ -314,7 +325,7 @@ class Window:
             self.verdict.set_text("predicting …")
             self.button.disable()
             try:
-                found = await run.io_bound(
+                found = await asyncio.to_thread(
                     predict_target, target, str(self.weights.value), bool(self.refine.value), progress
                 )
             finally:
@@ -336,7 +347,7 @@ class Window:
 
     async def _export(self, name: str) -> None:
         with self._reporting():
-            ui.download.content(await run.io_bound(_EXPORTS[name], self.session), name)
+            ui.download.content(await asyncio.to_thread(_EXPORTS[name], self.session), name)
 
 
 def serve(port: int, show: bool) -> None:
@@ -349,7 +360,7 @@ def serve(port: int, show: bool) -> None:
     Raises:
         InputError: for a port that is taken.
     """
-    port = _free_port(port)
+    port = find_port(port)
     worker = Worker()
 
     async def page() -> None:
@@ -374,15 +385,3 @@ def serve(port: int, show: bool) -> None:
         show=show,
         show_welcome_message=False,
     )
-
-
-def _free_port(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise InputError(
-                f"--port: expected one that is free, got {port} ({error.strerror}); 0 takes any"
-            ) from None
-        return int(probe.getsockname()[1])

@@ -267,8 +267,8 @@ def lay(molecule: AFMData, orientation: str) -> AFMData:
 
 
 def window_scan(molecule: AFMData | None) -> Scan:
-    """A scan that shows all of a molecule with 3 Å around it: 16 Å wide at least, 64 pixels in 16 Å, up to 192
-    of them; of a periodic structure, and without a molecule, 16 Å."""
+    """A scan that shows all of a molecule with 3 Å around it: 16 Å wide at least, with 64 pixels in 16 Å, but
+    192 at most; of a periodic structure, and without a molecule, 16 Å."""
     side = _WINDOW
     if molecule is not None and "pbc" not in molecule:
         side = max(side, 2 * (float(molecule.pos[:, :2].abs().max()) + _MARGIN))

@@ -17,7 +17,7 @@ from torch_afm.prediction import ScanPrediction
 def slice_panels(
     session: Session, index: int, mark: tuple[float, float] | None = None, overlay: bool = True
 ) -> list[Panel]:
-    """The scan, the image of the molecule in its unit, and what is left between them; of these, what there is.
+    """The scan, the image of the molecule in its unit, and the difference of both; of these, what there is.
 
     Args:
         session: the session.
@@ -33,7 +33,9 @@ def slice_panels(
     if scan is not None:
         stack = scan.stack
         where = f"scan, {stack.heights[index]:.2f} Å"
-        panels.append(Panel(where, stack.values[index], edges(stack.x, stack.y), stack.unit, graph=graph, mark=mark))
+        panels.append(
+            Panel(where, stack.values[index], edges(stack.x, stack.y), stack.unit, graph=graph, mark=mark)
+        )
     if image is not None:
         window = edges(image.x, image.y)
         if scan is None or comparison is None:
@@ -83,7 +85,13 @@ def curve_chart(session: Session, curve: Curve | None, mark: tuple[float, float]
         "tooltip": {"trigger": "axis"},
         "legend": {"top": 24, "show": len(series) > 1},
         "grid": {"top": 55, "left": 55, "right": 50, "bottom": 45},
-        "xAxis": {"type": "value", "scale": True, "name": "height (Å)", "nameLocation": "middle", "nameGap": 26},
+        "xAxis": {
+            "type": "value",
+            "scale": True,
+            "name": "height (Å)",
+            "nameLocation": "middle",
+            "nameGap": 26,
+        },
         "yAxis": [{"type": "value", "scale": True, "name": unit} for unit in units],
         "series": series,
     }
