@@ -49,7 +49,7 @@ _EXPORTS: dict[str, Callable[[Session], bytes]] = {
 }
 
 
-class Window:
+class LivePage:
     """The page of one visitor.
 
     Args:
@@ -364,7 +364,7 @@ def serve(port: int, show: bool) -> None:
     worker = Worker()
 
     async def page() -> None:
-        window = Window(worker)
+        window = LivePage(worker)
         ui.context.client.on_delete(lambda: worker.forget(window))
         window.status.set_text("an example; drop a molecule or a scan of yours")
         window.sync()

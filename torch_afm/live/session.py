@@ -212,7 +212,7 @@ class Session:
 
     @property
     def base_scan(self) -> Scan:
-        """Window, pixels and heights: those of the scan, else such that the molecule is seen."""
+        """Where images are made: as the scan was, else such that all of the molecule is seen."""
         return window_scan(self.molecule) if self.scan is None else self.scan.scan
 
     def setup(self) -> Setup | None:

@@ -83,7 +83,8 @@ def curve_chart(session: Session, curve: Curve | None, mark: tuple[float, float]
         "title": {"text": f"Δf(z) {place}", "textStyle": {"fontSize": 13}},
         "animation": False,
         "tooltip": {"trigger": "axis"},
-        "legend": {"top": 24, "show": len(series) > 1},
+        "color": ["#0072b2", "#d55e00"],
+        "legend": {"top": 0, "right": 10, "show": len(series) > 1},
         "grid": {"top": 55, "left": 55, "right": 50, "bottom": 45},
         "xAxis": {
             "type": "value",
