@@ -1,7 +1,7 @@
 """The picture of docs/howto/live.md: ``python -m docs.figures.live`` in a checkout with Chromium.
 
-A scan of 1-chloro-2-naphthol, simulated with noise, is dropped on the page, a structure is predicted, and a place of it is
-clicked.
+A scan of 1-chloro-2-naphthol, simulated with noise, is dropped on the page, a structure is predicted, and a
+place of it is clicked.
 """
 
 from __future__ import annotations

@@ -42,6 +42,22 @@ def test_the_tip_begins_where_simulate_has_it(session):
     assert setup.z_top == pytest.approx(float(anchor_height(setup.molecule, setup.scan, setup.tip)))
 
 
+def test_another_oscillation_comes_as_near(session):
+    near = session.controls.approach
+    session.set("amplitude", 3.0)
+    session.set("approach", 5.0)
+    session.reset_height()
+    assert session.controls.approach == near and session.setup().scan.amplitude == pytest.approx(3.0)
+
+
+def test_a_larger_probe_stays_farther(session):
+    near = session.controls.approach
+    session.choose_tip("Xe")
+    setup = session.setup()
+    assert session.controls.approach > near + 0.2
+    assert setup.z_top == pytest.approx(float(anchor_height(setup.molecule, setup.scan, setup.tip)))
+
+
 def test_a_slider_moves_what_is_rendered(session):
     before = session.setup()
     session.set("approach", session.controls.approach + 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,13 +16,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from torch_afm.config import ReadOptions
 from torch_afm.live.address import HOST, find_port
 from torch_afm.live.controls import SLIDERS
-from torch_afm.live.drawing import Panel, panel_svg, strip_svg
+from torch_afm.live.display import Display
+from torch_afm.live.drawing import panel_svg
 from torch_afm.live.export import export_npz, export_png, export_xyz
 from torch_afm.live.files import read_dropped, read_smiles
 from torch_afm.live.predicting import choose_target, predict_target
-from torch_afm.live.render import Curve, Worker, render, render_curve
+from torch_afm.live.render import Worker
 from torch_afm.live.session import ORIENTATIONS, Session
-from torch_afm.live.views import count_steps, curve_chart, slice_panels, step_panels, strip_images
 from torch_afm.utils import InputError
 
 #: Bytes of files dropped at once, and panels in a row, at most.
@@ -59,11 +60,7 @@ class LivePage:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.session = Session.with_example()
-        self.index, self.step = self.session.n_slices - 1, 0
-        self.mark: tuple[float, float] | None = None
-        self.curve: Curve | None = None
-        self.panels: list[Panel] = []
-        self._epoch = 0
+        self.display = Display(self.session)
         self._syncing = False
         self._build()
 
@@ -83,7 +80,7 @@ class LivePage:
                 self._build_pictures()
                 with ui.row(wrap=False).classes("w-full items-start"):
                     with ui.column().classes("w-1/2"):
-                        self.chart = ui.echart(curve_chart(self.session, None, None)).classes("w-full h-64")
+                        self.chart = ui.echart(self.display.chart()).classes("w-full h-64")
                     with ui.column().classes("w-1/2 gap-1"):
                         self._build_prediction()
                         with ui.row():
@@ -110,20 +107,25 @@ class LivePage:
             self.channel = ui.input("channel")
         with ui.row().classes("items-center gap-1"):
             ui.label("lay it").classes("text-xs")
-            self.orientation = ui.toggle(list(ORIENTATIONS), on_change=self._orientation).props(
-                "dense no-caps"
-            )
+            self.orientation = ui.toggle(
+                list(ORIENTATIONS), on_change=self._by_visitor(self._orientation)
+            ).props("dense no-caps")
             for text, drop in (("no scan", Session.drop_scan), ("no molecule", Session.drop_molecule)):
                 ui.button(text, on_click=self._without(drop)).props("flat dense no-caps")
 
     def _build_sliders(self) -> None:
-        self.tip = ui.select(list(self.session.tips), label="tip", on_change=self._tip).classes("w-full")
+        self.tip = ui.select(
+            list(self.session.tips), label="tip", on_change=self._by_visitor(self._tip)
+        ).classes("w-full")
         self.sliders: dict[str, ui.slider] = {}
         self.labels: dict[str, ui.label] = {}
         for name, slider in SLIDERS.items():
             self.labels[name] = ui.label().classes(f"afm-{name}-label text-xs")
             self.sliders[name] = ui.slider(
-                min=slider.low, max=slider.high, step=slider.step, on_change=self._mover(name)
+                min=slider.low,
+                max=slider.high,
+                step=slider.step,
+                on_change=self._by_visitor(functools.partial(self._move, name)),
             ).classes(f"afm-{name}")
 
     def _build_pictures(self) -> None:
@@ -135,11 +137,17 @@ class LivePage:
             picture.on("click", lambda event, i=i: self._clicked(i, event.args), js_handler=_CLICK)
         with ui.row(wrap=False).classes("w-full items-center").style("max-width: 900px"):
             ui.label("far").classes("text-xs")
-            self.slices = ui.slider(min=0, max=1, step=1, on_change=self._slice).classes("afm-slice grow")
+            self.slices = ui.slider(min=0, max=1, step=1, on_change=self._by_visitor(self._slice)).classes(
+                "afm-slice grow"
+            )
             ui.label("near").classes("text-xs")
-            self.overlay = ui.checkbox("structure", value=True, on_change=lambda: self._show())
+            ui.checkbox("structure", value=True, on_change=self._by_visitor(self._overlay))
         self.strip = ui.html(sanitize=False).classes("afm-strip")
-        self.strip.on("click", lambda event: self._slice_clicked(event.args), js_handler=_CLICK)
+        self.strip.on(
+            "click",
+            lambda event: self.slices.set_value(self.display.click_strip(event.args[0])),
+            js_handler=_CLICK,
+        )
 
     def _build_prediction(self) -> None:
         with ui.row().classes("items-center"):
@@ -153,7 +161,9 @@ class LivePage:
             self.refine = ui.checkbox("refine", value=True)
             self.button = ui.button("predict", on_click=self._predict).classes("afm-predict")
         self.verdict = ui.label().classes("afm-verdict text-sm")
-        self.steps = ui.slider(min=0, max=1, step=1, on_change=self._stepped).classes("afm-step")
+        self.steps = ui.slider(min=0, max=1, step=1, on_change=self._by_visitor(self._stepped)).classes(
+            "afm-step"
+        )
         with ui.row(wrap=False).classes("w-full"):
             self.passes = [ui.html(sanitize=False).classes(f"afm-picture afm-pass-{i}") for i in range(2)]
         self.take = ui.button("go on with this structure", on_click=self._take).props("flat dense no-caps")
@@ -180,65 +190,51 @@ class LivePage:
     async def refresh(self) -> None:
         """Render what is set, and show it; where a newer request came before it began, it is dropped."""
         with self._reporting():
-            setup, mark, epoch = self.session.setup(), self.mark, self._epoch
-            if setup is not None:
-                future = self.worker.submit(
-                    self, lambda: (render(setup), None if mark is None else render_curve(setup, mark))
-                )
+            request = self.display.request()
+            if request is not None:
+                future = self.worker.submit(self, request.render)
                 try:
                     image, curve = await asyncio.wrap_future(future)
                 except asyncio.CancelledError:
                     if future.cancelled():
                         return
                     raise
-                if epoch != self._epoch:
-                    return  # the image of a molecule or in a window that is gone
-                self.session.image, self.curve = image, curve
+                if not self.display.accept(request, image, curve):
+                    return
             self._show()
 
     def _show(self) -> None:
         """Draw the session as it is."""
-        session = self.session
-        self.panels = slice_panels(session, self.index, self.mark, bool(self.overlay.value))
+        panels = self.display.panels()
         for i, picture in enumerate(self.pictures):
-            picture.set_content(panel_svg(self.panels[i]) if i < len(self.panels) else "")
-            picture.set_visibility(i < max(len(self.panels), 1))
-        images = strip_images(session)
-        self.strip.set_content("" if images is None else strip_svg(images, min(self.index, len(images) - 1)))
+            picture.set_content(panel_svg(panels[i]) if i < len(panels) else "")
+            picture.set_visibility(i < max(len(panels), 1))
+        self.strip.set_content(self.display.strip())
         self.chart.options.clear()
-        self.chart.options.update(curve_chart(session, self.curve, self.mark))
+        self.chart.options.update(self.display.chart())
         self.chart.update()
         for name, slider in SLIDERS.items():
-            value = f"{getattr(session.controls, name):.2f}".replace("-", "−")
+            value = f"{getattr(self.session.controls, name):.2f}".replace("-", "−")
             self.labels[name].set_text(f"{slider.label} {value} {slider.unit}")
-        self._show_step()
+        self._show_pass()
 
-    def _show_step(self) -> None:
-        prediction, count = self.session.prediction, count_steps(self.session.prediction)
+    def _show_pass(self) -> None:
+        panels = self.display.passes()
         for element in (self.steps, self.take, *self.passes):
-            element.set_visibility(count > 0)
-        if prediction is not None:
-            for picture, panel in zip(
-                self.passes, step_panels(prediction, self.step, self.index), strict=True
-            ):
-                picture.set_content(panel_svg(panel))
+            element.set_visibility(bool(panels))
+        for picture, panel in zip(self.passes, panels, strict=False):
+            picture.set_content(panel_svg(panel))
 
     def sync(self) -> None:
         """Bring the elements to what the session says."""
-        session, self._syncing = self.session, True
-        self._epoch += 1
-        self.index = min(self.index, session.n_slices - 1)
-        if self.mark is not None:
-            (x0, x1), (y0, y1) = session.base_scan.window
-            self.mark = self.mark if x0 <= self.mark[0] <= x1 and y0 <= self.mark[1] <= y1 else None
-        self.curve = None
+        session, display, self._syncing = self.session, self.display, True
+        display.fit()
         for name, slider in self.sliders.items():
             slider.set_value(getattr(session.controls, name))
-        self.slices.props(f"max={max(session.n_slices - 1, 1)}").set_value(self.index)
+        self.slices.props(f"max={max(session.n_slices - 1, 1)}").set_value(display.index)
         self.tip.set_options(list(session.tips), value=session.preset)
         self.orientation.set_value(session.orientation)
-        count = count_steps(session.prediction)
-        self.steps.props(f"max={max(count - 1, 1)}").set_value(self.step)
+        self.steps.props(f"max={max(display.n_steps - 1, 1)}").set_value(display.step)
         self.verdict.set_text("" if session.prediction is None else session.prediction.verdict.headline)
         self._syncing = False
 
@@ -278,46 +274,39 @@ class LivePage:
 
         return lambda: self._changed(change)
 
-    async def _orientation(self, event: Any) -> None:
-        if not self._syncing:
-            await self._changed(lambda: self.session.choose_orientation(event.value))
+    def _by_visitor(self, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A handler of what a visitor does to an element, and not of what :meth:`sync` does to it."""
+        return lambda event: None if self._syncing else handler(event.value)
 
-    async def _tip(self, event: Any) -> None:
-        if not self._syncing:
-            await self._changed(lambda: self.session.choose_tip(event.value))
+    async def _orientation(self, orientation: str) -> None:
+        await self._changed(lambda: self.session.choose_orientation(orientation))
 
-    def _mover(self, name: str) -> Callable[[Any], Any]:
-        async def move(event: Any) -> None:
-            if not self._syncing:
-                with self._reporting():
-                    self.session.set(name, event.value)
-                    await self.refresh()
+    async def _tip(self, preset: str) -> None:
+        await self._changed(lambda: self.session.choose_tip(preset))
 
-        return move
+    async def _move(self, name: str, value: float) -> None:
+        with self._reporting():
+            self.session.set(name, value)
+            await self.refresh()
 
-    def _slice(self, event: Any) -> None:
-        if not self._syncing:
-            with self._reporting():
-                self.index = int(event.value)
-                self._show()
+    def _slice(self, index: float) -> None:
+        with self._reporting():
+            self.display.index = int(index)
+            self._show()
 
-    def _slice_clicked(self, shares: list[float]) -> None:
-        self.slices.set_value(min(int(shares[0] * self.session.n_slices), self.session.n_slices - 1))
+    def _overlay(self, shown: bool) -> None:
+        with self._reporting():
+            self.display.overlay = shown
+            self._show()
 
     async def _clicked(self, panel: int, shares: list[float]) -> None:
-        place = self.panels[panel].place(*shares) if panel < len(self.panels) else None
-        if place is not None:
-            # Half a pixel beyond the last one is of the image, and not of the window.
-            x, y = (
-                min(max(at, low), high)
-                for at, (low, high) in zip(place, self.session.base_scan.window, strict=True)
-            )
-            self.mark = x, y
+        if self.display.click(panel, *shares):
             await self.refresh()
 
     async def _predict(self) -> None:
         with self._reporting():
-            target, epoch, loop = choose_target(self.session), self._epoch, asyncio.get_running_loop()
+            target, subject = choose_target(self.session), self.display.subject
+            loop = asyncio.get_running_loop()
 
             def progress(step: str) -> None:
                 loop.call_soon_threadsafe(self.verdict.set_text, f"{step} …")
@@ -331,16 +320,14 @@ class LivePage:
             finally:
                 self.verdict.set_text("")
                 self.button.enable()
-            if epoch == self._epoch:
-                self.session.prediction, self.step = found, count_steps(found) - 1
+            if self.display.accept_prediction(subject, found):
                 self.sync()
                 await self.refresh()
 
-    def _stepped(self, event: Any) -> None:
-        if not self._syncing:
-            with self._reporting():
-                self.step = int(event.value)
-                self._show_step()
+    def _stepped(self, step: float) -> None:
+        with self._reporting():
+            self.display.step = int(step)
+            self._show_pass()
 
     async def _take(self) -> None:
         await self._changed(self.session.take_prediction)

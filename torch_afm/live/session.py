@@ -178,7 +178,7 @@ class Session:
         self.orientation = orientation
 
     def choose_tip(self, preset: str) -> None:
-        """Start from another tip, with its stiffness, tilt and charges.
+        """Start from another tip, with its stiffness, tilt and charges, and as near as its probe comes.
 
         Raises:
             InputError: for a tip that there is none of.
@@ -187,6 +187,8 @@ class Session:
             raise InputError(f"tip: expected one of {', '.join(self.tips)}, got {preset!r}")
         self.preset = preset
         self.controls = self.controls.for_tip(self.tips[preset])
+        if preset != FOUND:
+            self.reset_height()
 
     def set(self, name: str, value: float) -> None:
         """Move a slider.
@@ -199,11 +201,13 @@ class Session:
         self.controls = self.controls.replace(**{name: value})
 
     def reset_height(self) -> None:
-        """Bring the tip as near as ``torch-afm simulate`` does."""
+        """Bring the tip as near as ``torch-afm simulate`` does, whatever the oscillation and the slices."""
         if self.molecule is not None:
-            scan = self.controls.scan(self.base_scan)
-            z_top = float(anchor_height(self.molecule, scan, self.tip))
-            self.controls = self.controls.for_height(z_top, scan, self.tip)
+            usual = Scan()
+            z_top = float(anchor_height(self.molecule, usual, self.tip))
+            self.controls = self.controls.replace(
+                approach=self.controls.for_height(z_top, usual, self.tip).approach
+            )
 
     @property
     def tip(self) -> Tip:

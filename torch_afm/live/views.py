@@ -89,7 +89,7 @@ def curve_chart(session: Session, curve: Curve | None, mark: tuple[float, float]
         "xAxis": {
             "type": "value",
             "scale": True,
-            "name": "height (Å)",
+            "name": "height of the anchor (Å)",
             "nameLocation": "middle",
             "nameGap": 26,
         },
