@@ -371,4 +371,6 @@ def serve(port: int, show: bool) -> None:
         reload=False,
         show=show,
         show_welcome_message=False,
+        reconnect_timeout=60.0,
+        message_history_length=100,  # of pictures, too
     )
