@@ -42,6 +42,7 @@ PAGES = {
     "torch_afm.viz": "Pictures",
     "torch_afm.evaluation": "Evaluation",
     "torch_afm.train": "Training",
+    "torch_afm.live": "The live window",
 }
 
 #: Full name of everything described -> its own name and itself.

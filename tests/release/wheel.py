@@ -31,7 +31,9 @@ _IMPORTS = """
 import importlib, pkgutil, sys
 import torch_afm
 assert sys.prefix in torch_afm.__file__, torch_afm.__file__
-names = [m.name for m in pkgutil.walk_packages(torch_afm.__path__, "torch_afm.") if ".train" not in m.name]
+extras = (".train", ".live.page", ".cli.live")
+names = [m.name for m in pkgutil.walk_packages(torch_afm.__path__, "torch_afm.")]
+names = [name for name in names if not any(extra in name for extra in extras)]
 for name in names:
     importlib.import_module(name)
 print(len(names), "modules imported from", torch_afm.__file__)

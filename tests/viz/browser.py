@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -70,8 +71,8 @@ class Page:
             )
 
 
-def visit(path: Path, profile: Path, visitor):
-    """Open a file and let ``visitor(page)`` do what it wants; its result."""
+def visit(address: Path | str, profile: Path, visitor, tabs: int = 1):
+    """Open a file or an address in as many tabs, and let ``visitor(*pages)`` do what it wants; its result."""
     process = subprocess.Popen(
         [
             find_browser(),
@@ -87,32 +88,38 @@ def visit(path: Path, profile: Path, visitor):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    url = address if isinstance(address, str) else address.resolve().as_uri()
     try:
-        return asyncio.run(_visit(path, profile, visitor))
+        return asyncio.run(_visit(url, profile, visitor, tabs))
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-async def _visit(path, profile, visitor):
+async def _visit(url, profile, visitor, tabs):
     told, end = profile / "DevToolsActivePort", time.monotonic() + 60
     while not told.exists() or len(told.read_text().splitlines()) < 2:
         if time.monotonic() > end:
             raise TimeoutError("the browser did not start")
         await asyncio.sleep(0.1)
-    port = told.read_text().splitlines()[0]
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-            targets = await answer.json()
-        target = next(t for t in targets if t["type"] == "page")
-        async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-            page = Page(socket)
+    browser = f"http://127.0.0.1:{told.read_text().splitlines()[0]}"
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        async with session.get(f"{browser}/json/list") as answer:
+            targets = [next(t for t in await answer.json() if t["type"] == "page")]
+        for _ in range(tabs - 1):
+            async with session.put(f"{browser}/json/new") as answer:
+                targets.append(await answer.json())
+        pages = []
+        for target in targets:
+            socket = session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0)
+            pages.append(Page(await stack.enter_async_context(socket)))
+        for page in pages:
             for domain in ("Network", "Runtime", "Log", "Page"):
                 await page.call(f"{domain}.enable")
-            await page.call("Page.navigate", url=path.resolve().as_uri())
+            await page.call("Page.navigate", url=url)
             while await page.value("document.readyState") != "complete" or not await page.value(
-                "location.protocol === 'file:'"
+                "location.protocol !== 'about:'"
             ):
                 await asyncio.sleep(0.1)
-            await asyncio.sleep(0.3)
-            return await visitor(page)
+        await asyncio.sleep(0.3)
+        return await visitor(*pages)

@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "check that this machine can simulate and predict, and say what to do where it cannot",
     "demo": "one molecule through the whole job: simulate, predict, compare with the truth",
     "simulate": "molecule, surface or SMILES -> AFM stacks (.npz, .gwy, .xsf, .png), curves (.csv)",
+    "live": "a page in the browser: settings move, and the images of a molecule follow",
     "scan": "list what scan files hold, and the series among them to predict from",
     "predict": "scan of a microscope, or AFM stack -> structure (.xyz, .sdf, .json) and report (.html, .png)",
     "refine": "prediction and its AFM stack -> atoms moved to fit it, by gradient through the simulator",
@@ -98,7 +99,7 @@ def _explain(name: str, error: Exception) -> tuple[str, int]:
     if isinstance(error, BackendUnavailable):
         return f"--backend: {error}; see torch-afm doctor", 2
     if isinstance(error, ImportError):
-        extra = "[train]" if name in ("train", "translate") else ""
+        extra = {"train": "[train]", "translate": "[train]", "live": "[live]"}.get(name, "")
         return f"{error}; pip install 'torch_afm{extra}'", 2
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error), 2
