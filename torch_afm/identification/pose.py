@@ -15,7 +15,7 @@ from torch import Tensor
 from torch_afm.config import ForceField, Scan
 from torch_afm.data import AFMData, to_rdmol
 from torch_afm.elements import symbol
-from torch_afm.identification.search import Start
+from torch_afm.identification.search import Start, plane_basis, without_plane
 from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.prediction.refinement.images import SliceImages
 from torch_afm.prediction.refinement.levenberg import Expansion
@@ -107,7 +107,8 @@ class PoseObjective:
     ) -> None:
         self.molecule, self.start, self.z_top = molecule, start, z_top
         self.renderer, self.images = renderer, images
-        self.reference = images.normalize(images.pick(reference)).double()
+        self.basis = plane_basis(*images.shape)
+        self.reference = self._normalized(images.pick(reference))
         self.observations, self.floor = observations, floor.double()
         self.tip = TipParameters.from_tips(renderer.tip)
         _, self.depth = renderer.forcefield.probe_parameters(self.tip.probe)
@@ -169,7 +170,12 @@ class PoseObjective:
 
     def image(self, x: Tensor) -> Tensor:
         """The normalized slices of a vector, ``[Z, P]``."""
-        return self.images.normalize(self.simulate(self.pose(x), self._places)).double()
+        return self._normalized(self.simulate(self.pose(x), self._places))
+
+    def _normalized(self, stack: Tensor) -> Tensor:
+        """Slices ``[Z, P]`` without the plane that is taken out of scans, of unit variance."""
+        flat = without_plane(stack.double().unflatten(1, self.images.shape), self.basis).flatten(1)
+        return flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
 
     def simulate(self, pose: Pose, places: Tensor) -> Tensor:
         """The stack of a pose at places ``[P, 2]`` of the scan, ``[Z, P]``."""
@@ -245,6 +251,7 @@ def soft_torsions(molecule: AFMData) -> list[Torsion]:
     if molecule.edge_index.size(1) == 0:
         return []
     mol = to_rdmol(molecule)
+    Chem.FastFindRings(mol)
     found = []
     for begin, end in mol.GetSubstructMatches(_ROTATABLE):
         moving = _side(molecule, begin, end)

@@ -18,7 +18,7 @@ from torch_afm.identification.candidates import Candidate
 from torch_afm.identification.pose import Pose
 from torch_afm.io.files import write_json
 from torch_afm.io.scans import PreparedScan
-from torch_afm.io.structures import write_molecules
+from torch_afm.io.structures import write_sdf
 
 #: Probability of the best candidate from which it is called the answer.
 _SURE = 0.9

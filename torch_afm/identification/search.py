@@ -17,13 +17,16 @@ from torch_afm.identification.candidates import radius
 from torch_afm.ppm import ProbeParticleModel
 
 #: Å a pixel of the search, and around the molecule what of its image is compared.
-PIXEL, _MARGIN = 0.5, 3.0
+PIXEL, _MARGIN = 0.6, 3.0
 
 #: Turns, and Å by which the tip may be farther or nearer than is usual, and the steps of these.
-_TURNS, _HEIGHT, _STEP = 48, 0.8, 0.2
+_TURNS, _HEIGHT, _STEP = 40, 0.8, 0.2
 
 #: Slices compared at most.
-_SLICES = 4
+_SLICES = 3
+
+#: Smallest share of the variance of an image of the molecule that lies in the scan.
+_MIN_SHARE = 0.15
 
 #: Starts that are no farther from each other count as one: degrees, Å, Å of height.
 _ALIKE = (20.0, 1.0, 0.3)
@@ -49,8 +52,10 @@ class PoseSearch:
     """Finds molecules in a scan.
 
     The image of a molecule, without the tilt of the tip, turns as the molecule does, and so it is simulated
-    once, at all heights, and turned as a picture. Correlations with all places are products of Fourier
-    transforms (the slices compared are those of zero mean and unit variance, their mean is taken).
+    once, at all heights, and turned as a picture. Pearson's correlation with the part of it that lies in the
+    scan is, for all places at once, made of products of Fourier transforms: those of the image with the
+    slices, and of its norm without the plane that was taken out of the scan; the mean over some slices is
+    taken.
 
     Args:
         stack: the scan, far to near.
@@ -72,9 +77,9 @@ class PoseSearch:
         self.pool = max(1, round(PIXEL / scan.pixel_size[0]))
         self.pitch = self.pool * scan.pixel_size[0]
         image = avg_pool2d(stack[self.slices][None].float(), self.pool)[0]
-        image = image - image.mean((1, 2), keepdim=True)
-        self.image = image / image.square().mean((1, 2), keepdim=True).sqrt().clamp(min=1e-12)
-        self.count = self.image.shape[1] * self.image.shape[2]
+        self.basis = plane_basis(*image.shape[1:]).float()
+        image = without_plane(image, self.basis)
+        self.image = image / image.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-12)
         angles = torch.arange(_TURNS) * (2 * torch.pi / _TURNS)
         cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(_TURNS)
         # A picture turned counterclockwise takes its pixels from places turned clockwise.
@@ -88,20 +93,37 @@ class PoseSearch:
             molecule: centered, its top atom at z = 0.
             n: number of places.
         """
-        templates = self._templates(molecule)
+        templates, norms = self._templates(molecule)
+        n_pixels = templates.shape[-1]
         size = [a + b for a, b in zip(self.image.shape[1:], templates.shape[2:], strict=True)]
         spectrum = torch.fft.rfft2(self.image, s=size)
         turned = torch.fft.rfft2(templates, s=size).conj()
+        # The share of the image in the scan changes little with height.
+        usual = torch.from_numpy(self.slices + self.reach)
+        share = self._share(templates[:, usual], turned[:, usual], size)
         found = []
         for offset in self.offsets:
-            index = torch.from_numpy(self.slices + offset + self.reach)
-            score = torch.fft.irfft2((turned[:, index] * spectrum).mean(1), s=size) / self.count
-            found.append(self._inside(score, templates.shape[-1]))
+            index = usual + offset
+            score = torch.fft.irfft2(turned[:, index] * spectrum, s=size)
+            found.append((self._inside(score, n_pixels) / share / norms[index][:, None, None]).mean(1))
         return self._best(torch.stack(found), n)
 
-    def _templates(self, molecule: AFMData) -> Tensor:
-        """Normalized images of the molecule, ``[turns, slices, y, x]``, the slices from the farthest that may
-        be asked for to the nearest."""
+    def _share(self, templates: Tensor, turned: Tensor, size: list[int]) -> Tensor:
+        """Root of the share of the variance of images, by their turn and slice, that lies in the scan, with
+        their middle at each place; infinite where that is small."""
+        squares = torch.fft.rfft2(templates.square(), s=size).conj()
+        ones = torch.fft.rfft2(torch.ones(self.image.shape[1:]), s=size)
+        planes = torch.fft.rfft2(self.basis, s=size)
+        inside = self._inside(torch.fft.irfft2(squares * ones, s=size), templates.shape[-1])
+        for plane in planes:
+            inside -= self._inside(torch.fft.irfft2(turned * plane, s=size), templates.shape[-1]).square()
+        whole = templates.square().sum((2, 3), keepdim=True)
+        share = inside / whole
+        return share.clamp(min=1e-12).sqrt().masked_fill(share < _MIN_SHARE, torch.inf)
+
+    def _templates(self, molecule: AFMData) -> tuple[Tensor, Tensor]:
+        """Images of the molecule, ``[turns, slices, y, x]``, the slices from the farthest that may be asked
+        for to the nearest, and the norm of each slice."""
         half = radius(molecule) + _MARGIN
         n = 2 * int(np.ceil(half / self.pitch)) + 1
         half = self.pitch * (n - 1) / 2
@@ -119,16 +141,13 @@ class PoseSearch:
         turned = grid_sample(
             stack[None].expand(_TURNS, -1, -1, -1), grid, padding_mode="zeros", align_corners=True
         )
-        # As far as all of the window is compared: the image is zero beyond its picture.
-        total = turned.sum((2, 3), keepdim=True)
-        spread = turned.square().sum((2, 3), keepdim=True) - total**2 / self.count
-        return turned * (self.count / spread.clamp(min=1e-12)).sqrt()
+        return turned, turned[0].square().sum((1, 2)).sqrt().clamp(min=1e-12)
 
     def _inside(self, score: Tensor, n: int) -> Tensor:
-        """Scores of the places whose middle lies in the scan, ``[turns, y, x]``."""
+        """Scores of the places whose middle lies in the scan, ``[..., y, x]``."""
         half = (n - 1) // 2
         ny, nx = self.image.shape[1:]
-        return torch.roll(score, (half, half), (1, 2))[:, :ny, :nx]
+        return torch.roll(score, (half, half), (-2, -1))[..., :ny, :nx]
 
     def _best(self, score: Tensor, n: int) -> list[Start]:
         ny, nx = score.shape[2:]
@@ -150,6 +169,19 @@ class PoseSearch:
             if len(best) == n:
                 break
         return best
+
+
+def plane_basis(ny: int, nx: int) -> Tensor:
+    """Orthonormal images of a constant and of the slopes along y and x, ``[3, Y, X]`` float64."""
+    y, x = torch.linspace(-1, 1, ny).double(), torch.linspace(-1, 1, nx).double()
+    images = torch.stack([torch.ones(ny, nx).double(), y[:, None].expand(ny, nx), x.expand(ny, nx)])
+    return images / images.square().sum((1, 2), keepdim=True).sqrt()
+
+
+def without_plane(images: Tensor, basis: Tensor) -> Tensor:
+    """Images ``[..., Y, X]`` without what :func:`plane_basis` spans."""
+    weights = torch.einsum("...yx,kyx->...k", images, basis)
+    return images - torch.einsum("...k,kyx->...yx", weights, basis)
 
 
 def _alike(a: Start, b: Start) -> bool:
