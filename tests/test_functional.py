@@ -10,6 +10,8 @@ from torch_afm.functional import (
     normalize_scan,
     normalize_slices,
     pearson,
+    plane_basis,
+    remove_slope,
 )
 
 
@@ -107,3 +109,20 @@ def test_a_molecule_looks_alike_however_much_bare_surface_there_is():
     ratio = near.std() / normalize_slices(molecule).std()
     assert 0.9 < ratio < 1.4 and normalize_slices(wide)[0, 24:40, 40:56].std() > 1.8 * near.std()
     assert not normalize_scan(torch.full((1, 40, 40), 5.0), 16).any()
+
+
+def test_slopes_are_removed():
+    """As a least-squares plane by NumPy, whose mean stays."""
+    rng = np.random.default_rng(0)
+    stack = torch.from_numpy(rng.normal(size=(2, 3, 5, 7)))
+    y, x = np.mgrid[:5, :7]
+    terms = np.stack([np.ones(35), y.ravel(), x.ravel()], axis=1)
+    for image, found in zip(
+        stack.reshape(-1, 35).numpy(), remove_slope(stack).reshape(-1, 35).numpy(), strict=True
+    ):
+        weights = np.linalg.lstsq(terms, image, rcond=None)[0]
+        np.testing.assert_allclose(found, image - terms @ weights + image.mean(), atol=1e-12)
+    column = torch.ones(1, 4, 1)
+    assert torch.equal(remove_slope(column), column)
+    gram = plane_basis(5, 7).flatten(1) @ plane_basis(5, 7).flatten(1).T
+    torch.testing.assert_close(gram, torch.eye(3).double())

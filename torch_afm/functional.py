@@ -124,3 +124,29 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
     norm = (da.square().sum((-2, -1)) * db.square().sum((-2, -1))).sqrt()
     product = (da * db).sum((-2, -1))
     return torch.where(norm > 0, product / torch.where(norm > 0, norm, 1.0), 0.0)
+
+
+def plane_basis(n_y: int, n_x: int) -> Tensor:
+    """Orthonormal images of a constant and of the slopes along y and x; zero along an axis of one pixel.
+
+    Shapes:
+        ``[3, Y, X]`` float64.
+    """
+    y = torch.linspace(-1, 1, n_y, dtype=torch.float64) if n_y > 1 else torch.zeros(1, dtype=torch.float64)
+    x = torch.linspace(-1, 1, n_x, dtype=torch.float64) if n_x > 1 else torch.zeros(1, dtype=torch.float64)
+    images = torch.stack([torch.ones(n_y, n_x).double(), y[:, None].expand(n_y, n_x), x.expand(n_y, n_x)])
+    norms = images.square().sum((1, 2), keepdim=True).sqrt()
+    return images / norms.clamp(min=1e-12)
+
+
+def remove_slope(stack: Tensor) -> Tensor:
+    """A stack without the slopes of the plane that fits each slice best in least squares; the means stay.
+
+    Shapes:
+        stack ``[..., Y, X]``, result the same.
+    """
+    slopes = plane_basis(*stack.shape[-2:])[1:]
+    weights = torch.einsum("...yx,kyx->...k", stack.double(), slopes.to(stack.device))
+    return (stack.double() - torch.einsum("...k,kyx->...yx", weights, slopes.to(stack.device))).to(
+        stack.dtype
+    )

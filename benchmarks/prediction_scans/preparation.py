@@ -21,7 +21,7 @@ from torch_afm.config import Tip
 from torch_afm.data import remove_atoms
 from torch_afm.datasets import MoleculeDataset
 from torch_afm.datasets.smi import embedded_smiles
-from torch_afm.io.scans import ScanPreparation, ScanStack, align_slices, prepare_scan
+from torch_afm.io.scans import ScanPreparation, ScanStack, estimate_drift, prepare_scan
 from torch_afm.metrics import match_atoms
 from torch_afm.models import SpatialGenerator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
@@ -57,7 +57,7 @@ def main() -> None:
             stack = ScanStack(images, scan.slice_heights(z_top), scan.window)
             visible = remove_atoms(moved, moved.pos[:, 2] < model.config.z_min)
             if off == 0:
-                drift.append(np.linalg.norm(align_slices(stack)[1], axis=1).max() * stack.pixel_size[0])
+                drift.append(estimate_drift(stack).largest)
             for case, settings in CASES.items():
                 if off and "auto" not in case and case != "as it is":
                     continue

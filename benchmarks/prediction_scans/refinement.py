@@ -43,6 +43,7 @@ from torch_afm.config.generators import PRESETS
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.elements import ORGANIC_AND_IODINE, AtomClasses
+from torch_afm.functional import remove_slope
 from torch_afm.io.journal import append_record, keep_settings, read_records
 from torch_afm.io.scans import PreparedScan, prepare_scan
 from torch_afm.metrics import match_atoms
@@ -70,8 +71,8 @@ CLASSES = AtomClasses(tuple((symbol,) for symbol in ORGANIC_AND_IODINE))
 
 #: What is fitted where the instrument is unknown, and where only the height of the tip is.
 SETTINGS = {
-    "measured": RefinementSettings.measured(),
-    "simulated": RefinementSettings(distance_sigma=0.3),
+    "measured": dataclasses.replace(RefinementSettings.measured(), plane=True),
+    "simulated": RefinementSettings(distance_sigma=0.3, plane=True),
 }
 
 
@@ -240,7 +241,7 @@ def _agreement(
         ppm(AFMData(z=case.start.z, pos=case.start.pos, charge=case.start.charge), z_top=case.z_top),
         ScannedModel(ppm, result.scanner)(shown, tip=result.tip, z_top=result.z_top),
     )
-    before, after = (mean_pearson(image, stack) for image in images)
+    before, after = (mean_pearson(remove_slope(image), stack) for image in images)
     return before, after
 
 

@@ -3,11 +3,12 @@ the public data in the folder that TORCH_AFM_DATA names.
 
     TORCH_AFM_DATA=... python -m benchmarks.prediction_scans.water [--weights spatial] [--rotations 4]
 
-For each stack: both orders of its slices and three heights of the tip are tried on the strongest window, and
-the image decides; then each rotation of the scan is predicted, refined with the tip unknown, and stitched.
+For each stack: both orders of its slices are tried, each at several heights of the tip on the strongest
+window; the images of the structures and the sharpness of the slices decide. Then each rotation of the scan is
+predicted, refined with the tip unknown, and stitched.
 Prints
 
-- which order agrees better, and by how much; how well the image of each structure agrees with the scan, of
+- which order was taken, and why; how well the image of each structure agrees with the scan, of
   what it consists, and how far the rotations of a scan agree with each other;
 - how far the structures are from theory: exact Wasserstein distances of local features with 95 % bootstrap
   intervals over stacks and theory structures, beside the published predictions of the same stacks.
@@ -81,16 +82,10 @@ def run_stack(
                 "refined": sum(window.refined for window in one.windows),
             }
         )
-    best = {
-        flag: max(a.guess.pearson for a in result.chosen.attempts if a.candidate.reverse == flag)
-        for flag in (False, True)
-    }
     agreement = result.rotations.consistency
     row = {
         "stack": name,
-        "pearson_as_numbered": best[False],
-        "pearson_reversed": best[True],
-        "reversed": best[True] > best[False],
+        "order": dict(result.log)["order"],
         "z_top": result.chosen.z_top,
         "warnings": list(result.warnings),
         "rotations": rows,
@@ -139,8 +134,7 @@ def report(stacks: Sequence[Mapping[str, Any]], judged: Sequence[Mapping[str, An
 
     columns: dict[str, Any] = {
         "stack": lambda r: r["stack"],
-        "r as numbered / reversed": lambda r: f"{r['pearson_as_numbered']:.2f} / {r['pearson_reversed']:.2f}",
-        "taken": lambda r: "reversed" if r["reversed"] else "as numbered",
+        "order of the slices": lambda r: r["order"],
         "r of the rotations": lambda r: spread(r, "pearson", ".2f"),
         "atoms": lambda r: spread(r, "atoms", "d"),
         "share of H and O, H per O": share,

@@ -4,10 +4,9 @@ independent reader finds. Needs the public data in the folder that TORCH_AFM_DAT
     TORCH_AFM_DATA=... python -m benchmarks.real.files [FOLDER]
 
 All files of ``real`` (or of a folder of your own) are read one by one, pictures with a size of their pixels,
-which no picture tells, then the folders as series. Of Nanonis files every channel and direction is compared to the bit with nanonispy2, of pictures with
-Pillow, of HDF5 with h5py; Createc's with the stream of the file. Files of structures and texts are passed
-over.
-"""
+which no picture tells, then the folders as series. Of Nanonis files every channel and direction is compared
+to the bit with nanonispy2, of pictures with Pillow, of HDF5 with h5py; Createc's with the stream of the file.
+Files of structures and texts are passed over."""
 
 from __future__ import annotations
 
@@ -62,7 +61,10 @@ def describe_file(path: Path, folder: Path) -> dict[str, Any]:
     given = _GIVEN.get(scan_format(path).name, {})
     row = {"file": str(path.relative_to(folder))} | _read(path, **given)
     equal, differs = compare(path)
-    return row | {"equal": f"{equal} of {equal + differs} images" if equal + differs else "", "differs": differs}
+    return row | {
+        "equal": f"{equal} of {equal + differs} images" if equal + differs else "",
+        "differs": differs,
+    }
 
 
 def describe_series(folder: Path, root: Path) -> dict[str, Any]:

@@ -177,6 +177,7 @@ def test_stats(molecules, tmp_path, capsys):
 def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, monkeypatch):
     sheets = []
     monkeypatch.setattr(sheets_module, "plot_contact_sheet", lambda e: sheets.append(e) or Figure())
+    monkeypatch.setattr(sheets_module, "stack_panels", lambda stack: stack)
     values = np.random.default_rng(0).normal(size=(1, 4, 8, 9))
     write_stack("scan.npz", AFMStack(values, np.arange(9.0), np.arange(8.0), np.arange(4.0)[::-1] / 10))
     arguments = ["dataset", "--stats", "--molecules", molecules, "--part", "all", "--rotations", "2"]
@@ -195,7 +196,7 @@ def test_stats_of_scenes_beside_measured_stacks(molecules, tmp_path, capsys, mon
         assert ", Xe " in entry.caption and "double tip" in entry.caption and "inverted" in entry.caption
         scales = re.search(r"scale ([\d.]+) x ([\d.]+), shear 0.00", entry.caption).groups()
         assert all(0.9 <= float(scale) <= 1.1 for scale in scales)
-        there = np.isfinite(entry.stack.values)
+        there = np.isfinite(entry.panels.values)
         assert there.shape == (10, 16, 16)
         # The slots of 0 to 0.6 Å above the nearest slice, in a window of 9 Å.
         assert there.any(axis=(1, 2)).tolist() == [False] * 3 + [True] * 7

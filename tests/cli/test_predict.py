@@ -28,9 +28,15 @@ def stack(tmp_path_factory):
 def test_defaults_are_those_of_the_library():
     """No default is written twice."""
     args = parse(["scan.sxm", "--out", "result"])
-    assert args.options == PredictOptions() and args.weights == "spatial"
+    assert args.options == PredictOptions() and args.weights == "auto"
     given = parse(["a", "--out", "b", "--rotations", "4", "--max-atoms", "7", "--physics", "no"]).options
     assert given == PredictOptions(rotations=4, search=SearchOptions(max_atoms=7, physics=False))
+
+
+@pytest.mark.parametrize(("text", "size"), [("0.5", 0.5), ("[0.148,0.161]", (0.148, 0.161))])
+def test_pixels_of_one_size_or_of_two(text, size):
+    options = parse(["scan", "--out", "result", "--pixel-size", text]).options
+    assert options.reading.pixel_size == size
 
 
 def test_as_a_user_runs_it(cli, stack, weights, tmp_path):

@@ -97,7 +97,8 @@ def test_measured_ones_come_first(molecules, tmp_path):
 def test_measured_stacks_of_the_public_data(tmp_path, monkeypatch):
     (tmp_path / "real").mkdir()
     values, axes = np.zeros((1, 2, 3, 3)), (np.arange(3.0), np.arange(3.0))
-    write_stack(tmp_path / "real" / "camphor_exp_1.h5", AFMStack(values, *axes, np.array([0.1, 0.0])))
+    write_stack(tmp_path / "a.npz", AFMStack(values, *axes, np.array([0.1, 0.0])))
+    (tmp_path / "a.npz").rename(tmp_path / "real" / "camphor_exp_1.h5")
     monkeypatch.setenv("TORCH_AFM_DATA", str(tmp_path))
     assert list(measured_scans(None)) == ["camphor_exp_1.h5"]
     monkeypatch.delenv("TORCH_AFM_DATA")

@@ -8,6 +8,7 @@ import warnings
 import ase
 import ase.io
 import ase.io.cube
+import ase.io.xsf
 import numpy as np
 import pytest
 import torch
@@ -46,6 +47,30 @@ def test_a_file_as_a_user_runs_it(cli, tmp_path):
     assert stack.stack.shape == (1, 4, 20, 24)
     assert np.sqrt(np.mean((stack.stack - expected) ** 2)) < 1e-3 * expected.std()
     np.testing.assert_allclose([a["pos"] for a in stack.meta["atoms"]], moved.pos, atol=1e-6)
+
+
+def test_files_for_other_programs(tmp_path, capsys):
+    """What Gwyddion and XCrySDen are given is the stack of the npz."""
+    write_xyz(tmp_path / "co.xyz", ATOMS)
+    options = ["--scan.pixels", "[6,5]", "--scan.n_slices", "3", "--backend", "torch"]
+    for ending in ("npz", "gwy", "xsf"):
+        out = tmp_path / f"co.{ending}"
+        assert main(["simulate", str(tmp_path / "co.xyz"), "--out", str(out), *options]) == 0
+        assert f"wrote {out}: 3 slices of 6 x 5 pixels" in capsys.readouterr().out
+    stack, images = read_stack(tmp_path / "co.npz"), read_stack(tmp_path / "co.gwy")
+    assert np.array_equal(images.stack, stack.stack) and images.amplitude == pytest.approx(stack.amplitude)
+    for name in "xyz":
+        assert getattr(images, name) == pytest.approx(getattr(stack, name), abs=1e-6)
+    with (tmp_path / "co.xsf").open() as file:
+        values, origin, _, atoms = ase.io.xsf.read_xsf(file, read_data=True)
+    assert np.array_equal(values.T[::-1].astype(np.float32), stack.stack[0])
+    assert origin == pytest.approx([stack.x[0], stack.y[0], stack.z[-1]])
+    assert atoms.get_chemical_symbols() == ["O", "C"]
+
+
+def test_an_ending_of_no_format(tmp_path, capsys):
+    assert main(["simulate", "--smiles", "CC", "--out", str(tmp_path / "s.h5"), *SMALL]) == 2
+    assert "--out: expected a file name ending in .npz, .gwy, .xsf, got" in capsys.readouterr().err
 
 
 def test_a_smiles_shows_its_flat_side_and_the_seed_decides(tmp_path, capsys):

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from torch_afm.config import Scan, Tip, from_dict, to_dict
+from torch_afm.config.formats import STACK_SUFFIXES
 from torch_afm.io import AFMStack, read_stack, write_stack
+from torch_afm.io.stacks import _WRITERS
 from torch_afm.utils import InputError
 
 
@@ -33,8 +35,15 @@ def test_round_trip(tmp_path, arrays):
 
 
 def test_the_file_is_written_where_it_was_asked_to_be(tmp_path, arrays):
-    write_stack(tmp_path / "stack.v1", AFMStack(**arrays))
-    assert [p.name for p in tmp_path.iterdir()] == ["stack.v1"]
+    write_stack(tmp_path / "stack.v1.NPZ", AFMStack(**arrays))
+    assert [p.name for p in tmp_path.iterdir()] == ["stack.v1.NPZ"]
+
+
+def test_an_ending_of_no_format(tmp_path, arrays):
+    for name in ("stack", "stack.h5", "stack.v1"):
+        with pytest.raises(InputError, match=f"{name}: expected a file name ending in .npz, .gwy, .xsf$"):
+            write_stack(tmp_path / name, AFMStack(**arrays))
+    assert set(_WRITERS) == set(STACK_SUFFIXES) and not list(tmp_path.iterdir())
 
 
 def test_files_of_other_programs(tmp_path, arrays):

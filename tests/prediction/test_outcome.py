@@ -66,7 +66,8 @@ def test_every_prediction_writes_the_same_files_and_nothing_old_stays(stack, cal
         (tmp_path / name).touch()
     found = predict(stack, options=dataclasses.replace(PLAIN, cell=((20.0, 0.0), (0.0, 20.0))))
     written = {file.name for file in found.write(tmp_path)}
-    assert written == set(FILES) - {"context.xyz"}  # benzene has nothing below the cut
+    # Benzene has nothing below the cut, and the frame of the stack is that of the microscope.
+    assert written == set(FILES) - {"context.xyz", "microscope.xyz"}
     assert {file.name for file in tmp_path.iterdir()} == written | {"notes.txt"}
     plain = {file.name for file in predict(stack, options=PLAIN).write(tmp_path)}
     assert plain == written - {"prediction.cif"} and not (tmp_path / "prediction.cif").exists()
@@ -77,6 +78,16 @@ def test_every_prediction_writes_the_same_files_and_nothing_old_stays(stack, cal
     assert torch.equal(seen.tensor(), stack.tensor())
     assert (seen.z_top, seen.tip) == (stack.z_top, stack.tip) and seen.recorded_scan is not None
     torch.testing.assert_close(simulated.tensor(), found.simulated)
+
+
+def test_the_structure_in_the_coordinates_of_the_microscope(stack, calibration, tmp_path):
+    """A frame turned clockwise by 90° about its center: its x axis points down."""
+    turned = dataclasses.replace(stack, meta=stack.meta | {"angle": 90.0, "center": [0.5, 0.0]})
+    found = predict(turned, options=PLAIN)
+    assert "microscope.xyz" in {file.name for file in found.write(tmp_path)}
+    pos = read_molecule(tmp_path / "microscope.xyz").pos
+    x, y, z = found.graph.pos.T
+    torch.testing.assert_close(pos, torch.stack([0.5 + y, 0.5 - x, z], 1), atol=1e-5, rtol=0)
 
 
 def test_what_was_written_is_predicted_alike(stack, calibration, tmp_path):
@@ -96,7 +107,8 @@ def test_another_unit_is_not_called_hertz(stack, calibration):
 
 
 def test_the_report_is_that_of_the_prediction(stack, calibration):
-    found = predict(dataclasses.replace(stack, meta=stack.meta | {"molecule": "benzene"}), options=PLAIN)
+    named = dataclasses.replace(stack, meta=stack.meta | {"molecule": "benzene"})
+    found = predict(named, "spatial", PLAIN)
     report = found.report()
     assert report.title == "Structure of benzene" and report.graph is found.graph
     assert (report.agrees, report.reasons) == (found.verdict.agrees, found.verdict.reasons)
@@ -115,7 +127,7 @@ def test_a_scan_is_never_overwritten(stack, calibration, tmp_path):
     assert (tmp_path / "scan.npz").read_bytes() == before
     found.write(tmp_path / "result")
     with pytest.raises(InputError, match=r"^folder: expected another"):
-        check_folder(tmp_path / "images", tmp_path / "images")
+        check_folder([tmp_path / "images"], tmp_path / "images")
 
 
 #: Molecules whose orders by lengths and by valences differ, and two where they do not.

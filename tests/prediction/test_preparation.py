@@ -51,21 +51,6 @@ def test_known_heights_hold_for_the_prepared_slices():
     assert choose_preparation(Oracle(benzene()), stack, given).z_top == pytest.approx(Z_TOP + 0.2)
 
 
-def test_both_orders_are_tried_and_the_image_decides():
-    right = scanned(n_slices=6)
-    stack = ScanStack(right.values[::-1], -right.heights[::-1], right.window)
-    steps = []
-    chosen = choose_preparation(
-        Oracle(benzene()), stack, dataclasses.replace(LEVEL, reverse="try"), steps.append
-    )
-    assert {attempt.candidate.reverse for attempt in chosen.attempts} == {False, True}
-    best = max(chosen.attempts, key=lambda attempt: attempt.guess.pearson)
-    assert best.candidate.reverse and "reverse order" in dict(chosen.prepared.steps)["order"]
-    assert len(steps) == len(chosen.attempts) and chosen.guessed
-    record = best.to_dict()
-    assert record["reverse"] is True and record["pearson"] == max(a.guess.pearson for a in chosen.attempts)
-
-
 def test_the_tip_and_the_quadrature_of_a_simulation_are_kept():
     stated = dataclasses.replace(SCAN, n_slices=6, substeps=3)
     stack = scanned(n_slices=6, scan=to_dict(stated), tip=to_dict(Tip(probe="Xe")), z_top=Z_TOP)
@@ -126,17 +111,6 @@ def test_known_heights_choose_the_slices_of_whole_scans():
     chosen = choose_preparation(WholeOracle(benzene(), WHOLE), stack, LEVEL)
     assert chosen.prepared.stack.heights == pytest.approx([0.7, 0.6, 0.5, 0.4])
     assert chosen.z_top == pytest.approx(nominal) and not chosen.guessed
-
-
-def test_both_orders_of_whole_scans_are_predicted_and_the_image_decides():
-    right = measured(np.linspace(0.9, 0.0, 10))
-    stack = ScanStack(right.values[::-1], -right.heights[::-1], right.window)
-    steps = []
-    options = dataclasses.replace(LEVEL, reverse="try")
-    chosen = choose_preparation(WholeOracle(benzene(), WHOLE), stack, options, steps.append)
-    assert [attempt.candidate.reverse for attempt in chosen.attempts] == [False, True]
-    assert any("2 ways to read" in step for step in steps)
-    assert chosen.prepared.raw.heights == pytest.approx(right.heights)
 
 
 def test_a_single_image_was_measured_once():

@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 from torch_afm import __version__
 from torch_afm.config import Scan, Tip
 from torch_afm.data import AFMData, bond_orders, covalent_bonds
+from torch_afm.functional import remove_slope
 from torch_afm.io import AFMStack, read_stack, write_sdf, write_xyz
 from torch_afm.io.files import write_json
 from torch_afm.metrics import Calibration
@@ -54,7 +55,8 @@ def main(args: Namespace) -> int:
     priors = {"none": None, "known": GeometryPrior(), "unknown": GeometryPrior.unknown_elements()}
     scanner = Scanner() if start.imaging is None else start.imaging.scanner
     fitted = RefinementSettings() if scanner == Scanner() else RefinementSettings.measured()
-    settings = RefinementSettings.known() if args.known else dataclasses.replace(fitted, sigma_scale=1.0)
+    fitted = dataclasses.replace(fitted, sigma_scale=1.0, plane=stack.leveled)
+    settings = RefinementSettings.known() if args.known else fitted
     result = refine(
         start.graph,
         stack.tensor(),
@@ -155,6 +157,7 @@ def _write(
     parts = [part for part in (result.data, result.context, result.added) if len(part.z)]
     whole = AFMData(**{key: torch.cat([part[key] for part in parts]) for key in ("z", "pos", "charge")})
     simulated = ScannedModel(renderer, result.scanner)(whole, tip=result.tip, z_top=result.z_top).cpu()
+    simulated = remove_slope(simulated) if stack.leveled else simulated
     n = len(result.data.z)
     below = AFMData(z=whole.z[n:], pos=whole.pos[n:], edge_index=covalent_bonds(whole.z[n:], whole.pos[n:]))
     calibration = Calibration() if start.weights is None else load_calibration(start.weights)

@@ -23,7 +23,7 @@ from torch_afm.transforms import (
     Turn,
     visible_atoms,
 )
-from torch_afm.viz import SheetEntry, plot_augmentations, plot_contact_sheet
+from torch_afm.viz import SheetEntry, plot_augmentations, plot_contact_sheet, stack_panels
 from torch_afm.viz.stacks import signed
 
 #: Draws of each augmentation, and drawn stacks.
@@ -61,9 +61,14 @@ def stack_sheet(dataset: StepDataset, titles: Sequence[str], measured: Mapping[s
     rng = np.random.default_rng(dataset.draws.seed)
     chosen = rng.permutation(len(titles))[:_STACKS].tolist()
     samples = dataset.__getitems__([(0, group) for group in chosen])
-    entries = [SheetEntry(f"measured: {name}", scan, _measured(scan)) for name, scan in measured.items()]
+    entries = [
+        SheetEntry(f"measured: {name}", stack_panels(scan), _measured(scan))
+        for name, scan in measured.items()
+    ]
     entries += [
-        SheetEntry(titles[group], _stack(sample, dataset), _drawn(StepDraw.from_json(sample.drawn)))
+        SheetEntry(
+            titles[group], stack_panels(_stack(sample, dataset)), _drawn(StepDraw.from_json(sample.drawn))
+        )
         for group, sample in zip(chosen, samples, strict=True)
     ]
     return plot_contact_sheet(entries)

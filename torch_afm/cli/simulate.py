@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from torch_afm.cli.molecules import load_molecule, orient, simulate
 from torch_afm.config import ForceField, Scan, Tip
+from torch_afm.config.formats import STACK_SUFFIXES
 from torch_afm.data import AFMData
 from torch_afm.io import (
     PpafmParams,
@@ -30,8 +31,10 @@ _VACUUM = 5.0
 def main(args: Namespace) -> int:
     """Run the sub-command with the options of :func:`torch_afm.cli.parsers.simulate.parse`."""
     out = Path(args.out)
-    if out.suffix != ".npz":
-        raise InputError(f"--out: expected a file name ending in .npz, got {args.out!r}")
+    if out.suffix.lower() not in STACK_SUFFIXES:
+        raise InputError(
+            f"--out: expected a file name ending in {', '.join(STACK_SUFFIXES)}, got {args.out!r}"
+        )
     molecule, name = load_molecule(args.file, args.smiles, args.seed, args.format)
     if "pbc" in molecule:
         _check_surface(molecule)

@@ -19,15 +19,27 @@ STRUCTURE_SUFFIXES = {
 #: Names of the formats of molecules and structures.
 STRUCTURE_FORMATS = tuple(dict.fromkeys(STRUCTURE_SUFFIXES.values()))
 
+#: Endings of the files that stacks are written to.
+STACK_SUFFIXES = (".npz", ".gwy", ".xsf")
+
 #: Endings of scan files; those that other packages register come on top.
 SCAN_SUFFIXES = (
     ".sxm",
     ".3ds",
     ".dat",
     ".gwy",
+    ".nc",
+    ".vert",
+    ".df_mtrx",
+    ".z_mtrx",
+    ".i_mtrx",
+    ".aux1_mtrx",
+    ".aux2_mtrx",
     ".png",
     ".tif",
     ".tiff",
+    ".jpg",
+    ".jpeg",
     ".npz",
     ".h5",
     ".hdf5",

@@ -23,7 +23,7 @@ class ReadOptions:
         heights: height of the tip at each image in Å, in the order of the files' names, larger is farther.
             Default: what the headers say.
         step: in place of the heights: each image is so much nearer than the one before, in Å.
-        pixel_size: of a pixel in Å, or along x and y. Default: what the headers say.
+        pixel_size: of a pixel in Å; two numbers along x and y, [0.148,0.161]. Default: what the headers say.
         constant_height: the images are of constant height, whatever their headers say about the controller.
         scale: Hz in one unit of the file, negative where bright means low. Default: as the file has it;
             arbitrary units will do.
@@ -55,9 +55,9 @@ class ScanPreparation:
         center: use one window of the network's size around this place, [x, y] in Å of the scan frame.
         flatten: what is taken out of each slice: a plane, the offset of each line, or nothing; auto: a plane,
             or nothing where a stack lies on the network's grid at a known height.
-        align: take out the drift between slices; auto: where it is more than the 2 Å by which contrast that
-            changes with height seems to move, not all at once, and the image agrees better then; never where
-            flatten auto takes nothing out.
+        align: take out the drift between slices, one smooth motion in time; auto: where it is larger than
+            three standard errors, and moves a slice by more than a pixel, and, unless images of one height
+            tell it, the image agrees better then; never where flatten auto takes nothing out.
         repeats: of several images at one height, as of a series that goes down and up again: their mean,
             once drift is out, or the first or last that was measured.
         top: height of the farthest slice to use in Å, as the file's heights. Default: the image decides;
@@ -133,8 +133,8 @@ class PredictOptions:
         search: how the structure in each window is found.
         z_top: farthest anchor height of the scan in Å above the top atom. Default: what the stack file says,
             else six guesses at most, of which the image decides.
-        reverse: heights count the other way: the last slice is the farthest. try: both, and the image
-            decides.
+        reverse: heights count the other way: the last slice is the farthest. try: the images of what is found
+            in both orders decide, and which end is sharper.
         cover: windows of the network's size: around each thing there is to be seen, or all over the scan.
         rotations: predict the scan turned by quarter or half turns too, 1, 2 or 4 in all, and report how far
             the structures agree.

@@ -1,4 +1,4 @@
-"""Stacks of constant-height AFM images in npz files."""
+"""Stacks of constant-height AFM images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from torch import Tensor
 from torch_afm.config import ForceField, Scan, Tip, from_dict
 from torch_afm.io.files import load_npz, write_whole
 from torch_afm.io.oscillation import choose_oscillation
+from torch_afm.io.write_gwy import gwy_bytes
+from torch_afm.io.write_xsf import xsf_bytes
 from torch_afm.utils import InputError, check_finite, check_shape
 
 C = TypeVar("C", ForceField, Scan, Tip)
@@ -61,6 +63,11 @@ class RecordedSettings:
         """Of the oscillation, peak to peak in Å, where it is known."""
         scan, stated = self.recorded_scan, float(self.meta.get("amplitude", 0.0))
         return scan.amplitude if scan is not None else stated if stated > 0 else None
+
+    @property
+    def leveled(self) -> bool:
+        """Whether the plane of each slice was taken out."""
+        return self.meta.get("leveled") is True
 
     @property
     def z_top(self) -> float | None:
@@ -129,7 +136,7 @@ class AFMStack(RecordedSettings):
         Raises:
             InputError: for heights that are not evenly spaced, or in other steps than ``meta["scan"]`` has.
         """
-        if not self._even_heights:
+        if not self.even_heights:
             steps = -np.diff(self.z)
             raise InputError(
                 f"z: expected evenly spaced heights, got steps from {steps.min():.3g} to {steps.max():.3g} Å"
@@ -151,13 +158,14 @@ class AFMStack(RecordedSettings):
 
     def fits(self, scan: Scan) -> bool:
         """Whether this is one channel with the slices, pixels and window of ``scan``, in even steps."""
-        if self.stack.shape != (1, *scan.shape) or not self._even_heights:
+        if self.stack.shape != (1, *scan.shape) or not self.even_heights:
             return False
         window = np.array([[axis[0], axis[-1]] for axis in (self.x, self.y)])
         return bool(np.abs(window - scan.window).max() <= _OFFSET * min(scan.pixel_size))
 
     @property
-    def _even_heights(self) -> bool:
+    def even_heights(self) -> bool:
+        """Whether the slices are in even steps, to a hundredth of them."""
         steps = np.diff(self.z)
         return len(steps) < 2 or bool(np.ptp(steps) <= _EVEN_HEIGHTS * np.abs(steps).mean())
 
@@ -167,25 +175,45 @@ class AFMStack(RecordedSettings):
 
 
 def write_stack(path: str | Path, stack: AFMStack) -> None:
-    """Write a stack as npz: ``stack``, ``x``, ``y``, ``z`` and ``meta``, a JSON string; whole, or not at all.
+    """Write a stack, whole or not at all, in the format that the ending of the file names: ``.npz`` with all
+    that is known of it (``stack``, ``x``, ``y``, ``z`` and ``meta``, a JSON string), ``.gwy`` for Gwyddion
+    (:func:`torch_afm.io.write_gwy.gwy_bytes`), ``.xsf`` for XCrySDen, VESTA and ASE
+    (:func:`torch_afm.io.write_xsf.xsf_bytes`).
 
     Raises:
-        InputError: if the settings do not fit into JSON, or the file cannot be written.
+        InputError: for another ending, settings that do not fit into JSON or the format, and a file that
+            cannot be written.
     """
+    path = Path(path)
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise InputError(f"{path}: expected a file name ending in {', '.join(_WRITERS)}")
+    try:
+        write_whole(path, writer(stack))
+    except OSError as error:
+        raise InputError(f"{path}: cannot write ({error.strerror})") from None
+
+
+def _npz_bytes(stack: AFMStack) -> bytes:
     try:
         meta = np.array(json.dumps(stack.meta, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"meta: expected settings that fit into JSON ({error})") from None
     buffer = io.BytesIO()
     np.savez(buffer, stack=stack.stack, x=stack.x, y=stack.y, z=stack.z, meta=meta)
-    try:
-        write_whole(Path(path), buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{path}: cannot write ({error.strerror})") from None
+    return buffer.getvalue()
+
+
+#: What makes the bytes of files, by their endings: torch_afm.config.formats.STACK_SUFFIXES.
+_WRITERS: dict[str, Callable[[AFMStack], bytes]] = {
+    ".npz": _npz_bytes,
+    ".gwy": gwy_bytes,
+    ".xsf": xsf_bytes,
+}
 
 
 def read_npz_stack(path: str | Path) -> AFMStack:
-    """Read what :func:`write_stack` wrote; ``meta`` may be left out, and positions may have any order.
+    """Read what :func:`write_stack` wrote as npz; ``meta`` may be left out, and positions may have any order.
 
     Raises:
         InputError: for a missing or damaged file, a missing key, or anything :class:`AFMStack` refuses,

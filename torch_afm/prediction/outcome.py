@@ -82,10 +82,11 @@ class ScanPrediction(Prediction):
     def write(self, folder: str | Path) -> list[Path]:
         """Write the structure as ``prediction.xyz``, ``.sdf`` and, where a cell is known, ``.cif``, atoms
         below the surface cut as ``context.xyz``, where the frame of the scan is turned or counts from another
-        place the structure in the coordinates of the microscope as ``microscope.xyz``, everything in numbers as ``prediction.json``, the report as
-        ``report.html`` and ``.png``, the steps of the generation as ``prediction.png``, the scan before and
-        after its preparation as ``preparation.png``, and as ``scan.npz`` and ``simulated.npz`` what the
-        network was shown and the image of the structure. What an earlier prediction left there goes.
+        place the structure in the coordinates of the microscope as ``microscope.xyz``, everything in numbers
+        as ``prediction.json``, the report as ``report.html`` and ``.png``, the steps of the generation as
+        ``prediction.png``, the scan before and after its preparation as ``preparation.png``, and as
+        ``scan.npz`` and ``simulated.npz`` what the network was shown and the image of the structure. What an
+        earlier prediction left there goes.
 
         Args:
             folder: where to; made where it does not exist.
@@ -226,8 +227,8 @@ class ScanPrediction(Prediction):
 
 
 def check_folder(sources: Sequence[str | Path], folder: str | Path) -> None:
-    """Raise :class:`InputError` where the files of a prediction would overwrite those of the scan, or be taken
-    for a part of it."""
+    """Raise :class:`InputError` where the files of a prediction would overwrite those of the scan, or be
+    taken for a part of it."""
     scans, out = {Path(source).resolve() for source in sources}, Path(folder).resolve()
     if scans & {out, *(out / name for name in FILES)}:
         raise InputError(f"folder: expected another one than that of the scan, got {folder}")

@@ -12,6 +12,7 @@ import numpy as np
 
 from torch_afm.config import Scan, Tip
 from torch_afm.config.prediction import PredictOptions, ScanPreparation
+from torch_afm.functional import remove_slope
 from torch_afm.io.oscillation import choose_oscillation
 from torch_afm.io.scans import PreparedScan, ScanStack, prepare_scan
 from torch_afm.io.scans.prepare import MAX_GRID_VALUES
@@ -87,9 +88,10 @@ def choose_preparation(
     stack: ScanStack,
     options: PredictOptions,
     progress: Callable[[str], None] | None = None,
+    reverse: bool = False,
 ) -> ChosenScan:
-    """Prepare a scan, in several ways where it is not clear which is right (the order of its slices, drift,
-    the height of the tip), and take the one whose structure, predicted in one pass without refinement
+    """Prepare a scan, in several ways where it is not clear which is right (drift, the height of the tip),
+    and take the one whose structure, predicted in one pass without refinement
     (:func:`choose_slices`), has the image that agrees best with the scan.
 
     A stack on the network's grid, at a known height, needs no preparation and is taken as it is, unless
@@ -100,15 +102,15 @@ def choose_preparation(
         stack: the scan as it was read.
         options: how it is prepared.
         progress: called with each step before it begins.
+        reverse: whether its heights count the other way.
 
     Raises:
         InputError: as :func:`torch_afm.io.scans.prepare_scan`.
     """
     if model.whole_scan:
-        return _choose_whole(model, stack, options, progress)
+        return _choose_whole(model, stack, options, progress, reverse)
     wanted = model.config.scan
-    orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
-    candidates = [c for reverse in orders for c in prepare_candidates(stack, wanted, options, reverse)]
+    candidates = prepare_candidates(stack, wanted, options, reverse)
     cover = "grid" if options.preparation.center else options.cover
     if len(candidates) == 1 and candidates[0].z_top is not None:
         first, z_top = locate_slices(candidates[0].prepared.scan, wanted, candidates[0].z_top)
@@ -134,18 +136,21 @@ def choose_preparation(
     if not guessed and best.candidate.prepared.scan.pixels == wanted.pixels:
         cover = "grid"  # one window of known height: nothing to look for
     attempts = attempts if len(attempts) > 1 else []
-    prepared = _with_slices(best, wanted.n_slices, attempts, len(orders) > 1)
+    prepared = _with_slices(best, wanted.n_slices, attempts)
     return ChosenScan(prepared, best.guess.z_top, guessed, cover, tuple(attempts))
 
 
 def _choose_whole(
-    model: Generator, stack: ScanStack, options: PredictOptions, progress: Callable[[str], None] | None
+    model: Generator,
+    stack: ScanStack,
+    options: PredictOptions,
+    progress: Callable[[str], None] | None,
+    reverse: bool,
 ) -> ChosenScan:
     """As :func:`choose_preparation`, for a network of whole scans: no slices or height of the tip have to be
-    found; where order or drift are not clear, all of the scan is predicted in each way."""
+    found; where drift is not clear, all of the scan is predicted in each way."""
     wanted = model.config.scan
-    orders = {"no": (False,), "yes": (True,), "try": (False, True)}[options.reverse]
-    candidates = [c for reverse in orders for c in _prepare_whole(stack, wanted, options, reverse)]
+    candidates = _prepare_whole(stack, wanted, options, reverse)
     attempts: list[Attempt] = []
     for candidate in candidates:
         prepared = candidate.prepared
@@ -168,12 +173,13 @@ def _choose_whole(
                 views=1,
                 amplitude=prepared.amplitude,
             )
-            r = mean_pearson(found.simulated, reference)
+            simulated = remove_slope(found.simulated) if prepared.stack.leveled else found.simulated
+            r = mean_pearson(simulated, reference)
         attempts.append(Attempt(candidate, HeightGuess(0, z_top, r)))
     best = max(attempts, key=lambda attempt: attempt.guess.pearson)
     guessed = best.candidate.z_top is None
     attempts = attempts if len(attempts) > 1 else []
-    prepared = _with_slices(best, best.candidate.prepared.scan.n_slices, attempts, len(orders) > 1)
+    prepared = _with_slices(best, best.candidate.prepared.scan.n_slices, attempts)
     return ChosenScan(prepared, best.guess.z_top, guessed, "whole", tuple(attempts))
 
 
@@ -199,7 +205,7 @@ def _prepare_whole(stack: ScanStack, model: Scan, options: PredictOptions, rever
                 settings, top=float(np.clip(top, stack.heights[-1], stack.heights[0]))
             )
     variants = [prepare_scan(stack, model, settings, whole=True)]
-    if settings.align == "auto" and Candidate(variants[0], None, reverse).aligned:
+    if settings.align == "auto" and _doubtful(Candidate(variants[0], None, reverse)):
         variants.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never"), whole=True))
     return [
         Candidate(v, None if known is None else float(known - stack.heights[0] + v.stack.heights[0]), reverse)
@@ -228,7 +234,7 @@ def prepare_candidates(
             return [Candidate(_as_it_is(stack, model), known, reverse)]
     model = _with_heights(stack, model, settings, known)
     variants = [prepare_scan(stack, model, settings)]
-    if settings.align == "auto" and Candidate(variants[0], None, reverse).aligned:
+    if settings.align == "auto" and _doubtful(Candidate(variants[0], None, reverse)):
         variants.append(prepare_scan(stack, model, dataclasses.replace(settings, align="never")))
     return [
         Candidate(
@@ -238,6 +244,11 @@ def prepare_candidates(
         )
         for variant in variants
     ]
+
+
+def _doubtful(candidate: Candidate) -> bool:
+    """Whether drift was taken out that may be contrast that changes with height."""
+    return candidate.aligned and not candidate.prepared.stack.meta["drift"]["same_height"]
 
 
 def _fits(stack: ScanStack, model: Scan) -> bool:
@@ -269,7 +280,7 @@ def _with_heights(stack: ScanStack, model: Scan, settings: ScanPreparation, know
     return model
 
 
-def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: bool) -> PreparedScan:
+def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt]) -> PreparedScan:
     """The prepared scan with the ``n`` slices of a guess alone, and with all that was chosen in its log."""
     prepared, first = best.candidate.prepared, best.guess.first
     stack, steps = prepared.stack, list(prepared.steps)
@@ -292,7 +303,7 @@ def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: boo
         )
         stack = stack.replace(values=stack.values[first : first + n], heights=heights)
     if attempts:
-        steps.append(("tried", _describe(attempts, orders)))
+        steps.append(("tried", _describe(attempts)))
         if len({attempt.candidate.aligned for attempt in attempts}) > 1:
             text = "moved back" if best.candidate.aligned else "left where it is"
             steps.append(("drift", f"both was tried, and by the image it was {text}"))
@@ -302,15 +313,14 @@ def _with_slices(best: Attempt, n: int, attempts: Sequence[Attempt], orders: boo
     return dataclasses.replace(prepared, stack=stack, scan=scan, steps=tuple(steps))
 
 
-def _describe(attempts: Sequence[Attempt], orders: bool) -> str:
+def _describe(attempts: Sequence[Attempt]) -> str:
     """What was tried, in words."""
     parts = []
     for attempt in attempts:
         candidate, guess = attempt.candidate, attempt.guess
-        order = (" reversed" if candidate.reverse else " as given") if orders else ""
-        order += " without drift" if candidate.aligned else ""
+        drift = " without drift" if candidate.aligned else ""
         height = candidate.prepared.stack.heights[guess.first]
-        parts.append(f"{guess.z_top:.2f} Å at {height:.2f} Å{order}: r {guess.pearson:.2f}")
+        parts.append(f"{guess.z_top:.2f} Å at {height:.2f} Å{drift}: r {guess.pearson:.2f}")
     return f"agreement of the strongest window by height of the tip at the first slice: {', '.join(parts)}"
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from torch_afm.config.prediction import PredictOptions
 from torch_afm.data import AFMData
+from torch_afm.functional import remove_slope
 from torch_afm.metrics import match_atoms
 from torch_afm.models import Generator
 from torch_afm.prediction.preparation import ChosenScan
@@ -173,6 +174,8 @@ def predict_rotations(
         refinement = RefinementSettings.measured()
     elif search.refine:
         refinement = RefinementSettings(distance_sigma=_FREE) if chosen.guessed else RefinementSettings()
+    if refinement is not None:
+        refinement = dataclasses.replace(refinement, plane=stack.leveled)
     turns = tuple(range(0, 4, 4 // options.rotations))
     predictions, pearson = [], []
     for n in turns:
@@ -193,10 +196,19 @@ def predict_rotations(
         else:
             prediction = predict_scan(model, *turned, **settings, cover=chosen.cover)
         prediction = turn_prediction(prediction, symmetry.inverse)
+        if stack.leveled:
+            prediction = _leveled(prediction)
         predictions.append(prediction)
         pearson.append(mean_pearson(prediction.simulated, stack.tensor()))
     agreement = compare_predictions([p.graph for p in predictions]) if several else None
     return Rotations(turns, tuple(predictions), tuple(pearson), agreement)
+
+
+def _leveled(prediction: Prediction) -> Prediction:
+    """The prediction whose image lacks its planes, as the scan does."""
+    last = prediction.steps[-1]
+    last = dataclasses.replace(last, simulated=remove_slope(last.simulated))
+    return dataclasses.replace(prediction, steps=[*prediction.steps[:-1], last])
 
 
 def turn_prediction(prediction: Prediction, symmetry: Symmetry) -> Prediction:

@@ -12,8 +12,9 @@ from torch_afm.data import AFMData, bond_orders
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
+from torch_afm.prediction.order import choose_order
 from torch_afm.prediction.outcome import ScanPrediction
-from torch_afm.prediction.preparation import choose_preparation, count_measured_slices
+from torch_afm.prediction.preparation import count_measured_slices
 from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction, load_calibration
 from torch_afm.prediction.rotations import Rotations, predict_rotations
@@ -43,8 +44,9 @@ def predict(
 
     Args:
         scan: file of a microscope or of a stack, folder of constant-height images, several files and patterns
-            of one series, or a stack in memory. A stack on the network's grid that states its height is taken as it is. Options of reading do not
-            change a :class:`~torch_afm.io.scans.ScanStack`, which was read already.
+            of one series, or a stack in memory. A stack on the network's grid that states its height is taken
+            as it is. Options of reading do not change a :class:`~torch_afm.io.scans.ScanStack`, which was
+            read already.
         weights: weights in the package, or a folder with them; ``"auto"``: those that suit the scan
             (:func:`choose_weights`).
         options: everything that can be chosen; the defaults are those of ``torch-afm predict``.
@@ -64,7 +66,7 @@ def predict(
         weights, reason = choose_weights(stack)
         chosen_weights = [("weights", f"{weights}, {reason}")]
     model, calibration = load_generator(weights), load_calibration(weights)
-    chosen = choose_preparation(model, stack, options, progress)
+    chosen = choose_order(model, stack, options, progress)
     rotations = predict_rotations(model, chosen, options, progress)
     prediction = rotations.predictions[rotations.best]
     reference = chosen.prepared.stack.afm_stack()

@@ -11,7 +11,7 @@ from torch_afm.metrics.images import noise_share
 
 #: Share of the variance of the farthest slice that is noise, from which a stack was measured. Of simulated
 #: stacks of five molecules and two atoms it is at most 1e-4, of five measured ones 0.006 to 0.67.
-_NOISE = 1e-3
+_NOISE = 3e-4
 
 
 def choose_weights(stack: ScanStack) -> tuple[str, str]:
@@ -30,5 +30,8 @@ def choose_weights(stack: ScanStack) -> tuple[str, str]:
         return "scan", "for the scan was not finished, and so measured"
     noise = float(noise_share(merged.values)[0])
     if noise > _NOISE:
-        return "scan", f"for the farthest slice has noise ({100 * noise:.2g} % of its variance): it was measured"
+        return (
+            "scan",
+            f"for the farthest slice has noise ({100 * noise:.2g} % of its variance): it was measured",
+        )
     return "spatial", "for the stack has no noise: it was simulated"

@@ -152,10 +152,10 @@ def _data(report: PredictionReport) -> dict[str, Any]:
         "pearson": scores["pearson"],
         "ssim": scores["ssim"],
         "ranges": [[scale_label(s, unit) for s, unit in zip(pair, units, strict=True)] for pair in pairs],
-        "scan": [_png(_gray(s)) for s in stack],
-        "simulated": [_png(_gray(s)) for s in simulated],
+        "scan": [png_uri(_gray(s)) for s in stack],
+        "simulated": [png_uri(_gray(s)) for s in simulated],
         "residual": [
-            _png((255 * colors(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
+            png_uri((255 * colors(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
             for s in difference
         ],
         "picture": None if report.picture is None else _figure(report.picture),
@@ -216,8 +216,15 @@ def _gray(image: np.ndarray) -> np.ndarray:
     return np.round(255 * (image - low) / span if span else np.full_like(image, 127.0)).astype(np.uint8)
 
 
-def _png(image: np.ndarray) -> str:
-    """A picture as a data address, its first line lowest."""
+def png_uri(image: np.ndarray) -> str:
+    """A picture as a data address, its first line lowest.
+
+    Args:
+        image: gray values, or colors.
+
+    Shapes:
+        image ``[Y, X]`` or ``[Y, X, 3]`` uint8.
+    """
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image[::-1])).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,11 +1,14 @@
 """Minimal files of each format, written by hand from the public descriptions. Images are given as
-``[y, x]`` with y upwards and x to the right, and laid down as the instrument does it."""
+``[y, x]`` with y upwards and x to the right, and laid down as the instrument does it. ``FIXTURES.md`` says
+what each imitates and who described it."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
 from PIL import Image
+from scipy.io import netcdf_file
 
 
 def sxm(images, unit="Hz", up=True, z=None, size=(2e-9, 1e-9), center=(3e-9, -1e-9), extra=()):
@@ -101,12 +104,12 @@ def gwy(fields, unit_xy="m", unit_z="Hz", masks=()):
     return buffer.getvalue()
 
 
-def picture(*images, kind="PNG"):
-    """Grays of one picture, or of the pages of a TIFF."""
+def picture(*images, kind="PNG", **options):
+    """Grays or colors of one picture, or of the pages of a TIFF; ``options`` of Pillow."""
     pages = [Image.fromarray(np.ascontiguousarray(image[::-1])) for image in images]
     buffer = io.BytesIO()
     more = {"save_all": True, "append_images": pages[1:]} if kind == "TIFF" else {}
-    pages[0].save(buffer, kind, **more)
+    pages[0].save(buffer, kind, **more, **options)
     return buffer.getvalue()
 
 
@@ -121,3 +124,119 @@ def hdf5(arrays, meta=None):
             file["meta"] = np.bytes_(meta.encode())
         file.flush()
         return bytes(file.id.get_file_image())
+
+
+def gxsm(images, version=3, unit="Hz", kind="FloatField", backward=False, numbers=(), drop=(), scale=0.5):
+    """``images`` ``[n, y, x]``: layers (``value``) of one channel, 20 x 10 Å. ``numbers``: variables to
+    change, ``drop``: to leave out. netCDF of ``version`` 3 or 4."""
+    images = np.asarray(images, np.float64)
+    n, ny, nx = images.shape
+    x, y = (np.arange(nx) - (nx - 1) / 2) * 20 / nx, (np.arange(ny) - (ny - 1) / 2) * 10 / ny
+    data = (images[:, ::-1, ::-1] if backward else images[:, ::-1]) / scale
+    held = {"rangex": 20 * (nx - 1) / nx, "rangey": 10 * (ny - 1) / ny, "rangez": 700.0, "dx": 20 / nx}
+    held |= {"dy": 10 / ny, "dz": scale, "offsetx": 30.0, "offsety": -10.0, "alpha": 15.0}
+    held |= {"t_start": 1_700_000_000, "t_end": 1_700_000_060} | dict(numbers)
+    variables = {
+        kind: (("time", "value", "dimy", "dimx"), data[None].astype("i2" if kind == "H" else "f4")),
+        "dimx": (("dimx",), (x[::-1] if backward else x).astype("f4")),
+        "dimy": (("dimy",), y[::-1].astype("f4")),
+        **{key: ((), np.array(v, "i4" if isinstance(v, int) else "f8")) for key, v in held.items()},
+    }
+    lengths = ("rangex", "rangey", "dx", "dy", "offsetx", "offsety")
+    texts = {key: {"var_unit": "Ang", "unit": "nm"} for key in lengths}
+    texts |= {"rangez": {"var_unit": "Ang", **({"unit": unit} if unit else {})}, kind: {"ZLabel": "dFreq"}}
+    texts |= {key: {"extra_info": "Lookup without offset"} for key in ("dimx", "dimy")}
+    variables = {key: v for key, v in variables.items() if key not in drop}
+    buffer = io.BytesIO()
+    if version == 3:
+        file = netcdf_file(buffer, "w")
+        for key, length in (("time", 1), ("value", n), ("dimy", ny), ("dimx", nx)):
+            file.createDimension(key, length)
+        for key, (dimensions, values) in variables.items():
+            held = file.createVariable(key, values.dtype, dimensions)
+            held[...] = values
+            for name, text in texts.get(key, {}).items():
+                setattr(held, name, text)
+        file.flush()
+        return buffer.getvalue()
+    import h5py
+
+    with h5py.File.in_memory() as file:
+        for key, (_, values) in variables.items():
+            file[key] = values
+            for name, text in texts.get(key, {}).items():
+                file[key].attrs[name] = np.bytes_(text)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def npz(**arrays):
+    """An archive of arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def vert(columns, version=32, x=0, y=0, bits=(0, 7), extra="", padded=False):
+    """A Createc spectrum: ``columns`` are bias [mV], z [mV] and the channels of ``bits``."""
+    columns = [np.asarray(column, np.float64) for column in columns]
+    if version == 32:
+        columns.insert(2, np.zeros_like(columns[0]))
+    head = f"[ParVERT{version}]\r\nPSTMAFM=1\r\nGainX / GainX=10\r\nGainY / GainY=10\r\nDacto[A]xy=0.01\r\n"
+    head += f"ZPiezoconst / ZPiezoconst= 20.00\r\nVertFBMode=4\r\nPLLOn=1\r\nPLLCenterFreq=30000\r\n{extra}"
+    code, n = sum(1 << bit for bit in bits), len(columns[0])
+    rows = [
+        "\t".join([str(i), *(f"{v:.6f}" for v in row), ""])
+        for i, row in enumerate(zip(*columns, strict=True))
+    ]
+    first = head.encode("latin-1").ljust(16380 if padded else 0, b"\0") + b"DATA\r\n"
+    return first + "\r\n".join([f"    {n}    {x}    {y}    {code}", *rows, ""]).encode()
+
+
+def matrix(images, name="s--1_1.Df_mtrx", unit="Hertz", factor=4.0, lines=None, settings=(), channel="Df"):
+    """A file of results of MATRIX and the parameters beside it: ``images`` are the upward forward one, the
+    backward one, and so on, 20 x 10 Å; values are whole numbers of ``1 / factor``."""
+
+    def text(value):
+        return struct.pack("<L", len(value)) + value.encode("utf-16-le")
+
+    def value(value):
+        if isinstance(value, bool):
+            return b"LOOB" + struct.pack("<L", value)
+        return (
+            b"GNOL" + struct.pack("<l", value)
+            if isinstance(value, int)
+            else b"BUOD" + struct.pack("<d", value)
+        )
+
+    def block(key, data, stamp=bytes(8)):
+        return key + struct.pack("<L", len(data)) + stamp + data
+
+    images = np.asarray(images, np.float64)
+    n, ny, nx = images.shape
+    held = {"X_Retrace": n > 1, "Y_Retrace": n > 2, "Points": nx, "Lines": lines or ny, "Width": 2e-9}
+    held |= {"Height": 1e-9, "X_Offset": 3e-9, "Y_Offset": -1e-9, "Angle": 15.0, "Enable_Subgrid": False}
+    held |= dict(settings)
+    listed = b"".join(text(key) + text("--") + bytes(4) + value(v) for key, v in held.items())
+    apee = bytes(4) + struct.pack("<L", 1) + text("XYScanner") + struct.pack("<L", len(held)) + listed
+    channels = bytes(8) + struct.pack("<LL", 0, 1) + bytes(4) + struct.pack("<L", 7) + bytes(8)
+    channels += (
+        text(channel) + text(unit) + struct.pack("<L", 1) + bytes(12) + struct.pack("<L", 7) + text("d")
+    )
+    transfer = bytes(4) + struct.pack("<L", 7) + text("TFF_Linear1D") + text("--") + struct.pack("<L", 2)
+    transfer += text("Factor") + value(factor) + text("Offset") + value(0.0)
+    inner = bytes(4) + block(b"TCID", channels, b"") + block(b"REFX", transfer, b"")
+    parameters = b"ONTMATRX0101" + block(b"APEE", apee) + block(b"YSCC", inner)
+    parameters += block(b"FERB", bytes(4) + text(name)) + block(b"DEOE", b"")
+    # Forward and backward lines by turns, the whole image up, then down.
+    ways = [images[i : i + 2] for i in range(0, n, 2)]
+    rows = [way[:, ::-1] if down else way for down, way in enumerate(ways)]
+    lined = [np.stack([a[:, ::-1] if k else a for k, a in enumerate(way)], 1) for way in rows]
+    counts = np.rint(np.concatenate(lined).reshape(-1, nx) * factor).astype("<i4")
+    described = bytes(20) + struct.pack("<ii", counts.size, counts.size)
+    inside = (
+        struct.pack("<QL", 1_700_000_000, 0)
+        + block(b"CSED", described, b"")
+        + block(b"ATAD", counts.tobytes(), b"")
+    )
+    return b"ONTMATRX0101" + b"TLKB" + struct.pack("<L", len(inside) - 8) + inside, parameters

@@ -1,18 +1,22 @@
-"""Damaged files by the thousand, read under a limit on memory: ``python -m tests.io.scans.fuzz SEED N``.
+"""Damaged files by the thousand, read under a limit on memory:
+``python -m tests.io.scans.fuzz SEED N [NAME]``, of one name of :func:`corpus` or of all.
 
 Prints how many files were read, how many were refused with an InputError, the longest time one took and the
 memory the process took at most. Anything else than an InputError ends it."""
 
 import faulthandler
-import io
+import importlib.util
 import json
 import resource
 import struct
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 import numpy as np
 
 from tests.io.scans import files
@@ -23,35 +27,76 @@ from torch_afm.utils import InputError
 MEMORY, SECONDS = 2**30, 20
 
 
+@dataclass(frozen=True)
+class Original:
+    """An intact file: its parser, its name, its bytes, what must be given to read it, files beside
+    it, and the one that is read, where that is another one."""
+
+    name: str
+    file: str
+    content: bytes
+    options: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, bytes] = field(default_factory=dict)
+    read: str = ""
+
+
 def corpus():
-    """One small file of each kind: its ending, its bytes, and what must be given to read it."""
+    """One small file of each format and version; of MATRIX only with access2theMatrix."""
     rng = np.random.default_rng(0)
     image = rng.normal(size=(6, 8)).astype(np.float32)
     both = {"Current": {"forward": image, "backward": image}, "OC M1 Freq. Shift": {"forward": image}}
     z = np.linspace(0, -1e-10, 5)
     volume = rng.normal(size=(5, 6, 8)).astype(np.float32)
     arrays = {"stack": volume[None], "x": np.arange(8.0), "y": np.arange(6.0), "z": -np.arange(5.0)}
-    npz = io.BytesIO()
-    np.savez_compressed(npz, **arrays)
     grid = {"OC M1 Freq. Shift (Hz)": volume, "Current (A)": volume}
     curve = {"Z rel (m)": z, "OC M1 Freq. Shift (Hz)": z * 1e10}
     meta = {"Z-Controller>Z (m)": "1e-9"}
     images = [image * 100] * 4
     createc = {"channel": "Current", "heights": [1.0]}
     gray = np.clip(image * 40 + 128, 0, 255).astype(np.uint8)
-    return [
-        ("sxm", files.sxm(both, z=1e-9), {}),
-        ("3ds", files.grid_3ds(grid), {}),
-        ("dat", files.spectrum_dat(curve), {}),
-        ("dat", files.createc(images, 1), createc),
-        ("dat", files.createc(images, 2), createc),
-        ("dat", files.createc(images, 3), createc),
-        ("gwy", files.gwy([("df", image, meta), ("Current", image, meta)]), {}),
-        ("npz", npz.getvalue(), {}),
-        ("h5", files.hdf5(arrays, "{}"), {}),
-        ("png", files.picture(gray), {"pixel_size": 1.0, "heights": [1.0]}),
-        ("tif", files.picture(image, image, kind="TIFF"), {"pixel_size": 1.0, "heights": [2.0, 1.0]}),
+    colors = matplotlib.colormaps["hot"](np.linspace(0, 1, 48).reshape(6, 8), bytes=True)
+    sweep = [np.full(5, -100.0), np.arange(5) * 50.0, z * 1e10, z * 1e10]
+    originals = [
+        Original("sxm", "file.sxm", files.sxm(both, z=1e-9)),
+        Original("3ds", "file.3ds", files.grid_3ds(grid)),
+        Original("dat", "file.dat", files.spectrum_dat(curve)),
+        Original("createc 1", "file.dat", files.createc(images, 1), createc),
+        Original("createc 2", "file.dat", files.createc(images, 2), createc),
+        Original("createc 3", "file.dat", files.createc(images, 3), createc),
+        Original("gwy", "file.gwy", files.gwy([("df", image, meta), ("Current", image, meta)])),
+        Original("gwy mask", "file.gwy", files.gwy([("df", image, meta)], masks=[gray > 160])),
+        Original("npz", "file.npz", files.npz(**arrays)),
+        Original("hdf5", "file.h5", files.hdf5(arrays, "{}")),
+        Original("png", "file.png", files.picture(gray), {"pixel_size": 1.0, "heights": [1.0]}),
+        Original("colors", "file.png", files.picture(colors), {"pixel_size": 1.0, "heights": [1.0]}),
+        Original("jpeg", "file.jpg", files.picture(gray, kind="JPEG"), {"pixel_size": 1.0, "heights": [1.0]}),
+        Original(
+            "tiff",
+            "file.tif",
+            files.picture(image, image, kind="TIFF"),
+            {"pixel_size": 1.0, "heights": [2.0, 1.0]},
+        ),
+        Original("gxsm 3", "file-Xp-dFreq.nc", files.gxsm(volume), {"step": 0.1}),
+        Original(
+            "gxsm 16 bits", "file-Xp-df.nc", files.gxsm(100 * volume, kind="H", scale=1.0), {"step": 0.1}
+        ),
+        Original("gxsm 4", "file-Xp-dFreq.nc", files.gxsm(volume, 4), {"step": 0.1}),
+        Original(
+            "published", "file.npz", files.npz(data=volume.T, lengthX=20.0, lengthY=10.0), {"step": 0.1}
+        ),
+        Original(
+            "vert 3", "file.VERT", files.vert(sweep, 30, extra="VertSpecBack=0\r\n"), {"pixel_size": 1.0}
+        ),
+        Original("vert 4", "file.VERT", files.vert(sweep, 32), {"pixel_size": 1.0}),
     ]
+    if importlib.util.find_spec("access2thematrix"):
+        results, parameters = files.matrix(np.round(images[:2]))
+        name, beside = "file--1_1.Df_mtrx", "file_0001.mtrx"
+        originals += [
+            Original("matrix", name, results, beside={beside: parameters}),
+            Original("matrix parameters", beside, parameters, beside={name: results}, read=name),
+        ]
+    return originals
 
 
 def damage(content, rng):
@@ -91,31 +136,34 @@ def damage(content, rng):
     return bytes(data)
 
 
-def main(seed, number):
+def main(seed, number, *names):
     """Read ``number`` damaged files."""
     rng = np.random.default_rng(seed)
-    originals = corpus()
+    originals = [original for original in corpus() if not names or original.name in names]
+    assert originals, f"expected one of {[original.name for original in corpus()]}, got {names}"
     read, refused, longest = 0, 0, 0.0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
 
-        def attempt(content, ending, options):
-            path = Path(folder) / f"file.{ending}"
-            path.write_bytes(content)
+        def attempt(original, content):
+            folder = Path(name) / original.name
+            folder.mkdir(exist_ok=True)
+            for file, held in (original.beside | {original.file: content}).items():
+                (folder / file).write_bytes(held)
             faulthandler.dump_traceback_later(SECONDS, exit=True)
-            return read_scan(path, **options)
+            return read_scan(folder / (original.read or original.file), **original.options)
 
-        for ending, content, options in originals:
-            attempt(content, ending, options)
+        for original in originals:
+            attempt(original, original.content)
         # Everything is imported and has run once: what comes now is the files' own.
         with open("/proc/self/statm") as statm:
             taken = int(statm.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for i in range(number):
-            ending, content, options = originals[i % len(originals)]
-            damaged, start = damage(content, rng), time.perf_counter()
+            original = originals[i % len(originals)]
+            damaged, start = damage(original.content, rng), time.perf_counter()
             try:
-                attempt(damaged, ending, options)
+                attempt(original, damaged)
                 read += 1
             except InputError as error:
                 if "\n" in str(error) or not str(error):
@@ -128,4 +176,4 @@ def main(seed, number):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:])

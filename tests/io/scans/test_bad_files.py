@@ -29,6 +29,8 @@ ARRAYS = {
     "y": np.linspace(-2, 4, 2),
     "z": np.array([7.0, 6.9, 6.8, 6.7]),
 }
+GXSM = files.gxsm(VOLUME)
+DX = np.array(20 / 3, ">f8").tobytes()
 GRAY = files.picture(np.zeros((3, 4), np.uint8))
 GIVEN = {"channel": "Channel0", "heights": [1.0]}
 SIZED = {"heights": [1.0], "pixel_size": 1.0}
@@ -130,19 +132,25 @@ BAD = [
     (_huge_png(), "png", "announces", SIZED),
     *((_npz({k: v for k, v in ARRAYS.items() if k != key}), "npz", key, {}) for key in ARRAYS),
     *((files.hdf5({k: v for k, v in ARRAYS.items() if k != key}), "h5", f"'{key}'", {}) for key in ARRAYS),
-    (files.hdf5({"image": IMAGE}), "h5", "got image", {}),
+    (files.hdf5({"image": IMAGE}), "h5", "datasets image [3 x 4]", {}),
     *((files.hdf5(ARRAYS, meta), "h5", "", {}) for meta in ("[1]", "{", "é{}", '{"scan": 3}', '{"f0": "x"}')),
     (_npz(ARRAYS | {"x": np.array([-1.0, 0.1, 1.0])}), "npz", "x: expected evenly spaced", {}),
     (files.hdf5(ARRAYS | {"z": np.array([7.0, 6.9, 6.9, 6.7])}), "h5", "z: expected decreasing", {}),
     (_npz(ARRAYS | {"stack": np.zeros((2, 4, 2, 3))}), "npz", "channel", {}),
+    (GXSM[:-200], "nc", "", {"step": 0.1}),
+    (GXSM.replace(b"FloatField", b"Float\nield"), "nc", "got the variables 'Float\\nield'", {"step": 0.1}),
+    (GXSM.replace(DX, np.array(np.nan, ">f8").tobytes()), "nc", "dx: expected a finite", {"step": 0.1}),
+    (files.gxsm(VOLUME, drop=["dimx"], backward=True), "nc", "direction", {"direction": "backward"}),
+    (_npz({"data": VOLUME, "lengthX": 1.0, "lengthY": 1.0}), "npz", "heights", {}),
+    (_npz({"data": VOLUME[0], "lengthX": 1.0, "lengthY": 1.0}), "npz", "", {"step": 0.1}),
+    (b"[ParVERT30]\r\n", "vert", "DATA", {}),
     # Formats that are not read are called by their names, and the way out is told.
     (b"\x01\x02", "spm", "Bruker", {}),
     (b"\x01\x02", "002", "Bruker", {}),
-    (b"\x01\x02", "VERT", "Createc spectrum", {}),
     (b"\x01\x02", "stp", "WSxM", {}),
     (b"\xff\xd8", "jpg", "JPEG", {}),
     (files.picture(IMAGE, kind="TIFF"), "jpk", "JPK", {}),
-    (b"words", "xyz", "unknown format", {}),
+    (b"words", "xyz", "got text", {}),
 ]
 
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from torch_afm.config import Scan
 from torch_afm.io.scans import ScanPreparation, ScanStack, prepare_scan
@@ -168,17 +169,18 @@ def test_tilt_and_drift_are_taken_out_and_told():
     blobs = np.exp(-((axis - 1) ** 2) - (axis[:, None] + 0.5) ** 2) + np.exp(
         -((axis + 2) ** 2) - (axis[:, None] - 2) ** 2
     )
-    for pixels, moved in ((14, True), (3, False)):
-        drifted = np.stack([np.roll(blobs, round(pixels * i / 4), axis=1) for i in (0, 1, 2, 3, 4)])
+    for step, moved in ((3.5, True), (0.2, False)):
+        drifted = np.stack([ndimage.shift(blobs, (0, step * i)) for i in range(5)])
         stack = ScanStack(drifted, np.linspace(0.4, 0, 5), ((-6.0, 6.0), (-6.0, 6.0)))
         auto = prepare_scan(stack, MODEL, dataclasses.replace(FIXED, align="auto"))
         (text,) = [t for name, t in auto.steps if name == "drift"]
-        assert ("moved back" in text) == moved and f"{-pixels * 12 / 59:+.1f}" in text
+        assert ("moved back" in text) == moved and f"by {step * 12 / 59:+.2f}" in text
+        assert ("no more than a pixel" in text) == (not moved)
         assert (auto.stack.values.shape[2] < 40) == moved
         assert any("as if they had drifted" in w for w in auto.warnings) == moved
 
 
-def test_a_leap_between_two_slices_is_left_unless_asked_otherwise():
+def test_a_leap_between_two_slices_is_left():
     """Contrast that turns over as the tip comes nearer looks so: bright atoms, like the margin before."""
     axis = np.linspace(-8, 8, 81)
     blobs = np.exp(-((axis - 1) ** 2) - (axis[:, None] + 0.5) ** 2) + np.exp(
@@ -186,10 +188,37 @@ def test_a_leap_between_two_slices_is_left_unless_asked_otherwise():
     )
     leapt = np.roll(blobs, 15, axis=1)
     stack = ScanStack(np.stack([blobs] * 3 + [leapt] * 2), np.linspace(0.4, 0, 5), ((-8.0, 8.0),) * 2)
-    for align, width in (("auto", 65), ("always", 53), ("never", 65)):
+    for align in ("auto", "always", "never"):
         found = prepare_scan(stack, MODEL, dataclasses.replace(FIXED, align=align))
-        assert found.scan.pixels[0] == width
-        assert any("3.0 Å at once" in w for w in found.warnings) == (align == "auto")
+        assert found.scan.pixels[0] >= 64
+        assert any("3.0 Å at once" in w for w in found.warnings) == (align != "never")
+
+
+def test_drift_of_a_series_down_and_up_is_sure():
+    """Times and images of one height tell it; what is taken for one slice then lies on itself."""
+    axis = np.linspace(-8, 8, 81)
+    blobs = np.exp(-((axis - 1) ** 2) - (axis[:, None] + 0.5) ** 2) + np.exp(
+        -((axis + 2) ** 2) - (axis[:, None] - 2) ** 2
+    )
+    level = np.array([0, 1, 2, 3, 4, 3, 2, 1, 0])
+    order = np.argsort(level, kind="stable")
+    images = np.stack([ndimage.shift(blobs, (-0.5 * i, i)) for i in range(9)])
+    meta = {"times": (60.0 * order).tolist()}
+    stack = ScanStack(images[order], (4 - level[order]) / 10, ((-8.0, 8.0),) * 2, meta=meta)
+    found = prepare_scan(stack, MODEL, dataclasses.replace(FIXED, align="auto"))
+    steps = dict(found.steps)
+    assert "by +0.200, -0.100 ±" in steps["drift"] and "pairs of images of one height" in steps["drift"]
+    assert "moved back" in steps["drift"] and not any("as if they had drifted" in w for w in found.warnings)
+    assert found.stack.meta["drift"]["same_height"] and len(found.stack.values) == MODEL.n_slices
+    assert np.abs(found.stack.values - found.stack.values[:1]).max() < 0.02
+
+
+def test_a_periodic_image_is_a_warning():
+    x = np.linspace(-8, 8, 81)
+    lattice = np.cos(2 * np.pi * x / 2.5) + np.cos(2 * np.pi * x[:, None] / 2.5)
+    stack = ScanStack(np.stack([lattice] * 5), np.linspace(0.4, 0, 5), ((-8.0, 8.0),) * 2)
+    found = prepare_scan(stack, MODEL, dataclasses.replace(FIXED, align="auto"))
+    assert any("the image is periodic (every 2.5" in w for w in found.warnings)
 
 
 @pytest.mark.parametrize(("sign", "doubted"), [(-1, False), (1, True)])

@@ -5,7 +5,7 @@ import pytest
 
 from tests.io.scans import files
 from torch_afm.io import AFMStack, read_stack, write_stack
-from torch_afm.io.scans import align_slices, crop, expand_paths, flatten_plane, read_scan
+from torch_afm.io.scans import align_slices, crop, estimate_drift, expand_paths, flatten_plane, read_scan
 from torch_afm.utils import InputError
 
 HEIGHTS = np.array([7.0, 6.9, 6.8])
@@ -126,8 +126,10 @@ def test_from_drifting_tilted_images_to_even_ones(tmp_path):
         image = pattern(axis - dy, axis - dx) + 0.01 * i * axis
         content = files.sxm({"df": {"forward": image}}, z=(7 + i / 10) * 1e-10, size=(24e-10, 24e-10))
         (tmp_path / f"{i}.sxm").write_bytes(content)
-    stack, drift = align_slices(flatten_plane(read_scan(tmp_path)))
-    assert drift[0] == pytest.approx([2.4, -1.8], abs=0.1)
+    stack = flatten_plane(read_scan(tmp_path))
+    drift = estimate_drift(stack)
+    assert drift.shifts[0] == pytest.approx([-0.45, 0.6], abs=0.03)
+    stack = align_slices(stack, drift)
     x, y = stack.x.mean(), stack.y.mean()
     stack = crop(stack, ((x - 9, x + 9), (y - 9, y + 9)))
     positions = np.linspace(-8, 8, 40)

@@ -32,7 +32,9 @@ def test_the_first_or_the_last_in_time():
 
 def test_heights_of_sweeps_are_not_repeats():
     assert len(set(repeated_heights(-0.005 * np.arange(1000)))) == 1000
+    assert len(set(repeated_heights(-0.001 * np.arange(13)))) == 13
     assert repeated_heights(np.array([1.0, 0.9991, 0.5])).tolist() == [0, 0, 1]
+    assert repeated_heights(np.array([1.0, 1.0])).tolist() == [0, 0]
     single = STACK.keep_slices(np.array([True, True, False, True]))
     assert merge_repeats(single) is single and single.meta["files"] == ["a", "b", "d"]
 

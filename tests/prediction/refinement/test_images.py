@@ -1,6 +1,7 @@
 """Normalized slices, against plain formulas and finite differences; images of hidden atoms and of other
 elements, against the stacks of molecules that have them."""
 
+import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
@@ -112,3 +113,21 @@ def test_hydrogen_is_never_in_doubt(renderer):
     state = State(data, TipParameters.from_tips(Tip()), float(anchor_height(data, SMALL, Tip())))
     found = nuisance_images(renderer, state, PIXELS, torch.empty(0, 3), (0.3, 0.5), torch.ones(3))
     assert found.images.shape[2] == 2
+
+
+def test_slices_without_their_planes():
+    """Planes that are added to a stack change nothing, in values and slopes."""
+    rng = np.random.default_rng(3)
+    images, scan = SliceImages(SCAN, plane=True), SCAN
+    stack = torch.from_numpy(rng.normal(size=scan.shape)).flatten(1)
+    x, y = (torch.from_numpy(axis) for axis in (scan.x, scan.y))
+    plane = (3.0 + 0.7 * x[None, :] - 0.2 * y[:, None]).flatten()
+    jacobian = torch.from_numpy(rng.normal(size=(*stack.shape, 2)))
+    image, slope = images.linearize(stack, jacobian)
+    other, other_slope = images.linearize(stack + plane, jacobian + plane[None, :, None])
+    torch.testing.assert_close(image, other)
+    torch.testing.assert_close(slope, other_slope)
+    torch.testing.assert_close(image.square().mean(1), torch.ones(len(stack)).double())
+    eps = 1e-6
+    step = images.normalize(stack + eps * jacobian[..., 0]) - image
+    torch.testing.assert_close(step / eps, slope[..., 0], atol=1e-4, rtol=1e-4)

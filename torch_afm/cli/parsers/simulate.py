@@ -44,7 +44,12 @@ def _parser() -> Parser:
         help="format of the file, where its name does not tell it",
     )
     parser.add_argument("--smiles", metavar="S", help="molecule as SMILES, in place of a file")
-    parser.add_argument("--out", metavar="STACK.npz", default="stack.npz", help="file to write")
+    parser.add_argument(
+        "--out",
+        metavar="STACK.npz|.gwy|.xsf",
+        default="stack.npz",
+        help="file to write: .npz with all settings, .gwy for Gwyddion, or .xsf for XCrySDen, VESTA and ASE",
+    )
     parser.add_argument("--png", action="store_true", help="write a picture of the slices beside it")
     parser.add_argument(
         "--rotation",

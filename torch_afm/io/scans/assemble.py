@@ -120,7 +120,8 @@ def _meta(
     return meta | {
         "files": list(names[:1]) if single else list(names),
         "centers": (centers[:1] if single else centers).tolist(),
-        "center": centers[-1].tolist(),
+        # A stack that was stored knows where its frame was; its window may be a part of that.
+        "center": meta.get("center", centers[-1].tolist()),
     }
 
 

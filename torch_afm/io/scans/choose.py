@@ -48,7 +48,7 @@ def choose_images(
     Raises:
         InputError: with ``strict``, for a file that does not fit; else where none is left.
     """
-    reasons = {id(file): reason for file in files if (reason := _unusable(file.block, constant_height))}
+    reasons = {id(file): reason for file in files if (reason := unusable_reason(file.block, constant_height))}
     if reasons and (strict or len(reasons) == len(files)):
         file = next(file for file in files if id(file) in reasons)
         raise InputError(f"{file.path}: {reasons[id(file)]}")
@@ -63,7 +63,7 @@ def choose_images(
     return chosen, [Skipped(file.path.name, reasons[id(file)]) for file in files if id(file) in reasons]
 
 
-def _unusable(block: ScanBlock, constant_height: bool) -> str | None:
+def unusable_reason(block: ScanBlock, constant_height: bool) -> str | None:
     """Why images can be part of no stack; ``None`` where they can."""
     if block.meta.get("feedback") == "ON" and not constant_height:
         return (
@@ -98,9 +98,7 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     (path, a), (_, b) = first, other
     (ny, nx), (my, mx) = a.values.shape[1:], b.values.shape[1:]
     if (nx, ny, a.unit) != (mx, my, b.unit):
-        return (
-            f"expected {nx} x {ny} pixels in {a.unit!r} as in {path.name}, got {mx} x {my} in {b.unit!r}"
-        )
+        return f"expected {nx} x {ny} pixels in {a.unit!r} as in {path.name}, got {mx} x {my} in {b.unit!r}"
     if reason := compare_settings((path.name, a.meta), b.meta):
         return reason
     if a.size is None or b.size is None:
@@ -112,8 +110,8 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     moved = frame_turn(a.meta).T @ np.subtract(b.center, a.center)
     if (np.abs(moved) > np.divide(a.size, 2)).any():
         return (
-            f"center: expected the place of {path.name} ({_at(a.center)} Å), got {_at(b.center)} Å, more than "
-            "half of the frame away"
+            f"center: expected the place of {path.name} ({_at(a.center)} Å), got {_at(b.center)} Å, more "
+            "than half of the frame away"
         )
     return None
 

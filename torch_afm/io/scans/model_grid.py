@@ -20,6 +20,9 @@ _MIN_PIXELS = 16
 #: Å: what lies between slices farther from each other cannot be interpolated.
 _MAX_GAP = 0.5
 
+#: Å: slices within less are of one height, or given in another unit.
+_MIN_SPAN = 0.05
+
 #: Å a pixel: coarser ones blur the contrast of bonds.
 _COARSE = 0.5
 
@@ -76,10 +79,15 @@ def nearest_slices(stack: ScanStack, model: Scan, top: float | None, warnings: l
         warnings: what may be wrong is added to these.
 
     Raises:
-        InputError: for a ``top`` that was not measured.
+        InputError: for a ``top`` that was not measured, and several slices at all but one height.
     """
     heights, reach = stack.heights, model.dz * (model.n_slices - 1)
     far, near = float(heights[0]), float(heights[-1])
+    if len(heights) > 1 and far - near < _MIN_SPAN:
+        raise InputError(
+            f"heights: expected slices over at least {_MIN_SPAN} Å, got {len(heights)} over {far - near:.4g} "
+            f"Å; were nm meant for Å, that is {10 * (far - near):.4g} Å"
+        )
     if top is not None and not near - 1e-3 <= top <= far + 1e-3:
         raise InputError(f"top: expected {near:.2f} to {far:.2f} Å, got {top:.2f} Å")
     last = near if top is None else max(near, min(top, far) - reach)

@@ -11,8 +11,9 @@ import numpy as np
 from torch_afm.config import Scan
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
-from torch_afm.io.scans.corrections import align_slices, flatten_lines, flatten_plane
+from torch_afm.io.scans.corrections import flatten_lines, flatten_plane
 from torch_afm.io.scans.crop import crop, crop_finished
+from torch_afm.io.scans.drift import align_slices, estimate_drift
 from torch_afm.io.scans.model_grid import (
     MIN_RANGE,
     choose_heights,
@@ -23,9 +24,12 @@ from torch_afm.io.scans.model_grid import (
 from torch_afm.io.scans.repeats import merge_repeats
 from torch_afm.io.scans.scan_block import unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
+from torch_afm.io.scans.sharpness import compare_sharpness
 from torch_afm.utils import InputError
 
-#: Å: drift up to this is left where it is, unless asked otherwise. Contrast changes with height, and so
+#: Å by which two slices depart from a smooth drift that are worth a warning.
+_LEAP = 2.0
+
 #: slices of simulated stacks without drift seem to have moved by 0.6 Å in the mean and 1.3 Å at most
 #: (``python -m benchmarks.prediction_scans.preparation --molecules 15``).
 _APPARENT_DRIFT = 2.0
@@ -38,6 +42,11 @@ _MAX_DISTANCE = 4000.0
 
 #: Å a pixel: coarser ones than the distance of two carbon atoms show no molecule.
 _MAX_PIXEL = 1.4
+
+#: Standard errors of the sharpness below which the near end counts as the blurred one: so are no simulated
+#: stacks in gray values, and seven or eight in ten of those in reverse order
+#: (``python -m benchmarks.prediction_scans.order``).
+BLURRED = -2.0
 
 #: What is this much brighter than its margin than it is darker is bright.
 _BRIGHT = 2.0
@@ -56,8 +65,9 @@ class PreparedScan:
     Args:
         raw: the scan as it was read.
         measured: heights of the slices that were measured, in Å as those of ``stack``, decreasing.
-        stack: the images, in the scan frame; where that reaches farther than 4000 Å from its origin, counted
-            from ``meta["origin"]``.
+        stack: the images, in the scan frame; ``meta["leveled"]`` where the plane of each slice was taken out,
+            so that images of structures are compared without theirs; where that reaches farther than 4000 Å
+            from its origin, counted from ``meta["origin"]``.
         scan: what a renderer needs to image all of it: the window and pixels of ``stack``, with the heights
             and oscillation of the model.
         steps: what was done, with its numbers: name and text.
@@ -128,12 +138,7 @@ def prepare_scan(
             f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured",
         )
     )
-    contrast = found.values.std(axis=(1, 2))
-    if contrast[-1] < contrast[0] and found.unit == "Hz":
-        warnings.append(
-            f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
-            f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
-        )
+    warnings += _order_doubts(flat, found)
     if _bright(found.values[0]):
         warnings.append(
             "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
@@ -141,6 +146,25 @@ def prepare_scan(
         )
     amplitude = scan.amplitude if settings.amplitude or stack.amplitude else 0.0
     return PreparedScan(stack, flat.heights, found, scan, tuple(steps), tuple(warnings), amplitude)
+
+
+def _order_doubts(measured: ScanStack, found: ScanStack) -> list[str]:
+    """What speaks against the order of the slices: of Δf in Hz, which grows towards the surface, the
+    contrast; of other units, of which each slice may be stretched, the sharpness."""
+    if found.unit == "Hz":
+        contrast = found.values.std(axis=(1, 2))
+        if contrast[-1] >= contrast[0]:
+            return []
+        return [
+            f"the nearest slice shows less contrast than the farthest ({contrast[-1]:.3g} against "
+            f"{contrast[0]:.3g} Hz): the order of the slices may be the reverse"
+        ]
+    if len(measured.heights) < 2 or compare_sharpness(measured).margin >= BLURRED:
+        return []
+    return [
+        "the nearest slice is more blurred than the farthest: the order of the slices may be the reverse; "
+        "reverse try compares both"
+    ]
 
 
 def _bright(image: np.ndarray) -> bool:
@@ -185,8 +209,10 @@ def _merge(stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, s
     merged = merge_repeats(stack, settings.repeats)
     if len(merged.heights) < len(stack.heights):
         kept = "their mean was" if settings.repeats == "mean" else f"the {settings.repeats} was"
-        text = f"{len(stack.heights)} images of {len(merged.heights)} heights: of those at one height {kept} taken"
-        steps.append(("repeats", text))
+        images, heights = len(stack.heights), len(merged.heights)
+        steps.append(
+            ("repeats", f"{images} images of {heights} heights: of those at one height {kept} taken")
+        )
     return merged
 
 
@@ -292,6 +318,7 @@ def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> Sca
         return stack
     flat = (flatten_lines if method == "lines" else flatten_plane)(stack)
     removed = stack.values - flat.values
+    flat = flat.replace(meta=flat.meta | {"leveled": True})
     if method != "lines":
         text = ", ".join(f"{v:.3g}" for v in np.ptp(removed, axis=(1, 2)))
         steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
@@ -303,30 +330,32 @@ def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> Sca
 
 def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:
     try:
-        aligned, shifts = align_slices(stack)
+        drift = estimate_drift(stack)
+        moved = always or drift.significant
+        aligned = align_slices(stack, drift) if moved else stack
     except InputError as error:
         warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
         return stack
-    drift = shifts[:, ::-1] * np.array(stack.pixel_size)
-    largest = float(np.linalg.norm(drift, axis=1).max())
-    leap = float(np.linalg.norm(np.diff(drift, axis=0), axis=1).max())
-    if leap > _APPARENT_DRIFT and not always:
+    if drift.period is not None:
         warnings.append(
-            f"two neighboring slices seem to have moved by {leap:.1f} Å at once: contrast that turns over "
-            "looks so, and no drift was taken out; where it is drift, give align always"
+            f"the image is periodic (every {math.hypot(*drift.period):.2f} Å): drift between two slices is "
+            "known only up to a lattice vector"
         )
-    moved = always or leap <= _APPARENT_DRIFT < largest
-    if moved and not always:
+    elif drift.leap > _LEAP:
         warnings.append(
-            f"the slices were moved by up to {largest:.1f} Å, as if they had drifted; a molecule that lies "
-            "tilted looks so, too: align never leaves them where they are"
+            f"two slices seem to have moved by {drift.leap:.1f} Å at once, beside any drift: a tip that "
+            "changed, or contrast that turns over; that was not taken out"
         )
-    steps.append(
-        (
-            "drift",
-            f"the farthest slice seems to lie {drift[0, 0]:+.2f}, {drift[0, 1]:+.2f} Å (x, y) off the "
-            f"nearest, {largest:.2f} Å at most: "
-            + (f"moved back, and cut to {_window(aligned)}" if moved else "left where it is"),
+    if moved and not always and not drift.same_height:
+        warnings.append(
+            f"the slices were moved by up to {drift.largest:.1f} Å, as if they had drifted; a molecule that "
+            "lies tilted may look so, too: align never leaves them where they are, and images of one height, "
+            "as of a series down and up again, would tell"
         )
-    )
-    return aligned if moved else stack
+    if moved:
+        what = f"moved back, and cut to {_window(aligned)}"
+    else:
+        small = "no more than a pixel" if drift.largest <= drift.pixel else "not more than its error allows"
+        what = f"left where they are, for that is {small}"
+    steps.append(("drift", f"{drift.describe()}: {what}"))
+    return aligned

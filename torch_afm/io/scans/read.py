@@ -13,8 +13,8 @@ from torch_afm.io.scans.assemble import assemble
 from torch_afm.io.scans.choose import ScanFile, Skipped
 from torch_afm.io.scans.readers.arrays import stack_block
 from torch_afm.io.scans.registry import read_block, scan_format, scan_suffixes
-from torch_afm.io.scans.scan_block import check_direction, check_forward
 from torch_afm.io.scans.repeats import merge_repeats
+from torch_afm.io.scans.scan_block import check_direction, check_forward
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.stacks import AFMStack, read_npz_stack
 from torch_afm.utils import InputError
@@ -37,8 +37,9 @@ def read_scan(
     """A stack from a file, or from several files, folders and patterns, one slice or more each.
 
     - Nanonis ``.sxm``, ``.3ds`` with sweeps of z, and ``.dat`` spectra at the points of a grid;
-    - Createc ``.dat``; Gwyddion ``.gwy``; PNG and TIFF;
-    - npz and HDF5 with the arrays of :class:`torch_afm.io.AFMStack`;
+    - Createc ``.dat`` and spectra of z, ``.VERT``; GXSM ``.nc``; Omicron MATRIX images, ``_mtrx``;
+    - Gwyddion ``.gwy``; PNG, TIFF and JPEG;
+    - npz and HDF5 with the arrays of :class:`torch_afm.io.AFMStack`, and npz as ED-AFM publishes it;
     - what other packages register (:func:`scan_reader`).
 
     Whatever a file's own order of lines, x runs to the right and y upwards in the scan frame, which stays
@@ -74,10 +75,12 @@ def read_scan(
         raise InputError(f"step: expected a positive number of Å, and no heights beside it, got {step}")
     if scale is not None and (scale == 0 or not math.isfinite(scale)):
         raise InputError(f"scale: expected a finite number other than 0, in Hz, got {scale}")
+    unread: list[Skipped] = []
     if isinstance(path, AFMStack):
-        stack, path = path, Path("stack")
-        check_forward(path, direction)
-        files, unread = [ScanFile(path, stack_block(path, stack, channel))], []
+        name = Path("stack")
+        check_forward(name, direction)
+        files = [ScanFile(name, stack_block(name, path, channel))]
+        path = name
     else:
         strict = strict or heights is not None or step is not None
         files, unread = _read_files(expand_paths(path), channel, direction, strict)
@@ -113,8 +116,8 @@ def _read_files(
         held = sum(block.values.size for _, block in files)
         if held > _MAX_READ:
             raise InputError(
-                f"path: expected files of at most {_MAX_READ} values in all, got {len(paths)} files with more; "
-                "name those of one series, or give a pattern"
+                f"path: expected files of at most {_MAX_READ} values in all, got {len(paths)} files with "
+                "more; name those of one series, or give a pattern"
             )
     if not files:
         raise InputError(f"expected a file that can be read, got {len(paths)} that cannot: {errors[0]}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from torch_afm.io.scans import readers
+from torch_afm.io.scans.recognize import HEAD, recognize_file
 from torch_afm.io.scans.scan_block import ScanBlock
 from torch_afm.utils import InputError
 
@@ -24,27 +24,6 @@ R = TypeVar("R", bound=Reader)
 
 #: Entry points of packages whose modules register further formats.
 ENTRY_POINTS = "torch_afm.scan_readers"
-
-#: Formats that are not read, by the endings of files, as they are called.
-_OTHERS = {
-    ".stp": "a WSxM image",
-    ".top": "a WSxM image",
-    ".spm": "a Bruker Nanoscope file",
-    ".ibw": "an Igor (Asylum Research) file",
-    ".mdt": "an NT-MDT file",
-    ".asd": "an RIBM file",
-    ".vert": "a Createc spectrum",
-    ".specgrid": "a Createc grid of spectra",
-    ".nc": "a GXSM (netCDF) file",
-    ".sm4": "an RHK file",
-    ".mtrx": "an Omicron Matrix file",
-    ".nid": "a Nanosurf file",
-    ".jpk": "a JPK file",
-    ".jpk-force": "a JPK file",
-    ".h5-jpk": "a JPK file",
-    ".jpg": "a JPEG picture",
-    ".jpeg": "a JPEG picture",
-}
 
 
 @dataclass(frozen=True)
@@ -112,7 +91,7 @@ def scan_format(path: Path) -> ScanFormat:
     """
     try:
         with open(path, "rb") as file:
-            head = file.read(64)
+            head = file.read(HEAD)
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from None
     suffix = path.suffix.lower()
@@ -121,18 +100,15 @@ def scan_format(path: Path) -> ScanFormat:
     both = [known for known in named if known in begun]
     if both:
         return both[-1]
-    if not named and (suffix in _OTHERS or re.fullmatch(r"\.\d{3}", suffix)):
-        # Before the first bytes: some of these are HDF5, zip or TIFF.
-        other = _OTHERS.get(suffix, "a Bruker Nanoscope file")
-        raise InputError(
-            f"{path}: expected a file ending in {', '.join(scan_suffixes())}, got {other}; open it in "
-            "Gwyddion and save its images of Δf as .gwy"
-        )
+    if other := recognize_file(path, head, bool(named), bool(begun)):
+        expected = "a scan" if named else f"a file ending in {', '.join(scan_suffixes())}"
+        raise InputError(f"{path}: expected {expected}, got {other.name}; {other.remedy}")
     if begun:
         return begun[-1]
     if not named:
         raise InputError(
-            f"{path}: expected a file ending in {', '.join(scan_suffixes())}, got one of an unknown format"
+            f"{path}: expected a file ending in {', '.join(scan_suffixes())}, got one of an unknown format; "
+            "if Gwyddion opens it, save its images of Δf as .gwy"
         )
     return ([known for known in named if not known.magic] or named)[-1]
 

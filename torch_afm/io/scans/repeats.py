@@ -12,14 +12,20 @@ from torch_afm.utils import InputError
 #: Å: slices no farther from each other are of one height. Sweeps of z have steps of 0.005 Å and more.
 SAME_HEIGHT = 0.002
 
+#: Of the largest step, what two slices of one height may differ by.
+_SHARE = 0.1
+
 
 def repeated_heights(heights: np.ndarray) -> np.ndarray:
-    """For each of the slices, far to near, the number of the height it belongs to, from 0.
+    """For each of the slices, far to near, the number of the height it belongs to, from 0: those within
+    0.002 Å of the one before are of one height, where that is no more than a tenth of the largest step.
 
     Shapes:
         heights and result ``[Z]``.
     """
-    return np.concatenate([[0], np.cumsum(np.abs(np.diff(heights)) > SAME_HEIGHT)])
+    steps = np.abs(np.diff(heights))
+    same = min(SAME_HEIGHT, _SHARE * steps.max(initial=0.0))
+    return np.concatenate([[0], np.cumsum(steps > same)])
 
 
 def merge_repeats(stack: ScanStack, repeats: Literal["mean", "first", "last"] = "mean") -> ScanStack:

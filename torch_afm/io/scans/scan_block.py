@@ -33,8 +33,9 @@ _COMMON = (
 #: Powers of ten that prefixes of units stand for.
 _PREFIXES = {"f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9}
 
-#: Names of Δf, without blanks, brackets and punctuation: "OC M1 Freq. Shift (Hz)", "Frequency_Shift", "df".
-_FREQUENCY_SHIFT = re.compile(r"freq(uency)?shift|^(df|δf|deltaf)(hz)?$")
+#: Names of Δf, without blanks, brackets and punctuation: "OC M1 Freq. Shift (Hz)", "Frequency_Shift", "df",
+#: "dFreq".
+_FREQUENCY_SHIFT = re.compile(r"freq(uency)?shift|^(df|δf|deltaf|dfreq|dfrequency)(hz)?$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +54,9 @@ class ScanBlock:
         direction: ``"forward"`` or ``"backward"``.
         meta: everything else that is kept; fits into JSON. ``amplitude``: of the oscillation, peak to peak,
             in Å; ``f0``: resonance frequency in Hz; ``angle``: of the scan frame in degrees, clockwise;
-            ``feedback``: ``"ON"`` where the height was controlled while the image was taken; ``time``: when the image was
-            begun, in s since 1970 by the clock of the microscope; ``duration``: how long it took in s;
-            ``warnings``: what may be wrong with the file.
+            ``feedback``: ``"ON"`` where the height was controlled while the image was taken; ``time``: when
+            the image was begun, in s since 1970 by the clock of the microscope; ``duration``: how long it
+            took in s; ``warnings``: what may be wrong with the file.
         channels: names of all channels of the file.
 
     Shapes:

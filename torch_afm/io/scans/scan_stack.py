@@ -43,7 +43,8 @@ class ScanStack(RecordedSettings):
         meta: everything else that is known, as in :class:`torch_afm.io.AFMStack`. Of each slice: ``files``,
             ``times`` in s since 1970, in the middle of its measurement, and ``centers`` of its frame in Å in
             the coordinates of the microscope, one where it is the same for all. ``center``: of the frame of
-            the stack; ``angle``: by how many degrees it is turned clockwise about that; ``skipped``: files that were left out, and why.
+            the stack; ``angle``: by how many degrees it is turned clockwise about that; ``skipped``: files
+            that were left out, and why.
 
     Shapes:
         values ``[Z, Y, X]`` float64, heights ``[Z]``.
@@ -144,9 +145,9 @@ class ScanStack(RecordedSettings):
         return self.replace(values=self.values[::-1], heights=-self.heights[::-1], meta=self.meta | each)
 
     def microscope_positions(self, pos: np.ndarray) -> np.ndarray:
-        r"""Positions in the coordinates of the microscope: ``center + R (pos + origin - center)``, where ``R``
-        turns the frame clockwise by its scan angle about its center, and ``origin`` is where the positions of
-        the stack count from.
+        r"""Positions in the coordinates of the microscope: ``center + R (pos + origin - center)``, where
+        ``R`` turns the frame clockwise by its scan angle about its center, and ``origin`` is where the
+        positions of the stack count from.
 
         Args:
             pos: in the frame of the stack, in Å.

@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
+from torch_afm.functional import plane_basis
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.refinement.job import Box, State
 from torch_afm.prediction.refinement.scanner import ScannedModel
@@ -38,6 +39,7 @@ class SliceImages:
         box: ``((x0, x1), (y0, y1))`` in Å, outside of which no pixel is compared; none by default.
         slices: number of slices, from the farthest on.
         blur: standard deviation of the Gaussian in Å; 0 for none.
+        plane: compare slices without the plane that fits each best, as where one was taken out of the scan.
 
     Attributes:
         pixels: indices (ix, iy) of the pixels compared, ``[P, 2]``, row by row.
@@ -50,6 +52,7 @@ class SliceImages:
         box: Box | None = None,
         slices: int | None = None,
         blur: float = 0.0,
+        plane: bool = False,
     ) -> None:
         self.slices = scan.n_slices if slices is None else min(slices, scan.n_slices)
         columns, rows = (
@@ -60,6 +63,7 @@ class SliceImages:
         grid = torch.meshgrid(columns, rows, indexing="xy")
         self.pixels = torch.stack(grid, dim=-1).reshape(-1, 2)
         self._index = rows[:, None], columns
+        self._slopes = plane_basis(*self.shape)[1:].flatten(1) if plane else None
         self._blur = tuple(
             _gaussian(torch.from_numpy(axis)[index], blur)
             for axis, index in ((scan.y, rows), (scan.x, columns))
@@ -83,17 +87,25 @@ class SliceImages:
         """
         image, std = self._normalize(stack)
         slope = self._blurred(jacobian)
-        slope = slope - slope.mean(1, keepdim=True)
+        slope = self._centered(slope)
         n = image.unsqueeze(2)
         return image, (slope - n * (n * slope).mean(1, keepdim=True)) / std.unsqueeze(2)
 
     def _normalize(self, stack: Tensor) -> tuple[Tensor, Tensor]:
         image = self._blurred(stack.unsqueeze(2)).squeeze(2)
         largest = image.abs().amax(1, keepdim=True)
-        image = image - image.mean(1, keepdim=True)
+        image = self._centered(image.unsqueeze(2)).squeeze(2)
         std = torch.linalg.vector_norm(image, dim=1, keepdim=True) / image.shape[1] ** 0.5
         std = std.masked_fill(std <= _FLAT * largest, torch.inf)
         return image / std, std
+
+    def _centered(self, images: Tensor) -> Tensor:
+        """Without their mean or plane, ``[S, P, K]``."""
+        images = images - images.mean(1, keepdim=True)
+        if self._slopes is None:
+            return images
+        slopes = self._slopes.to(images)
+        return images - torch.einsum("bp,sbk->spk", slopes, torch.einsum("bp,spk->sbk", slopes, images))
 
     def _blurred(self, stack: Tensor) -> Tensor:
         rows, columns = (None if k is None else k.to(stack) for k in self._blur)

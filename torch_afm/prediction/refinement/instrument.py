@@ -169,7 +169,7 @@ def fit_instrument(
     start = State(take_atoms(data, near), tip, z_top)
     low, high = (data.pos[group].amin(0) - _MARGIN).tolist(), (data.pos[group].amax(0) + _MARGIN).tolist()
     box = (low[0], high[0]), (low[1], high[1])
-    images = SliceImages(renderer.scan, settings.stride, box)
+    images = SliceImages(renderer.scan, settings.stride, box, plane=settings.plane)
     objective = InstrumentObjective(start, renderer, images, job.reference, settings, scanner)
     origin = torch.zeros(len(objective.scale), dtype=torch.float64)
     x = minimize(objective, origin, _ITERATIONS, _TOLERANCE, lambda *_: None)

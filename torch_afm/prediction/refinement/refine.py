@@ -234,7 +234,7 @@ def _refine_group(
         objective=best.values,
         trajectory=torch.stack(best.trajectory),
         sigma=sigma[: job.n],
-        residual=_residual(renderer, state, job.reference) if residual else job.reference[:0],
+        residual=_residual(renderer, state, job.reference, settings.plane) if residual else job.reference[:0],
         tip=fitted_tip(state.tip),
         z_top=state.z_top,
         scanner=renderer.scanner,
@@ -302,7 +302,7 @@ def _refine_groups(
         objective=(sum(r.objective[0] for r in results), sum(r.objective[1] for r in results)),
         trajectory=torch.stack([data.pos.detach(), kept.data.pos[: job.n]]),
         sigma=sigma[: job.n],
-        residual=_residual(renderer, kept, job.reference),
+        residual=_residual(renderer, kept, job.reference, settings.plane),
         tip=fitted_tip(kept.tip),
         z_top=kept.z_top,
         scanner=renderer.scanner,
@@ -334,7 +334,7 @@ def _fit(
 
     box = job.box()
     for stage in settings.stages:
-        images = SliceImages(renderer.scan, settings.stride, box, stage.slices, stage.blur)
+        images = SliceImages(renderer.scan, settings.stride, box, stage.slices, stage.blur, settings.plane)
         nuisance = None
         if job.has_nuisance:
             hidden = _HIDDEN_MEAN, max(settings.hidden_sigma, 1e-6)
@@ -381,8 +381,8 @@ def _moved(data: AFMData, state: State, sigma: Tensor, part: slice) -> AFMData:
 
 
 @torch.no_grad()
-def _residual(renderer: ScannedModel, state: State, reference: Tensor) -> Tensor:
-    whole = SliceImages(renderer.scan)
+def _residual(renderer: ScannedModel, state: State, reference: Tensor, plane: bool) -> Tensor:
+    whole = SliceImages(renderer.scan, plane=plane)
     simulated = renderer(state.data, tip=state.tip, z_top=state.z_top)[0, 0]
     parts = [whole.normalize(stack.flatten(1)) for stack in (simulated, reference)]
     return (parts[0] - parts[1]).reshape(renderer.scan.shape)

@@ -60,6 +60,7 @@ class RefinementSettings:
         completions: rounds in which atoms may be added at open bonds, see :func:`further_atoms`.
         observations: independent observations that the stack counts for; see :class:`RefinementObjective`.
         floor: smallest noise of a normalized slice.
+        plane: compare slices without the plane of each, as where one was taken out of the scan.
         min_gain: smallest share of the mean squared difference of the images, what may be missing included,
             that must go for the result to be accepted.
         max_shift: root mean square move of the coordinates, in standard deviations of the start, up to which
@@ -83,6 +84,7 @@ class RefinementSettings:
     completions: int = 4
     observations: float = 500.0
     floor: float = 0.02
+    plane: bool = False
     min_gain: float = 0.5
     max_shift: float = 2.5
 

@@ -120,3 +120,23 @@ def test_what_leads_out_of_the_file_or_takes_memory(tmp_path, arrays):
         with pytest.raises(InputError, match=r"stack\.h5: "):
             read_scan(path)
             pytest.fail(way)
+
+
+def test_published_stacks(tmp_path):
+    """``data`` [X, Y, Z] with y upwards, far to near; heights are given."""
+    data = np.random.default_rng(0).normal(size=(5, 4, 3))
+    path = tmp_path / "published.npz"
+    path.write_bytes(files.npz(data=data, lengthX=20.0, lengthY=np.array([10])))
+    stack = read_scan(path, step=0.1)
+    assert np.array_equal(stack.values, np.moveaxis(data, (0, 1, 2), (2, 1, 0)))
+    assert stack.pixel_size == pytest.approx((4, 2.5)) and stack.heights[0] > stack.heights[-1]
+    assert (stack.unit, stack.channel) == ("arbitrary unit", "data")
+    assert read_scan(path, channel="data", step=0.1, scale=2.0).unit == "Hz"
+    for options, word in (({}, "give heights"), ({"channel": "stack"}, "expected 'data'")):
+        with pytest.raises(InputError, match=word):
+            read_scan(path, **options)
+    bad = ({"data": data[0]}, "data: expected"), ({"lengthX": -1.0}, "lengthX"), ({"lengthY": "a"}, "lengthY")
+    for change, word in bad:
+        path.write_bytes(files.npz(**({"data": data, "lengthX": 20.0, "lengthY": 10.0} | change)))
+        with pytest.raises(InputError, match=word):
+            read_scan(path, step=0.1)

@@ -66,8 +66,9 @@ def test_lines_that_were_not_scanned(tmp_path, first, last):
 
 
 def test_what_the_header_says(tmp_path):
-    """400 and -200 steps of 0.01 Å; the resonance where the PLL was on."""
-    extra = "Scanrotoffx / OffsetX=-400\r\nScanrotoffy / OffsetY=200\r\nDacto[A]xy=0.01\r\n"
+    """400 and -200 steps of 0.01 Å, amplified; the resonance where the PLL was on."""
+    extra = "Scanrotoffx / OffsetX=-400\r\nScanrotoffy / OffsetY=200\r\nDacto[A]xy=0.001\r\n"
+    extra += "GainX / GainX=10\r\nGainY / GainY=10\r\n"
     extra += "PLLOn=1\r\nPLLCenterFreq=30713.24\r\n"
     stack = _read(tmp_path, files.createc(IMAGES, extra=extra), "Channel2")
     assert np.mean(stack.x) == pytest.approx(4.0) and np.mean(stack.y) == pytest.approx(-2.0)

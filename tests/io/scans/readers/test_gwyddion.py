@@ -1,5 +1,8 @@
+import io
 import struct
+from datetime import UTC, datetime
 
+import gwyfile.objects as g
 import numpy as np
 import pytest
 
@@ -81,17 +84,114 @@ def test_letters_of_windows(tmp_path):
     assert np.array_equal(_read(tmp_path, content, channel="df cafée").values[0], A)
 
 
-def test_masks(tmp_path):
-    """Whole lines under a mask were not measured; a mask on a part of a line may mean anything."""
-    lines, part = np.zeros((2, 3, 4))
-    lines[0] = 1
-    part[1, 1:3] = 1
-    found = _read(tmp_path, files.gwy([("df", A, _height(0))], masks=[lines]))
+def _filled(image, mask, fill=None):
+    """As Gwyddion's imports leave it: the mean of the others in place of what was not measured."""
+    return np.where(mask, image[~mask].mean() if fill is None else fill, image)
+
+
+def _masked(tmp_path, image, mask):
+    return _read(tmp_path, files.gwy([("df", image, _height(0))], masks=[mask.astype(float)]))
+
+
+def test_lines_that_were_not_measured(tmp_path):
+    lines = np.zeros((3, 4), bool)
+    lines[0] = True
+    found = _masked(tmp_path, A, lines)
     assert np.isnan(found.values[0, 0]).all() and np.array_equal(found.values[0, 1:], A[1:])
     assert "warnings" not in found.meta
-    found = _read(tmp_path, files.gwy([("df", A, _height(0))], masks=[part]))
-    assert np.array_equal(found.values[0], A)
-    assert found.meta["warnings"] == ["the mask of image 0 in image.gwy was not used"]
+
+
+IMAGE = np.random.default_rng(5).normal(size=(20, 30))
+PART = np.zeros((20, 30), bool)
+PART[:4], PART[4, 11:] = True, True  # as where a scan was stopped
+SPOTS = np.random.default_rng(6).random((20, 30)) < 0.02
+ONE = np.zeros((20, 30), bool)
+ONE[3, 4] = True
+
+
+@pytest.mark.parametrize("mask", [PART, SPOTS, ONE], ids=["part of a line", "spots", "one pixel"])
+def test_pixels_that_were_not_measured(tmp_path, mask):
+    """They have the mean of the others, wherever they are."""
+    found = _masked(tmp_path, _filled(IMAGE, mask), mask)
+    assert np.array_equal(np.isnan(found.values[0]), mask) and "warnings" not in found.meta
+    assert np.array_equal(found.values[0][~mask], IMAGE[~mask])
+
+
+def test_pixels_that_were_not_measured_in_an_image_that_was_leveled(tmp_path):
+    """A plane and the offsets of lines taken out of the pixels that were filled in, too."""
+    y, x = np.mgrid[:20, :30]
+    plane, offsets = 0.013 * x - 0.2 * y + 3, np.random.default_rng(7).normal(size=(20, 1))
+    found = _masked(tmp_path, _filled(IMAGE, PART) - plane - offsets, PART)
+    assert np.array_equal(np.isnan(found.values[0]), PART) and "warnings" not in found.meta
+
+
+def test_masks_of_something_else(tmp_path):
+    """Grains, and a single pixel of another value than the mean: these were measured."""
+    grains = IMAGE > 0.8
+    for mask in (grains, ONE):
+        found = _masked(tmp_path, IMAGE, mask)
+        assert np.array_equal(found.values[0], IMAGE)
+        (warning,) = found.meta["warnings"]
+        assert warning.startswith("the mask of image 0 in image.gwy was not used")
+
+
+def test_pixels_that_are_not_finite_under_a_mask(tmp_path):
+    image = np.where(SPOTS, np.nan, IMAGE)
+    found = _masked(tmp_path, image, SPOTS)
+    assert np.array_equal(np.isnan(found.values[0]), SPOTS) and "warnings" not in found.meta
+
+
+def _placed(meta, log=None):
+    """A frame of 20 x 10 Å whose lower left corner, or upper left one, is at 3, 4 nm."""
+    container = g.GwyContainer()
+    container["/0/data"] = g.GwyDataField(
+        A, xreal=2e-9, yreal=1e-9, xoff=3e-9, yoff=4e-9, si_unit_xy="m", si_unit_z="Hz"
+    )
+    container["/0/data/title"] = "OC M1 Freq. Shift (Forward)"
+    container.typecodes["/0/data/title"] = "s"
+    container["/0/meta"] = g.GwyContainer(dict(meta), dict.fromkeys(meta, "s"))
+    if log is not None:
+        container["/0/data/log"] = g.GwyObject("GwyStringList", {"strings": log}, {"strings": "S"})
+    buffer = io.BytesIO()
+    container.tofile(buffer)
+    return buffer.getvalue()
+
+
+def test_the_place_of_an_image(tmp_path):
+    """Gwyddion's y runs downwards from the upper left corner."""
+    found = _read(tmp_path, _placed({"Z-Controller>Z": "1 nm"}))
+    assert found.meta["center"] == pytest.approx([40, -45]) and "warnings" not in found.meta
+
+
+NANONIS = {
+    "Z-Controller::Z (m)": "-3.2E-9",
+    "Oscillation Control::Amplitude Setpoint (m)": "8E-11",
+    "Oscillation Control::Center Frequency (Hz)": "3.03E+4",
+    "Z-Controller::Controller status": "OFF",
+    "Date": "15.03.2017",
+    "Time": "17:29:17",
+    "Acquistion time": "120 s",
+}
+IMPORT = 'file::nanonis(filename="/data/A170315.sxm")@2017-03-15T20:00:00Z'
+
+
+def test_the_place_of_an_image_from_nanonis(tmp_path):
+    """nanonis.c of Gwyddion 2.61: xoff, yoff = SCAN_OFFSET - SCAN_RANGE / 2, the images turned as on the
+    screen; so y stays upwards and the center is SCAN_OFFSET."""
+    for content in (_placed(NANONIS), _placed({}, [IMPORT])):
+        found = _read(tmp_path, content, **({} if content == _placed(NANONIS) else {"heights": [0.0]}))
+        assert found.meta["center"] == pytest.approx([40, 45])
+        assert np.array_equal(found.values[0], A[::-1])
+    cropped = _placed(NANONIS, [IMPORT, "tool::GwyToolCrop(x=0, y=1)@2017-03-15T20:01:00Z"])
+    (warning,) = _read(tmp_path, cropped).meta["warnings"]
+    assert "cropped in Gwyddion" in warning
+
+
+def test_what_nanonis_says_in_gwyddions_names(tmp_path):
+    found = _read(tmp_path, _placed(NANONIS))
+    assert found.heights == pytest.approx([-32])
+    assert found.meta["amplitude"] == pytest.approx(1.6) and found.meta["f0"] == pytest.approx(30300)
+    assert found.meta["times"] == [datetime(2017, 3, 15, 17, 30, 17, tzinfo=UTC).timestamp()]
 
 
 def _object(name, *parts):
@@ -138,7 +238,7 @@ def test_bad_structure(tmp_path):
         with pytest.raises((ValueError, struct.error)):
             components(content)
             pytest.fail(name)
-        with pytest.raises(InputError, match=r"image\.gwy.*damaged") as error:
+        with pytest.raises(InputError, match=r"image\.gwy.*(damaged|empty)") as error:
             _read(tmp_path, content)
         assert "\n" not in str(error.value)
 

@@ -187,3 +187,19 @@ def test_curves_at_the_points_of_a_grid(tmp_path):
     (tmp_path / "5.dat").unlink()
     with pytest.raises(InputError, match="points: expected a grid of 3 x 2, got 5"):
         read_scan(tmp_path)
+
+
+def test_a_curve_that_ends_early(tmp_path):
+    """The near end, which the tip did not reach, is NaN; in a grid each curve at its own height."""
+    z = np.linspace(0, -5e-10, 6)
+    for i in range(4):
+        df = np.where(np.arange(6) < 3 + i, 1e10 * z, np.nan)
+        curve = files.spectrum_dat(
+            {"Z rel (m)": z, "OC M1 Freq. Shift (Hz)": df}, x=i % 2 * 1e-10, y=i // 2 * 1e-10
+        )
+        (tmp_path / f"{i}.dat").write_bytes(curve)
+    one = read_scan(tmp_path / "0.dat", pixel_size=1.0)
+    assert one.heights == pytest.approx([0, -1, -2, -3, -4, -5])
+    assert np.isnan(one.values[:, 0, 0]).tolist() == [False] * 3 + [True] * 3
+    grid = read_scan(tmp_path)
+    assert np.isfinite(grid.values).sum(axis=0).tolist() == [[3, 4], [5, 6]]

@@ -29,11 +29,11 @@ _VERSIONS = {b"[Parameter]": ("<i2", 2), b"[Paramet32]": ("<f4", 4), b"[Paramco3
 #: Channels by the bits of ``Channelselectval`` that every description agrees on.
 _BITS = {0: "Z", 1: "Current"}
 
-#: The bit that holds Δf in Hz where the phase-locked loop was on, and the name that it is given.
-_PLL_BIT, _PLL = 7, "Frequency shift"
+#: Channels of the phase-locked loop, where it was on.
+_PLL = {7: "Frequency shift", 8: "Excitation", 9: "Amplitude"}
 _CONCLUDED = (
-    "no description of Createc's files names the channel of Δf: bit 7 was taken for it, in Hz, as the "
-    "phase-locked loop was on; where that is wrong, give channel and scale"
+    "one program alone tells which channel of Createc's files holds Δf: bit 7 was taken for it, in Hz, as "
+    "the phase-locked loop was on; where that is wrong, give channel and scale"
 )
 
 
@@ -46,15 +46,17 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
     line ``[Parameter]`` announces int16, ``[Paramet32]`` float32, ``[Paramco32]`` float32 compressed by zlib
     (software versions 3 and 4 write the same layout).
 
-    No description says which channel holds Δf. Where the phase-locked loop was on (``PLLOn``) it is bit 7 of
-    ``Channelselectval``, in Hz: so concluded from a measured file in which Δf was held at -7 Hz (its
-    ``FBLogIset`` is 700) and that channel is -7.002 ± 0.062; ``meta["warnings"]`` says so. All other values
-    keep the unit ``DAC``, and channels are called ``Z``, ``Current`` and ``ADC<bit>`` by the bits, or
-    ``Channel<index>`` where these do not fit; name one, and give ``scale``. Nor do the descriptions give the
-    sign of ``CHModeZoff``, the offset of constant-height images in Å, which is kept in ``meta``: give
-    ``heights``. The height was controlled where ``CHMode`` is 0. Lines that were not scanned, which the file
-    holds as zeros in every channel, are NaN. The middle of the frame is ``-Scanrotoffx``, ``-Scanrotoffy``,
-    in steps of ``Dacto[A]xy``, as public readers have it.
+    The channels of the phase-locked loop, where that was on (``PLLOn``), are bits 7, 8 and 9 of
+    ``Channelselectval``, as SpectraFox has them: Δf in Hz, excitation and amplitude. The descriptions do not
+    tell; a measured file agrees, in which Δf was held at -7 Hz (its ``FBLogIset`` is 700) and bit 7 is -7.002
+    ± 0.062; ``meta["warnings"]`` says so. All other values keep the unit ``DAC``, and channels are called
+    ``Z``, ``Current`` and ``ADC<bit>`` by the bits, or ``Channel<index>`` where these do not fit; name one,
+    and give ``scale``. Nor do the descriptions give the sign of ``CHModeZoff``, the offset of constant-height
+    images in Å, which is kept in ``meta``: give ``heights``. The height was controlled where ``CHMode`` is 0.
+    Lines that were not scanned, which the file holds as zeros in every channel, are NaN. The middle of the
+    frame is ``-Scanrotoffx``, ``-Scanrotoffy``, in steps of ``Dacto[A]xy`` times ``GainX``, ``GainY``, as
+    public readers have it; the product is what ``Length x[A]`` is of ``Num.X`` times ``Delta X`` in a
+    measured file.
 
     Raises:
         InputError: for a damaged or truncated file, a missing channel.
@@ -63,7 +65,7 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         with open(path, "rb") as file:
             head = file.read(_HEADER)
             dtype, skip = _VERSIONS[head[:11]]
-            header = _parse(head)
+            header = parse_header(head)
             nx, ny, n = (_count(path, header, key) for key in ("num.x", "num.y", "channels"))
             itemsize = np.dtype(dtype).itemsize
             if not n * nx * ny <= MAX_VALUES:
@@ -89,11 +91,8 @@ def read_createc(path: Path, channel: str | None, direction: str) -> ScanBlock:
         meta["feedback"] = "ON" if header["chmode"] == "0" else "OFF"
     if header.get("pllon") == "1" and "pllcenterfreq" in header:
         meta["f0"] = parse_number(path, "PLLCenterFreq", header["pllcenterfreq"])
-    step = parse_number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
-    x, y = (
-        0.0 - step * parse_number(path, key, header.get(key, 0)) for key in ("scanrotoffx", "scanrotoffy")
-    )
-    known = names[chosen] == _PLL
+    x, y = frame_center(path, header)
+    known = names[chosen] == _PLL[7]
     if known:
         meta["warnings"] = [_CONCLUDED]
     return ScanBlock(
@@ -143,7 +142,7 @@ def _unmeasured(path: Path, images: np.ndarray) -> np.ndarray:
     return missing
 
 
-def _parse(head: bytes) -> dict[str, str]:
+def parse_header(head: bytes) -> dict[str, str]:
     """Lines ``key = value`` or ``key / name shown = value``, by both, in small letters."""
     header: dict[str, str] = {}
     for line in head.decode("latin-1").replace("Å", "A").splitlines():
@@ -152,6 +151,23 @@ def _parse(head: bytes) -> dict[str, str]:
             for key in (names, *names.split(" / ")):
                 header.setdefault(key.strip().lower(), value.strip())
     return header
+
+
+def dac_steps(path: Path, header: dict[str, str]) -> tuple[float, float]:
+    """Å in x and y of one step of the digital-to-analog converters."""
+    step = parse_number(path, "Dacto[A]xy", header.get("dacto[a]xy", 0))
+    x, y = (step * parse_number(path, key, header.get(key, 1)) for key in ("gainx", "gainy"))
+    return x, y
+
+
+def frame_center(path: Path, header: dict[str, str]) -> tuple[float, float]:
+    """The middle of the frame of images in Å."""
+    steps, offsets = dac_steps(path, header), ("scanrotoffx", "scanrotoffy")
+    x, y = (
+        0.0 - step * parse_number(path, key, header.get(key, 0))
+        for step, key in zip(steps, offsets, strict=True)
+    )
+    return x, y
 
 
 def _count(path: Path, header: dict[str, str], key: str) -> int:
@@ -165,7 +181,7 @@ def _channels(header: dict[str, str], n: int) -> tuple[list[str], list[str]]:
     """Names and directions of the ``n`` stored images."""
     text = header.get("channelselectval", "0")
     select = int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else 0
-    bits = _BITS | {_PLL_BIT: _PLL} if header.get("pllon") == "1" else _BITS
+    bits = _BITS | _PLL if header.get("pllon") == "1" else _BITS
     names = [bits.get(bit, f"ADC{bit}") for bit in range(32) if select >> bit & 1]
     if n not in (len(names), 2 * len(names)):
         both = header.get("scanmode") == "2" and n % 2 == 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from torch_afm.io.files import decode_bytes
-from torch_afm.io.scans.readers.nanonis import settings
+from torch_afm.io.scans.readers.nanonis import parse_time, settings
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
     MAX_VALUES,
@@ -41,6 +41,15 @@ _ARRAYS = {b"I": 4, b"Q": 8, b"D": 8}
 _BACKWARD = re.compile(r"[\[(]?\b(backward|bwd|retrace)\b[\])]?", re.IGNORECASE)
 _FORWARD = re.compile(r"[\[(]?\b(forward|fwd|trace)\b[\])]?", re.IGNORECASE)
 
+#: Heights at the end of titles, as :func:`torch_afm.io.write_stack` writes them.
+_AT_HEIGHT = re.compile(r"\s*\(z = \S+ Å\)$")
+
+#: Names of metadata that Gwyddion's import of Nanonis' files makes: "::" where the header has ">".
+_NANONIS = re.compile(r"(Z-Controller|Oscillation Control|Bias|Current|Scan)::")
+
+#: Share of the contrast of an image by which values that were filled in may miss a line.
+_FILLED = 1e-6
+
 
 @scan_reader("gwy", suffixes=(".gwy",), magic=(b"GWYP",))
 def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
@@ -48,9 +57,15 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
 
     An image's channel is its title ("OC M1 Freq. Shift [Backward]"), without the direction; titles that name
     none are forward. Heights are ``Z-Controller>Z`` of the metadata where each image has it; oscillation and
-    controller are those that Gwyddion keeps of Nanonis' headers. Gwyddion's first line is the uppermost.
-    Frames in px, or without a unit, tell no size. Lines that a mask covers are NaN, as Gwyddion marks those
-    it filled; other masks are not used, and ``meta["warnings"]`` says so.
+    controller are those that Gwyddion keeps of Nanonis' headers, and of a single image the time. Gwyddion's
+    first line is the uppermost, and its y runs downwards, but for the place of images that it took from
+    Nanonis, whose import (nanonis.c, Gwyddion 2.61) leaves y as it is. Frames in px, or without a unit, tell
+    no size.
+
+    Gwyddion knows no pixels that were not measured: its imports fill them with the mean of the others, and
+    put a mask on them. Pixels under a mask are NaN where that may be so: in whole lines, and where their
+    values are even, whatever plane or offset of lines was taken out since. Other masks, of grains for one,
+    are not used, and ``meta["warnings"]`` says so.
 
     Raises:
         InputError: for a damaged or truncated file, a missing channel, images of different sizes or settings,
@@ -67,7 +82,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             for i in found
         }
         mine = [i for i in found if bool(_BACKWARD.search(titles[i])) == (direction == "backward")]
-        names = {i: _FORWARD.sub("", _BACKWARD.sub("", titles[i])).strip() for i in mine}
+        names = {i: _FORWARD.sub("", _BACKWARD.sub("", _AT_HEIGHT.sub("", titles[i]))).strip() for i in mine}
         distinct = list(dict.fromkeys(names.values()))
         chosen = distinct[pick_channel(path, distinct, channel)]
         images: list[np.ndarray] = []
@@ -80,16 +95,27 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
             check_size(path, image.size * (len(images) + 1), MAX_VALUES)
             if f"/{i}/mask" in parts:
                 masked = _image(value(data, parts[f"/{i}/mask"])) > 0.5
-                lines = np.asarray(masked.all(axis=1))
-                image = np.where(lines[:, None], np.nan, image)
-                if masked[~lines].any():
-                    warnings.append(f"the mask of image {i} in {path.name} was not used")
+                missing = _filled(image, masked)
+                image = np.where(missing, np.nan, image)
+                if (masked & ~missing).any():
+                    warnings.append(
+                        f"the mask of image {i} in {path.name} was not used: the pixels that it covers "
+                        "differ, so they were measured"
+                    )
             images.append(image)
-            frames.append(_frame(path, field))
             units.append(_unit(field, "si_unit_z"))
             meta = value(data, parts[f"/{i}/meta"]) if f"/{i}/meta" in parts else {}
+            log = data[parts[key].start : parts[key].end] if (key := f"/{i}/data/log") in parts else b""
+            upwards = b"file::nanonis(" in log or any(_NANONIS.match(name) for name in meta)
+            if upwards and b"GwyToolCrop" in log:
+                warnings.append(
+                    f"image {i} in {path.name} comes from Nanonis and was cropped in Gwyddion, which loses "
+                    "its place along y"
+                )
+            frames.append(_frame(path, field, upwards))
             heights += _height(meta)
             recorded.append(settings(path, meta))
+            times = _times(meta)
         if len({v.shape for v in images}) != 1 or not np.allclose(
             frames, frames[0], rtol=1e-3, equal_nan=True
         ):
@@ -101,7 +127,7 @@ def read_gwy(path: Path, channel: str | None, direction: str) -> ScanBlock:
         for i, other in enumerate(recorded):
             if reason := compare_settings(("its first image", recorded[0]), other):
                 raise InputError(f"{path}: image {i + 1} of {chosen!r}: {reason}")
-        meta = dict(recorded[0])
+        meta = dict(recorded[0]) | (times if len(images) == 1 else {})
         if any(m.get("feedback") == "ON" for m in recorded):
             meta["feedback"] = "ON"
         width, height, x, y = frames[0]
@@ -131,8 +157,9 @@ def _unit(field: dict[str, Any], key: str) -> str:
     return str(field.get(key, {}).get("unitstr", "")).strip()
 
 
-def _frame(path: Path, field: dict[str, Any]) -> tuple[float, float, float, float]:
-    """Width, height and middle of a data field in Å; NaN where it has no unit or is in pixels."""
+def _frame(path: Path, field: dict[str, Any], upwards: bool) -> tuple[float, float, float, float]:
+    """Width, height and middle of a data field in Å; NaN where it has no unit or is in pixels. ``upwards``:
+    its y counts upwards, from the lower edge."""
     unit = _unit(field, "si_unit_xy")
     if unit.lower() in ("", "px", "pixel", "pixels"):
         return (np.nan,) * 4
@@ -143,8 +170,30 @@ def _frame(path: Path, field: dict[str, Any]) -> tuple[float, float, float, floa
         parse_number(path, key, field.get(key, 0)) * factor * ANGSTROM_PER_M
         for key in ("xreal", "yreal", "xoff", "yoff")
     )
-    # y runs downwards in Gwyddion.
-    return width, height, x + width / 2, -y - height / 2
+    return width, height, x + width / 2, (y + height / 2) * (1 if upwards else -1)
+
+
+def _filled(image: np.ndarray, masked: np.ndarray) -> np.ndarray:
+    """Which pixels under a mask were filled in. They were all given one value; planes and offsets of lines
+    that were taken out since left the steps from one to the next the same."""
+    whole = masked & masked.all(axis=1, keepdims=True)
+    rest = masked & ~whole & np.isfinite(image)
+    known = image[~masked & np.isfinite(image)]
+    tolerance = _FILLED * float(np.ptp(known)) if len(known) else 0.0
+    values = image[rest]
+    pairs = rest[:, 1:] & rest[:, :-1]
+    steps = np.diff(image, axis=1)[pairs]
+    even = len(values) > 1 and np.ptp(values) <= tolerance
+    even |= len(values) == 1 and len(known) > 0 and abs(values[0] - known.mean()) <= tolerance
+    even |= len(steps) > 2 and np.ptp(steps) <= tolerance
+    return masked if even else masked & ~rest
+
+
+def _times(meta: dict[str, Any]) -> dict[str, float]:
+    """When an image from Nanonis was begun and how long it took, as far as its metadata tell."""
+    begun = parse_time(f"{meta.get('Date', '')} {meta.get('Time', '')}")
+    took = parse_quantity(meta.get("Acquistion time", ""), "s", "s")  # spelled so by Gwyddion
+    return ({} if begun is None else {"time": begun}) | ({} if took is None else {"duration": took})
 
 
 def _height(meta: dict[str, Any]) -> list[float]:
