@@ -66,6 +66,7 @@ def test_by_the_ending(tmp_path, name, what):
         (b"\x3a\x00" + "STiMage 005.000".encode("utf-16-le") + NOISE, "an RHK file"),
         (b"[DataSet]\r\nVersion=2\r\n", "a Nanosurf file"),
         (b"Gwyddion Simple Field 1.0\nXRes = 3\n", "a Gwyddion Simple Field"),
+        (b"CDF\x05" + NOISE, "a netCDF-5 file"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"GIF89a" + NOISE, "a GIF"),
         (b"RIFF\x10\x00\x00\x00AVI LIST", "a video"),

@@ -62,6 +62,7 @@ _FORMATS = (
     _Format("a Gwyddion Simple Field", GWYDDION, rb"Gwyddion Simple Field", (".gsf",)),
     _Format("a MATLAB file", _ARRAYS, rb"MATLAB \d\.\d MAT-file", (".mat",)),
     _Format("a NumPy array", _ARRAYS, rb"\x93NUMPY", (".npy",)),
+    _Format("a netCDF-5 file", _ARRAYS, rb"CDF\x05", (".cdf",)),
     _Format("a Python pickle", _ARRAYS, None, (".pkl", ".pickle")),
     _Format("a PDF", _EXPORT, rb"%PDF-", (".pdf",)),
     _Format("a PostScript file", _EXPORT, rb"%!PS", (".eps", ".ps")),

@@ -101,7 +101,8 @@ def test_colors_of_a_palette(tmp_path, palette):
     colors = matplotlib.colormaps[palette](SMOOTH, bytes=True)
     stack = _read(tmp_path / "colors.png", files.picture(colors))
     assert np.abs(stack.values[0] - 255 * SMOOTH).max() < 2
-    assert stack.meta["warnings"] == [f"colors were mapped back to gray values by the palette {palette}"]
+    (warning,) = stack.meta["warnings"]
+    assert warning.startswith(f"colors were mapped back to gray values by the palette {palette}; give")
     lossy = _read(tmp_path / "colors.jpg", files.picture(colors[..., :3], kind="JPEG", quality=90))
     assert np.corrcoef(lossy.values[0].ravel(), SMOOTH.ravel())[0, 1] > 0.998
     assert len(lossy.meta["warnings"]) == 2

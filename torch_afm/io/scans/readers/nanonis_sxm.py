@@ -23,7 +23,7 @@ from torch_afm.units import ANGSTROM_PER_M
 from torch_afm.utils import InputError
 
 
-@scan_reader("sxm", suffixes=(".sxm",))
+@scan_reader("sxm", suffixes=(".sxm",), magic=(b":NANONIS_VERSION:",))
 def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
     """One image of a ``.sxm`` file: a text header, then float32, most significant byte first, channel after
     channel, forward before backward.

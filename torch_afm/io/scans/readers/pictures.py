@@ -90,8 +90,11 @@ def read_picture(path: Path, channel: str | None, direction: str) -> ScanBlock:
             images, (palette, *others) = gray_from_colors(np.stack(colors).astype(np.uint8), lossy)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        alike = f"; {' and '.join(others)} would fit nearly as well" if others else ""
-        warnings.append(f"colors were mapped back to gray values by the palette {palette}{alike}")
+        alike = f" ({' and '.join(others)} would fit nearly as well)" if others else ""
+        warnings.append(
+            f"colors were mapped back to gray values by the palette {palette}{alike}; give a negative scale "
+            "where it was used the other way round"
+        )
     else:
         images = np.stack(pages).astype(np.float64)
     return ScanBlock(
