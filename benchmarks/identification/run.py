@@ -28,7 +28,7 @@ from scipy.spatial.transform import Rotation
 from benchmarks.common import table, write
 from benchmarks.identification.decoys import decoys
 from benchmarks.standin.imaging import Measured, image_scene
-from benchmarks.standin.strata import PARTS, Scene, Stratum
+from benchmarks.standin.strata import PARTS, Scene, Stratum, centered
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
@@ -45,13 +45,14 @@ from torch_afm.progress import ProgressBar
 #: Seed of all that is drawn.
 SEED = 0
 
-#: A molecule alone, anywhere in a window of 20 Å, and at least three of its atoms shown.
+#: A molecule alone, in the middle of a window of 20 Å, and at least three of its atoms shown.
 STRATUM = Stratum(
     "identification",
     1,
     SceneConfig(alone=1.0, several=0.0, island=0.0, layer=0.0, water=0.0, min_atoms=3, metal=0.0),
     edge=20.0,
-    nuisances=NuisanceConfig(slices=(4, 20), inverted=0.0),
+    centered=True,
+    nuisances=NuisanceConfig(slices=(4, 20), window=(20.0, 40.0), inverted=0.0),
 )
 
 
@@ -116,7 +117,7 @@ def draw_cases(part: str, n: int) -> list[Case]:
         if "dipole" not in molecule:
             molecule.dipole = torch.zeros_like(molecule.pos)
         scenes = Scenes([molecule], STRATUM.scan, STRATUM.scenes, 1, seed=1000 + number)
-        cases.append(Case(number, smiles, number % 2 == 0, Scene(number, STRATUM, scenes.oriented(0))))
+        cases.append(Case(number, smiles, number % 2 == 0, Scene(number, STRATUM, centered(scenes.oriented(0)))))
     return cases
 
 
