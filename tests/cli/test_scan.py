@@ -160,3 +160,19 @@ def test_one_line_where_there_is_nothing(tmp_path, capsys):
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("torch-afm scan: error: ") and message in line
         assert not (tmp_path / "sheet").exists()
+
+
+def test_pictures_are_not_written_among_the_scans(day, tmp_path, capsys):
+    for path in (day, day / "single.sxm", day / "*.sxm"):
+        assert main(["scan", str(path), "--out", str(day)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "--out: expected another folder than those of the scans" in line
+    assert main(["scan", str(day), "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "scans.json").is_file()
+
+
+def test_other_files_of_one_sort_share_a_line(day, capsys):
+    (day / "more.txt").write_text("as unknown as the other")
+    assert main(["scan", str(day)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 files of other formats:" in printed and "  more.txt, notes.txt: " in printed

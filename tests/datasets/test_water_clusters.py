@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from torch_afm.datasets import water_clusters
 from torch_afm.datasets.water_clusters import water_cluster
 from torch_afm.utils import InputError
 
@@ -33,6 +34,33 @@ def test_draws_come_from_the_generator_alone():
     one, other = (water_cluster(5, "cluster", np.random.default_rng(3)).positions for _ in range(2))
     assert np.array_equal(one, other)
     assert not np.array_equal(one, water_cluster(5, "cluster", np.random.default_rng(4)).positions)
+
+
+def test_no_molecule_has_five_neighbors(monkeypatch):
+    """Five in a ring of 2.7 Å, and a place in its middle: another one is taken."""
+    angles = 2 * np.pi * np.arange(5) / 5
+    ring = 2.7 * np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1)
+    places = iter([*ring[1:], np.zeros(3), ring[4] + [2.8, 0.0, 0.0]])
+
+    class Rng:
+        def choice(self, options):
+            return options[-1]
+
+        def uniform(self, *_):
+            return 0.0
+
+    at = [ring[0]]
+
+    def step(*_):
+        place = next(places)
+        at.append(place)
+        return place - (at[-2] if len(at) < 7 else at[-3])
+
+    monkeypatch.setattr(water_clusters, "_step", step)
+    monkeypatch.setattr(water_clusters, "_RISE", 1.0)
+    pos, bonds = water_clusters._cluster(6, Rng())
+    assert np.bincount(bonds.ravel()).max() <= 4
+    np.testing.assert_allclose(pos[-1], ring[4] + [2.8, 0.0, 0.0] - ring[0], atol=1e-12)
 
 
 def test_bad_input():

@@ -17,6 +17,7 @@ from torch_afm.io.files import write_json, write_whole
 from torch_afm.io.scans import ScanEntry, ScanSeries, find_series, list_scans
 from torch_afm.io.scans.listing import printable
 from torch_afm.progress import StatusLine, working
+from torch_afm.utils import InputError
 from torch_afm.viz import plot_contact_sheet, scan_sheet_entries, scan_sheet_html
 
 #: Characters in a line, files on a sheet.
@@ -36,6 +37,9 @@ def main(args: Namespace) -> int:
         _list(args)
         return 0
     folder = Path(args.out)
+    scanned = {(path if path.is_dir() else path.parent).resolve() for path in map(Path, args.paths)}
+    if folder.resolve() in scanned:
+        raise InputError(f"--out: expected another folder than those of the scans, got {folder}")
     with working("scan", folder) as status:
         files = _write(folder, args, *_list(args), status)
     if not args.json:
@@ -176,9 +180,14 @@ def _others(entries: Sequence[ScanEntry], paths: Sequence[str]) -> list[str]:
     """Files of formats that are not read, and folders that were not gone into."""
     others = [entry for entry in entries if entry.format is None]
     lines = [f"{_count(len(others), 'file')} of other formats:"] if others else []
+    names: dict[str, list[str]] = defaultdict(list)
     for entry in others:
-        text = f"{printable(entry.path.name)}: {entry.error}"
-        lines.append("  " + textwrap.shorten(text, _WIDTH - 2, placeholder=" ..."))
+        names[entry.error or ""].append(printable(entry.path.name))
+    for error, found in names.items():
+        words = f"{', '.join(found)}: {error}"
+        lines += textwrap.wrap(
+            words, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+        )
     given = {Path(path).resolve() for path in paths}
     inner = [
         printable(str(folder))

@@ -15,6 +15,9 @@ _BOND, _NEXT = (2.65, 3.0), 3.3
 #: Largest rise in Å from an oxygen to the next.
 _RISE = 0.5
 
+#: Bonds of a molecule at most, by the ice rules.
+_BONDS = 4
+
 #: Draws before giving up, and of one place.
 _TRIES, _PLACES = 50, 30
 
@@ -77,7 +80,8 @@ def _cluster(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] 
             place[2] = np.clip(place[2], -_RISE, _RISE)
             distance = np.linalg.norm(pos - place, axis=1)
             near = np.flatnonzero(distance < _NEXT)
-            if len(near) and (distance[near] >= _BOND[0]).all() and (degree[near] < 3).all():
+            bonded = 0 < len(near) <= _BONDS and (distance[near] >= _BOND[0]).all()
+            if bonded and (degree[near] < 3).all():
                 break
         else:
             return None
