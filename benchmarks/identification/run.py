@@ -152,7 +152,7 @@ def run_case(case: Case, n: int) -> dict[str, Any]:
         found = identify(measured.stack, candidates, IdentifyOptions())
     seconds = time.process_time() - start
     answers = [answer.candidate.name for answer in found.answers]
-    names_left = [*answers, *(name for name, _ in found.others)]
+    names_left = [*answers, *found.others]
     return {
         "case": case.number,
         "smiles": truth,

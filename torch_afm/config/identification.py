@@ -17,7 +17,8 @@ class IdentifyOptions:
         reading: how to read scan files.
         preparation: what is done to the scan.
         conformers: geometries of each molecule of a SMILES that is not planar and has no stored one.
-        fits: best candidates whose pose is fitted together with the instrument.
+        compared: best candidates, by the correlation of their images with the scan, whose poses are fitted.
+        fits: best of these whose pose is fitted again together with the instrument.
         starts: places of each candidate that a first fit begins at.
         seed: of conformers and orientations.
         backend: renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch.
@@ -26,13 +27,14 @@ class IdentifyOptions:
     reading: ReadOptions = field(default_factory=ReadOptions)
     preparation: ScanPreparation = field(default_factory=ScanPreparation)
     conformers: int = 3
+    compared: int = 40
     fits: int = 12
     starts: int = 4
     seed: int = 0
     backend: Literal["auto", "opencl", "cuda", "torch"] = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("conformers", "fits", "starts"):
+        for name in ("conformers", "compared", "fits", "starts"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected 1 or more, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**31:

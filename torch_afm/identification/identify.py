@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -97,32 +97,62 @@ def identify(
         settings = {"candidates": [c.name for c in molecules], "options": repr(options), "scan": repr(prepared.scan)}
         keep_settings(Path(folder) / "compared.json", settings, description="a comparison")
     done = [] if journal is None else read_records(journal)
-    first = [np.array(record["evidence"]) for record in done]
-    fits: dict[int, list[Fit]] = {}
+    found = [[Place.from_record(molecules[i], place) for place in record["places"]] for i, record in enumerate(done)]
     for i, candidate in enumerate(molecules[len(done) :], start=len(done)):
-        report(f"comparing {len(molecules)} candidates, {i + 1}: {candidate.name}")
-        fits[i] = fitter.compare(candidate)
-        first.append(np.array([value for value, *_ in fits[i]]))
+        report(f"searching for {len(molecules)} candidates, {i + 1}: {candidate.name}")
+        found.append(fitter.places(candidate))
         if journal is not None:
-            append_record(journal, {"name": candidate.name, "evidence": first[-1].tolist()})
-    order = np.argsort([-values.max() for values in first], kind="stable")
+            append_record(journal, {"name": candidate.name, "places": [place.record() for place in found[-1]]})
+    likely = np.argsort([-max(place.start.pearson for place in places) for places in found], kind="stable")
+    fits: dict[int, list[Fit]] = {}
+    for n, i in enumerate(likely[: options.compared].tolist()):
+        report(f"comparing {min(options.compared, len(molecules))} candidates, {n + 1}: {molecules[i].name}")
+        fits[i] = fitter.compare(found[i])
+    order = sorted(fits, key=lambda i: -fits[i][0].evidence)
     answers = []
-    for n, i in enumerate(order[: options.fits].tolist()):
-        report(f"fitting {min(options.fits, len(molecules))} candidates, {n + 1}: {molecules[i].name}")
-        answers.append(fitter.answer(molecules[i], fits.get(i)))
+    for n, i in enumerate(order[: options.fits]):
+        report(f"fitting {min(options.fits, len(order))} candidates, {n + 1}: {molecules[i].name}")
+        answers.append(fitter.answer(molecules[i], fits[i]))
     answers.sort(key=lambda answer: -answer.evidence)
     other = other_evidence(fitter.floor.numpy())
     chances, none = probabilities([answer.evidence for answer in answers], other)
     answers = [dataclasses.replace(a, probability=float(p)) for a, p in zip(answers, chances, strict=True)]
-    rest = [(molecules[i].name, float(first[i].max())) for i in order[options.fits :].tolist()]
+    rest = [*order[options.fits :], *likely[options.compared :].tolist()]
     return Identification(
         answers=tuple(answers),
         none=none,
-        others=tuple(rest),
+        others=tuple(molecules[i].name for i in rest),
         prepared=prepared,
         noise=fitter.floor.numpy(),
         options=options,
     )
+
+
+class Place(NamedTuple):
+    """Where a candidate may lie.
+
+    Args:
+        molecule: the candidate in one of its orientations.
+        start: its place.
+        conformer: number of its conformer.
+        orientation: number of its orientation.
+    """
+
+    molecule: AFMData
+    start: Start
+    conformer: int
+    orientation: int
+
+    def record(self) -> list[Any]:
+        """Plain numbers for JSON."""
+        return [list(self.start), self.conformer, self.orientation]
+
+    @classmethod
+    def from_record(cls, candidate: Candidate, record: Sequence[Any], seed: int = 0) -> Place:
+        """What :meth:`record` kept."""
+        (pearson, angle, place, height), conformer, orientation = record
+        molecule = orientations(candidate.conformers[conformer], seed)[orientation]
+        return cls(molecule, Start(pearson, angle, tuple(place), height), conformer, orientation)
 
 
 class Fit(NamedTuple):
@@ -159,32 +189,35 @@ class Fitter:
         self.images = SliceImages(scan, max(1, round(_PIXEL / scan.pixel_size[0])))
         self.floor = torch.from_numpy(noise_floor(stack.double().numpy()))
 
-    def compare(self, candidate: Candidate) -> list[Fit]:
-        """First fits of a candidate, of its pose alone, best first."""
-        places = [
-            (start, molecule)
-            for conformer in candidate.conformers
-            for molecule in orientations(conformer, self.options.seed)
+    def places(self, candidate: Candidate) -> list[Place]:
+        """Where a candidate may lie, the best first."""
+        found = [
+            Place(molecule, start, c, o)
+            for c, conformer in enumerate(candidate.conformers)
+            for o, molecule in enumerate(orientations(conformer, self.options.seed))
             for start in self.search.find(molecule, _PLACES)
         ]
-        places.sort(key=lambda place: -place[0].pearson)
+        return sorted(found, key=lambda place: -place.start.pearson)[: self.options.starts]
+
+    def compare(self, places: Sequence[Place]) -> list[Fit]:
+        """First fits of a candidate, of its pose alone, best first."""
         fits = []
-        for start, molecule in places[: self.options.starts]:
-            objective = self._objective(molecule, start)
+        for place in places:
+            objective = self._objective(place.molecule, place.start)
             objective.free[FIRST:] = False
             x = self._minimum(objective, torch.zeros(len(objective.scale)).double(), _FIRST_STEPS)
             fits.append(Fit(-objective.value(x), objective, x))
         return sorted(fits, key=lambda fit: -fit.evidence)
 
-    def answer(self, candidate: Candidate, fits: Sequence[Fit] | None = None) -> Answer:
+    def answer(self, candidate: Candidate, fits: Sequence[Fit]) -> Answer:
         """The best pose of a candidate, fitted together with the instrument.
 
         Args:
             candidate: the molecule.
-            fits: first ones; made where there are none.
+            fits: first ones, the best first.
         """
         found = []
-        for _, objective, x in (fits or self.compare(candidate))[:2]:
+        for _, objective, x in fits[:2]:
             objective.free[:] = True
             x = self._minimum(objective, x, _LAST_STEPS)
             expansion = objective.expand(x)

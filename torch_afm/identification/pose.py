@@ -15,7 +15,8 @@ from torch import Tensor
 from torch_afm.config import ForceField, Scan
 from torch_afm.data import AFMData, to_rdmol
 from torch_afm.elements import symbol
-from torch_afm.identification.search import Start, plane_basis, without_plane
+from torch_afm.functional import plane_basis
+from torch_afm.identification.search import Start, without_plane
 from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.prediction.refinement.images import SliceImages
 from torch_afm.prediction.refinement.levenberg import Expansion

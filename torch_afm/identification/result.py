@@ -57,7 +57,7 @@ class Identification:
     Args:
         answers: the candidates that were fitted, the best first.
         none: probability that the scan shows none of the candidates.
-        others: names and first evidence of the candidates that were not fitted, the best first.
+        others: names of the candidates that were not fitted, the best first.
         prepared: the scan.
         noise: share of the variance of each slice that is noise.
         options: what was asked for.
@@ -68,7 +68,7 @@ class Identification:
 
     answers: tuple[Answer, ...]
     none: float
-    others: tuple[tuple[str, float], ...]
+    others: tuple[str, ...]
     prepared: PreparedScan
     noise: np.ndarray
     options: IdentifyOptions
@@ -114,7 +114,7 @@ class Identification:
             "margin": None if np.isinf(self.margin) else self.margin,
             "noise": self.noise.tolist(),
             "answers": [_answer(answer) for answer in self.answers],
-            "others": [{"name": name, "evidence": value} for name, value in self.others],
+            "others": list(self.others),
             "steps": [list(step) for step in self.prepared.steps],
             "warnings": list(self.prepared.warnings),
         }

@@ -13,14 +13,15 @@ from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
+from torch_afm.functional import plane_basis
 from torch_afm.identification.candidates import radius
 from torch_afm.ppm import ProbeParticleModel
 
 #: Å a pixel of the search, and around the molecule what of its image is compared.
-PIXEL, _MARGIN = 0.6, 3.0
+PIXEL, _MARGIN = 0.75, 3.0
 
 #: Turns, and Å by which the tip may be farther or nearer than is usual, and the steps of these.
-_TURNS, _HEIGHT, _STEP = 40, 0.8, 0.2
+_TURNS, _HEIGHT, _STEP = 36, 0.8, 0.25
 
 #: Slices compared at most.
 _SLICES = 3
@@ -169,13 +170,6 @@ class PoseSearch:
             if len(best) == n:
                 break
         return best
-
-
-def plane_basis(ny: int, nx: int) -> Tensor:
-    """Orthonormal images of a constant and of the slopes along y and x, ``[3, Y, X]`` float64."""
-    y, x = torch.linspace(-1, 1, ny).double(), torch.linspace(-1, 1, nx).double()
-    images = torch.stack([torch.ones(ny, nx).double(), y[:, None].expand(ny, nx), x.expand(ny, nx)])
-    return images / images.square().sum((1, 2), keepdim=True).sqrt()
 
 
 def without_plane(images: Tensor, basis: Tensor) -> Tensor:
