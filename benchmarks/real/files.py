@@ -90,7 +90,7 @@ def _words(stack: ScanStack) -> str:
     if n > 1:
         words.append(f"{stack.heights[0]:.2f} to {stack.heights[-1]:.2f} Å")
     words += [f"{key} {stack.meta[key]:g}" for key in ("amplitude", "f0", "angle") if key in stack.meta]
-    missing = int(np.isnan(stack.values).any(axis=0).sum())
+    missing = int(np.isnan(stack.values).all(axis=0).sum())
     words += [f"{missing} pixels not measured"] if missing else []
     words += [f"{len(stack.meta['skipped'])} files left out"] if "skipped" in stack.meta else []
     return ", ".join(words)

@@ -25,7 +25,7 @@ from benchmarks.common import table, write
 from torch_afm import ProbeParticleModel, anchor_height, predict
 from torch_afm.data import AFMData, covalent_bonds
 from torch_afm.elements import atomic_number
-from torch_afm.functional import pearson
+from torch_afm.functional import pearson, remove_slope
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.atoms import match_bonds
 from torch_afm.prediction import Prediction, ScanPrediction
@@ -106,7 +106,10 @@ def truth_pearson(prediction: ScanPrediction, truth: AFMData) -> float:
     ppm = ProbeParticleModel(prediction.scan).quiet()
     z_top = float(anchor_height(truth, ppm.scan, ppm.tip))
     reference = prediction.reference.tensor()
-    return max(float(pearson(ppm(truth, z_top=z_top + h).cpu(), reference).mean()) for h in HEIGHTS)
+    images = (ppm(truth, z_top=z_top + h).cpu() for h in HEIGHTS)
+    if prediction.reference.leveled:
+        images = (remove_slope(image) for image in images)
+    return max(float(pearson(image, reference).mean()) for image in images)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from benchmarks.real.run import level
 from benchmarks.standin.imaging import Measured
 from torch_afm.data import AFMData, remove_atoms
 from torch_afm.elements import ORGANIC_AND_IODINE, AtomClasses
-from torch_afm.functional import pearson
+from torch_afm.functional import pearson, remove_slope
 from torch_afm.io.scans import ScanStack
 from torch_afm.metrics import Calibration, match_atoms
 from torch_afm.metrics.atoms import match_surface
@@ -100,6 +100,7 @@ def truth_pearson(prediction: ScanPrediction, measured: Measured) -> float:
     nearest = measured.turning_point + scan.amplitude / 2 + reference.z[-1] - measured.stack.heights[-1]
     z_top = nearest + scan.dz * (scan.n_slices - 1 + (scan.n_oscillation - 1) / 2)
     image = ProbeParticleModel(scan).quiet()(measured.truth, z_top=float(z_top)).cpu()
+    image = remove_slope(image) if reference.leveled else image
     return float(pearson(image, reference.tensor()).mean())
 
 

@@ -173,7 +173,8 @@ def judge(
     if not len(graph.z):
         reasons.append("no atom was found")
     if measured is not None and measured < _SLICES:
-        reasons.append(f"{measured} slices were measured, where {_SLICES} tell one structure from another")
+        slices = "1 slice was" if measured == 1 else f"{measured} slices were"
+        reasons.append(f"{slices} measured, where {_SLICES} tell one structure from another")
     if noise.mean() > _NOISE:
         reasons.append(f"{100 * noise.mean():.0f} % of the contrast of the scan is noise")
     if without_noise < min_pearson:

@@ -150,7 +150,7 @@ BAD = [
     (b"\x01\x02", "stp", "WSxM", {}),
     (b"\xff\xd8", "jpg", "JPEG", {}),
     (files.picture(IMAGE, kind="TIFF"), "jpk", "JPK", {}),
-    (b"words", "xyz", "got text", {}),
+    (b"words", "xyz", "got a structure", {}),
 ]
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,43 @@ def test_places_are_compared_in_the_turned_frame():
     first, moved = _file("a", angle=90.0), _file("b", angle=90.0, center=(0.0, 3.0))
     assert len(group_images([first, moved])) == 1
     assert len(group_images([_file("a"), _file("b", center=(0.0, 3.0))])) == 2
+
+
+def test_several_images_of_one_file_are_a_series_by_themselves():
+    stacks = [_file("a", (10, 4, 4)), _file("b", (12, 4, 4))]
+    assert [len(group) for group in group_images([*stacks, _file("c"), _file("d")])] == [1, 1, 2]
+    chosen, skipped = choose_images(stacks)
+    assert chosen == stacks[1:] and "belongs to another series" in skipped[0].reason
+    with pytest.raises(InputError, match="b: it belongs to another series"):
+        choose_images(stacks, strict=True)
+    assert choose_images(stacks, one_series=True)[0] == stacks
+
+
+def test_a_grid_of_which_little_was_measured_does_not_win():
+    grid = _file("grid", (256, 8, 8))
+    grid.block.values[:, 1:] = np.nan
+    assert choose_images([grid, FIRST])[0] == [FIRST]
+    assert choose_images([grid])[0] == [grid]
+
+
+def test_series_of_other_days_and_biases():
+    """Ten minutes between images, then two days."""
+    times = [0.0, 600.0, 1200.0, 2 * 86400.0, 2 * 86400.0 + 600.0]
+    files = [_file(f"f{i}", height=-i, time=t, duration=500.0) for i, t in enumerate(times)]
+    assert [len(group) for group in group_images(files)] == [3, 2]
+    assert choose_images(files, one_series=True)[0] == files
+    assert len(group_images([_file("a", bias=0.0), _file("b", bias=0.01), _file("c", bias=1.5)])) == 2
+    assert len(group_images([_file("a", angle=359.95), _file("b", angle=0.0)])) == 1
+
+
+def test_pictures_belong_together_by_their_names():
+    pictures = [_file(f"{name}_0{i}.png") for name in ("one", "2,7-two") for i in (2, 4)]
+    pictures = [
+        file._replace(block=dataclasses.replace(file.block, channel="gray", size=size))
+        for file, size in zip(pictures, (None, None, (1.0, 1.0), (1.0, 1.0)), strict=True)
+    ]
+    assert [len(group) for group in group_images(pictures)] == [2, 2]
+    unnumbered = [
+        file._replace(path=Path(name)) for file, name in zip(pictures, ("far.png", "near.png"), strict=False)
+    ]
+    assert len(group_images(unnumbered)) == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.io.scans.test_shifts import atoms, lattice
-from torch_afm.io.scans import ScanStack, align_slices, estimate_drift
+from torch_afm.io.scans import Drift, ScanStack, align_slices, estimate_drift
 from torch_afm.utils import InputError
 
 #: Pixels a slice along y and x; the nearest slice lies where it is.
@@ -178,7 +178,7 @@ def test_slices_whose_drift_cannot_be_found():
         ),
         (good.replace(values=np.full((2, 9, 9), np.nan), heights=[0.2, 0.1]), "values"),
         (good.replace(values=good.values[:1], heights=[0.2]), "two slices or more, got one"),
-        (good.replace(heights=[0.2, 0.1, 0.1]), "times: expected those of slices of one height"),
+        (good.replace(heights=[0.2, 0.1, 0.1]), "which of the slices of one height was taken first"),
         (good.replace(meta={"times": [5.0] * 3}), "one after another, got all at once"),
     ]
     for slices, words in bad:
@@ -191,3 +191,12 @@ def test_slices_that_share_too_little():
     far = dataclasses.replace(estimate_drift(slices), shifts=np.array([[35.0, 0], [10, 0], [0, 0]]))
     with pytest.raises(InputError, match=r"share 8 x 8 pixels, got drifts up to 70\.0 pixels of 72 x 64"):
         align_slices(slices, far)
+
+
+def test_of_some_of_the_slices():
+    """Shifts count from the nearest that is kept, and the order of files stands in for times."""
+    shifts = np.array([[0.4, -0.2], [0.2, -0.1], [0.0, 0.0]])
+    drift = Drift(shifts, (0.1, 0.0), 0.01, "Å/s", 2, True, False, None, 0.0, 0.2)
+    kept = drift.keep_slices(np.array([True, True, False]))
+    np.testing.assert_allclose(kept.shifts, [[0.2, -0.1], [0.0, 0.0]])
+    assert kept.velocity == drift.velocity

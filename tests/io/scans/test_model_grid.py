@@ -64,7 +64,7 @@ def test_the_nearest_measured_slices_are_those_within_reach():
     stack, warnings = scan(heights), []
     # 0.4 Å of reach, and one slice beyond it to interpolate with.
     assert nearest_slices(stack, MODEL, None, warnings).heights.tolist() == [0.55, 0.31, 0.2, 0.13, 0.0]
-    assert nearest_slices(stack, MODEL, 0.6, warnings).heights.tolist() == [1.0, 0.55, 0.31, 0.2]
+    assert nearest_slices(stack, MODEL, 0.6, warnings).heights.tolist() == [0.55, 0.31, 0.2]
     assert not warnings
     # A gap of 2 Å cannot be interpolated over.
     found = nearest_slices(stack, MODEL, 1.2, warnings)

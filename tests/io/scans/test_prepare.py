@@ -308,3 +308,9 @@ def test_whole_scans_keep_the_slices_that_were_measured():
     # Smaller than the model's window: as it is, and nothing to warn of.
     small = prepare_scan(scan(HEIGHTS, half=2.5, n=30), MODEL, FIXED, whole=True)
     assert small.scan.pixels == (20, 20) and not small.warnings
+
+
+def test_heights_of_a_tip_that_followed_the_surface():
+    for unit, channel in (("m", "Z"), ("DAC", "Topography"), ("DAC", "Z")):
+        with pytest.raises(InputError, match="heights of a tip that followed the surface"):
+            prepare_scan(scan(HEIGHTS, unit=unit, channel=channel), MODEL, FIXED)

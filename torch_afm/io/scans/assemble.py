@@ -51,7 +51,7 @@ def assemble(
             raise InputError(f"pixel_size: expected positive numbers of Å, got {pixel_size}")
         files = [ScanFile(file.path, _resized(file.block, pixel_size)) for file in files]
     # Heights are given to all files, in their order.
-    files, skipped = choose_images(files, constant_height, strict or heights is not None)
+    files, skipped = choose_images(files, constant_height, strict, heights is not None)
     names = [path.name for path, block in files for _ in range(len(block.values))]
     blocks = [block for _, block in files]
     if len(blocks) > 1 and all(block.values.shape[1:] == (1, 1) for block in blocks):
@@ -78,6 +78,9 @@ def assemble(
     meta = _meta([blocks[i] for i in owner[order]], [names[i] for i in order], centers[order], size)
     if times is not None:
         meta["times"] = times[order].tolist()
+    elif len(blocks) > 1:
+        # Files are named in the order in which they were measured.
+        meta["order"] = order.tolist()
     if skipped:
         meta["skipped"] = [list(file) for file in skipped]
     return ScanStack(

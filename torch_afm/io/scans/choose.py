@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,17 @@ from torch_afm.utils import InputError
 
 #: Largest relative difference between the sizes of slices, and between the steps of a grid of points.
 TOLERANCE = 1e-3
+
+#: Share of an image from which on it counts as measured.
+_FINISHED = 0.5
+
+#: Seconds without an image after which another series begins.
+_PAUSE = 3 * 3600.0
+
+_OTHER_SERIES = (
+    "it belongs to another series: other files were measured more than three hours earlier or later, or one "
+    "of them holds several images; where they are one series, give heights"
+)
 
 #: Å by which the heights of the points of a grid may differ.
 _HEIGHT = 1e-3
@@ -34,32 +46,38 @@ class Skipped(NamedTuple):
 
 
 def choose_images(
-    files: Sequence[ScanFile], constant_height: bool = False, strict: bool = False
+    files: Sequence[ScanFile],
+    constant_height: bool = False,
+    strict: bool = False,
+    one_series: bool = False,
 ) -> tuple[list[ScanFile], list[Skipped]]:
-    """The files whose images make one stack: as many pixels, of one size, unit, place, scan angle and
-    oscillation, at heights that were not controlled. Of several such series the one of the most images is
-    taken, images before curves at single points; of equally many the first.
+    """The files whose images make one stack (:func:`group_images`), at heights that were not controlled. Of
+    several series the one of the most images is taken, images before curves at single points; of equally many
+    the first.
 
     Args:
         files: what was read.
         constant_height: the images are of constant height, whatever the files say about the controller.
         strict: refuse what does not fit the first file, instead of leaving it out.
+        one_series: the files are known to be one series, as where heights are given: what does not fit is
+            refused, and other times and files of several images are taken.
 
     Raises:
-        InputError: with ``strict``, for a file that does not fit; else where none is left.
+        InputError: with ``strict`` or ``one_series``, for a file that does not fit; else where none is left.
     """
     reasons = {id(file): reason for file in files if (reason := unusable_reason(file.block, constant_height))}
+    strict = strict or one_series
     if reasons and (strict or len(reasons) == len(files)):
         file = next(file for file in files if id(file) in reasons)
         raise InputError(f"{file.path}: {reasons[id(file)]}")
-    series = group_images([file for file in files if id(file) not in reasons])
+    series = group_images([file for file in files if id(file) not in reasons], one_series)
     if strict and len(series) > 1:
         first, other = series[0][0], series[1][0]
-        raise InputError(f"{other.path}: {mismatch(first, other)}")
+        raise InputError(f"{other.path}: {mismatch(first, other) or _OTHER_SERIES}")
     chosen = max(series, key=lambda group: (_is_image(group[0]), _count(group)))
     for file in files:
         if id(file) not in reasons and not any(file is other for other in chosen):
-            reasons[id(file)] = mismatch(chosen[0], file) or "it belongs to another series"
+            reasons[id(file)] = mismatch(chosen[0], file) or _OTHER_SERIES
     return chosen, [Skipped(file.path.name, reasons[id(file)]) for file in files if id(file) in reasons]
 
 
@@ -80,12 +98,21 @@ def unusable_reason(block: ScanBlock, constant_height: bool) -> str | None:
     return None
 
 
-def group_images(files: Sequence[ScanFile]) -> list[list[ScanFile]]:
-    """Series of files whose images fit each other, in the order of their first files."""
+def group_images(files: Sequence[ScanFile], one_series: bool = False) -> list[list[ScanFile]]:
+    """Series of files whose images fit each other, in the order of their first files: as many pixels, of one
+    size, unit, place, scan angle, bias and oscillation, no more than three hours without an image between
+    them; numbered pictures of one name. A file of several images is a series by itself.
+
+    Args:
+        files: what was read, in the order in which it was measured.
+        one_series: times and files of several images do not count.
+    """
     series: list[list[ScanFile]] = []
     for file in files:
         for group in series:
-            if mismatch(group[0], file) is None:
+            # Several images of one file are a series by themselves.
+            separate = _is_whole(file) or _is_whole(group[0]) or not _follows(group, file)
+            if mismatch(group[0], file) is None and (one_series or not separate):
                 group.append(file)
                 break
         else:
@@ -100,6 +127,8 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     if (nx, ny, a.unit) != (mx, my, b.unit):
         return f"expected {nx} x {ny} pixels in {a.unit!r} as in {path.name}, got {mx} x {my} in {b.unit!r}"
     if reason := compare_settings((path.name, a.meta), b.meta):
+        return reason
+    if a.channel == b.channel == "gray" and (reason := _compare_names(path, other.path)):
         return reason
     if a.size is None or b.size is None:
         return None
@@ -116,6 +145,14 @@ def mismatch(first: ScanFile, other: ScanFile) -> str | None:
     return None
 
 
+def _compare_names(first: Path, other: Path) -> str | None:
+    """Numbered pictures, which tell nothing of their places, belong together by their names."""
+    a, b = (re.fullmatch(r"(.*?)[\W_]*\d+", path.stem) for path in (first, other))
+    if a is None or b is None or a[1] == b[1]:
+        return None
+    return f"expected a picture named {a[1]!r} and a number as {first.name}, got one named {b[1]!r}"
+
+
 def _compare_curves(path: Path, a: ScanBlock, b: ScanBlock) -> str | None:
     if a.heights is None or b.heights is None:
         return "points: expected heights, got none"
@@ -124,12 +161,30 @@ def _compare_curves(path: Path, a: ScanBlock, b: ScanBlock) -> str | None:
     return None
 
 
+def _is_whole(file: ScanFile) -> bool:
+    return len(file.block.values) > 1 and _is_image(file)
+
+
+def _follows(group: Sequence[ScanFile], file: ScanFile) -> bool:
+    """Whether an image was taken no more than three hours before or after one of a group, as far as files
+    tell."""
+    if "time" not in file.block.meta or not all("time" in other.block.meta for other in group):
+        return True
+    for other in group:
+        first, second = sorted((file.block.meta, other.block.meta), key=lambda meta: float(meta["time"]))
+        if second["time"] - first["time"] - first.get("duration", 0.0) <= _PAUSE:
+            return True
+    return False
+
+
 def _is_image(file: ScanFile) -> bool:
     return file.block.values.shape[1:] != (1, 1)
 
 
-def _count(group: Sequence[ScanFile]) -> int:
-    return sum(len(file.block.values) for file in group)
+def _count(group: Sequence[ScanFile]) -> float:
+    """Images that were measured, unfinished ones by less than half."""
+    shares = [np.isfinite(file.block.values).mean(axis=(1, 2)) for file in group]
+    return float(sum((share >= _FINISHED).sum() + 0.5 * share.max() for share in shares))
 
 
 def _by(size: tuple[float, float]) -> str:

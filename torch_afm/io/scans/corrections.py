@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy import fft, ndimage
 
+from torch_afm.functional import remove_slope
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.utils import check_finite
 
@@ -23,13 +25,8 @@ def flatten_plane(stack: ScanStack) -> ScanStack:
         InputError: for NaN in the stack.
     """
     check_finite("values", stack.values)
-    n_slices, ny, nx = stack.values.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, ny), np.linspace(-1, 1, nx), indexing="ij")
-    # Over a full rectangle the two slopes and the mean are orthogonal; a slope along one pixel is zero.
-    slopes = np.stack([x.ravel() if nx > 1 else 0 * x.ravel(), y.ravel() if ny > 1 else 0 * y.ravel()])
-    flat = stack.values.reshape(n_slices, -1)
-    fit = flat @ slopes.T / np.maximum((slopes**2).sum(axis=1), np.finfo(float).tiny)
-    return stack.replace(values=(flat - fit @ slopes).reshape(stack.values.shape))
+    values = torch.from_numpy(np.ascontiguousarray(stack.values))
+    return stack.replace(values=remove_slope(values).numpy())
 
 
 def flatten_lines(stack: ScanStack) -> ScanStack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -76,6 +77,15 @@ class Drift:
         sure = np.linalg.norm(self.velocity) > _SIGNIFICANT * self.error
         return bool(sure and self.largest > self.pixel)
 
+    def keep_slices(self, kept: np.ndarray) -> Drift:
+        """The drift of some of the slices: shifts count from the nearest of them.
+
+        Shapes:
+            kept ``[Z]`` bool.
+        """
+        shifts = self.shifts[kept]
+        return dataclasses.replace(self, shifts=shifts - shifts[-1])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers for ``meta``."""
         return {
@@ -139,7 +149,7 @@ def estimate_drift(stack: ScanStack) -> Drift:
 
     Args:
         stack: at least 8 x 8 pixels; ``times`` in its ``meta`` are those of the middle of each slice in s.
-            Without them slices are taken as evenly spaced in time, in their order.
+            Without them slices are taken as evenly spaced in time, in the order of their files (``order``).
 
     Raises:
         InputError: for NaN in the stack, a single slice, too few pixels, slices of one height without times,
@@ -223,9 +233,9 @@ def _times(stack: ScanStack) -> np.ndarray:
     n = len(stack.values)
     if n < 2:
         raise InputError("values: expected two slices or more, got one")
-    times = np.asarray(stack.meta.get("times", np.arange(n)), dtype=float)
-    if "times" not in stack.meta and len(np.unique(repeated_heights(stack.heights))) < n:
-        raise InputError("times: expected those of slices of one height in meta, got none")
+    times = np.asarray(stack.meta.get("times", stack.meta.get("order", np.arange(n))), dtype=float)
+    if not {"times", "order"} & stack.meta.keys() and len(np.unique(repeated_heights(stack.heights))) < n:
+        raise InputError("heights: expected to know which of the slices of one height was taken first")
     if np.ptp(times) == 0:
         raise InputError("times: expected slices taken one after another, got all at once")
     return times

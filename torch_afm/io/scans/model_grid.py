@@ -104,6 +104,8 @@ def nearest_slices(stack: ScanStack, model: Scan, top: float | None, warnings: l
             f"{gaps.max() / 100:.2f} Å"
         )
     _check_spread(stack, model.dz, warnings)
+    if top is not None:
+        first = max(first, min(int((heights > top + model.dz / 2).sum()), nearest))
     used = np.arange(len(heights))
     return stack.keep_slices((used >= first) & (used <= nearest))
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
 from torch_afm.config import Scan
 from torch_afm.config.prediction import ScanPreparation
 from torch_afm.io.oscillation import choose_oscillation
-from torch_afm.io.scans.corrections import flatten_lines, flatten_plane
-from torch_afm.io.scans.crop import crop, crop_finished
-from torch_afm.io.scans.drift import align_slices, estimate_drift
+from torch_afm.io.scans.leveling import describe_window, level_scan
 from torch_afm.io.scans.model_grid import (
     MIN_RANGE,
     choose_heights,
@@ -21,18 +21,10 @@ from torch_afm.io.scans.model_grid import (
     network_slots,
     resample_to_pixels,
 )
-from torch_afm.io.scans.repeats import merge_repeats
-from torch_afm.io.scans.scan_block import unit_factor
+from torch_afm.io.scans.scan_block import plain_name, unit_factor
 from torch_afm.io.scans.scan_stack import ScanStack
 from torch_afm.io.scans.sharpness import compare_sharpness
 from torch_afm.utils import InputError
-
-#: Å by which two slices depart from a smooth drift that are worth a warning.
-_LEAP = 2.0
-
-#: slices of simulated stacks without drift seem to have moved by 0.6 Å in the mean and 1.3 Å at most
-#: (``python -m benchmarks.prediction_scans.preparation --molecules 15``).
-_APPARENT_DRIFT = 2.0
 
 #: Values of a scan on the model's pixels and heights at most: ten slices of 32 x 32 nm at 0.25 Å.
 MAX_GRID_VALUES = 2**24
@@ -48,14 +40,14 @@ _MAX_PIXEL = 1.4
 #: (``python -m benchmarks.prediction_scans.order``).
 BLURRED = -2.0
 
+#: Channels that hold heights, whatever their unit.
+_HEIGHTS = ("z", "topography", "topo", "height")
+
 #: What is this much brighter than its margin than it is darker is bright.
 _BRIGHT = 2.0
 
-#: Å by which heights may lie outside, against rounding.
-_ROUNDING = 1e-3
-
-#: A slice with less contrast than this share of the largest value shows nothing.
-_FLAT = 1e-6
+#: Files that are listed by their names at most.
+_LISTED = 40
 
 
 @dataclass(frozen=True)
@@ -110,8 +102,10 @@ def prepare_scan(
     _check(stack, model, whole)
     _check_size(stack, model, settings)
     steps, warnings = [("read", _read(stack))], [str(w) for w in stack.meta.get("warnings", [])]
+    if files := stack.meta.get("files"):
+        steps.append(("files", _list_files(stack, files)))
     steps += [("skipped", f"{name}: {reason}") for name, reason in stack.meta.get("skipped", [])]
-    flat = _level(stack, settings, steps, warnings)
+    flat = level_scan(stack, settings, steps, warnings)
     if whole:
         used = nearest_slices(flat, model, settings.top, warnings)
         dz, heights = model.dz, used.heights
@@ -129,16 +123,19 @@ def prepare_scan(
     found = found.replace(meta=found.meta | {"amplitude": scan.amplitude, "f0": scan.f0, "k": scan.k})
     (px, py), n = found.pixel_size, len(stack.values)
     steps.append(
-        ("pixels", f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {_window(found)}")
-    )
-    steps.append(
         (
-            "heights",
-            f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {found.heights[0]:.2f} to "
-            f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured",
+            "pixels",
+            f"{scan.pixels[0]} x {scan.pixels[1]} of {px:.3f} x {py:.3f} Å over {describe_window(found)}",
         )
     )
-    warnings += _order_doubts(flat, found)
+    heights_text = f"1 slice, at {found.heights[-1]:.2f} Å"
+    if scan.n_slices > 1:
+        heights_text = (
+            f"{scan.n_slices} slices in steps of {scan.dz:.3f} Å, from {found.heights[0]:.2f} to "
+            f"{found.heights[-1]:.2f} Å, interpolated from the {n} measured"
+        )
+    steps.append(("heights", heights_text))
+    warnings += _order_doubts(stack if np.isfinite(stack.values).all() else flat, found)
     if _bright(found.values[0]):
         warnings.append(
             "the farthest slice is brighter in places than its margin, though attraction lowers Δf: "
@@ -174,48 +171,6 @@ def _bright(image: np.ndarray) -> bool:
     return bool(high > _BRIGHT * max(-low, 0.0) and high > 0)
 
 
-def _level(
-    stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]], warnings: list[str]
-) -> ScanStack:
-    """All that is done before heights and pixels are chosen."""
-    if settings.bottom is not None:
-        stack = _above(stack, settings.bottom, steps)
-    if not np.isfinite(stack.values).all():
-        stack = _finished(stack, steps, warnings)
-    if settings.window is not None:
-        stack = crop(stack, settings.window)
-        steps.append(("window", f"cut to {_window(stack)}"))
-    _check_contrast(stack)
-    stack = _flatten(stack, settings.flatten, steps)
-    if settings.align != "never" and len(stack.values) > 1:
-        stack = _align(stack, settings.align == "always", steps, warnings)
-    return _merge(stack, settings, steps)
-
-
-def _above(stack: ScanStack, bottom: float, steps: list[tuple[str, str]]) -> ScanStack:
-    """The slices at and above a height."""
-    kept = stack.heights >= bottom - _ROUNDING
-    if not kept.any():
-        raise InputError(
-            f"bottom: expected at most {stack.heights[0]:.2f} Å, the farthest slice, got {bottom:.2f} Å"
-        )
-    left = stack.keep_slices(kept)
-    steps.append(("bottom", f"{len(kept) - kept.sum()} slices nearer than {bottom:.2f} Å were left out"))
-    return left
-
-
-def _merge(stack: ScanStack, settings: ScanPreparation, steps: list[tuple[str, str]]) -> ScanStack:
-    """One slice of each height."""
-    merged = merge_repeats(stack, settings.repeats)
-    if len(merged.heights) < len(stack.heights):
-        kept = "their mean was" if settings.repeats == "mean" else f"the {settings.repeats} was"
-        images, heights = len(stack.heights), len(merged.heights)
-        steps.append(
-            ("repeats", f"{images} images of {heights} heights: of those at one height {kept} taken")
-        )
-    return merged
-
-
 def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
     """Raise :class:`InputError` for what is no stack of images of Δf."""
     n, ny, nx = stack.values.shape
@@ -224,13 +179,17 @@ def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
         f"at least {MIN_RANGE * model.dz * (model.n_slices - 1):.2f} Å of them must be measured"
     )
     if nx * ny == 1:
-        raise InputError(f"stack: expected images, got one curve at a single point; {needed}")
+        left = "".join(
+            f"; {name} was left out: {reason}" for name, reason in stack.meta.get("skipped", [])[:1]
+        )
+        raise InputError(f"stack: expected images, got one curve at a single point; {needed}{left}")
     if n == 1 and model.n_slices > 1 and not whole:
         raise InputError(
             f"heights: expected images at several heights, got a single one; {needed} (the weights scan read "
             "single images)"
         )
-    if unit_factor(stack.unit, "m") is not None:
+    followed = plain_name(stack.channel) in _HEIGHTS and stack.unit != "Hz"
+    if followed or unit_factor(stack.unit, "m") is not None:
         raise InputError(
             f"channel: expected the frequency shift, got {stack.channel!r} in {stack.unit}: heights of a tip "
             "that followed the surface"
@@ -242,7 +201,7 @@ def _check(stack: ScanStack, model: Scan, whole: bool) -> None:
 def _check_size(stack: ScanStack, model: Scan, settings: ScanPreparation) -> None:
     """Raise :class:`InputError` for what cannot be a scan of molecules, before memory is taken for it."""
     window = zip(stack.window, settings.window or stack.window, strict=True)
-    sides = [min(high, to) - max(low, begin) for (low, high), (begin, to) in window]
+    sides = [max(min(high, to) - max(low, begin), 0.0) for (low, high), (begin, to) in window]
     wide = max(sides)
     pitch = model.pixel_size
     if max(stack.pixel_size) > _MAX_PIXEL:
@@ -270,19 +229,19 @@ def _near_origin(stack: ScanStack, steps: list[tuple[str, str]]) -> ScanStack:
     return stack.replace(window=window, meta=stack.meta | {"origin": [x, y]})
 
 
-def _finished(stack: ScanStack, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:
-    """What was measured, and what was not in words."""
-    found = crop_finished(stack)
-    (n, lines, _), (kept, kept_lines, _) = stack.values.shape, found.values.shape
-    parts = []
-    if kept_lines < lines:
-        parts.append(f"{lines - kept_lines} of {lines} lines")
-    if kept < n:
-        low, high = found.heights[-1] + 0.0, found.heights[0] + 0.0
-        parts.append(f"{n - kept} of {n} heights (left: {high:.2f} to {low:.2f} Å)")
-    warnings.append(f"{' and '.join(parts)} were left out as not finished")
-    steps.append(("unfinished", warnings[-1]))
-    return found
+def _list_files(stack: ScanStack, files: Sequence[str]) -> str:
+    """The files of the slices, far to near, and when they were measured."""
+    shown = [str(file) for file in files]
+    if len(shown) > _LISTED:
+        shown = [*shown[: _LISTED - 1], f"{len(shown) - _LISTED} more", shown[-1]]
+    text = f"{len(files)} {'file' if len(files) == 1 else 'files, far to near'}: {', '.join(shown)}"
+    times = stack.meta.get("times")
+    if times:
+        first, last = (
+            datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M") for t in (min(times), max(times))
+        )
+        text += f"; {first} to {last}"
+    return text
 
 
 def _read(stack: ScanStack) -> str:
@@ -292,70 +251,8 @@ def _read(stack: ScanStack) -> str:
     angle = float(stack.meta.get("angle", 0.0))
     turned = f"; x and y are those of the scan frame, turned by {angle:g}°" if angle else ""
     return (
-        f"{n} slices of {nx} x {ny} pixels ({px:.3f} x {py:.3f} Å), channel {stack.channel}, "
+        f"{n} {'slice' if n == 1 else 'slices'} of {nx} x {ny} pixels ({px:.3f} x {py:.3f} Å), channel "
+        f"{stack.channel}, "
         f"{stack.direction}, {low:.4g} to {high:.4g} {stack.unit}; heights {stack.heights[0]:.2f} to "
         f"{stack.heights[-1]:.2f} Å, far to near{turned}"
     )
-
-
-def _window(stack: ScanStack) -> str:
-    (x0, x1), (y0, y1) = stack.window
-    return f"x {x0:.2f} to {x1:.2f} Å, y {y0:.2f} to {y1:.2f} Å"
-
-
-def _check_contrast(stack: ScanStack) -> None:
-    contrast = np.ptp(stack.values, axis=(1, 2))
-    flat = contrast <= _FLAT * np.abs(stack.values).max(axis=(1, 2))
-    if flat.any():
-        where = ", ".join(f"{z:g}" for z in stack.heights[flat][:5])
-        raise InputError(
-            f"values: expected images with contrast, got {int(flat.sum())} without (heights {where} Å)"
-        )
-
-
-def _flatten(stack: ScanStack, method: str, steps: list[tuple[str, str]]) -> ScanStack:
-    if method == "none":
-        return stack
-    flat = (flatten_lines if method == "lines" else flatten_plane)(stack)
-    removed = stack.values - flat.values
-    flat = flat.replace(meta=flat.meta | {"leveled": True})
-    if method != "lines":
-        text = ", ".join(f"{v:.3g}" for v in np.ptp(removed, axis=(1, 2)))
-        steps.append(("plane", f"a plane taken out of each slice, corner to corner {text} {stack.unit}"))
-    else:
-        text = f"{removed.std():.3g} {stack.unit}"
-        steps.append(("lines", f"the offset of each line taken out, standard deviation {text}"))
-    return flat
-
-
-def _align(stack: ScanStack, always: bool, steps: list[tuple[str, str]], warnings: list[str]) -> ScanStack:
-    try:
-        drift = estimate_drift(stack)
-        moved = always or drift.significant
-        aligned = align_slices(stack, drift) if moved else stack
-    except InputError as error:
-        warnings.append(f"drift between the slices could not be found, none was taken out ({error})")
-        return stack
-    if drift.period is not None:
-        warnings.append(
-            f"the image is periodic (every {math.hypot(*drift.period):.2f} Å): drift between two slices is "
-            "known only up to a lattice vector"
-        )
-    elif drift.leap > _LEAP:
-        warnings.append(
-            f"two slices seem to have moved by {drift.leap:.1f} Å at once, beside any drift: a tip that "
-            "changed, or contrast that turns over; that was not taken out"
-        )
-    if moved and not always and not drift.same_height:
-        warnings.append(
-            f"the slices were moved by up to {drift.largest:.1f} Å, as if they had drifted; a molecule that "
-            "lies tilted may look so, too: align never leaves them where they are, and images of one height, "
-            "as of a series down and up again, would tell"
-        )
-    if moved:
-        what = f"moved back, and cut to {_window(aligned)}"
-    else:
-        small = "no more than a pixel" if drift.largest <= drift.pixel else "not more than its error allows"
-        what = f"left where they are, for that is {small}"
-    steps.append(("drift", f"{drift.describe()}: {what}"))
-    return aligned

@@ -45,9 +45,9 @@ def read_scan(
     Whatever a file's own order of lines, x runs to the right and y upwards in the scan frame, which stays
     unturned (``meta["angle"]``, :meth:`ScanStack.microscope_positions`), and slices run from far to near;
     those at one height stay side by side (:func:`merge_repeats`). Values in kHz or mHz become Hz. What all
-    slices must share, pixels, sizes, places, scan angles and oscillations, is compared, and images taken with
-    the controller of the height on are no part of a stack. Of several files those are taken that make the
-    longest series; ``meta["skipped"]`` names the others, and why they were left out.
+    slices must share, pixels, sizes, places, scan angles, biases, oscillations and the day, is compared, and
+    images taken with the controller of the height on are no part of a stack. Of several files those are taken
+    that make the longest series; ``meta["skipped"]`` names the others, and why they were left out.
     ``meta["amplitude"]`` [Å, peak to peak] and ``meta["f0"]`` [Hz] are what the headers say of the
     oscillation, ``meta["warnings"]`` what may be wrong.
 
@@ -169,7 +169,9 @@ def expand_paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:
             suffixes = scan_suffixes()
             found = [file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file()]
             if not found:
-                raise InputError(f"{path}: expected files ending in {', '.join(suffixes)}, found none")
+                others = sorted((file for file in path.iterdir() if file.is_file()), key=_in_order)
+                other = _first_other(others)
+                raise InputError(f"{path}: expected files ending in {', '.join(suffixes)}, found none{other}")
             files += sorted(found, key=_in_order)
         else:
             matches = [Path(name) for name in glob.glob(str(path))]
@@ -179,6 +181,16 @@ def expand_paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     if not 0 < len(files) <= _MAX_FILES:
         raise InputError(f"path: expected 1 to {_MAX_FILES} files, got {len(files)}")
     return list(dict.fromkeys(files))
+
+
+def _first_other(files: Sequence[Path]) -> str:
+    """What the first of some files is, that are not read."""
+    for file in files[:1]:
+        try:
+            scan_format(file)
+        except InputError as error:
+            return f"; {file.name}: {str(error).removeprefix(f'{file}: ')}"
+    return ""
 
 
 def _in_order(file: Path) -> list[Any]:

@@ -59,6 +59,9 @@ _FORMATS = (
     _Format("a JPK file", GWYDDION, None, (".jpk", ".jpk-force", ".jpk-qi-data", ".jpk-qi-image", ".h5-jpk")),
     _Format("an Omicron SCALA file", GWYDDION, rb";\s*; Omicron SPM Control", (".par",)),
     _Format("a Createc grid of spectra", GWYDDION, None, (".specgrid",)),
+    _Format(
+        "a grid of XCrySDen", "give the stack that it was written from", rb"(?s).*DATAGRID_3D", (".xsf",)
+    ),
     _Format("a Gwyddion Simple Field", GWYDDION, rb"Gwyddion Simple Field", (".gsf",)),
     _Format("a MATLAB file", _ARRAYS, rb"MATLAB \d\.\d MAT-file", (".mat",)),
     _Format("a NumPy array", _ARRAYS, rb"\x93NUMPY", (".npy",)),

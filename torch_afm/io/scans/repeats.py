@@ -50,7 +50,7 @@ def merge_repeats(stack: ScanStack, repeats: Literal["mean", "first", "last"] = 
         return stack
     members = [np.flatnonzero(owner == i) for i in range(n)]
     if repeats != "mean":
-        times = np.asarray(stack.meta.get("times", np.arange(len(owner))))
+        times = np.asarray(stack.meta.get("times", stack.meta.get("order", np.arange(len(owner)))))
         best = np.argmin if repeats == "first" else np.argmax
         members = [m[[best(times[m])]] for m in members]
     meta: dict[str, Any] = dict(stack.meta)

@@ -28,6 +28,7 @@ _COMMON = (
     ("angle", "scan angle", "°", 0.0, 0.1),
     ("amplitude", "oscillation amplitude", "Å", 0.01, 0.0),
     ("f0", "resonance frequency", "Hz", 0.01, 0.0),
+    ("bias", "bias", "V", 0.02, 0.02),
 )
 
 #: Powers of ten that prefixes of units stand for.
@@ -127,6 +128,8 @@ def compare_settings(first: tuple[str, Mapping[str, Any]], other: Mapping[str, A
     for key, label, unit, share, tolerance in _COMMON:
         if key in meta and key in other:
             value, known = float(other[key]), float(meta[key])
+            if key == "angle":
+                value = known + (value - known + 180) % 360 - 180
             if abs(value - known) > max(share * abs(known), tolerance):
                 return f"expected the {label} of {name} ({known:g} {unit}), got {value:g} {unit}"
     return None

@@ -23,7 +23,7 @@ from torch_afm.utils import InputError, check_shape
 _ROUNDING = 1e-3
 
 #: What ``meta`` keeps of each slice.
-_EACH_SLICE = ("files", "times", "centers", "drift_pixels")
+_EACH_SLICE = ("files", "times", "order", "centers", "drift_pixels")
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,8 +94,7 @@ def find_series(entries: Sequence[ScanEntry]) -> list[ScanSeries]:
     """
     usable = {entry.path: entry for entry in entries if entry.block is not None and entry.reason is None}
     files = [ScanFile(path, entry.block) for path, entry in usable.items() if entry.block is not None]
-    whole = [[file] for file in files if len(file.block.values) > 1 and file.block.values.shape[1:] != (1, 1)]
-    groups = whole + group_images([file for file in files if [file] not in whole])
+    groups = group_images(files)
     order = {path: i for i, path in enumerate(usable)}
     groups.sort(key=lambda group: order[group[0].path])
     return [

@@ -4,6 +4,7 @@ import pytest
 
 from tests.io.scans import files
 from torch_afm.io.scans import read_scan
+from torch_afm.io.scans.registry import read_block
 from torch_afm.utils import InputError
 
 RNG = np.random.default_rng(0)
@@ -94,3 +95,14 @@ def test_unfinished_images_hold_nan(tmp_path):
     assert np.isnan(stack.values[0, 2]).all() and np.isfinite(stack.values[0, :2]).all()
     with pytest.raises(InputError, match="stack: expected finite"):
         stack.tensor()
+
+
+def test_the_heights_that_were_recorded(tmp_path):
+    """Their range without a plane: 1 Å of a step beside a tilt, and none of a tilt alone."""
+    y, x = np.mgrid[:32, :32] / 31
+    tilt, step = 1e-9 * (2 * x + y), 1e-10 * (x > 0.5)
+    for heights, spread in ((tilt, 0.0), (tilt + step, 1.0)):
+        images = {"Z": {"forward": heights.astype("f4")}, "OC M1 Freq. Shift": {"forward": x.astype("f4")}}
+        (tmp_path / "image.sxm").write_bytes(files.sxm(images, z=1e-9))
+        block = read_block(tmp_path / "image.sxm", None, "forward")
+        assert block.meta["z_spread"] == pytest.approx(spread, abs=0.35 * spread + 1e-3)

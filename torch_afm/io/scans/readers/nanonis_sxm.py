@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from torch_afm.functional import remove_slope
 from torch_afm.io.scans.readers.nanonis import header_lines, parse_time, settings
 from torch_afm.io.scans.registry import scan_reader
 from torch_afm.io.scans.scan_block import (
@@ -77,6 +79,10 @@ def read_sxm(path: Path, channel: str | None, direction: str) -> ScanBlock:
         meta = settings(path, flat)
         meta.setdefault("feedback", _controlled(header))
         meta |= _times(flat)
+        if "Z" in names and (names.index("Z"), direction) in images and names[chosen] != "Z":
+            begin = offset + 4 * nx * ny * images.index((names.index("Z"), direction))
+            heights = np.fromfile(path, ">f4", nx * ny, offset=begin).astype(np.float64).reshape(ny, nx)
+            meta["z_spread"] = _spread(heights) * ANGSTROM_PER_M
         if "SCAN_ANGLE" in flat:
             meta["angle"] = parse_number(path, "SCAN_ANGLE", flat["SCAN_ANGLE"])
         return ScanBlock(
@@ -123,6 +129,16 @@ def _table(path: Path, header: dict[str, list[str]]) -> tuple[list[str], list[st
         [row[columns[key]].strip() for row in rows[1:]] for key in ("Name", "Unit", "Direction")
     )
     return names, units, directions
+
+
+def _spread(heights: np.ndarray) -> float:
+    """Range of recorded heights without their plane, along which a tip may be led over a tilted sample; of
+    all but the outermost hundredths."""
+    if not np.isfinite(heights).all():
+        return 0.0
+    flat = remove_slope(torch.from_numpy(heights)).numpy()
+    low, high = np.percentile(flat, (1, 99))
+    return float(high - low)
 
 
 def _times(header: dict[str, str]) -> dict[str, float]:
