@@ -38,7 +38,7 @@ from torch_afm.datasets.enumerate import is_planar
 from torch_afm.datasets.planar import canonical
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.identification import Candidate, Identification, identify
-from torch_afm.identification.evidence import probabilities
+from torch_afm.metrics.evidence import probabilities
 from torch_afm.io.journal import append_record, keep_settings, read_records
 from torch_afm.progress import ProgressBar
 
@@ -117,7 +117,9 @@ def draw_cases(part: str, n: int) -> list[Case]:
         if "dipole" not in molecule:
             molecule.dipole = torch.zeros_like(molecule.pos)
         scenes = Scenes([molecule], STRATUM.scan, STRATUM.scenes, 1, seed=1000 + number)
-        cases.append(Case(number, smiles, number % 2 == 0, Scene(number, STRATUM, centered(scenes.oriented(0)))))
+        cases.append(
+            Case(number, smiles, number % 2 == 0, Scene(number, STRATUM, centered(scenes.oriented(0))))
+        )
     return cases
 
 
@@ -168,7 +170,7 @@ def run_case(case: Case, n: int) -> dict[str, Any]:
 
 
 def _other(found: Identification) -> float:
-    from torch_afm.identification.evidence import other_evidence
+    from torch_afm.metrics.evidence import other_evidence
 
     return other_evidence(found.noise)
 

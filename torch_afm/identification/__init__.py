@@ -1,7 +1,7 @@
 """Which molecule a scan shows, and how it lies."""
 
 from torch_afm.identification.candidates import Candidate, orientations, read_candidates
-from torch_afm.identification.evidence import noise_floor, other_evidence, probabilities
+from torch_afm.metrics.evidence import noise_floor, other_evidence, probabilities
 from torch_afm.identification.identify import Fitter, identify
 from torch_afm.identification.pose import Pose, PoseObjective
 from torch_afm.identification.result import Answer, Identification

@@ -16,7 +16,7 @@ from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.data import AFMData
 from torch_afm.identification.candidates import Candidate, orientations
-from torch_afm.identification.evidence import (
+from torch_afm.metrics.evidence import (
     OBSERVATIONS,
     noise_floor,
     other_evidence,
@@ -94,15 +94,24 @@ def identify(
     if folder is not None:
         journal = Path(folder) / "compared.jsonl"
         Path(folder).mkdir(parents=True, exist_ok=True)
-        settings = {"candidates": [c.name for c in molecules], "options": repr(options), "scan": repr(prepared.scan)}
+        settings = {
+            "candidates": [c.name for c in molecules],
+            "options": repr(options),
+            "scan": repr(prepared.scan),
+        }
         keep_settings(Path(folder) / "compared.json", settings, description="a comparison")
     done = [] if journal is None else read_records(journal)
-    found = [[Place.from_record(molecules[i], place) for place in record["places"]] for i, record in enumerate(done)]
+    found = [
+        [Place.from_record(molecules[i], place) for place in record["places"]]
+        for i, record in enumerate(done)
+    ]
     for i, candidate in enumerate(molecules[len(done) :], start=len(done)):
         report(f"searching for {len(molecules)} candidates, {i + 1}: {candidate.name}")
         found.append(fitter.places(candidate))
         if journal is not None:
-            append_record(journal, {"name": candidate.name, "places": [place.record() for place in found[-1]]})
+            append_record(
+                journal, {"name": candidate.name, "places": [place.record() for place in found[-1]]}
+            )
     likely = np.argsort([-max(place.start.pearson for place in places) for places in found], kind="stable")
     fits: dict[int, list[Fit]] = {}
     for n, i in enumerate(likely[: options.compared].tolist()):

@@ -152,9 +152,7 @@ class PoseSearch:
 
     def _best(self, score: Tensor, n: int) -> list[Start]:
         ny, nx = score.shape[2:]
-        x0, y0 = (
-            float(axis[: self.pool].mean()) for axis in (self.scan.x, self.scan.y)
-        )
+        x0, y0 = (float(axis[: self.pool].mean()) for axis in (self.scan.x, self.scan.y))
         best: list[Start] = []
         order = torch.topk(score.flatten(), min(400, score.numel()))
         for value, index in zip(order.values.tolist(), order.indices.tolist(), strict=True):

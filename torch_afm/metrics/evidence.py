@@ -48,13 +48,33 @@ def noise_floor(stack: np.ndarray) -> np.ndarray:
     return np.clip(np.maximum(share, noise_share(stack)), _FLOOR, 1.0)
 
 
+def log_likelihood(mse: np.ndarray, floor: np.ndarray) -> float:
+    r"""Logarithm of the likelihood of a simulated stack, up to a constant,
+
+    .. math::
+        -\frac{n}{2 S} \sum_s \log(m_s + \nu_s) ,
+
+    with the mean squared difference :math:`m_s` of the slices of scan and image, both without their planes
+    and of unit variance, the share :math:`\nu_s` of noise, and n = 200 independent observations: the noise is
+    normal, of a width that is not known and integrated out.
+
+    Args:
+        mse: of each slice.
+        floor: :func:`noise_floor` of the scan.
+
+    Shapes:
+        mse ``[Z]``, floor ``[Z]``.
+    """
+    return float(-0.5 * OBSERVATIONS * np.log(mse + floor).mean())
+
+
 def other_evidence(floor: np.ndarray) -> float:
     """The evidence for a molecule that is not among the candidates.
 
     Shapes:
         floor ``[Z]``.
     """
-    return float(-0.5 * OBSERVATIONS * np.log(_OTHERS + floor).mean()) - _OCCAM
+    return log_likelihood(np.full_like(floor, _OTHERS), floor) - _OCCAM
 
 
 def probabilities(evidence: Sequence[float], other: float) -> tuple[np.ndarray, float]:
