@@ -16,7 +16,9 @@ class IdentifyOptions:
     Args:
         reading: how to read scan files.
         preparation: what is done to the scan.
-        conformers: geometries of each molecule of a SMILES that is not planar and has no stored one.
+        conformers: geometries of each molecule of a SMILES that is not planar and has no stored one, by
+            ETKDG.
+        xtb: relax these by GFN2-xTB, which takes seconds each and needs the extra xtb.
         compared: best candidates, by the correlation of their images with the scan, whose poses are fitted.
         fits: best of these whose pose is fitted again together with the instrument.
         starts: places of each candidate that a first fit begins at.
@@ -27,6 +29,7 @@ class IdentifyOptions:
     reading: ReadOptions = field(default_factory=ReadOptions)
     preparation: ScanPreparation = field(default_factory=ScanPreparation)
     conformers: int = 3
+    xtb: bool = False
     compared: int = 40
     fits: int = 12
     starts: int = 4

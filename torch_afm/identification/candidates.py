@@ -156,15 +156,11 @@ class _Entry(NamedTuple):
     read: Callable[[], Candidate]
 
 
-def _entries(
-    source: Candidate | str | Path, conformers: int, seed: int, xtb: bool
-) -> Iterator[_Entry]:
+def _entries(source: Candidate | str | Path, conformers: int, seed: int, xtb: bool) -> Iterator[_Entry]:
     """What a source holds."""
 
     def conformed(origin: str | None, smiles: str, name: str | None = None) -> _Entry:
-        return _Entry(
-            origin, smiles, lambda: Candidate.from_smiles(smiles, name, conformers, seed, xtb)
-        )
+        return _Entry(origin, smiles, lambda: Candidate.from_smiles(smiles, name, conformers, seed, xtb))
 
     if isinstance(source, Candidate):
         yield _Entry(None, None, lambda: source)
@@ -174,7 +170,9 @@ def _entries(
     if str(source) in EMBEDDED:
         yield from (conformed(smiles, smiles) for smiles in embedded_smiles(str(source)))
     elif path.is_dir() or (not path.is_file() and suffix in _SUFFIXES):
-        raise InputError(f"candidates: {path}: {'expected a file, got a folder' if path.is_dir() else 'no such file'}")
+        raise InputError(
+            f"candidates: {path}: {'expected a file, got a folder' if path.is_dir() else 'no such file'}"
+        )
     elif suffix in _SMILES:
         for line, smiles, name in read_smi(path):
             yield conformed(f"line {line}", smiles, None if name == f"molecule-{line}" else name)

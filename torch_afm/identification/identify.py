@@ -15,7 +15,7 @@ from torch_afm.config import Scan
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.data import AFMData
-from torch_afm.identification.candidates import Candidate, orientations
+from torch_afm.identification.candidates import Candidate, orientations, read_candidates
 from torch_afm.metrics.evidence import (
     OBSERVATIONS,
     noise_floor,
@@ -46,7 +46,7 @@ _PLACES = 4
 
 def identify(
     scan: str | Path | Sequence[str | Path] | AFMStack | ScanStack,
-    candidates: Iterable[Candidate],
+    candidates: Iterable[Candidate | str | Path],
     options: IdentifyOptions | None = None,
     progress: Callable[[str], None] | None = None,
     folder: str | Path | None = None,
@@ -63,7 +63,7 @@ def identify(
 
     Args:
         scan: as :func:`torch_afm.predict` takes it.
-        candidates: the molecules.
+        candidates: the molecules, as :func:`read_candidates` takes them: SMILES, files, lists.
         options: everything that can be chosen.
         progress: called with each step, in words, before it begins.
         folder: where candidates that were compared are kept, so that the same call goes on after an
@@ -84,7 +84,8 @@ def identify(
             f"window: expected a scan of at most {_WIDEST:.0f} x {_WIDEST:.0f} Å around the molecule, got "
             f"{sides[0]:.0f} x {sides[1]:.0f} Å; cut out a window of it"
         )
-    molecules = list(candidates)
+    report("reading the candidates")
+    molecules = list(read_candidates(candidates, options.conformers, options.seed, options.xtb))
     if not molecules:
         raise InputError("candidates: expected one or more, got none")
     lower = (model.n_slices - prepared.scan.n_slices) * model.dz
