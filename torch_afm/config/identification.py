@@ -32,7 +32,7 @@ class IdentifyOptions:
     xtb: bool = False
     compared: int = 40
     fits: int = 12
-    starts: int = 4
+    starts: int = 14
     seed: int = 0
     backend: Literal["auto", "opencl", "cuda", "torch"] = "auto"
 

@@ -1,12 +1,14 @@
 """Which molecule a scan shows, and how it lies."""
 
 from torch_afm.identification.candidates import Candidate, orientations, read_candidates
-from torch_afm.metrics.evidence import noise_floor, other_evidence, probabilities
 from torch_afm.identification.fingerprint import fingerprint, nearest_candidates, similarity, tanimoto
-from torch_afm.identification.identify import Fitter, identify
-from torch_afm.identification.pose import Pose, PoseObjective
+from torch_afm.identification.fits import Fitter
+from torch_afm.identification.identify import identify
+from torch_afm.identification.objective import PoseObjective
+from torch_afm.identification.pose import Pose, PoseModel
 from torch_afm.identification.result import Answer, Identification
 from torch_afm.identification.search import PoseSearch, Start
+from torch_afm.identification.torsions import Torsion, soft_torsions
 
 __all__ = [
     "Answer",
@@ -14,17 +16,17 @@ __all__ = [
     "Fitter",
     "Identification",
     "Pose",
+    "PoseModel",
     "PoseObjective",
     "PoseSearch",
     "Start",
+    "Torsion",
     "fingerprint",
     "identify",
     "nearest_candidates",
-    "noise_floor",
     "orientations",
-    "other_evidence",
-    "probabilities",
     "read_candidates",
     "similarity",
+    "soft_torsions",
     "tanimoto",
 ]

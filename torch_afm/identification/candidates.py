@@ -25,8 +25,9 @@ from torch_afm.io import read_molecule
 from torch_afm.transforms import best_rotations, flat_rotation
 from torch_afm.utils import BackendUnavailable, InputError
 
-#: Orientations of a molecule that does not lie flat, beside its two flattest ones.
-_ORIENTATIONS = 4
+#: Orientations of a molecule that does not lie flat, at most, beside its two flattest ones; drawn ones that
+#: they are chosen from, the best of so many; and degrees between the axes that are up in two of them.
+_ORIENTATIONS, _BEST, _DRAWN, _BETWEEN = 24, 100, 500, 18.0
 
 #: Turns by half a turn about an axis in the plane of the scan.
 _OVER = Rotation.from_euler("x", 180, degrees=True)
@@ -233,7 +234,8 @@ def _relaxed(molecule: AFMData) -> AFMData:
 def orientations(molecule: AFMData, seed: int = 0) -> list[AFMData]:
     """The ways in which a molecule may lie, each centered, its top atom at z = 0: flat, with either face up,
     and where it is not planar, in the orientations that show the most atoms
-    (:func:`torch_afm.transforms.best_rotations`). Turns within the plane of the scan are not among them.
+    (:func:`torch_afm.transforms.best_rotations`), each with another side up. Turns within the plane of the
+    scan are not among them.
 
     Args:
         molecule: a conformer.
@@ -243,7 +245,15 @@ def orientations(molecule: AFMData, seed: int = 0) -> list[AFMData]:
     flat = flat_rotation(pos)
     turns = [flat, _OVER * flat]
     if not is_planar(molecule):
-        turns += list(best_rotations(pos, n=_ORIENTATIONS, seed=seed))
+        alike = np.cos(np.radians(_BETWEEN))
+        up = [turn.as_matrix()[2] for turn in turns]
+        for turn in best_rotations(pos, n=_BEST, candidates=_DRAWN, seed=seed):
+            axis = turn.as_matrix()[2]
+            if max(float(axis @ other) for other in up) < alike:
+                up.append(axis)
+                turns.append(turn)
+            if len(turns) == 2 + _ORIENTATIONS:
+                break
     return [_laid(molecule, turn) for turn in turns]
 
 

@@ -14,7 +14,7 @@ OBSERVATIONS = 200.0
 
 #: Smallest share of the variance of a slice that no simulation explains: residuals of the right molecules of
 #: the stand-in are seldom smaller.
-_FLOOR = 0.01
+_FLOOR = 0.005
 
 #: Of the molecules that are not among the candidates: the mean squared difference of normalized slices that
 #: one of them would leave, and the evidence that a fit costs.
@@ -27,7 +27,7 @@ _TEMPERATURE = 4.0
 _LAPLACE = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 
 
-def noise_floor(stack: np.ndarray) -> np.ndarray:
+def noise_floor(stack: np.ndarray, blur: tuple[float, float] | None = None) -> np.ndarray:
     r"""Share of the variance of each slice that is noise, from the scan itself: the larger of what differs
     between slices and is not smooth in height (:func:`torch_afm.metrics.images.noise_share`) and of what
     differs between pixels,
@@ -36,15 +36,23 @@ def noise_floor(stack: np.ndarray) -> np.ndarray:
         \sigma = \sqrt{\frac{\pi}{2}} \frac{1}{6} \langle |L * s| \rangle
 
     with the mask L, the difference of two Laplacians, which takes planes and edges out (Immerkær, Comput.
-    Vis. Image Underst. 64, 300 (1996)); at least a hundredth, for no simulation is perfect.
+    Vis. Image Underst. 64, 300 (1996)); at least half a hundredth, for no simulation is perfect.
+
+    Args:
+        stack: the scan.
+        blur: standard deviations of a Gaussian in pixels, along y and x, by which slices are blurred before
+            they are compared: white noise falls by :math:`4 \pi \sigma_y \sigma_x`.
 
     Shapes:
         stack ``[Z, Y, X]`` -> ``[Z]``.
     """
     pixels = np.array([ndimage.convolve(image, _LAPLACE, mode="nearest") for image in stack])
     inner = np.abs(pixels[:, 1:-1, 1:-1]) if min(stack.shape[1:]) > 2 else np.abs(pixels)
-    sigma = np.sqrt(np.pi / 2) / 6 * inner.mean(axis=(1, 2))
-    share = sigma**2 / np.maximum(stack.var(axis=(1, 2)), np.finfo(float).tiny)
+    power = np.pi / 2 * (inner.mean(axis=(1, 2)) / 6) ** 2
+    if blur is not None:
+        power = power / max(1.0, 4 * np.pi * blur[0] * blur[1])
+        stack = ndimage.gaussian_filter(stack, (0, *blur))
+    share = power / np.maximum(stack.var(axis=(1, 2)), np.finfo(float).tiny)
     return np.clip(np.maximum(share, noise_share(stack)), _FLOOR, 1.0)
 
 
