@@ -35,7 +35,8 @@ def _candidates(args: Namespace, folder: Path, status: StatusLine) -> Iterable[C
     structure = read_prediction(args.like)
     if structure.recorded and structure.folder.resolve() == folder.resolve():
         raise InputError(
-            f"--out: expected another folder than that of the prediction, whose report.html is there, got {folder}"
+            f"--out: expected another folder than that of the prediction, whose report.html is there, got "
+            f"{folder}"
         )
     if not len(structure.graph.z):
         raise InputError(f"--like: expected a structure with atoms, got none in {args.like}")

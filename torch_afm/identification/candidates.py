@@ -183,7 +183,8 @@ def _entries(source: Candidate | str | Path, conformers: int, seed: int, xtb: bo
         yield _Entry(None, None, lambda: Candidate.from_molecule(read_molecule(path), path.stem))
     elif not _canonical(str(source)):
         raise InputError(
-            f"candidates: expected a file of molecules, {', '.join(EMBEDDED)} or a SMILES, got {str(source)!r}"
+            f"candidates: expected a file of molecules, {', '.join(EMBEDDED)} or a SMILES, got "
+            f"{str(source)!r}"
         )
     else:
         yield conformed(None, str(source))

@@ -37,10 +37,10 @@ _SURE, _ALIKE = 0.9, 0.1
 
 #: What the probabilities mean, for the report.
 _MEANING = (
-    "Probabilities are those of each candidate, if all are as likely beforehand, and of a molecule that is not "
-    "among them. Evidence is the logarithm of how well a candidate explains the scan, with pose and instrument "
-    "fitted, less what the fitted parameters cost; only differences of it count. r is Pearson's correlation of "
-    "scan and image without their planes. Bonds and atoms are drawn as the scanner shows them."
+    "Probabilities are those of each candidate, all as likely beforehand, and of a molecule that is "
+    "not among them. Evidence is the logarithm of how well a candidate explains the scan, with pose and "
+    "instrument fitted, less what the fitted parameters cost; only its differences count. r is Pearson's "
+    "correlation of scan and image without their planes. Atoms are drawn where the scanner shows them."
 )
 
 
@@ -122,15 +122,16 @@ class Identification:
     def verdict(self) -> str:
         """Which molecule it is and how sure that is, what it is not told from, or that it is none of these,
         in a sentence."""
-        best, none = self.answers[0], f"with a probability of {self.none:.2f}"
+        best, none = self.answers[0], _in_words(self.none)
         if self.sure:
-            return f"{best.candidate.name}, with a probability of {best.probability:.2f}"
+            return f"{best.candidate.name}, with a probability {_in_words(best.probability)}"
+        count = len(self.answers) + len(self.others)
         names = [f"{a.candidate.name} ({a.probability:.2f})" for a in self.alike]
         if self.best is None:
             rest = "" if self.none >= _SURE else f"; if it is one of them, {' or '.join(names)}"
-            return f"none of the {len(self.answers) + len(self.others)} candidates, {none}{rest}"
+            return f"none of the {count} candidates, with a probability {none}{rest}"
         if len(names) == 1:
-            return f"{names[0]}, if it is one of the candidates; none of them {none}"
+            return f"{names[0]} or none of the {count} candidates, which has a probability {none}"
         return f"one of {len(names)} that the scan does not tell from each other: {', '.join(names)}"
 
     def describe(self) -> str:
@@ -174,10 +175,9 @@ class Identification:
         :func:`torch_afm.viz.identification_html` take it."""
         files = self._files
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        options = to_dict(self.options)
-        settings = {key: value for key, value in options.items() if not isinstance(value, dict)}
-        for group in (value for value in options.values() if isinstance(value, dict)):
-            settings |= {key: value for key, value in group.items() if value is not None}
+        settings: dict[str, Any] = {}
+        for key, value in to_dict(self.options).items():
+            settings |= value if isinstance(value, dict) else {key: value}
         return IdentificationReport(
             title=f"Which molecule {Path(files[0]).name if files else 'the stack'}{more} shows",
             reference=self.prepared.stack.afm_stack(),
@@ -200,7 +200,7 @@ class Identification:
             meaning=_MEANING,
             warnings=self.prepared.warnings,
             log=self.prepared.steps,
-            settings=settings,
+            settings={key: value for key, value in settings.items() if value is not None},
             picture=plot_preparation(self.prepared),
         )
 
@@ -210,8 +210,8 @@ class Identification:
         return list(dict.fromkeys(str(name) for name in self.prepared.raw.meta.get("files", ())))
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write everything in numbers as ``identification.json``, the fitted poses in the frame of the scan as
-        ``poses.sdf``, the best first, with their probabilities, and the report as ``report.html`` and
+        """Write everything in numbers as ``identification.json``, the fitted poses in the frame of the scan
+        as ``poses.sdf``, the best first, with their probabilities, and the report as ``report.html`` and
         ``report.png``.
 
         Args:
@@ -229,6 +229,12 @@ class Identification:
         plot_identification(report).savefig(folder / "report.png", dpi=110)
         write_whole(folder / "report.html", identification_html(report).encode())
         return [folder / name for name in FILES]
+
+
+def _in_words(probability: float) -> str:
+    if probability > 0.99:
+        return "above 0.99"
+    return "below 0.01" if probability < 0.01 else f"of {probability:.2f}"
 
 
 def _with_orders(answer: Answer) -> AFMData:

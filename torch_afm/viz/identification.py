@@ -26,8 +26,8 @@ from torch_afm.viz.stacks import frame, signed
 #: Candidates that are drawn, and those that are listed.
 _DRAWN, _LISTED = 3, 8
 
-#: Standard deviations of a slice that the ends of the colors of images and of residuals stand for.
-CONTRAST, RESIDUAL = 2.5, 2.0
+#: Standard deviations of a slice that the ends of the colors of what is left stand for.
+RESIDUAL = 2.0
 
 #: Å around the molecules that are shown of a wider scan.
 _AROUND = 4.0
@@ -139,34 +139,40 @@ def plot_identification(report: IdentificationReport) -> Figure:
     above, below = figure.subfigures(2, 1, height_ratios=(7.0, height))
     axes = above.subplots(2, 1 + len(shown), squeeze=False)
     scan = compared(report.reference.stack[0])[-1]
-    measured = _draw(axes[0, 0], report, scan, "gray", CONTRAST)
+    ends = float(scan.min()), float(scan.max())
+    measured = _draw(axes[0, 0], report, scan, "gray", ends)
     frame(axes[0, 0], "scan, nearest slice", f"z = {signed(report.reference.z[-1])} Å")
     _draw_bar(axes[0, 0], report.window)
     for rank, (pose, column) in enumerate(zip(shown, axes[:, 1:].T, strict=True), start=1):
         image = compared(pose.simulated)[-1]
-        _draw(column[0], report, image, "gray", CONTRAST)
+        _draw(column[0], report, image, "gray", ends)
         _outline(column[0], pose.atoms)
         frame(column[0], "", f"probability {pose.probability:.2f}, r {signed(pose.pearson[-1])}")
         column[0].set_title(f"{rank}. {_shortened(pose.name, 30)}", fontsize=9, pad=3, parse_math=False)
-        left = _draw(column[1], report, image - scan, "RdBu_r", RESIDUAL)
+        left = _draw(column[1], report, image - scan, "RdBu_r", (-RESIDUAL, RESIDUAL))
         frame(column[1], "simulated − scan", "")
-    _draw(axes[1, 0], report, scan, "gray", CONTRAST, alpha=0.65)
+    _draw(axes[1, 0], report, scan, "gray", ends, alpha=0.65)
     draw_graph(axes[1, 0], shown[0].atoms, report.window)
     frame(axes[1, 0], "the best structure over the scan", "")
-    unit = "standard deviations of the slice"
-    above.colorbar(measured, ax=axes[0], label=f"Δf ({unit})", shrink=0.8)
-    above.colorbar(left, ax=axes[1], label=f"difference ({unit})", shrink=0.8)
+    above.colorbar(measured, ax=axes[0], label="Δf (standard deviations)", shrink=0.8)
+    above.colorbar(left, ax=axes[1], label="difference (standard deviations)", shrink=0.8)
     _draw_table(below.subplots(), report)
     return figure
 
 
 def _draw(
-    ax: Axes, report: IdentificationReport, image: np.ndarray, colors: str, limit: float, alpha: float = 1.0
+    ax: Axes,
+    report: IdentificationReport,
+    image: np.ndarray,
+    colors: str,
+    ends: tuple[float, float],
+    alpha: float = 1.0,
 ) -> AxesImage:
     x, y = report.reference.x, report.reference.y
     half = [(axis[1] - axis[0]) / 2 if len(axis) > 1 else 0.5 for axis in (x, y)]
     extent = (x[0] - half[0], x[-1] + half[0], y[0] - half[1], y[-1] + half[1])
-    drawn = ax.imshow(image, cmap=colors, vmin=-limit, vmax=limit, origin="lower", extent=extent, alpha=alpha)
+    low, high = ends
+    drawn = ax.imshow(image, cmap=colors, vmin=low, vmax=high, origin="lower", extent=extent, alpha=alpha)
     ax.set(xlim=report.window[0], ylim=report.window[1])
     return drawn
 
@@ -191,7 +197,7 @@ def _outline(ax: Axes, atoms: AFMData) -> None:
     """Bonds and rings around atoms, through which the image is seen."""
     pos = atoms.pos[:, :2].double().numpy()
     bonds = [pos[[i, j]] for i, j in atoms.edge_index.T.tolist() if i < j]
-    ax.add_collection(LineCollection(bonds, colors="#00e5ff", linewidths=0.9, alpha=0.8), autolim=False)
+    ax.add_collection(LineCollection(bonds, colors="#00e5ff", linewidths=1.1, alpha=0.9), autolim=False)
     for place, radius, z in zip(pos, atom_radius(atoms.z), atoms.z.tolist(), strict=True):
         ax.add_patch(Circle(place, 0.6 * radius, fill=False, edgecolor=outline_color(z), linewidth=1.1))
 
@@ -225,6 +231,7 @@ def _draw_table(ax: Axes, report: IdentificationReport) -> None:
         colLabels=heading,
         colWidths=[0.06, 0.5, 0.13, 0.13, 0.18],
         cellLoc="left",
+        colLoc="left",
         edges="horizontal",
         bbox=[0, 0, 1, 0.86 - 0.07 * (len(lines) - 1)],
     )

@@ -14,7 +14,6 @@ from matplotlib import colormaps
 from torch_afm.data import AFMData
 from torch_afm.viz.graphs import atom_radius
 from torch_afm.viz.identification import (
-    CONTRAST,
     RESIDUAL,
     IdentificationReport,
     ReportedPose,
@@ -23,6 +22,7 @@ from torch_afm.viz.identification import (
     outline_color,
 )
 from torch_afm.viz.report import figure_uri, png_uri
+from torch_afm.viz.stacks import signed
 
 #: Candidates whose images are shown.
 _SHOWN = 6
@@ -93,28 +93,35 @@ def _pose(report: IdentificationReport, rank: int, pose: ReportedPose) -> str:
 
 
 def _panels(report: IdentificationReport, atoms: AFMData, scan: np.ndarray, image: np.ndarray) -> str:
-    gray = f"black −{CONTRAST:g}, white {CONTRAST:g}"
+    """Scan and image on one gray scale, and their difference."""
+    ends, limits = (float(scan.min()), float(scan.max())), (-RESIDUAL, RESIDUAL)
+    gray = f"black {signed(ends[0])}, white {signed(ends[1])}"
     panels = (
-        ("scan", scan, "gray", CONTRAST, gray, atoms),
-        ("simulated", image, "gray", CONTRAST, gray, atoms),
-        ("simulated − scan", image - scan, "RdBu_r", RESIDUAL, f"blue −{RESIDUAL:g}, red {RESIDUAL:g}", None),
+        ("scan", scan, "gray", ends, gray, atoms),
+        ("simulated", image, "gray", ends, gray, atoms),
+        ("simulated − scan", image - scan, "RdBu_r", limits, f"blue −{RESIDUAL:g}, red {RESIDUAL:g}", None),
     )
     figures = [
-        f"<figure>{_svg(report, values, colors, limit, drawn)}"
-        f"<figcaption>{name}; {ends} standard deviations</figcaption></figure>"
-        for name, values, colors, limit, ends, drawn in panels
+        f"<figure>{_svg(report, values, colors, limits, drawn)}"
+        f"<figcaption>{name}: {words} standard deviations</figcaption></figure>"
+        for name, values, colors, limits, words, drawn in panels
     ]
     return f'<div class="panels">{"".join(figures)}</div>'
 
 
 def _svg(
-    report: IdentificationReport, values: np.ndarray, colors: str, limit: float, atoms: AFMData | None
+    report: IdentificationReport,
+    values: np.ndarray,
+    colors: str,
+    ends: tuple[float, float],
+    atoms: AFMData | None,
 ) -> str:
     """A picture of a slice with a scale bar, bonds and rings around atoms; lengths are in Å, y downwards."""
     (left, right), (bottom, top) = report.window
     x, y = report.reference.x, report.reference.y
     half = [(axis[1] - axis[0]) / 2 if len(axis) > 1 else 0.5 for axis in (x, y)]
-    shades = colormaps[colors](np.clip(values / limit / 2 + 0.5, 0, 1))[..., :3]
+    low, span = ends[0], (ends[1] - ends[0]) or 1.0
+    shades = colormaps[colors](np.clip((values - low) / span, 0, 1))[..., :3]
     parts = [
         f'<image href="{png_uri(np.round(255 * shades).astype(np.uint8))}" x="{x[0] - half[0]:.3f}" '
         f'y="{-(y[-1] + half[1]):.3f}" width="{x[-1] - x[0] + 2 * half[0]:.3f}" '

@@ -39,8 +39,8 @@ def _parser() -> Parser:
     parser = Parser(
         "identify",
         "Tell which of some molecules a scan of a microscope or an AFM stack shows, how it lies and how sure "
-        "that is: each candidate is searched for in the scan, and the best are fitted together with what is not "
-        "known of the instrument. An interrupted comparison goes on with the same command.",
+        "that is: each candidate is searched for in the scan, and the best are fitted together with what is "
+        "not known of the instrument. An interrupted search goes on with the same command.",
     )
     parser.add_argument(
         "scan",
@@ -52,14 +52,14 @@ def _parser() -> Parser:
         "--candidates",
         nargs="+",
         metavar="MOLECULES",
-        help="SMILES, lists of them (.smi), files of geometries (.sdf, .xyz and others), and organic or planar, "
-        "the lists in the package. Default: both lists, with --like",
+        help="SMILES, lists of them (.smi), files of geometries (.sdf, .xyz and others), and organic or "
+        "planar, the lists in the package. Default: both lists, with --like",
     )
     parser.add_argument(
         "--like",
         metavar="PREDICTION",
-        help="compare those candidates that are most like this structure: folder or prediction.json of torch-afm "
-        "predict, or a molecule file. Default: compare all",
+        help="compare those candidates that are most like this structure: folder or prediction.json of "
+        "torch-afm predict, or a molecule file. Default: compare all",
     )
     parser.add_argument("--nearest", type=PositiveInt, default=100, help="how many these are, with --like")
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the result to")
