@@ -71,7 +71,7 @@ class Candidate:
         Raises:
             InputError: for an invalid SMILES, one that no conformer is found for, and ``xtb`` without tblite.
         """
-        known = xtb_molecule(smiles)
+        known = xtb_molecule(_canonical(smiles))
         if known is not None:
             return cls(name or smiles, (known,), smiles)
         found: list[AFMData] = []
@@ -191,12 +191,15 @@ def _entries(source: Candidate | str | Path, conformers: int, seed: int, xtb: bo
 
 
 def _geometries(path: Path, source: Source) -> Iterator[_Entry]:
-    """The records of a file; one without a name is called as the file, and by its number among several."""
+    """The records of a file: one by itself is called as the file; of several, those without a name as the
+    file, and by their number."""
     several = len(source.records) > 1
     rows = zip(source.records, source.names, source.origins, strict=True)
     for number, (record, name, origin) in enumerate(rows, start=1):
-        if name == f"molecule-{number}":
-            name = f"{path.stem}-{number}" if several else path.stem
+        if not several:
+            name = path.stem
+        elif name == f"molecule-{number}":
+            name = f"{path.stem}-{number}"
         yield _Entry(
             origin if several else None,
             None,

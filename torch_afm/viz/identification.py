@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 
 from torch_afm.data import AFMData
 from torch_afm.elements import symbol
@@ -200,6 +201,9 @@ def _outline(ax: Axes, atoms: AFMData) -> None:
     ax.add_collection(LineCollection(bonds, colors="#00e5ff", linewidths=1.1, alpha=0.9), autolim=False)
     for place, radius, z in zip(pos, atom_radius(atoms.z), atoms.z.tolist(), strict=True):
         ax.add_patch(Circle(place, 0.6 * radius, fill=False, edgecolor=outline_color(z), linewidth=1.1))
+        if z not in (1, 6):
+            outline = [withStroke(linewidth=1.5, foreground="white")]
+            ax.text(*place, symbol(z), ha="center", va="center", fontsize=7, path_effects=outline)
 
 
 def outline_color(z: int) -> str:

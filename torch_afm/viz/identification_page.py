@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from torch_afm.data import AFMData
+from torch_afm.elements import symbol
 from torch_afm.viz.graphs import atom_radius
 from torch_afm.viz.identification import (
     RESIDUAL,
@@ -156,7 +157,13 @@ def _outline(atoms: AFMData) -> list[str]:
         'stroke-width="0.1"/>'
         for (x, y), radius, z in zip(pos, atom_radius(atoms.z), atoms.z.tolist(), strict=True)
     ]
-    return lines + rings
+    letters = [
+        f'<text x="{x:.3f}" y="{-y + 0.18:.3f}" font-size="0.5" text-anchor="middle" fill="#1d2430" '
+        f'stroke="#fff" stroke-width="0.08" paint-order="stroke">{symbol(z)}</text>'
+        for (x, y), z in zip(pos, atoms.z.tolist(), strict=True)
+        if z not in (1, 6)
+    ]
+    return lines + rings + letters
 
 
 def _preparation(report: IdentificationReport) -> str:
