@@ -13,10 +13,10 @@ def test_they_survive_json():
 
 @pytest.mark.parametrize("name", ["conformers", "compared", "fits", "starts"])
 def test_numbers_are_positive(name):
-    with pytest.raises(InputError, match=f"^{name}: expected 1 or more, got 0"):
+    with pytest.raises(InputError, match=rf"^{name}: expected 1 or more, got 0"):
         IdentifyOptions(**{name: 0})
 
 
 def test_seeds():
-    with pytest.raises(InputError, match="^seed: "):
+    with pytest.raises(InputError, match=r"^seed: "):
         IdentifyOptions(seed=-1)

@@ -102,7 +102,7 @@ def test_a_smiles_of_a_geometry_that_came_before_is_left_out():
 def test_each_is_made_when_it_is_asked_for():
     found = read_candidates(["CCO", "no molecule"])
     assert next(found).name == "CCO"
-    with pytest.raises(InputError, match="^candidates: expected a file of molecules, organic, planar or a"):
+    with pytest.raises(InputError, match=r"^candidates: expected a file of molecules, organic, planar or a"):
         next(found)
 
 

@@ -57,7 +57,7 @@ def test_planes_units_and_offsets_make_no_difference():
 
 def test_the_images_share_a_scale_and_so_do_the_differences():
     report = example()
-    above, below = plot_identification(report).subfigs
+    above, _ = plot_identification(report).subfigs
     axes = above.axes[:6]
     pictures = [ax.get_images()[0] for ax in axes]
     scan = compared(report.reference.stack[0])[-1]
@@ -76,7 +76,7 @@ def test_the_images_share_a_scale_and_so_do_the_differences():
 def test_bonds_and_atoms_lie_where_they_are():
     figure = plot_identification(example())
     ring, drop = figure.subfigs[0].axes[1:3]
-    bonds = [c for c in ring.collections if isinstance(c, LineCollection)][0].get_segments()
+    bonds = next(c for c in ring.collections if isinstance(c, LineCollection)).get_segments()
     assert len(bonds) == 12
     lengths = sorted(np.linalg.norm(a - b) for a, b in bonds)
     assert lengths[0] == pytest.approx(1.084, abs=1e-3) and lengths[-1] == pytest.approx(1.397, abs=1e-3)
@@ -95,7 +95,7 @@ def test_the_table_and_the_verdict_are_there():
 
 
 def test_of_a_wide_scan_the_part_around_the_molecules_is_shown():
-    (x0, x1), (y0, y1) = example(edge=20.0).window
+    (x0, x1), (_, y1) = example(edge=20.0).window
     # The hydrogens of benzene are 2.481 Å from its middle, two of them on the x axis.
     assert (x0, x1) == pytest.approx((-6.481, 6.481)) and y1 == pytest.approx(2.481 * np.sqrt(3) / 2 + 4)
     assert example(edge=5.0).window == ((-5, 5), (-5, 5))
@@ -116,7 +116,10 @@ def test_scale_bars_are_about_a_fifth():
     ("change", "words"),
     [
         ({"poses": []}, "poses: expected one or more"),
-        ({"poses": [dataclasses.replace(example().poses[0], simulated=np.zeros((2, 25, 25)))]}, "simulated: "),
+        (
+            {"poses": [dataclasses.replace(example().poses[0], simulated=np.zeros((2, 25, 25)))]},
+            "simulated: ",
+        ),
         (
             {"poses": [dataclasses.replace(example().poses[0], simulated=np.full((3, 25, 25), np.nan))]},
             "simulated: ",

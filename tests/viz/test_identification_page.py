@@ -61,7 +61,9 @@ def test_y_points_upwards():
     text = identification_html(dataclasses.replace(report, reference=stack, poses=report.poses[:1]))
     (encoded, *_) = re.findall(r"data:image/png;base64,([^\"]+)", text.partition("<svg")[2])
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("L"), dtype=float)
-    assert picture[:5, :5].mean() > picture[-5:, :5].mean() and picture[:5, :5].mean() > picture[:5, -5:].mean()
+    assert (
+        picture[:5, :5].mean() > picture[-5:, :5].mean() and picture[:5, :5].mean() > picture[:5, -5:].mean()
+    )
     circles = re.findall(r'<circle cx="([-\d.]+)" cy="([-\d.]+)"', text)[:12]
     np.testing.assert_allclose(
         np.array(circles, dtype=float) * [1, -1], report.poses[0].atoms.pos[:, :2], atol=1e-3

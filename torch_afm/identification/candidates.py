@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -193,6 +194,10 @@ def _entries(source: Candidate | str | Path, conformers: int, seed: int, xtb: bo
 def _geometries(path: Path, source: Source) -> Iterator[_Entry]:
     """The records of a file: one by itself is called as the file; of several, those without a name as the
     file, and by their number."""
+
+    def read(record: Any, name: str) -> Candidate:
+        return Candidate.from_molecule(source.read(record), name)
+
     several = len(source.records) > 1
     rows = zip(source.records, source.names, source.origins, strict=True)
     for number, (record, name, origin) in enumerate(rows, start=1):
@@ -200,11 +205,7 @@ def _geometries(path: Path, source: Source) -> Iterator[_Entry]:
             name = path.stem
         elif name == f"molecule-{number}":
             name = f"{path.stem}-{number}"
-        yield _Entry(
-            origin if several else None,
-            None,
-            lambda record=record, name=name: Candidate.from_molecule(source.read(record), name),
-        )
+        yield _Entry(origin if several else None, None, partial(read, record, name))
 
 
 def _canonical(smiles: str) -> str:

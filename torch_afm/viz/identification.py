@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
 
 from torch_afm.data import AFMData
 from torch_afm.elements import symbol
@@ -137,7 +138,7 @@ def plot_identification(report: IdentificationReport) -> Figure:
     height = 1.2 + 0.24 * rows
     figure = Figure(figsize=(1.2 + 3.0 * (1 + len(shown)), 7.0 + height), layout="constrained")
     figure.suptitle(_shortened(report.title, 110), fontsize=13, parse_math=False)
-    above, below = figure.subfigures(2, 1, height_ratios=(7.0, height))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(7.0, height))[:, 0]
     axes = above.subplots(2, 1 + len(shown), squeeze=False)
     scan = compared(report.reference.stack[0])[-1]
     ends = float(scan.min()), float(scan.max())
@@ -203,7 +204,8 @@ def _outline(ax: Axes, atoms: AFMData) -> None:
         ax.add_patch(Circle(place, 0.6 * radius, fill=False, edgecolor=outline_color(z), linewidth=1.1))
         if z not in (1, 6):
             outline = [withStroke(linewidth=1.5, foreground="white")]
-            ax.text(*place, symbol(z), ha="center", va="center", fontsize=7, path_effects=outline)
+            x, y = place.tolist()
+            ax.text(x, y, symbol(z), ha="center", va="center", fontsize=7, path_effects=outline)
 
 
 def outline_color(z: int) -> str:
@@ -237,7 +239,7 @@ def _draw_table(ax: Axes, report: IdentificationReport) -> None:
         cellLoc="left",
         colLoc="left",
         edges="horizontal",
-        bbox=[0, 0, 1, 0.86 - 0.07 * (len(lines) - 1)],
+        bbox=Bbox.from_bounds(0, 0, 1, 0.86 - 0.07 * (len(lines) - 1)),
     )
     table.auto_set_font_size(False)
     table.set_fontsize(9)
