@@ -95,6 +95,29 @@ def test_the_verdict_says_which_and_how_sure(found, probabilities, best, sure, w
     assert listed == [best or result.none < 0.9, len(result.alike) > 1 and not sure and result.none < 0.9]
 
 
+def test_an_image_that_does_not_explain_the_scan_is_named(found):
+    """However probable its molecule is among the candidates."""
+    sure = believed(found, 0.995, 0.005, 0.0)
+    assert sure.explained and sure.reasons == () and sure.report().sure
+    elsewhere = np.roll(found.answers[0].simulated, 8, axis=2)
+    answers = (dataclasses.replace(sure.answers[0], simulated=elsewhere), *sure.answers[1:])
+    wrong = dataclasses.replace(sure, answers=answers)
+    assert wrong.sure and not wrong.explained and not wrong.report().sure
+    assert wrong.verdict == f"{sure.verdict}, but its image does not explain the scan"
+    assert any("image" in reason for reason in wrong.reasons)
+    unsure = believed(wrong, 0.5, 0.4, 0.01)
+    assert unsure.verdict.endswith("; the image of the first does not explain the scan")
+    assert wrong.to_dict()["reasons"] == list(wrong.reasons) == list(wrong.report().reasons)
+    assert f"           - {wrong.reasons[0]}" in wrong.describe()
+
+
+def test_planes_are_not_what_a_scan_shows(found):
+    """Neither in the scan nor in the image."""
+    tilted = found.answers[0].simulated + np.linspace(-9, 9, 48, dtype=np.float32)
+    answers = (dataclasses.replace(found.answers[0], simulated=tilted), *found.answers[1:])
+    assert dataclasses.replace(found, answers=answers).reasons == ()
+
+
 def test_the_margin_is_that_of_the_second(found):
     assert found.margin == pytest.approx(2.5)
     alone = dataclasses.replace(found, answers=found.answers[:1])

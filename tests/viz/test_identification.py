@@ -94,6 +94,15 @@ def test_the_table_and_the_verdict_are_there():
     figure.draw_without_rendering()  # $ is no mathematics
 
 
+def test_what_speaks_against_it_stands_below_the_verdict():
+    reasons = ("its image is not near enough to the scan " * 4, "2 slices were measured")
+    figure = plot_identification(dataclasses.replace(example(), reasons=reasons))
+    lines = [text.get_text() for text in figure.subfigs[1].axes[0].texts]
+    assert lines[0] == "ring $x$, with a probability of 0.90" and lines[1].startswith("– its image")
+    assert lines[-1] == "– 2 slices were measured" and len(lines) > 3
+    assert " ".join(" ".join(lines[1:-1]).split()) == f"– {reasons[0]}".strip()
+
+
 def test_of_a_wide_scan_the_part_around_the_molecules_is_shown():
     (x0, x1), (_, y1) = example(edge=20.0).window
     # The hydrogens of benzene are 2.481 Å from its middle, two of them on the x axis.

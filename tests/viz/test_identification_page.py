@@ -28,6 +28,7 @@ def page() -> str:
             poses=poses,
             others=(EVIL,),
             headline=EVIL,
+            reasons=(EVIL,),
             meaning=EVIL,
             warnings=(EVIL,),
             log=((EVIL, EVIL),),
@@ -40,7 +41,7 @@ def page() -> str:
 def test_whatever_it_shows_is_escaped(page):
     assert "<script" not in page and "<img src=x" not in page
     assert not re.search(r"(src|href)=[\"'](?!data:)|url\(|@import", page)
-    assert page.count("&lt;/title&gt;") >= 12
+    assert page.count("&lt;/title&gt;") >= 13
 
 
 def test_it_holds_everything(page):

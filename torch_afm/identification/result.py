@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from torch_afm import __version__
 from torch_afm.config import to_dict
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.data import AFMData, bond_orders
 from torch_afm.elements import symbol
+from torch_afm.functional import remove_slope
 from torch_afm.identification.candidates import Candidate
 from torch_afm.identification.pose import Pose
-from torch_afm.io import write_sdf
+from torch_afm.io import AFMStack, write_sdf
 from torch_afm.io.files import write_json, write_whole
 from torch_afm.io.scans import PreparedScan
+from torch_afm.metrics import Calibration
+from torch_afm.prediction import judge
+from torch_afm.prediction.preparation import count_measured_slices
 from torch_afm.prediction.result import bonds_to_dict
 from torch_afm.viz import (
     IdentificationReport,
@@ -112,6 +119,28 @@ class Identification:
         return self.answers[0].probability >= _SURE
 
     @property
+    def explained(self) -> bool:
+        """Whether nothing speaks against the best candidate: a molecule that is not among them may be more
+        probable than others that are, and not explain the scan."""
+        return not self.reasons
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """What speaks against the best candidate, by its image and what is left of the scan
+        (:func:`torch_afm.prediction.judge`), or was not measured, in words."""
+        best, stack = self.answers[0], self._reference()
+        simulated = remove_slope(torch.from_numpy(best.simulated))[None, None]
+        limit = Calibration().min_pearson
+        return judge(best.pose.atoms, AFMData.empty(), simulated, stack, limit).reasons
+
+    def _reference(self) -> AFMStack:
+        """The scan, as images are compared with it: without planes."""
+        stack = self.prepared.stack.afm_stack()
+        flat = remove_slope(torch.from_numpy(stack.stack)).numpy()
+        measured = count_measured_slices(self.prepared)
+        return dataclasses.replace(stack, stack=flat, meta=stack.meta | {"measured": measured})
+
+    @property
     def alike(self) -> tuple[Answer, ...]:
         """The candidates that the scan does not tell from the best one: those with a tenth of its probability
         at least, the best first."""
@@ -124,7 +153,8 @@ class Identification:
         in a sentence."""
         best, none = self.answers[0], _in_words(self.none)
         if self.sure:
-            return f"{best.candidate.name}, with a probability {_in_words(best.probability)}"
+            answer = f"{best.candidate.name}, with a probability {_in_words(best.probability)}"
+            return answer if self.explained else f"{answer}, but its image does not explain the scan"
         count = len(self.answers) + len(self.others)
         names = [f"{a.candidate.name} ({a.probability:.2f})" for a in self.alike]
         if self.best is None:
@@ -132,7 +162,8 @@ class Identification:
             return f"none of the {count} candidates, with a probability {none}{rest}"
         if len(names) == 1:
             return f"{names[0]} or none of the {count} candidates, which has a probability {none}"
-        return f"one of {len(names)} that the scan does not tell from each other: {', '.join(names)}"
+        against = "" if self.explained else "; the image of the first does not explain the scan"
+        return f"one of {len(names)} that the scan does not tell from each other: {', '.join(names)}{against}"
 
     def describe(self) -> str:
         """Lines for a terminal."""
@@ -145,11 +176,13 @@ class Identification:
         if self.others:
             lines.append(f"{'':>4}  {len(self.others)} more that were not fitted: identification.json")
         lines.append(f"{'verdict':<10} {self.verdict}")
+        lines += [f"{'':<10} - {reason}" for reason in self.reasons]
         return "\n".join([*lines, *(f"{'warning':<10} {text}" for text in self.prepared.warnings)])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers for JSON, the content of ``identification.json``: the ``verdict`` in words, ``sure``
-        and ``none``, the probability that the scan shows none of the candidates; ``answers``, the fitted
+        """Plain numbers for JSON, the content of ``identification.json``: the ``verdict`` in words, ``sure``,
+        ``explained`` and ``reasons`` against the best candidate; ``none``, the probability that the scan
+        shows none of the candidates; ``answers``, the fitted
         candidates, the best first, each with ``probability``, ``evidence`` [nats], ``pearson`` slice by
         slice, ``atoms`` with ``element`` and ``pos`` [Å] in the frame of the scan, ``bonds`` as pairs of
         indices into these, and the fitted ``instrument``; ``others``, names of the candidates that were not
@@ -161,6 +194,8 @@ class Identification:
             "options": to_dict(self.options),
             "verdict": self.verdict,
             "sure": self.sure,
+            "explained": self.explained,
+            "reasons": list(self.reasons),
             "none": self.none,
             "margin": None if np.isinf(self.margin) else self.margin,
             "answers": [_answer(answer) for answer in self.answers],
@@ -180,7 +215,7 @@ class Identification:
             settings |= value if isinstance(value, dict) else {key: value}
         return IdentificationReport(
             title=f"Which molecule {Path(files[0]).name if files else 'the stack'}{more} shows",
-            reference=self.prepared.stack.afm_stack(),
+            reference=self._reference(),
             poses=[
                 ReportedPose(
                     name=answer.candidate.name,
@@ -195,8 +230,9 @@ class Identification:
             ],
             none=self.none,
             others=self.others,
-            sure=self.sure,
+            sure=self.sure and self.explained,
             headline=self.verdict,
+            reasons=self.reasons,
             meaning=_MEANING,
             warnings=self.prepared.warnings,
             log=self.prepared.steps,

@@ -31,6 +31,9 @@ _DRAWN, _LISTED = 3, 8
 #: Standard deviations of a slice that the ends of the colors of what is left stand for.
 RESIDUAL = 2.0
 
+#: Inches of a line of the verdict, and of a row of the table.
+_LINE, _ROW = 0.25, 0.27
+
 #: Å around the molecules that are shown of a wider scan.
 _AROUND = 4.0
 
@@ -74,8 +77,9 @@ class IdentificationReport:
         poses: the candidates that were fitted, the best first.
         none: probability that the scan shows none of the candidates.
         others: names of the candidates that were not fitted, the best first.
-        sure: whether one of the candidates is the answer.
+        sure: whether one of the candidates is the answer, and nothing speaks against it.
         headline: the verdict in a sentence.
+        reasons: what speaks against the best candidate.
         meaning: what it means.
         warnings: what may be wrong.
         log: what was done to the scan: name and text.
@@ -90,6 +94,7 @@ class IdentificationReport:
     others: Sequence[str]
     sure: bool
     headline: str
+    reasons: Sequence[str] = ()
     meaning: str = ""
     warnings: Sequence[str] = ()
     log: Sequence[tuple[str, str]] = ()
@@ -134,9 +139,12 @@ def plot_identification(report: IdentificationReport) -> Figure:
     and what is left of the scan, on one scale; the scan beneath the best structure; and the candidates in a
     table."""
     shown = report.poses[:_DRAWN]
+    width = 1.2 + 3.0 * (1 + len(shown))
+    words = _verdict_lines(report, width)
     rows = min(len(report.poses), _LISTED) + 2
-    height = 1.2 + 0.24 * rows
-    figure = Figure(figsize=(1.2 + 3.0 * (1 + len(shown)), 7.0 + height), layout="constrained")
+    room = _LINE * len(words) / (_LINE * len(words) + _ROW * rows)
+    height = (_LINE * len(words) + _ROW * rows) / 0.95
+    figure = Figure(figsize=(width, 7.0 + height), layout="constrained")
     figure.suptitle(_shortened(report.title, 110), fontsize=13, parse_math=False)
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(7.0, height))[:, 0]
     axes = above.subplots(2, 1 + len(shown), squeeze=False)
@@ -158,7 +166,11 @@ def plot_identification(report: IdentificationReport) -> Figure:
     frame(axes[1, 0], "the best structure over the scan", "")
     above.colorbar(measured, ax=axes[0], label="Δf (standard deviations)", shrink=0.8)
     above.colorbar(left, ax=axes[1], label="difference (standard deviations)", shrink=0.8)
-    _draw_table(below.subplots(), report)
+    ax = below.subplots()
+    for i, line in enumerate(words):
+        y, weight = 1 - room * i / len(words), "normal" if line.startswith(("– ", "  ")) else "bold"
+        ax.text(0, y, line, transform=ax.transAxes, va="top", fontsize=10, weight=weight, parse_math=False)
+    _draw_table(ax, report, 1 - room)
     return figure
 
 
@@ -213,13 +225,18 @@ def outline_color(z: int) -> str:
     return "#00e5ff" if z == 6 else COLORS.get(symbol(z), OTHER)
 
 
-def _draw_table(ax: Axes, report: IdentificationReport) -> None:
-    """The candidates, and the verdict above them."""
+def _verdict_lines(report: IdentificationReport, width: float) -> list[str]:
+    """The verdict, and what speaks against it, in lines for a figure so many inches wide."""
+    n = round(11 * width)
+    lines = textwrap.wrap(report.headline, n)
+    for reason in report.reasons:
+        lines += textwrap.wrap(f"– {reason}", n, subsequent_indent="  ")
+    return lines
+
+
+def _draw_table(ax: Axes, report: IdentificationReport, height: float) -> None:
+    """The candidates, in the lower part of ``ax``."""
     ax.set_axis_off()
-    lines = textwrap.wrap(report.headline, 110)
-    ax.text(
-        0, 1, "\n".join(lines), transform=ax.transAxes, va="top", fontsize=11, weight="bold", parse_math=False
-    )
     cells = [
         [
             str(rank),
@@ -239,7 +256,7 @@ def _draw_table(ax: Axes, report: IdentificationReport) -> None:
         cellLoc="left",
         colLoc="left",
         edges="horizontal",
-        bbox=Bbox.from_bounds(0, 0, 1, 0.86 - 0.07 * (len(lines) - 1)),
+        bbox=Bbox.from_bounds(0, 0, 1, height),
     )
     table.auto_set_font_size(False)
     table.set_fontsize(9)

@@ -42,10 +42,13 @@ def identification_html(report: IdentificationReport) -> str:
 
 def _verdict(report: IdentificationReport) -> str:
     bad = "" if report.sure else " bad"
-    warnings = "".join(f"<li>{_escape(text)}</li>" for text in report.warnings)
+    reasons, warnings = (
+        f'<ul class="warnings">{"".join(f"<li>{_escape(text)}</li>" for text in texts)}</ul>' if texts else ""
+        for texts in (report.reasons, report.warnings)
+    )
     return (
-        f'<div class="card verdict{bad}"><strong>{_escape(report.headline)}</strong>'
-        f'<p>{_escape(report.meaning)}</p><ul class="warnings">{warnings}</ul></div>'
+        f'<div class="card verdict{bad}"><strong>{_escape(report.headline)}</strong>{reasons}'
+        f"<p>{_escape(report.meaning)}</p>{warnings}</div>"
     )
 
 
