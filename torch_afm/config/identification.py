@@ -27,7 +27,7 @@ class IdentifyOptions:
     reading: ReadOptions = field(default_factory=ReadOptions)
     preparation: ScanPreparation = field(default_factory=ScanPreparation)
     conformers: int = 3
-    compared: int = 40
+    compared: int = 30
     fits: int = 12
     starts: int = 14
     seed: int = 0
