@@ -30,7 +30,7 @@ class IdentifyOptions:
     preparation: ScanPreparation = field(default_factory=ScanPreparation)
     conformers: int = 3
     xtb: bool = False
-    compared: int = 40
+    compared: int = 30
     fits: int = 12
     starts: int = 14
     seed: int = 0

@@ -28,7 +28,10 @@ from torch_afm.utils import BackendUnavailable, InputError
 
 #: Orientations of a molecule that does not lie flat, at most, beside its two flattest ones; drawn ones that
 #: they are chosen from, the best of so many; and degrees between the axes that are up in two of them.
-_ORIENTATIONS, _BEST, _DRAWN, _BETWEEN = 24, 100, 500, 18.0
+_ORIENTATIONS, _BEST, _DRAWN, _BETWEEN = 60, 100, 500, 12.0
+
+#: Degrees by which a planar molecule lies tilted, in as many directions.
+_TILT, _TILTS = 5.0, 6
 
 #: Turns by half a turn about an axis in the plane of the scan.
 _OVER = Rotation.from_euler("x", 180, degrees=True)
@@ -237,8 +240,8 @@ def _relaxed(molecule: AFMData) -> AFMData:
 
 
 def orientations(molecule: AFMData, seed: int = 0) -> list[AFMData]:
-    """The ways in which a molecule may lie, each centered, its top atom at z = 0: flat, with either face up,
-    and where it is not planar, in the orientations that show the most atoms
+    """The ways in which a molecule may lie, each centered, its top atom at z = 0: flat, with either face up;
+    if it is planar, also tilted a little, and if it is not, also in the orientations that show the most atoms
     (:func:`torch_afm.transforms.best_rotations`), each with another side up. Turns within the plane of the
     scan are not among them.
 
@@ -249,7 +252,12 @@ def orientations(molecule: AFMData, seed: int = 0) -> list[AFMData]:
     pos = molecule.pos.double().numpy()
     flat = flat_rotation(pos)
     turns = [flat, _OVER * flat]
-    if not is_planar(molecule):
+    if is_planar(molecule):
+        angles = np.arange(_TILTS) * (2 * np.pi / _TILTS)
+        axes = np.stack([np.cos(angles), np.sin(angles), np.zeros(_TILTS)], 1)
+        tilts = Rotation.from_rotvec(np.radians(_TILT) * axes)
+        turns += [tilt * turn for turn in turns for tilt in tilts]
+    else:
         alike = np.cos(np.radians(_BETWEEN))
         up = [turn.as_matrix()[2] for turn in turns]
         for turn in best_rotations(pos, n=_BEST, candidates=_DRAWN, seed=seed):

@@ -28,16 +28,16 @@ from torch_afm.prediction.refinement.levenberg import minimize
 #: Å a pixel of first and last fits.
 _FIRST_PIXEL, _LAST_PIXEL = 0.75, 0.5
 
-#: Steps of the first fits of all starts, of those of the best, and of last fits; each ends before where a step
-#: gains less than the tolerance.
+#: Steps of the fits of all starts, of those of the best, and of those with the instrument; each ends before
+#: where a step gains less than the tolerance.
 _TRIAL_STEPS, _FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 2, 4, 12, 0.1
 
 #: Å: standard deviation of the Gaussian that scan and images are blurred with: most of the noise is gone then.
 _BLUR = 0.3
 
-#: Places of each orientation that the search gives; starts of each candidate whose first fit goes on, and fits
-#: that are repeated with the instrument.
-_PLACES, _BEST, _LAST = 3, 3, 2
+#: Places of each orientation that the search gives; starts of each candidate whose fit goes on, and fits that
+#: are repeated with the instrument.
+_PLACES, _BEST, _LAST = 3, 4, 3
 
 
 class Place(NamedTuple):
@@ -121,17 +121,16 @@ class Fitter:
         return [Place(ways[i][0], start, *ways[i][1:]) for i, start in found[: self.options.starts]]
 
     def compare(self, places: Sequence[Place]) -> list[Fit]:
-        """First fits of a candidate, of its pose alone, best first."""
+        """Short fits of a candidate, of its pose and the scanner alone, best first."""
         fits = []
         for place in places:
             upright = not is_planar(place.molecule)
             model = PoseModel(place.molecule, place.start, self.z_top, self.renderer, upright)
             fits.append(self._go_on(Fit(0.0, model, torch.zeros_like(model.widths)), _TRIAL_STEPS))
-        best = sorted(fits, key=lambda fit: -fit.evidence)[:_BEST]
-        return sorted((self._go_on(fit, _FIRST_STEPS) for fit in best), key=lambda fit: -fit.evidence)
+        return sorted(fits, key=lambda fit: -fit.evidence)
 
     def _go_on(self, fit: Fit, steps: int) -> Fit:
-        """A first fit after some more steps."""
+        """A fit of the pose after some more steps."""
         objective = self._objective(fit.model, _FIRST_PIXEL, instrument=False)
         x = minimize(objective, fit.x, steps, _TOLERANCE, lambda *_: None)
         return Fit(-objective.value(x), fit.model, x)
@@ -141,10 +140,11 @@ class Fitter:
 
         Args:
             candidate: the molecule.
-            fits: first ones, the best first.
+            fits: short ones, the best first.
         """
+        best = sorted((self._go_on(fit, _FIRST_STEPS) for fit in fits[:_BEST]), key=lambda fit: -fit.evidence)
         found = []
-        for _, model, x in fits[:_LAST]:
+        for _, model, x in best[:_LAST]:
             objective = self._objective(model, _LAST_PIXEL, instrument=True)
             x = minimize(objective, x, _LAST_STEPS, _TOLERANCE, lambda *_: None)
             expansion = objective.expand(x)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.identification.pose import N_POSE, PLACE, SCALE, SHEAR, PoseModel
+from torch_afm.identification.pose import BEND, N_POSE, PLACE, SCALE, SHEAR, PoseModel
 from torch_afm.metrics.evidence import OBSERVATIONS
 from torch_afm.prediction.refinement.images import SliceImages
 from torch_afm.prediction.refinement.levenberg import Expansion
@@ -44,6 +44,7 @@ class PoseObjective:
         self.places = all_places(model)[images.pixels[:, 1], images.pixels[:, 0]]
         free = torch.ones(len(model.widths), dtype=torch.bool)
         free[N_POSE:] = instrument
+        free[BEND] = instrument and not model.upright
         # These need no image of their own.
         free[SCALE] = free[SHEAR] = True
         self.free = free

@@ -21,11 +21,14 @@ from torch_afm.identification.candidates import radius
 from torch_afm.ppm import ProbeParticleModel
 
 #: Å a pixel of the search, and around the molecule what of its image is compared.
-PIXEL, _MARGIN = 0.75, 3.0
+PIXEL, _MARGIN = 1.0, 3.0
 
-#: Å at the rim of an image between one turn and the next; Å by which the tip may be farther or nearer than is
-#: usual, and the steps of these.
-_RIM, _HEIGHT, _STEP = 1.5, 0.8, 0.4
+#: Å by which the outermost atom moves from one turn to the next; Å by which the tip may be farther and nearer
+#: than is usual, and the steps of these.
+_RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.4, 1.2, 0.4
+
+#: Turns for which it is computed how much of an image lies in the scan.
+_SHARES = 6
 
 #: Å of height between the two slices that are compared, the nearest one of them.
 _APART = 0.5
@@ -76,8 +79,8 @@ class PoseSearch:
         self.scan, self.z_top, self.renderer = scan, z_top, renderer
         n, dz = scan.n_slices, scan.dz
         self.slices = np.unique([n - 1, n - 1 - round(min(_APART / dz, n - 1))])
-        self.reach = round(_HEIGHT / dz)
-        self.offsets = range(-self.reach, self.reach + 1, max(1, round(_STEP / dz)))
+        self.far, self.near = round(_FARTHER / dz), round(_NEARER / dz)
+        self.offsets = range(-self.far, self.near + 1, max(1, round(_STEP / dz)))
         self.pool = max(1, round(PIXEL / scan.pixel_size[0]))
         self.pitch = self.pool * scan.pixel_size[0]
         image = avg_pool2d(stack[self.slices][None].float(), self.pool)[0]
@@ -93,9 +96,9 @@ class PoseSearch:
             molecules: centered, their top atoms at z = 0: ways in which one may lie, or conformers.
             n: number of places of each.
         """
-        half = max(radius(molecule) for molecule in molecules) + _MARGIN
-        stacks = self._simulate(molecules, 2 * int(np.ceil(half / self.pitch)) + 1)
-        turns = 12 * max(2, round(np.pi * half / (6 * self.pitch * _RIM)))
+        rim = max(radius(molecule) for molecule in molecules)
+        stacks = self._simulate(molecules, 2 * int(np.ceil((rim + _MARGIN) / self.pitch)) + 1)
+        turns = _SHARES * max(4, round(2 * np.pi * rim / (_SHARES * _RIM)))
         found = []
         for i, stack in enumerate(stacks):
             score = self._correlate(stack, torch.arange(turns) * (2 * torch.pi / turns))
@@ -105,7 +108,7 @@ class PoseSearch:
     def _correlate(self, stack: Tensor, angles: Tensor) -> Tensor:
         """Pearson's r of the pictures of a molecule, ``[slices, y, x]`` from the farthest to the nearest that
         may be asked for, by height, turn and place, ``[offsets, turns, Y, X]``."""
-        usual = self.slices + self.reach
+        usual = self.slices + self.far
         index = torch.tensor([[slice_ + offset for slice_ in usual] for offset in self.offsets])
         used, where = torch.unique(index, return_inverse=True)
         templates = _turned(stack[used], angles)
@@ -115,11 +118,12 @@ class PoseSearch:
         templates = templates / norms[:, None, None]
         spectra = torch.fft.rfft2(templates, s=size).conj()
         scan = torch.fft.rfft2(self.image, s=size)
-        # The share of the image in the scan changes little with height.
+        # The share of the image in the scan changes little with height and from turn to turn.
         middle = int(where[len(where) // 2, -1])
-        share = self._share(templates[:, middle], spectra[:, middle], size)
+        each = len(angles) // _SHARES
+        share = self._share(templates[::each, middle], spectra[::each, middle], size)
         products = torch.stack([(spectra[:, rows] * scan).mean(1) for rows in where])
-        return self._inside(torch.fft.irfft2(products, s=size), n) / share
+        return self._inside(torch.fft.irfft2(products, s=size), n) / share.repeat_interleave(each, 0)
 
     def _share(self, templates: Tensor, spectra: Tensor, size: list[int]) -> Tensor:
         """Root of the share of the variance of images ``[turns, y, x]`` of unit norm that lies in the scan,
@@ -141,9 +145,9 @@ class PoseSearch:
             self.scan,
             window=((-half, half), (-half, half)),
             pixels=(n, n),
-            n_slices=self.scan.n_slices + 2 * self.reach,
+            n_slices=self.scan.n_slices + self.far + self.near,
         )
-        top = torch.tensor([self.z_top + self.reach * self.scan.dz])
+        top = torch.tensor([self.z_top + self.far * self.scan.dz])
         return model(Batch.from_data_list(list(molecules)), z_top=top)[:, 0].float().cpu()
 
     def _inside(self, score: Tensor, n: int) -> Tensor:
