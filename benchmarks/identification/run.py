@@ -38,8 +38,8 @@ from torch_afm.datasets.enumerate import is_planar
 from torch_afm.datasets.planar import canonical
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.identification import Candidate, Identification, identify
-from torch_afm.metrics.evidence import probabilities
 from torch_afm.io.journal import append_record, keep_settings, read_records
+from torch_afm.metrics.evidence import probabilities
 from torch_afm.progress import ProgressBar
 
 #: Seed of all that is drawn.
