@@ -3,8 +3,8 @@ public data in the folder that TORCH_AFM_DATA names.
 
     TORCH_AFM_DATA=... python -m benchmarks.real.identify [--candidates 100]
 
-The others are its isomers and nearest neighbors in the embedded lists. Chance is one in so many candidates. Few
-stacks are anecdotes: nothing is to be tuned to them.
+The others are its isomers and nearest neighbors in the embedded lists. Chance is one in so many candidates.
+Few stacks are anecdotes: nothing is to be tuned to them.
 """
 
 from __future__ import annotations

@@ -31,11 +31,11 @@ _FIRST_PIXEL, _LAST_PIXEL = 0.75, 0.5
 #: where a step gains less than the tolerance.
 _SHORT_STEPS, _FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 2, 4, 12, 0.1
 
-#: Å: standard deviation of the Gaussian that scan and images are blurred with: most of the noise is gone then.
+#: Å: standard deviation of the Gaussian that scan and images are blurred with, which takes most noise away.
 _BLUR = 0.3
 
-#: Places of each orientation that the search gives, places that are fitted of every candidate; starts of each candidate whose fit goes on, and fits that
-#: are repeated with the instrument.
+#: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of the
+#: best candidates that go on, and of these those with the instrument.
 _PLACES, _FEW, _BEST, _LAST = 3, 4, 4, 3
 
 

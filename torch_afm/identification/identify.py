@@ -32,12 +32,13 @@ def identify(
     """Which of some molecules a scan shows, and how it lies.
 
     Of each candidate, in all of its orientations, the image is correlated with the scan over turns, places
-    and heights (:class:`PoseSearch`), and the best poses are fitted for some steps (:class:`PoseObjective`);
-    of the best candidates more poses are; and of the best of these the fit is repeated with everything that is not known of the instrument: scale and shear of the
-    scanner, stiffness, depth and tilt of the probe, strength of the charges, radii of elements, and torsions.
-    They are ranked by their evidence in Laplace's approximation, the posterior density at its maximum times
-    the volume of what is as good (MacKay, Neural Comput. 4, 415 (1992)): fitted parameters count against a
-    candidate. A molecule that is not among the candidates has an evidence of its own.
+    and heights (:class:`PoseSearch`), and the best poses are fitted for some steps (:class:`PoseObjective`),
+    more of them of the best candidates. Of the best of these the fit is repeated with everything that is not
+    known of the instrument: scale and shear of the scanner, stiffness, depth and tilt of the probe, strength
+    of the charges, radii of elements, and torsions. They are ranked by their evidence in Laplace's
+    approximation, the posterior density at its maximum times the volume of what is as good (MacKay, Neural
+    Comput. 4, 415 (1992)): fitted parameters count against a candidate. A molecule that is not among the
+    candidates has an evidence of its own.
 
     Args:
         scan: as :func:`torch_afm.predict` takes it.
