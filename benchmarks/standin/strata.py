@@ -149,7 +149,7 @@ def draw_scenes(part: str = "test", strata: Sequence[Stratum] = STRATA, seed: in
             source.planar[:] = True  # what stands out of their plane does not keep them from lying flat
         for i in range(stratum.count):
             atoms = source.oriented(i)
-            yield Scene(number, stratum, _centered(atoms) if stratum.centered else atoms)
+            yield Scene(number, stratum, centered(atoms) if stratum.centered else atoms)
             number += 1
 
 
@@ -224,7 +224,7 @@ def _stands_out(molecule: AFMData) -> bool:
     return bool(height[heavy].max() <= _IN_PLANE and low <= height.max() <= high)
 
 
-def _centered(atoms: AFMData) -> AFMData:
+def centered(atoms: AFMData) -> AFMData:
     """The scene with its molecule in the middle of the window, the metal where it is."""
     molecule = ~torch.isin(atoms.z, atoms.z.new_tensor(_METALS))
     flat = atoms.pos[molecule, :2]
