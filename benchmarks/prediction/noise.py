@@ -3,11 +3,11 @@
     python -m benchmarks.prediction.noise
 
 Noise is white in the plane, an offset of each row, or interpolated (a Gaussian of so many pixels); a share of
-the variance of each slice, or as strong in all slices, so that far ones, of less contrast, are noisier; of ten slices, or as many as it says.
-*Prepared* stacks were made noisy as a file would contain them, of other pixels and heights than those of the
-network, and then prepared as :func:`torch_afm.predict` does. *Every slice twice* is a scan with repeats. What is
-printed: the true share, the mean of the slices, and the estimate over it, from the lowest to the highest of the
-molecules, and of all slices; shares below half a hundredth, the smallest that is ever told, count as that.
+the variance of each slice, or as strong in all slices, so that far ones, of less contrast, are noisier; of
+ten slices, or as many as it says. *Prepared* stacks were made noisy as a file would contain them, of other
+pixels than those of the network, and then prepared as :func:`torch_afm.predict` does. *Every slice twice* is
+a scan with repeats. What is printed: the true share, the mean of the slices, and the estimate over it, from
+the lowest to the highest of the molecules, and of all slices; shares below half a hundredth count as that.
 """
 
 from __future__ import annotations

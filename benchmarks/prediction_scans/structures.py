@@ -76,7 +76,7 @@ def split(structure: Structure, stack: AFMStack) -> Structure:
 
 
 def edit(true: Structure, rng: np.random.Generator) -> dict[str, Structure]:
-    """Wrong structures, by what is wrong: an atom removed or added, an element changed, half of it missing."""
+    """Wrong structures, by what is wrong: an atom removed or added, an element changed, half missing."""
     graph, context = true
     found = {}
     n = len(graph.z)

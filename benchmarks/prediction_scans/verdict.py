@@ -6,10 +6,10 @@ free tip.
 
 Wrong structures lack an atom or half of all, have an atom too many, an atom of another element, or are
 another molecule; each scan has three of the five by turns. A structure is *right* where no atom that lies
-0.15 Å or more above the surface cut is missing or too many, those within 0.5 Å of a true one have its element,
-and all that are wrong are named doubtful; heights are counted from where they fit best. Structures that are no
-prediction have no probabilities: their elements are doubtful. *Exact* ones are right without that. Chance is
-the share of all structures that are right.
+0.15 Å or more above the surface cut is missing or too many, and those within 0.5 Å of a true one have its
+element, or the wrong ones are named doubtful; heights are counted from where they fit best. Structures that
+are no prediction have no probabilities: their elements are doubtful. *Exact* ones are right without that.
+Chance is the share of all structures that are right.
 
 Limits of the verdict were chosen on the validation part; the test part is what is reported. The margin is the
 evidence against the best of the other structures of the scan that is not the same: with the truth among them,

@@ -1,5 +1,5 @@
-"""Structures of scans of the stand-in domain, right and wrong ones and those that the network predicts, fitted
-and kept in files."""
+"""Structures of scans of the stand-in domain, right ones, wrong ones, and those that the network predicts,
+fitted and kept in files."""
 
 from __future__ import annotations
 
@@ -73,11 +73,8 @@ def draw(part: str, count: int) -> list[Scene]:
     found: dict[str, list[Scene]] = {name: [] for name in USED}
     for scene in draw_scenes(part):
         some = found.get(scene.stratum.name)
-        if (
-            some is not None
-            and len(some) < count
-            and int((scene.atoms.pos[:, 2] >= DEEPEST).sum()) <= MAX_ATOMS
-        ):
+        small = int((scene.atoms.pos[:, 2] >= DEEPEST).sum()) <= MAX_ATOMS
+        if some is not None and len(some) < count and small:
             some.append(scene)
     return [some[i] for i in range(count) for some in found.values()]
 

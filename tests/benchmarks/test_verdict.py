@@ -39,7 +39,12 @@ def test_rules_are_counted():
     first = rows["mean r at least 0.9"]
     assert (first["explained"], first["not_right"], first["wrong"], first["right_lost"]) == (3, 1, 1, 0)
     verdict = rows["the verdict"]
-    assert (verdict["explained"], verdict["not_right"], verdict["wrong"], verdict["right_lost"]) == (2, 1, 0, 1)
+    assert (verdict["explained"], verdict["not_right"], verdict["wrong"], verdict["right_lost"]) == (
+        2,
+        1,
+        0,
+        1,
+    )
     assert areas(trials)["pearson"] == 1
 
 

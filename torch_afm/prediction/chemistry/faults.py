@@ -15,11 +15,13 @@ from torch_afm.utils import check_finite, check_shape
 #: atoms without a bond keep.
 _LONE, _LONE_SHARE, _CLOSE = 2, 1 / 3, 1.3
 
-#: Å below the highest atom down to which neighbors are seen, and by how much deeper than its atom one in the
-#: plane may lie, a C-H bond away; carbon is the element that has three neighbors, or two in a line: the sum of
-#: their unit vectors is smaller than this.
-_VISIBLE, _IN_PLANE, _LENGTH, _CARBON, _STRAIGHT = 0.55, 0.4, 1.09, 6, 0.35
-_NITROGEN = 7
+#: Å below the highest atom down to which neighbors are seen, by how much deeper than its atom one in the
+#: plane may lie, and how far away: a C-H bond. The sum of the unit vectors to two neighbors in a line is
+#: shorter than the last.
+_VISIBLE, _IN_PLANE, _LENGTH, _STRAIGHT = 0.55, 0.4, 1.09, 0.35
+
+#: The element that has three neighbors, or two in a line; and one that has triple bonds with it.
+_CARBON, _NITROGEN = 6, 7
 
 #: Å that an atom keeps from the edge of the scan where its neighbors are seen, and that the place of a
 #: missing one keeps from all other atoms.
