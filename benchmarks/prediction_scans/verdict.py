@@ -48,6 +48,9 @@ CUTOFF, BAND = 0.5, 0.15
 #: What the margin counts against: nothing, all other structures of the scan, or those but the true one.
 NONE, ALL, UNTRUE = "not known", "truth among them", "truth left out"
 
+#: Structures that were not made wrong.
+UNEDITED = ("truth", "predicted")
+
 STATUSES = ("explained", "not explained", "not enough measured")
 
 
@@ -89,7 +92,11 @@ def main() -> None:
 
 
 def judge_scene(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Verdicts of the structures of a scan, for each thing that the margin may count against."""
+    """Verdicts of the structures of a scan, for each thing that the margin may count against; without those
+    that are wrong only outside of it."""
+    truth = [trial for trial in trials if trial.name == "truth"]
+    same = {t.name for t in trials if truth and t.name not in UNEDITED and alike(t, truth[0])}
+    trials = [trial for trial in trials if trial.name not in same]
     values = {trial.name: evidence(trial) for trial in trials}
     found = []
     for trial in trials:

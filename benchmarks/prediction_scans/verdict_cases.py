@@ -42,6 +42,8 @@ USED = (
 #: Most atoms of a scene, down to 3 Å: larger ones take long.
 MAX_ATOMS = 60
 
+_CARBON = 6
+
 #: Wrong structures of a scan, and molecules of which the best is another one.
 WRONG, POOL = 3, 3
 
@@ -74,7 +76,8 @@ def draw(part: str, count: int) -> list[Scene]:
     for scene in draw_scenes(part):
         some = found.get(scene.stratum.name)
         small = int((scene.atoms.pos[:, 2] >= DEEPEST).sum()) <= MAX_ATOMS
-        if some is not None and len(some) < count and small:
+        # Scenes of water are the same in all parts of the split.
+        if some is not None and len(some) < count and small and bool((scene.atoms.z == _CARBON).any()):
             some.append(scene)
     return [some[i] for i in range(count) for some in found.values()]
 

@@ -23,7 +23,7 @@ Status = Literal["explained", "not explained", "not enough measured"]
 
 #: Smallest number of measured slices, most of them that may be noise, and smallest share of details, for one
 #: structure to be told from another; and nats of evidence by which it has to be better than the next.
-_SLICES, _NOISE, _DETAILS, _MARGIN = 4, 0.8, 0.11, 8.0
+_SLICES, _NOISE, _DETAILS, _MARGIN = 4, 0.8, 0.13, 8.0
 
 #: Å: widths of the Gaussians that curvature and details are taken at; r that is asked of curvature.
 _SHARP, _FINE, _CURVATURE = 0.7, 0.5, 0.95
@@ -171,7 +171,7 @@ def judge(
     (:func:`torch_afm.prediction.chemistry.list_faults`); where the image is not as near to the scan as its
     noise allows, or leaves a patch larger than an atom; or where another answer has more evidence. Where
     nothing of that is so, fewer than 4 slices, more than 80 % noise, a tip so far away that no atoms show
-    (details, the curvature at 0.5 Å times the square of that, less than 0.11 of the contrast in each slice),
+    (details, the curvature at 0.5 Å times the square of that, less than 0.13 of the contrast in each slice),
     or another answer within 8 nats mean that not enough was measured. Images of scans that are nearly all
     noise say nothing and are not asked.
 
