@@ -69,6 +69,7 @@ class PredictionReport:
         settings: name and value.
         support: share of other predictions of the same scan that have each atom, where there are some.
         picture: a figure of the scan before and after.
+        answers: a figure of several structures that the scan may show, where they were asked for.
 
     Shapes:
         simulated ``[Z, Y, X]``, support ``[N]``.
@@ -89,6 +90,7 @@ class PredictionReport:
     settings: Mapping[str, Any] = field(default_factory=dict)
     support: Tensor | None = None
     picture: Figure | None = None
+    answers: Figure | None = None
 
     def __post_init__(self) -> None:
         check_shape("simulated", self.simulated, self.reference.stack.shape[1:])
@@ -158,7 +160,8 @@ def _data(report: PredictionReport) -> dict[str, Any]:
             png_uri((255 * colors(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
             for s in difference
         ],
-        "picture": None if report.picture is None else _figure(report.picture),
+        "picture": None if report.picture is None else figure_uri(report.picture),
+        "answers": None if report.answers is None else figure_uri(report.answers),
     }
 
 
@@ -230,7 +233,8 @@ def png_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _figure(figure: Figure) -> str:
+def figure_uri(figure: Figure) -> str:
+    """A figure as a data address."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=90)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from torch_afm.data import AFMData
+from torch_afm.elements import AtomClasses
 from torch_afm.metrics import match_atoms
 from torch_afm.prediction.refinement import RefinementResult
 from torch_afm.prediction.result import bonds_to_dict, list_atoms
 from torch_afm.prediction.stored import Imaging
-from torch_afm.elements import AtomClasses
 
 #: Å within which atoms of two answers are the same.
 CUTOFF = 0.5
@@ -46,6 +46,17 @@ class Answer:
     evidence: float
     weight: float
     edits: tuple[str, ...]
+
+    def fields(self, number: int) -> dict[str, Any]:
+        """Fields of its record in an SDF, ``completed`` the numbers of the atoms that were added."""
+        added = self.molecule.completed.nonzero().flatten() + 1
+        return {
+            "name": f"answer {number}",
+            "weight": round(self.weight, 4),
+            "evidence": round(self.evidence, 3),
+            "log_likelihood": round(self.log_likelihood, 3),
+            "completed": " ".join(map(str, added.tolist())),
+        }
 
     def to_dict(self, classes: AtomClasses) -> dict[str, Any]:
         """Plain numbers for JSON."""

@@ -48,8 +48,9 @@ def complete(graph: AFMData, context: AFMData) -> AFMData:
             found = from_rdmol(Chem.AddHs(mol, explicitOnly=True, addCoords=True), "gasteiger")
         except (InputError, ValueError, RuntimeError):  # hydrogens have no room
             found = atoms
-    found.pos[:n], found.charge = whole.pos, torch.cat(
-        [whole.charge, found.charge.new_zeros(len(found.z) - n)]
+    found.pos[:n], found.charge = (
+        whole.pos,
+        torch.cat([whole.charge, found.charge.new_zeros(len(found.z) - n)]),
     )
     found.completed = torch.arange(len(found.z)) >= n
     return found

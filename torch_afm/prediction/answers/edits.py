@@ -58,8 +58,7 @@ def log_posterior(sites: Sites, several: Sequence[Tensor], judge: Judge) -> list
     """
     images = judge([sites.structure(labels) for labels in several])
     return [
-        sites.log_prior(labels) + image / TEMPERATURE
-        for labels, image in zip(several, images, strict=True)
+        sites.log_prior(labels) + image / TEMPERATURE for labels, image in zip(several, images, strict=True)
     ]
 
 

@@ -49,9 +49,7 @@ class ScanLikelihood:
         self._shown = self._images.normalize(self._images.pick(self.stack[0, 0]))
 
     @torch.no_grad()
-    def __call__(
-        self, structures: Sequence[AFMData], imaging: Imaging
-    ) -> list[float]:
+    def __call__(self, structures: Sequence[AFMData], imaging: Imaging) -> list[float]:
         """Of each structure, as one instrument images it."""
         model = ScannedModel(self.renderer, imaging.scanner)
         found: list[float] = []
@@ -68,7 +66,7 @@ class ScanLikelihood:
 
     @torch.no_grad()
     def image(self, structure: AFMData, imaging: Imaging) -> Tensor:
-        """The stack of a structure in Hz, without its planes where the scan lacks them, ``[1, 1, Z, Y, X]``."""
+        """The stack of a structure in Hz ``[1, 1, Z, Y, X]``, without planes where the scan has none."""
         shown = AFMData(z=structure.z, pos=structure.pos, charge=structure.charge)
         model = ScannedModel(self.renderer, imaging.scanner)
         stack = model(shown, tip=imaging.tip, z_top=imaging.z_top).cpu()

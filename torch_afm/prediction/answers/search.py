@@ -12,9 +12,12 @@ from torch import Tensor
 
 from torch_afm.data import AFMData
 from torch_afm.io import AFMStack
+from torch_afm.metrics import Calibration
 from torch_afm.metrics.evidence import probabilities
+from torch_afm.models import Proposal, Step
 from torch_afm.prediction.answers.answer import Answer, same_structure
 from torch_afm.prediction.answers.completion import complete
+from torch_afm.prediction.answers.confidence import combine
 from torch_afm.prediction.answers.edits import (
     TEMPERATURE,
     Judge,
@@ -27,7 +30,9 @@ from torch_afm.prediction.answers.edits import (
 )
 from torch_afm.prediction.answers.likelihood import ScanLikelihood
 from torch_afm.prediction.answers.sites import NONE, Sites
-from torch_afm.prediction.atoms import select_atoms
+from torch_afm.prediction.atoms import concat_graphs, no_atoms, select_atoms
+from torch_afm.prediction.chemistry import sanitize
+from torch_afm.prediction.frames import inside_scan
 from torch_afm.prediction.refinement import RefinementResult, RefinementSettings, Scanner, Stage, refine
 from torch_afm.prediction.result import Prediction
 from torch_afm.prediction.stored import Imaging
@@ -62,11 +67,12 @@ def find_answers(
     reference: AFMStack,
     count: int,
     settings: RefinementSettings,
+    calibration: Calibration,
     cut: float,
     seed: int = 0,
     backend: str = "auto",
     progress: Callable[[str], None] | None = None,
-) -> tuple[Answer, ...]:
+) -> tuple[Prediction, tuple[Answer, ...]]:
     r"""Several structures that a scan may show, the most probable first.
 
     It begins with a prediction, refined. In each of up to three rounds every change of one atom is imaged: a
@@ -84,17 +90,19 @@ def find_answers(
         reference: the scan.
         count: most answers.
         settings: how structures are refined.
+        calibration: of the network.
         cut: height in Å below which atoms belong to the context.
         seed: of the draws.
         backend: of the renderer.
         progress: called with each step before it begins.
 
     Returns:
-        the answers; none for a prediction without atoms.
+        the first answer as a prediction, and all answers, their confidences combined (:func:`combine`); the
+        prediction as it was and none where that has no atoms.
     """
     sites = Sites.from_prediction(prediction, cut)
     if bool((sites.given == NONE).all()):
-        return ()
+        return prediction, ()
     search = _Search(ScanLikelihood(reference, prediction.scan, backend), settings, cut, progress)
     scanner = Scanner() if prediction.refinement is None else prediction.refinement.scanner
     start = search.refined(
@@ -102,7 +110,9 @@ def find_answers(
     )
     climbed = search.climb(start)
     drawn = search.draw(climbed[-1], count, torch.Generator().manual_seed(seed))
-    return _weighted([search.answer(state) for state in (*climbed, *drawn)], count)
+    distinct = _weighted([search.answer(state) for state in (*climbed, *drawn)], count)
+    answers = combine(distinct, calibration, prediction.classes)
+    return search.prediction(prediction, answers[0]), answers
 
 
 class _Search:
@@ -127,7 +137,7 @@ class _Search:
         )
 
     def climb(self, state: _State) -> list[_State]:
-        """The state, and those that edits and refinement make of it, each more probable than the one before."""
+        """The state, and those that edits and refinement make of it, each more probable than the last."""
         found, value = [state], self.value(state)
         rounds = next(n for most, n in _ROUNDS if int((state.labels != NONE).sum()) <= most)
         for i in range(rounds):
@@ -140,9 +150,7 @@ class _Search:
                 break
             words = tuple(describe(sites, labels, edit) for edit in done)
             keep = (edited != NONE) | (torch.arange(len(labels)) < len(state.labels))
-            state = self.refined(
-                sites.selected(keep), edited[keep], state.imaging, (*state.edits, *words)
-            )
+            state = self.refined(sites.selected(keep), edited[keep], state.imaging, (*state.edits, *words))
             if self.value(state) <= value:
                 break
             found.append(state)
@@ -167,9 +175,7 @@ class _Search:
                 for edit in edits
                 if edit.label == several[i][edit.site] != labels[edit.site]
             )
-            states.append(
-                self.refined(sites, several[i], state.imaging, (*state.edits, *words), self.short)
-            )
+            states.append(self.refined(sites, several[i], state.imaging, (*state.edits, *words), self.short))
         return states
 
     def refined(
@@ -218,8 +224,8 @@ class _Search:
         (likelihood,), prior = self.likelihood([whole], state.imaging), state.sites.log_prior(state.labels)
         if state.refinement.accepted:
             whole.sigma = state.refinement.sigma
-        deep = state.sites.deep[whole.site]
-        graph, context = select_atoms(whole, ~deep), select_atoms(whole, deep)
+        deep, inside = state.sites.deep[whole.site], inside_scan(whole.pos, state.imaging.scan)
+        graph, context = (sanitize(select_atoms(whole, part & inside)) for part in (~deep, deep))
         return Answer(
             graph,
             context,
@@ -231,6 +237,21 @@ class _Search:
             _UNIT * (likelihood / TEMPERATURE + prior),
             0.0,
             state.edits,
+        )
+
+    def prediction(self, start: Prediction, answer: Answer) -> Prediction:
+        """An answer as what became of a prediction, with a last step that shows it."""
+        whole = concat_graphs([answer.graph, answer.context])
+        none = no_atoms(start.classes)
+        step = Step(whole, self.likelihood.image(whole, answer.imaging), Proposal(none, 1.0, True), none)
+        return dataclasses.replace(
+            start,
+            graph=answer.graph,
+            context=answer.context,
+            steps=[*start.steps, step],
+            tip=answer.imaging.tip,
+            z_top=answer.imaging.z_top,
+            refinement=answer.refinement,
         )
 
 

@@ -187,4 +187,3 @@ class Sites:
 
     def _elements(self, labels: Tensor) -> Tensor:
         return self.classes.representative(labels + 1)
-
