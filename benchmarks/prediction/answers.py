@@ -4,9 +4,9 @@ the plain prediction, the refined one and chance; and how well their confidences
     python -m benchmarks.prediction.answers [--scenes 24] [--answers 8] [--weights scan] [--keep FOLDER]
 
 Scenes are those of the validation part of the stand-in domain (``python -m benchmarks.standin.run``), as many
-of each stratum, the first ones; the settings of the search were chosen on some of them. F1 at 0.5 Å is that of
-the atoms above the surface cut, counts of all scenes together, as there. Every scene is kept in a file of the folder ``--keep``, and none of these is
-predicted again.
+of each stratum, the first ones; the settings of the search were chosen on some of them. F1 at 0.5 Å is that
+of the atoms above the surface cut, counts of all scenes together, as there. Every scene is kept in a file of
+the folder ``--keep``, and none of these is predicted again.
 """
 
 from __future__ import annotations
