@@ -170,7 +170,7 @@ def scored(path: Path, drawn: Drawn, model: SpatialGenerator) -> list[dict[str, 
                 "pearson": verdict.pearson,
                 "without_noise": verdict.without_noise,
                 "curvature": verdict.curvature,
-                "agrees": verdict.agrees,
+                "explained": verdict.explained,
             }
         )
     return found
@@ -213,11 +213,11 @@ def summaries(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
         f"r of curvature at least {limit}": lambda t, limit=limit: t["curvature"] >= limit
         for limit in (0.9, 0.95, 0.97)
     }
-    rules["the verdict"] = lambda t: bool(t["agrees"])
+    rules["the verdict"] = lambda t: bool(t["explained"])
     return [
         {
             "rule": name,
-            "agree": sum(map(rule, trials)),
+            "explained": sum(map(rule, trials)),
             "not_right": sum(rule(t) and t["score"] < RIGHT for t in trials),
             "wrong": sum(rule(t) and t["score"] < WRONG for t in trials),
             "right_lost": sum(not rule(t) and t["score"] >= RIGHT for t in trials),
@@ -238,9 +238,9 @@ def areas(trials: list[dict[str, Any]]) -> dict[str, float]:
 
 COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "rule": lambda r: r["rule"],
-    "said to agree": lambda r: str(r["agree"]),
+    "explained": lambda r: str(r["explained"]),
     "not right": lambda r: str(r["not_right"]),
-    "wrong": lambda r: f"{r['wrong']} ({100 * r['wrong'] / max(r['agree'], 1):.1f} %)",
+    "wrong": lambda r: f"{r['wrong']} ({100 * r['wrong'] / max(r['explained'], 1):.1f} %)",
     "right ones lost": lambda r: str(r["right_lost"]),
 }
 

@@ -74,7 +74,7 @@ def run_stack(
             {
                 "degrees": 90 * turns,
                 "pearson": verdict.pearson,
-                "agrees": verdict.agrees,
+                "status": verdict.status,
                 "visible": len(one.graph.z),
                 "atoms": len(z),
                 "elements": dict(elements),

@@ -132,7 +132,7 @@ def main() -> None:
                 **score(prediction, truth),
                 "pearson": prediction.verdict.pearson,
                 "pearson_of_truth": truth_pearson(prediction, truth),
-                "agrees": prediction.verdict.agrees,
+                "status": prediction.verdict.status,
             }
         )
     columns = {
@@ -144,7 +144,7 @@ def main() -> None:
         "elements": lambda r: "{} of {}".format(*r["elements_0.8"]),
         "bonds F1": lambda r: f"{r['bonds_f1']:.2f}",
         "r (of the truth)": lambda r: f"{r['pearson']:.2f} ({r['pearson_of_truth']:.2f})",
-        "verdict": lambda r: "agrees" if r["agrees"] else "do not trust",
+        "verdict": lambda r: r["status"],
     }
     print(table(rows, columns))
     command = f"TORCH_AFM_DATA=... python -m benchmarks.real.run --weights {args.weights}"

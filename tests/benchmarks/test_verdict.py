@@ -25,9 +25,9 @@ def test_quality_of_parts():
 
 
 def test_rules_are_counted():
-    def trial(pearson, score, agrees):
+    def trial(pearson, score, explained):
         told = {"pearson": pearson, "without_noise": pearson, "curvature": pearson}
-        return {**told, "score": score, "agrees": agrees}
+        return {**told, "score": score, "explained": explained}
 
     trials = [
         trial(0.99, 1.0, True),
@@ -37,9 +37,14 @@ def test_rules_are_counted():
     ]
     rows = {row["rule"]: row for row in summaries(trials)}
     first = rows["mean r at least 0.9"]
-    assert (first["agree"], first["not_right"], first["wrong"], first["right_lost"]) == (3, 1, 1, 0)
+    assert (first["explained"], first["not_right"], first["wrong"], first["right_lost"]) == (3, 1, 1, 0)
     verdict = rows["the verdict"]
-    assert (verdict["agree"], verdict["not_right"], verdict["wrong"], verdict["right_lost"]) == (2, 1, 0, 1)
+    assert (verdict["explained"], verdict["not_right"], verdict["wrong"], verdict["right_lost"]) == (
+        2,
+        1,
+        0,
+        1,
+    )
     assert areas(trials)["pearson"] == 1
 
 

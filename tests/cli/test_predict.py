@@ -81,8 +81,11 @@ def test_an_empty_prediction_is_written_too(stack, weights, tmp_path, capsys):
     assert record["atoms"] == []
     assert record["ended"] == "max_atoms"
     assert record["agreement"]["pearson"] == [0.0] * 10
-    assert record["agreement"]["agrees"] is False and "no atom was found" in record["agreement"]["reasons"]
-    assert "do not trust this structure" in capsys.readouterr().out
+    assert (
+        record["agreement"]["status"] == "not explained"
+        and "no atom was found" in record["agreement"]["reasons"]
+    )
+    assert "verdict    not explained" in capsys.readouterr().out
     assert "no atom was found" in (tmp_path / "report.html").read_text("utf-8")
     assert (tmp_path / "prediction.xyz").read_text().startswith("0\n")
 

@@ -55,10 +55,10 @@ def test_as_a_user_runs_it(stack, start, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
     assert main(["refine", str(start), str(stack), "--out", str(out), "--known"]) == 0
     said = capsys.readouterr().out
-    assert "refined" in said and "nothing speaks against this structure" in said
+    assert "refined" in said and "verdict    explained" in said
     truth = torch.tensor([a["pos"] for a in read_stack(stack).meta["atoms"]])
     told = json.loads((out / "refined.json").read_text())
-    assert told["accepted"] and told["agreement"]["agrees"]
+    assert told["accepted"] and told["agreement"]["status"] == "explained"
     found = torch.tensor([a["pos"] for a in told["atoms"]])
     assert (found - truth).norm(dim=1).mean() < 0.05
     for name in ("refined.xyz", "refined.sdf"):
@@ -134,8 +134,8 @@ def test_what_is_left_is_told_and_is_no_success(stack, start, tmp_path, capsys):
     assert main(["refine", str(start), str(stack), "--out", str(tmp_path / "out"), "--known"]) == 0
     said = capsys.readouterr().out
     result = json.loads((tmp_path / "out" / "refined.json").read_text())
-    assert not result["agreement"]["agrees"]
-    assert "do not trust this structure" in said and "of the contrast" in said
+    assert result["agreement"]["status"] == "not explained"
+    assert "verdict    not explained" in said and "of the contrast" in said
     assert all(reason in said for reason in result["agreement"]["reasons"])
 
 

@@ -111,7 +111,7 @@ def test_the_report_is_that_of_the_prediction(stack, calibration):
     found = predict(named, "spatial", PLAIN)
     report = found.report()
     assert report.title == "Structure of benzene" and report.graph is found.graph
-    assert (report.agrees, report.reasons) == (found.verdict.agrees, found.verdict.reasons)
+    assert (report.status, report.reasons) == (found.verdict.status, found.verdict.reasons)
     assert report.settings["views"] == 1 and report.settings["weights"] == "spatial"
     assert "channel" not in report.settings and report.support is None
     assert "12 atoms, 12 of them with a probability of at least 0.9" in report.summary

@@ -36,7 +36,7 @@ def report() -> PredictionReport:
         context=context,
         reference=stack,
         simulated=stack.stack[0] * 3 + 1,
-        agrees=False,
+        status="not explained",
         headline=EVIL,
         reasons=(EVIL, "another"),
         summary=EVIL,

@@ -179,7 +179,7 @@ def _write(
         context=below,
         reference=stack,
         simulated=simulated[0, 0].numpy(),
-        agrees=verdict.agrees,
+        status=verdict.status,
         headline=verdict.headline,
         reasons=verdict.reasons,
         summary=f"{'Accepted' if result.accepted else 'Not accepted'}: {result.reason}. {verdict.meaning}",

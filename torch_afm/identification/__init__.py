@@ -1,11 +1,13 @@
 """Which molecule a scan shows, and how it lies."""
 
 from torch_afm.identification.candidates import Candidate, orientations, read_candidates
-from torch_afm.metrics.evidence import noise_floor, other_evidence, probabilities
-from torch_afm.identification.identify import Fitter, identify
-from torch_afm.identification.pose import Pose, PoseObjective
+from torch_afm.identification.fits import Fitter
+from torch_afm.identification.identify import identify
+from torch_afm.identification.objective import PoseObjective
+from torch_afm.identification.pose import Pose, PoseModel
 from torch_afm.identification.result import Answer, Identification
 from torch_afm.identification.search import PoseSearch, Start
+from torch_afm.identification.torsions import Torsion, soft_torsions
 
 __all__ = [
     "Answer",
@@ -13,13 +15,13 @@ __all__ = [
     "Fitter",
     "Identification",
     "Pose",
+    "PoseModel",
     "PoseObjective",
     "PoseSearch",
     "Start",
+    "Torsion",
     "identify",
-    "noise_floor",
     "orientations",
-    "other_evidence",
-    "probabilities",
     "read_candidates",
+    "soft_torsions",
 ]

@@ -1,48 +1,45 @@
-"""The pose of a molecule and the instrument that image it, as a vector to be fitted."""
+"""The pose of a molecule and the instrument that images it, as a vector, and the images of many of these."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from rdkit import Chem
 from torch import Tensor
+from torch_geometric.data import Batch
 
-from torch_afm.config import ForceField, Scan
-from torch_afm.data import AFMData, to_rdmol
+from torch_afm.config import ForceField
+from torch_afm.data import AFMData
 from torch_afm.elements import symbol
-from torch_afm.functional import plane_basis
-from torch_afm.identification.search import Start, without_plane
+from torch_afm.identification.search import Start
+from torch_afm.identification.torsions import soft_torsions
 from torch_afm.ppm import ProbeParticleModel, TipParameters
-from torch_afm.prediction.refinement.images import SliceImages
-from torch_afm.prediction.refinement.levenberg import Expansion
+from torch_afm.ppm.inputs import prepare
 from torch_afm.prediction.refinement.scanner import Scanner
 
-#: Standard deviations of what is fitted: turn in the plane and tilt of the molecule [rad], place [Å], height
-#: of the tip [Å], logarithms of the scanner's scales, its shear, logarithms of the lateral stiffness and of
-#: the depth of the probe, tilt of the tip [Å], logarithm of the charges; those of the instrument as widely as
+#: Places in the vector: turn in the plane, place and tilt of the molecule, height of the tip; scales and
+#: shear of the scanner, lateral stiffness, depth of the probe, tilt of the tip, strength of the charges; then
+#: radii of elements and torsions.
+TURN, PLACE, TILT, HEIGHT = 0, slice(1, 3), slice(3, 5), 5
+SCALE, SHEAR, STIFFNESS, DEPTH, TIP_TILT, CHARGE = slice(6, 8), 8, 9, 10, slice(11, 13), 13
+
+#: Number of the molecule's, and of all but radii and torsions.
+N_POSE, _N_FIXED = 6, 14
+
+#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and charges
+#: as logarithms, of the tilt of the tip in Å; those of the instrument as widely as
 #: :class:`torch_afm.datasets.Nuisances` draws them.
-_TURN, _PLACE, _TILT, _HEIGHT = 0.15, 0.7, 0.06, 0.4
-_SCALE, _SHEAR, _STIFFNESS, _DEPTH, _TIP_TILT, _CHARGE = 0.08, 0.015, 0.55, 0.4, 0.25, 0.7
+_WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.7)
 
-#: Of the radii of elements other than C and H [Å]: those of the force field are some tenths off for halogens.
-_RADIUS = 0.1
+#: Of the tilt of molecules that do not lie flat [rad].
+_UPRIGHT = 0.2
 
-#: Of torsions about bonds that turn easily [rad], and how many are fitted.
-_TORSION, _MAX_TORSIONS = 0.25, 6
-
-#: Bonds that turn easily: single, in no ring, between atoms with further neighbors, and no amides.
-_ROTATABLE = Chem.MolFromSmarts("[!$([D1]);!$(C(F)(F)F);!$(C#*)]-&!@[!$([D1]);!$(C(F)(F)F);!$(C#*)]")
-
-#: Finite difference, and the longest step, in standard deviations.
-_DIFFERENCE, _MAX_STEP = 0.05, 1.0
-
-#: What of the vector a first fit leaves as it is: the instrument and the torsions.
-FIRST = 6
+#: Of the radii of elements other than C and H [Å]: those of the force field are some tenths off for halogens;
+#: and of torsions [rad].
+_RADIUS, _TORSION = 0.1, 0.25
 
 
 class Pose(NamedTuple):
@@ -53,234 +50,169 @@ class Pose(NamedTuple):
         scanner: how places in the scan lie in the sample.
         tip: the tip.
         z_top: first anchor height in Å.
-        forcefield: Lennard-Jones parameters.
+        radii: changes of the radii of elements in Å, by symbol.
     """
 
     atoms: AFMData
     scanner: Scanner
     tip: TipParameters
     z_top: float
-    forcefield: ForceField
+    radii: dict[str, float]
 
-    def in_scan(self, scan: Scan) -> AFMData:
-        """The atoms where the scanner shows them."""
-        middle = torch.tensor(scan.center, dtype=torch.float64)
+    def in_scan(self, center: tuple[float, float]) -> AFMData:
+        """The atoms where the scanner shows them.
+
+        Args:
+            center: middle of the scan in Å.
+        """
+        middle = torch.tensor(center, dtype=torch.float64)
         inverse = torch.linalg.inv(self.scanner.matrix)
-        shown = copy.copy(self.atoms)
+        shown = self.atoms.clone()
         flat = (self.atoms.pos[:, :2].double() - middle) @ inverse.T + middle
         shown.pos = torch.cat([flat, self.atoms.pos[:, 2:].double()], 1).float()
         return shown
 
 
-class PoseObjective:
-    r"""The negative logarithm of the posterior density of a pose,
-
-    .. math::
-        \frac{n}{2 S} \sum_s \log\left(\langle (n_s - r_s)^2 \rangle + \nu_s\right) + \frac{1}{2} |x|^2,
-
-    with the normalized slices :math:`n_s` of the image and :math:`r_s` of the scan, the share
-    :math:`\nu_s` of the variance of a slice that is noise at least, and n independent observations; the
-    unknowns x count standard deviations from where the search found the molecule.
+class PoseModel:
+    """Images of a molecule by vectors, which count standard deviations from where a search found it.
 
     Args:
         molecule: centered, its top atom at z = 0.
         start: where it may lie.
         z_top: usual first anchor height in Å.
         renderer: simulator with the scan.
-        images: pixels that are compared.
-        reference: the scan, ``[Z, Y, X]``.
-        observations: n.
-        floor: :math:`\nu_s`, ``[Z]``.
-        tilt: standard deviation of the tilt of the molecule in units of its default.
+        upright: whether the molecule does not lie flat: its tilt is less certain, then.
+
+    Attributes:
+        widths: standard deviations, ``[K]``.
     """
 
     def __init__(
-        self,
-        molecule: AFMData,
-        start: Start,
-        z_top: float,
-        renderer: ProbeParticleModel,
-        images: SliceImages,
-        reference: Tensor,
-        observations: float,
-        floor: Tensor,
-        tilt: float = 1.0,
+        self, molecule: AFMData, start: Start, z_top: float, renderer: ProbeParticleModel, upright: bool
     ) -> None:
-        self.molecule, self.start, self.z_top = molecule, start, z_top
-        self.renderer, self.images = renderer, images
-        self.basis = plane_basis(*images.shape)
-        self.reference = self._normalized(images.pick(reference))
-        self.observations, self.floor = observations, floor.double()
+        self.molecule, self.start, self.z_top, self.renderer = molecule, start, z_top, renderer
         self.tip = TipParameters.from_tips(renderer.tip)
-        _, self.depth = renderer.forcefield.probe_parameters(self.tip.probe)
+        self.depth = float(renderer.forcefield.probe_parameters(self.tip.probe)[1][0])
         self.torsions = soft_torsions(molecule)
-        widths = [_TURN, _PLACE, _PLACE, _TILT * tilt, _TILT * tilt, _HEIGHT]
-        widths += [_SCALE, _SCALE, _SHEAR, _STIFFNESS, _DEPTH, _TIP_TILT, _TIP_TILT, _CHARGE]
         self.elements = sorted(set(molecule.z.tolist()) - {1, 6})
-        widths += [_RADIUS] * len(self.elements)
-        self.scale = torch.tensor(widths + [_TORSION] * len(self.torsions)).double()
-        self.free = torch.ones(len(self.scale), dtype=torch.bool)
-        self._places = self.all_places().unflatten(0, renderer.scan.shape[1:])[
-            images.pixels[:, 1], images.pixels[:, 0]
-        ]
+        self.widths = torch.tensor(
+            [*_WIDTHS, *[_RADIUS] * len(self.elements), *[_TORSION] * len(self.torsions)], dtype=torch.float64
+        )
+        if upright:
+            self.widths[TILT] = _UPRIGHT
 
-    def all_places(self) -> Tensor:
-        """Places of all pixels of the scan in Å, row by row, ``[Y * X, 2]`` float64."""
-        grid = np.stack(np.meshgrid(self.renderer.scan.x, self.renderer.scan.y), axis=-1)
-        return torch.from_numpy(grid).flatten(0, 1)
+    def stacks(self, x: Tensor, places: Tensor) -> Tensor:
+        """The stacks of vectors of one scanner.
+
+        Args:
+            x: vectors; of all, the scanner is that of the first.
+            places: in the scan, Å.
+
+        Shapes:
+            x ``[B, K]``, places ``[P, 2]`` -> ``[B, Z, P]`` Hz, float64.
+        """
+        v, n = x * self.widths, len(x)
+        atoms = self._atoms(v)
+        scan = self.renderer.scan
+        sampled = self._scanner(v[0]).to_sample(places, scan.center)
+        (x0, y0), (x1, y1) = sampled.amin(0).tolist(), sampled.amax(0).tolist()
+        window = dataclasses.replace(scan, window=((x0, x1), (y0, y1)))
+        tops = self.z_top - self.start.height + v[:, HEIGHT]
+        forcefield, dipoles = self.renderer.forcefield, self.renderer.dipoles
+        batch = prepare(atoms, window, self._tips(v), tops, sampled, forcefield, dipoles)
+        larger = np.zeros((n, len(self.molecule.z)))
+        for i, z in enumerate(self.elements):
+            larger[:, (self.molecule.z == z).numpy()] = v[:, [_N_FIXED + i]].numpy()
+        batch = dataclasses.replace(batch, radius=batch.radius + larger.ravel())
+        return self.renderer.solver.frequency_shift(batch)[0].double().cpu()
 
     def pose(self, x: Tensor) -> Pose:
-        """The pose of a vector ``[K]``."""
-        v = (x * self.scale).tolist()
-        pos = self.molecule.pos.double()
-        n = 14 + len(self.elements)
-        for torsion, angle in zip(self.torsions, v[n:], strict=True):
-            pos = torsion.turned(pos, angle)
-        turn = _rotation(math.radians(self.start.angle) + v[0], v[3], v[4])
-        place = pos.new_tensor([self.start.place[0] + v[1], self.start.place[1] + v[2], 0.0])
-        factor = math.exp(v[13])
-        atoms = AFMData(
-            z=self.molecule.z,
-            pos=(pos @ turn.T + place).float(),
-            charge=self.molecule.charge * factor,
-            edge_index=self.molecule.edge_index,
+        """The pose of one vector ``[K]``."""
+        v = x[None] * self.widths
+        batch = self._atoms(v)
+        atoms = AFMData(z=batch.z, pos=batch.pos, charge=batch.charge, edge_index=self.molecule.edge_index)
+        if "dipole" in self.molecule:
+            atoms.dipole = batch.dipole
+        radii = {symbol(z): float(v[0, _N_FIXED + i]) for i, z in enumerate(self.elements)}
+        top = self.z_top - self.start.height + float(v[0, HEIGHT])
+        return Pose(atoms, self._scanner(v[0]), self._tips(v), top, radii)
+
+    def scanner_slopes(self, x: Tensor, slopes: Tensor, places: Tensor) -> Tensor:
+        """Slopes of a stack in the scales and the shear of the scanner, from those in the place of the
+        molecule: a molecule that moves one way is a picture taken farther the other way.
+
+        Shapes:
+            x ``[K]``, slopes ``[Z, P, 2]`` in ``PLACE``, places ``[P, 2]`` -> ``[Z, P, 3]``.
+        """
+        v, width = x * self.widths, self.widths
+        sx, sy = v[SCALE].exp().tolist()
+        away = places - places.new_tensor(self.renderer.scan.center)
+        along = -slopes / width[PLACE]
+        return torch.stack(
+            [
+                along[..., 0] * away[:, 0] * sx * width[SCALE][0],
+                along[..., 1] * away[:, 1] * sy * width[SCALE][1],
+                along[..., 0] * away[:, 1] * width[SHEAR],
+            ],
+            dim=-1,
+        )
+
+    def _atoms(self, v: Tensor) -> Batch:
+        n, count = len(v), len(self.molecule.z)
+        pos = self.molecule.pos.double().expand(n, -1, -1)
+        for torsion, angle in zip(self.torsions, v[:, _N_FIXED + len(self.elements) :].T, strict=True):
+            pos = torsion.turn(pos, angle)
+        turn = _rotations(math.radians(self.start.angle) + v[:, TURN], *v[:, TILT].T)
+        place = torch.cat([v[:, PLACE] + v.new_tensor(self.start.place), v.new_zeros(n, 1)], 1)
+        factor = v[:, CHARGE].exp()
+        atoms = Batch(
+            z=self.molecule.z.repeat(n),
+            pos=(pos @ turn.mT + place[:, None]).float().flatten(0, 1),
+            charge=(self.molecule.charge * factor[:, None]).float().flatten(),
+            batch=torch.arange(n).repeat_interleave(count),
+            ptr=count * torch.arange(n + 1),
         )
         if "dipole" in self.molecule:
-            atoms.dipole = (self.molecule.dipole.double() @ turn.T).float() * factor
-        springs = self.tip.stiffness * self.tip.stiffness.new_tensor([math.exp(v[9]), math.exp(v[9]), 1.0])
+            dipole = self.molecule.dipole.double() @ turn.mT * factor[:, None, None]
+            atoms.dipole = dipole.float().flatten(0, 1)
+        return atoms
+
+    def _tips(self, v: Tensor) -> TipParameters:
+        n = len(v)
+        tip = self.tip.expand(n)
+        lateral = v[:, STIFFNESS].exp()
+        springs = tip.stiffness * torch.stack([lateral, lateral, torch.ones_like(lateral)], 1)
+        probe = self.tip.probe[0]
         probes = tuple(
-            dataclasses.replace(probe, depth=depth * math.exp(v[10]))
-            for probe, depth in zip(self.tip.probe, self.depth.tolist(), strict=True)
+            dataclasses.replace(probe, depth=self.depth * math.exp(by)) for by in v[:, DEPTH].tolist()
         )
-        aside = self.tip.tilt + self.tip.tilt.new_tensor(v[11:13])
-        limit = 0.5 * self.tip.bond_length.unsqueeze(1)
+        aside = tip.tilt + v[:, TIP_TILT]
+        limit = 0.5 * tip.bond_length.unsqueeze(1)
         aside = aside * (limit / aside.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
-        tip = dataclasses.replace(self.tip, probe=probes, stiffness=springs, tilt=aside)
-        scanner = Scanner((math.exp(v[6]), math.exp(v[7])), v[8])
-        return Pose(atoms, scanner, tip, self.z_top - self.start.height + v[5], self._forcefield(v[14:n]))
+        return dataclasses.replace(tip, probe=probes, stiffness=springs, tilt=aside)
 
-    def _forcefield(self, larger: list[float]) -> ForceField:
-        """With the radii of elements other than C and H changed, in Å."""
-        table = self.renderer.forcefield.table
-        changed = {
-            symbol(z): (symbol(z), table[symbol(z)][0] + by, table[symbol(z)][1])
-            for z, by in zip(self.elements, larger, strict=True)
-        }
-        kept = {entry[0]: entry for entry in self.renderer.forcefield.lennard_jones}
-        return ForceField(tuple((kept | changed).values()))
-
-    def image(self, x: Tensor) -> Tensor:
-        """The normalized slices of a vector, ``[Z, P]``."""
-        return self._normalized(self.simulate(self.pose(x), self._places))
-
-    def _normalized(self, stack: Tensor) -> Tensor:
-        """Slices ``[Z, P]`` without the plane that is taken out of scans, of unit variance."""
-        flat = without_plane(stack.double().unflatten(1, self.images.shape), self.basis).flatten(1)
-        return flat / flat.square().mean(1, keepdim=True).sqrt().clamp(min=1e-12)
-
-    def simulate(self, pose: Pose, places: Tensor) -> Tensor:
-        """The stack of a pose at places ``[P, 2]`` of the scan, ``[Z, P]``."""
-        scan = self.renderer.scan
-        sampled = pose.scanner.to_sample(places, scan.center)
-        (x0, y0), (x1, y1) = sampled.amin(0).tolist(), sampled.amax(0).tolist()
-        model = copy.copy(self.renderer)
-        model.scan = dataclasses.replace(scan, window=((x0, x1), (y0, y1)))
-        model.forcefield = pose.forcefield
-        top = torch.tensor([pose.z_top], dtype=torch.float64)
-        return model(pose.atoms, tip=pose.tip, z_top=top, pixels=sampled)[0, 0].cpu()
-
-    def residual(self, x: Tensor) -> Tensor:
-        """Mean squared difference of the slices, ``[Z]``."""
-        return (self.image(x) - self.reference).square().mean(1)
-
-    def value(self, x: Tensor) -> float:
-        """The objective at ``x``."""
-        return self._value(self.residual(x), x)
-
-    def expand(self, x: Tensor) -> Expansion:
-        """Its value, gradient and Gauss-Newton curvature, by finite differences of the image."""
-        image = self.image(x)
-        slopes = torch.zeros(*image.shape, len(x), dtype=torch.float64)
-        for k in self.free.nonzero().flatten().tolist():
-            ahead = x.clone()
-            ahead[k] += _DIFFERENCE
-            slopes[..., k] = (self.image(ahead) - image) / _DIFFERENCE
-        difference = image - self.reference
-        mean = difference.square().mean(1)
-        each = self.observations / len(image) / (mean + self.floor) / image.shape[1]
-        weighted = (slopes * each[:, None, None]).flatten(0, 1).T
-        gradient = weighted @ difference.flatten() + x
-        curvature = weighted @ slopes.flatten(0, 1) + torch.eye(len(x), dtype=torch.float64)
-        return Expansion(self._value(mean, x), gradient * self.free, curvature)
-
-    def shorten(self, step: Tensor) -> Tensor:
-        """``step``, so short that nothing moves by more than its standard deviation."""
-        return step * min(1.0, _MAX_STEP / max(float(step.abs().max()), 1e-12))
-
-    def _value(self, mean: Tensor, x: Tensor) -> float:
-        misfit = 0.5 * self.observations * (mean + self.floor).log().mean()
-        return float(misfit + 0.5 * x.square().sum())
+    def _scanner(self, v: Tensor) -> Scanner:
+        sx, sy = v[SCALE].exp().tolist()
+        return Scanner((sx, sy), float(v[SHEAR]))
 
 
-class Torsion(NamedTuple):
-    """A bond about which a part of a molecule turns.
+def changed_radii(forcefield: ForceField, radii: dict[str, float]) -> ForceField:
+    """A force field with some radii changed.
 
     Args:
-        begin, end: its atoms.
-        moving: the atoms on the side of ``end``.
+        forcefield: the one to change.
+        radii: by how many Å, by symbol.
     """
-
-    begin: int
-    end: int
-    moving: Tensor
-
-    def turned(self, pos: Tensor, angle: float) -> Tensor:
-        """Positions ``[N, 3]`` with one side turned by an angle in rad."""
-        axis = pos[self.end] - pos[self.begin]
-        axis = axis / axis.norm()
-        part = pos[self.moving] - pos[self.end]
-        cos, sin = math.cos(angle), math.sin(angle)
-        along = (part @ axis)[:, None] * axis
-        turned = part * cos + torch.linalg.cross(axis.expand_as(part), part) * sin + along * (1 - cos)
-        moved = pos.clone()
-        moved[self.moving] = turned + pos[self.end]
-        return moved
+    table = forcefield.table
+    changed = {name: (name, table[name][0] + by, table[name][1]) for name, by in radii.items()}
+    kept = {entry[0]: entry for entry in forcefield.lennard_jones}
+    return ForceField(tuple((kept | changed).values()))
 
 
-def soft_torsions(molecule: AFMData) -> list[Torsion]:
-    """Bonds about which a molecule turns easily, those that move the most atoms first."""
-    if molecule.edge_index.size(1) == 0:
-        return []
-    mol = to_rdmol(molecule)
-    Chem.FastFindRings(mol)
-    found = []
-    for begin, end in mol.GetSubstructMatches(_ROTATABLE):
-        moving = _side(molecule, begin, end)
-        if 2 * len(moving) > len(molecule.z):
-            begin, end = end, begin
-            moving = _side(molecule, begin, end)
-        found.append(Torsion(begin, end, moving))
-    return sorted(found, key=lambda torsion: -len(torsion.moving))[:_MAX_TORSIONS]
-
-
-def _side(molecule: AFMData, begin: int, end: int) -> Tensor:
-    """The atoms on the side of ``end`` of a bond, without it."""
-    neighbors: dict[int, list[int]] = {}
-    for a, b in molecule.edge_index.T.tolist():
-        neighbors.setdefault(a, []).append(b)
-    seen, rest = {begin, end}, [end]
-    while rest:
-        for other in neighbors.get(rest.pop(), []):
-            if other not in seen:
-                seen.add(other)
-                rest.append(other)
-    return torch.tensor(sorted(seen - {begin, end}), dtype=torch.long)
-
-
-def _rotation(turn: float, about_x: float, about_y: float) -> Tensor:
-    """A tilt about x, one about y, then a turn about z, float64."""
-    (cz, sz), (cx, sx), (cy, sy) = ((math.cos(a), math.sin(a)) for a in (turn, about_x, about_y))
-    z = torch.tensor([[cz, -sz, 0.0], [sz, cz, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
-    x = torch.tensor([[1.0, 0.0, 0.0], [0.0, cx, -sx], [0.0, sx, cx]], dtype=torch.float64)
-    y = torch.tensor([[cy, 0.0, sy], [0.0, 1.0, 0.0], [-sy, 0.0, cy]], dtype=torch.float64)
+def _rotations(turn: Tensor, about_x: Tensor, about_y: Tensor) -> Tensor:
+    """A tilt about x, one about y, then a turn about z, angles ``[B]`` -> ``[B, 3, 3]``."""
+    z, x, y = (torch.eye(3, dtype=turn.dtype).repeat(len(turn), 1, 1) for _ in range(3))
+    for matrix, angle, (i, j) in ((z, turn, (0, 1)), (x, about_x, (1, 2)), (y, about_y, (2, 0))):
+        matrix[:, i, i] = matrix[:, j, j] = angle.cos()
+        matrix[:, i, j], matrix[:, j, i] = -angle.sin(), angle.sin()
     return z @ y @ x

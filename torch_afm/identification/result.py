@@ -170,6 +170,6 @@ def _answer(answer: Answer) -> dict[str, Any]:
             "probe_depth": pose.tip.probe[0].depth,
             "tip_tilt": pose.tip.tilt[0].tolist(),
             "z_top": pose.z_top,
-            "radii": {e[0]: e[1] for e in pose.forcefield.lennard_jones},
+            "radii": pose.radii,
         },
     }

@@ -60,7 +60,7 @@ class ScanPrediction(Prediction):
         chosen: the scan as the network was shown it, and what was tried.
         reference: its stack.
         rotations: what was found in the scan as it is and turned.
-        verdict: whether the image of the structure explains the scan.
+        verdict: whether the structure explains the scan.
         log: what was done, name and text.
         warnings: what may be wrong.
         answers: several structures that it may be, the most probable first, this one; none where they were
@@ -170,7 +170,7 @@ class ScanPrediction(Prediction):
             context=self.context,
             reference=self.reference,
             simulated=self.simulated[0, 0].numpy(),
-            agrees=self.verdict.agrees,
+            status=self.verdict.status,
             headline=self.verdict.headline,
             reasons=self.verdict.reasons,
             summary=f"{len(self.graph.z)} atoms, {sure} of them with a probability of at least {_SURE} that "

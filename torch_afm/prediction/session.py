@@ -90,9 +90,7 @@ def predict(
     graph = answers[0].graph if answers else prediction.calibrated(calibration)
     if "bond_order" not in graph:  # without chemistry: once, for all files alike
         graph.bond_order, graph.formal_charge = bond_orders(graph, graph.get("sigma"))
-    verdict = judge(
-        prediction.graph, prediction.context, prediction.simulated, reference, calibration.min_pearson
-    )
+    verdict = judge(graph, prediction.context, prediction.simulated, reference, calibration.min_pearson)
     parts = {field.name: getattr(prediction, field.name) for field in dataclasses.fields(prediction)}
     return ScanPrediction(
         **parts | {"graph": graph},

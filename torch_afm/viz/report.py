@@ -60,7 +60,7 @@ class PredictionReport:
         reference: the stack that was looked at.
         simulated: stack of the structure.
         unit: of the reference; in others than Hz, slices are compared normalized.
-        agrees: whether the structure explains the scan.
+        status: of the verdict, ``"explained"``, ``"not explained"`` or ``"not enough measured"``.
         headline: the verdict in a sentence.
         reasons: what speaks against it.
         summary: more of it.
@@ -80,7 +80,7 @@ class PredictionReport:
     context: AFMData
     reference: AFMStack
     simulated: np.ndarray
-    agrees: bool
+    status: str
     headline: str
     reasons: Sequence[str] = ()
     summary: str = ""
@@ -141,7 +141,7 @@ def _data(report: PredictionReport) -> dict[str, Any]:
         "below the surface cut",
         "headline": report.headline,
         "summary": report.summary,
-        "agrees": report.agrees,
+        "status": report.status,
         "reasons": list(report.reasons),
         "words": WORDS,
         "warnings": list(report.warnings),
