@@ -12,7 +12,7 @@ from torch_afm.data import AFMData, bond_orders
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
-from torch_afm.prediction.answers import Answer, find_answers
+from torch_afm.prediction.answers import Answer, evidence_margin, find_answers
 from torch_afm.prediction.order import choose_order
 from torch_afm.prediction.outcome import ScanPrediction
 from torch_afm.prediction.preparation import count_measured_slices
@@ -90,7 +90,14 @@ def predict(
     graph = answers[0].graph if answers else prediction.calibrated(calibration)
     if "bond_order" not in graph:  # without chemistry: once, for all files alike
         graph.bond_order, graph.formal_charge = bond_orders(graph, graph.get("sigma"))
-    verdict = judge(graph, prediction.context, prediction.simulated, reference, calibration.min_pearson)
+    verdict = judge(
+        graph,
+        prediction.context,
+        prediction.simulated,
+        reference,
+        calibration.min_pearson,
+        evidence_margin(answers),
+    )
     parts = {field.name: getattr(prediction, field.name) for field in dataclasses.fields(prediction)}
     return ScanPrediction(
         **parts | {"graph": graph},

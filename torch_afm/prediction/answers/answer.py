@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from torch_afm.prediction.stored import Imaging
 
 #: Å within which atoms of two answers are the same.
 CUTOFF = 0.5
+
+#: F1 of atoms and elements between two answers from which they are alike.
+_ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,20 @@ class Answer:
             **bonds_to_dict(self.graph),
             "hydrogens_added": int(self.molecule.completed.sum()),
         }
+
+
+def evidence_margin(answers: Sequence[Answer]) -> float | None:
+    """The evidence of the first answer less that of the next that is unlike it: of the atoms of both together
+    less than four fifths are the same in place and element. ``None`` where there is none."""
+    for other in answers[1:]:
+        if _likeness(answers[0].graph, other.graph) < _ALIKE:
+            return answers[0].evidence - other.evidence
+    return None
+
+
+def _likeness(a: AFMData, b: AFMData) -> float:
+    matched = match_atoms(a.pos, b.pos, CUTOFF, a.z, b.z)
+    return 2 * len(matched.pred) / max(len(a.z) + len(b.z), 1)
 
 
 def same_structure(a: AFMData, b: AFMData) -> bool:
