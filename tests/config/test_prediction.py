@@ -48,6 +48,8 @@ BAD = [
     (PredictOptions, {"reverse": True}, "reverse"),
     (PredictOptions, {"cover": "carpet"}, "cover"),
     (PredictOptions, {"rotations": 3}, "rotations"),
+    (PredictOptions, {"answers": 0}, "answers"),
+    (PredictOptions, {"answers": 2, "rotations": 2}, "answers, rotations"),
     (PredictOptions, {"backend": "fortran"}, "backend"),
 ]
 

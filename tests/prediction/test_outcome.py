@@ -61,13 +61,29 @@ def test_numbers_are_those_of_the_graph_and_calibrated(stack, calibration, tmp_p
     assert all(reason in found.describe() for reason in found.verdict.reasons)
 
 
+def test_answers_are_files_numbers_and_a_picture(stack, calibration, tmp_path):
+    found = predict(stack, options=dataclasses.replace(PLAIN, answers=3))
+    record = json.loads((found.write(tmp_path)[2]).read_text())
+    assert [a["weight"] for a in record["answers"]] == pytest.approx([a.weight for a in found.answers])
+    assert sum(a["weight"] for a in record["answers"]) == pytest.approx(1.0)
+    assert torch.equal(found.graph.pos, found.answers[0].graph.pos)
+    records = list(Chem.SDMolSupplier(str(tmp_path / "answers.sdf"), sanitize=False, removeHs=False))
+    assert [m.GetDoubleProp("weight") for m in records] == pytest.approx(
+        [a.weight for a in found.answers], abs=1e-4
+    )
+    assert [m.GetNumAtoms() for m in records] == [len(a.molecule.z) for a in found.answers]
+    assert "structures that the scan may show" in (tmp_path / "report.html").read_text()
+    assert any(name == "answers" for name, _ in found.log)
+    assert "answers" not in predict(stack, options=PLAIN).to_dict()
+
+
 def test_every_prediction_writes_the_same_files_and_nothing_old_stays(stack, calibration, tmp_path):
     for name in ("prediction.cif", "context.xyz", "notes.txt"):
         (tmp_path / name).touch()
     found = predict(stack, options=dataclasses.replace(PLAIN, cell=((20.0, 0.0), (0.0, 20.0))))
     written = {file.name for file in found.write(tmp_path)}
     # Benzene has nothing below the cut, and the frame of the stack is that of the microscope.
-    assert written == set(FILES) - {"context.xyz", "microscope.xyz"}
+    assert written == set(FILES) - {"context.xyz", "microscope.xyz", "answers.sdf"}
     assert {file.name for file in tmp_path.iterdir()} == written | {"notes.txt"}
     plain = {file.name for file in predict(stack, options=PLAIN).write(tmp_path)}
     assert plain == written - {"prediction.cif"} and not (tmp_path / "prediction.cif").exists()

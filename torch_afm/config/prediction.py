@@ -138,6 +138,8 @@ class PredictOptions:
         cover: windows of the network's size: around each thing there is to be seen, or all over the scan.
         rotations: predict the scan turned by quarter or half turns too, 1, 2 or 4 in all, and report how far
             the structures agree.
+        answers: most structures to give, each with its weight, the most probable first. With more than one,
+            edits are tried and others are drawn, judged by their images and refined, whatever refine says.
         cell: lattice vectors of the surface, [[ax, ay], [bx, by]] in Å: the structure is written as CIF, too.
         backend: renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch.
     """
@@ -149,6 +151,7 @@ class PredictOptions:
     reverse: Literal["no", "yes", "try"] = "no"
     cover: Literal["auto", "grid"] = "auto"
     rotations: Literal[1, 2, 4] = 1
+    answers: int = 1
     cell: Window | None = None
     backend: Literal["auto", "opencl", "cuda", "torch"] = "auto"
 
@@ -156,6 +159,10 @@ class PredictOptions:
         _check_choices(self)
         if self.z_top is not None and not math.isfinite(self.z_top):
             raise InputError(f"z_top: expected a finite height in Å, got {self.z_top}")
+        if self.answers < 1:
+            raise InputError(f"answers: expected 1 or more, got {self.answers}")
+        if self.answers > 1 and self.rotations > 1:
+            raise InputError("answers, rotations: expected more than one of one of them alone, got both")
 
 
 def _check_choices(options: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 
 from torch_afm import __version__
 from torch_afm.config import to_dict
@@ -17,6 +18,7 @@ from torch_afm.config.prediction import PredictOptions
 from torch_afm.io import AFMStack, write_sdf, write_stack, write_xyz
 from torch_afm.io.files import write_json
 from torch_afm.io.structures import write_cif
+from torch_afm.prediction.answers import Answer
 from torch_afm.prediction.preparation import ChosenScan
 from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction
@@ -25,6 +27,7 @@ from torch_afm.prediction.verdict import Verdict
 from torch_afm.utils import InputError
 from torch_afm.viz import (
     PredictionReport,
+    plot_answers,
     plot_generation,
     plot_preparation,
     plot_report,
@@ -35,11 +38,11 @@ from torch_afm.viz import (
 FILES = (
     *("prediction.xyz", "prediction.sdf", "prediction.json", "prediction.png", "prediction.cif"),
     *("context.xyz", "microscope.xyz", "report.html", "report.png", "preparation.png"),
-    *("scan.npz", "simulated.npz"),
+    *("scan.npz", "simulated.npz", "answers.sdf"),
 )
 
 #: Files that are not always written.
-_OPTIONAL = ("prediction.cif", "context.xyz", "microscope.xyz")
+_OPTIONAL = ("prediction.cif", "context.xyz", "microscope.xyz", "answers.sdf")
 
 #: Probability from which an atom counts as sure.
 _SURE = 0.9
@@ -60,6 +63,8 @@ class ScanPrediction(Prediction):
         verdict: whether the structure explains the scan.
         log: what was done, name and text.
         warnings: what may be wrong.
+        answers: several structures that it may be, the most probable first, this one; none where they were
+            not asked for.
     """
 
     sources: tuple[str, ...]
@@ -71,6 +76,7 @@ class ScanPrediction(Prediction):
     verdict: Verdict
     log: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    answers: tuple[Answer, ...] = ()
 
     @property
     def title(self) -> str:
@@ -85,8 +91,9 @@ class ScanPrediction(Prediction):
         place the structure in the coordinates of the microscope as ``microscope.xyz``, everything in numbers
         as ``prediction.json``, the report as ``report.html`` and ``.png``, the steps of the generation as
         ``prediction.png``, the scan before and after its preparation as ``preparation.png``, and as
-        ``scan.npz`` and ``simulated.npz`` what the network was shown and the image of the structure. What an
-        earlier prediction left there goes.
+        ``scan.npz`` and ``simulated.npz`` what the network was shown and the image of the structure. Several
+        answers are, with their weights, ``answers.sdf``: molecules completed by hydrogens, whose numbers are
+        in ``completed``. What an earlier prediction left there goes.
 
         Args:
             folder: where to; made where it does not exist.
@@ -107,6 +114,12 @@ class ScanPrediction(Prediction):
         write_sdf(folder / "prediction.sdf", self.graph)
         if len(self.context.z):
             write_xyz(folder / "context.xyz", self.context)
+        if self.answers:
+            write_sdf(
+                folder / "answers.sdf",
+                [answer.molecule for answer in self.answers],
+                [answer.fields(k) for k, answer in enumerate(self.answers, start=1)],
+            )
         frame = self.chosen.prepared.stack
         if frame.meta.get("angle") or "origin" in frame.meta:
             moved = torch.from_numpy(frame.microscope_positions(self.graph.pos.numpy()))
@@ -168,7 +181,12 @@ class ScanPrediction(Prediction):
             settings=self._settings(),
             support=self.rotations.support,
             picture=plot_preparation(self.chosen.prepared),
+            answers=self._plot_answers(),
         )
+
+    def _plot_answers(self) -> Figure | None:
+        graphs, weights = ([getattr(a, key) for a in self.answers] for key in ("graph", "weight"))
+        return plot_answers(self.reference, graphs, weights) if self.answers else None
 
     def _settings(self) -> dict[str, Any]:
         """Options that are set, by name."""
@@ -202,6 +220,7 @@ class ScanPrediction(Prediction):
                 "unit": self.reference.unit,
             },
             "agreement": self.verdict.to_dict(),
+            **({"answers": [a.to_dict(self.classes) for a in self.answers]} if self.answers else {}),
             "scan": {
                 "tried": [attempt.to_dict() for attempt in self.chosen.attempts],
                 "cover": self.chosen.cover,

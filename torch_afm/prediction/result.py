@@ -195,8 +195,8 @@ class Prediction:
         their orders where these are known."""
         record = {
             "classes": list(self.classes.names),
-            "atoms": _listed(self.graph, self.classes),
-            "context": _listed(self.context, self.classes),
+            "atoms": list_atoms(self.graph, self.classes),
+            "context": list_atoms(self.context, self.classes),
             **bonds_to_dict(self.graph),
         }
         steps = [
@@ -223,7 +223,8 @@ def bonds_to_dict(graph: AFMData) -> dict[str, Any]:
     return record
 
 
-def _listed(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:
+def list_atoms(graph: AFMData, classes: AtomClasses) -> list[dict[str, Any]]:
+    """The atoms of a predicted graph with what is known of each, as plain numbers for JSON."""
     atoms = []
     labels = classes.index_of(graph.z).tolist()
     for i, (z, label) in enumerate(zip(graph.z.tolist(), labels, strict=True)):

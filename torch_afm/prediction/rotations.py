@@ -169,13 +169,7 @@ def predict_rotations(
     """
     stack, scan, search = chosen.prepared.stack, chosen.prepared.scan, options.search
     several = options.rotations > 1
-    refinement = None
-    if search.refine and model.whole_scan and chosen.guessed:
-        refinement = RefinementSettings.measured()
-    elif search.refine:
-        refinement = RefinementSettings(distance_sigma=_FREE) if chosen.guessed else RefinementSettings()
-    if refinement is not None:
-        refinement = dataclasses.replace(refinement, plane=stack.leveled)
+    refinement = choose_refinement(model, chosen) if search.refine else None
     turns = tuple(range(0, 4, 4 // options.rotations))
     predictions, pearson = [], []
     for n in turns:
@@ -202,6 +196,17 @@ def predict_rotations(
         pearson.append(mean_pearson(prediction.simulated, stack.tensor()))
     agreement = compare_predictions([p.graph for p in predictions]) if several else None
     return Rotations(turns, tuple(predictions), tuple(pearson), agreement)
+
+
+def choose_refinement(model: Generator, chosen: ChosenScan) -> RefinementSettings:
+    """The settings that suit a prepared scan: where nobody knows how high the tip was, that is free, and, for
+    a network of whole scans, the instrument."""
+    settings = RefinementSettings()
+    if chosen.guessed:
+        settings = (
+            RefinementSettings.measured() if model.whole_scan else RefinementSettings(distance_sigma=_FREE)
+        )
+    return dataclasses.replace(settings, plane=chosen.prepared.stack.leveled)
 
 
 def _leveled(prediction: Prediction) -> Prediction:

@@ -12,12 +12,13 @@ from torch_afm.data import AFMData, bond_orders
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanStack, read_scan
 from torch_afm.models import load_generator
+from torch_afm.prediction.answers import Answer, evidence_margin, find_answers
 from torch_afm.prediction.order import choose_order
 from torch_afm.prediction.outcome import ScanPrediction
 from torch_afm.prediction.preparation import count_measured_slices
 from torch_afm.prediction.refinement import Scanner
 from torch_afm.prediction.result import Prediction, load_calibration
-from torch_afm.prediction.rotations import Rotations, predict_rotations
+from torch_afm.prediction.rotations import Rotations, choose_refinement, predict_rotations
 from torch_afm.prediction.verdict import judge
 from torch_afm.prediction.weights import choose_weights
 
@@ -73,10 +74,30 @@ def predict(
     reference = dataclasses.replace(
         reference, meta=reference.meta | {"measured": count_measured_slices(chosen.prepared)}
     )
-    graph = prediction.calibrated(calibration)
+    answers: tuple[Answer, ...] = ()
+    if options.answers > 1:
+        prediction, answers = find_answers(
+            prediction,
+            reference,
+            options.answers,
+            choose_refinement(model, chosen),
+            calibration,
+            float(model.config.z_min),
+            seed=options.search.seed,
+            backend=options.backend,
+            progress=progress,
+        )
+    graph = answers[0].graph if answers else prediction.calibrated(calibration)
     if "bond_order" not in graph:  # without chemistry: once, for all files alike
         graph.bond_order, graph.formal_charge = bond_orders(graph, graph.get("sigma"))
-    verdict = judge(graph, prediction.context, prediction.simulated, reference, calibration.min_pearson)
+    verdict = judge(
+        graph,
+        prediction.context,
+        prediction.simulated,
+        reference,
+        calibration.min_pearson,
+        evidence_margin(answers),
+    )
     parts = {field.name: getattr(prediction, field.name) for field in dataclasses.fields(prediction)}
     return ScanPrediction(
         **parts | {"graph": graph},
@@ -87,7 +108,13 @@ def predict(
         reference=reference,
         rotations=rotations,
         verdict=verdict,
-        log=(*chosen_weights, *chosen.prepared.steps, *_log(prediction, rotations, options, chosen.z_top)),
+        answers=answers,
+        log=(
+            *chosen_weights,
+            *chosen.prepared.steps,
+            *_log(prediction, rotations, options, chosen.z_top),
+            *_answers_log(answers),
+        ),
         warnings=(
             *chosen.prepared.warnings,
             *_warnings(prediction, rotations, options),
@@ -120,6 +147,17 @@ def _log(
             text += f" (height of the tip {prediction.z_top - z_top:+.2f} Å, tilt {tilt} Å"
             text += f"{_instrument(prediction)})"
     return [*log, ("windows" if prediction.windows else "scan", text)]
+
+
+def _answers_log(answers: Sequence[Answer]) -> list[tuple[str, str]]:
+    """What the search for several answers made of the structure: name and text."""
+    if not answers:
+        return []
+    edits = "; ".join(answers[0].edits) or "none"
+    weights = ", ".join(f"{answer.weight:.2f}" for answer in answers)
+    return [
+        ("answers", f"{len(answers)} structures, weights {weights}; edits that led to the first: {edits}")
+    ]
 
 
 def _instrument(prediction: Prediction) -> str:

@@ -1,5 +1,6 @@
 """Pictures: stacks, graphs, training data, scores and the report of a prediction, as matplotlib figures."""
 
+from torch_afm.viz.answers import plot_answers
 from torch_afm.viz.augmentations import plot_augmentations
 from torch_afm.viz.contact_sheet import SheetEntry, SheetPanel, plot_contact_sheet, stack_panels
 from torch_afm.viz.distributions import plot_distributions, plot_radar
@@ -33,6 +34,7 @@ __all__ = [
     "draw_graph",
     "draw_slice",
     "identification_html",
+    "plot_answers",
     "plot_augmentations",
     "plot_checkpoints",
     "plot_classes",

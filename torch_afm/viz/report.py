@@ -69,6 +69,7 @@ class PredictionReport:
         settings: name and value.
         support: share of other predictions of the same scan that have each atom, where there are some.
         picture: a figure of the scan before and after.
+        answers: a figure of several structures that the scan may show, where they were asked for.
 
     Shapes:
         simulated ``[Z, Y, X]``, support ``[N]``.
@@ -89,6 +90,7 @@ class PredictionReport:
     settings: Mapping[str, Any] = field(default_factory=dict)
     support: Tensor | None = None
     picture: Figure | None = None
+    answers: Figure | None = None
 
     def __post_init__(self) -> None:
         check_shape("simulated", self.simulated, self.reference.stack.shape[1:])
@@ -159,6 +161,7 @@ def _data(report: PredictionReport) -> dict[str, Any]:
             for s in difference
         ],
         "picture": None if report.picture is None else figure_uri(report.picture),
+        "answers": None if report.answers is None else figure_uri(report.answers),
     }
 
 
