@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from torch_afm.config import Scan
+from torch_afm.config import Scan, Tip
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.data import AFMData
 from torch_afm.datasets.enumerate import is_planar
@@ -28,16 +27,16 @@ from torch_afm.prediction.refinement.levenberg import minimize
 #: Å a pixel of first and last fits.
 _FIRST_PIXEL, _LAST_PIXEL = 0.75, 0.5
 
-#: Steps of the fits of all starts, of those of the best, and of those with the instrument; each ends before
+#: Steps of short fits, of those of the best, and of those with the instrument; each ends before
 #: where a step gains less than the tolerance.
-_TRIAL_STEPS, _FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 2, 4, 12, 0.1
+_SHORT_STEPS, _FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 2, 4, 12, 0.1
 
-#: Å: standard deviation of the Gaussian that scan and images are blurred with: most of the noise is gone then.
+#: Å: standard deviation of the Gaussian that scan and images are blurred with, which takes most noise away.
 _BLUR = 0.3
 
-#: Places of each orientation that the search gives; starts of each candidate whose fit goes on, and fits that
-#: are repeated with the instrument.
-_PLACES, _BEST, _LAST = 3, 4, 3
+#: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of the
+#: best candidates that go on, and of these those with the instrument.
+_PLACES, _FEW, _BEST, _LAST = 3, 4, 4, 3
 
 
 class Place(NamedTuple):
@@ -72,13 +71,37 @@ class Fit(NamedTuple):
 
     Args:
         evidence: logarithm of how well it explains the scan.
-        model: what was fitted.
-        x: where its maximum is.
+        place: where it began.
+        x: where it ended, see :class:`PoseModel`.
     """
 
     evidence: float
-    model: PoseModel
+    place: Place
     x: Tensor
+
+
+class Found(NamedTuple):
+    """What a search found of a candidate.
+
+    Args:
+        places: where it may lie, the best first.
+        fits: first ones, of the first few of these, the best first.
+    """
+
+    places: list[Place]
+    fits: list[Fit]
+
+    def record(self) -> dict[str, Any]:
+        """Plain numbers for JSON."""
+        fits = [[fit.evidence, self.places.index(fit.place), fit.x.tolist()] for fit in self.fits]
+        return {"places": [place.record() for place in self.places], "fits": fits}
+
+    @classmethod
+    def from_record(cls, candidate: Candidate, record: Mapping[str, Any], seed: int) -> Found:
+        """What :meth:`record` kept."""
+        places = [Place.from_record(candidate, place, seed) for place in record["places"]]
+        fits = [Fit(e, places[i], torch.tensor(x, dtype=torch.float64)) for e, i, x in record["fits"]]
+        return cls(places, fits)
 
 
 class Fitter:
@@ -99,7 +122,9 @@ class Fitter:
 
     def __init__(self, stack: Tensor, scan: Scan, z_top: float, options: IdentifyOptions) -> None:
         self.scan, self.z_top, self.options = scan, z_top, options
-        self.renderer = ProbeParticleModel(scan, backend=options.backend, on_unconverged="ignore")
+        self.renderer = ProbeParticleModel(
+            scan, Tip.preset(options.tip), backend=options.backend, on_unconverged="ignore"
+        )
         self.search = PoseSearch(stack, scan, z_top, self.renderer)
         px, py = scan.pixel_size
         wide = (_BLUR / py, _BLUR / px)
@@ -110,30 +135,37 @@ class Fitter:
             ndimage.gaussian_filter(scanned, (0, *wide), mode="constant") / inside
         )
 
-    def places(self, candidate: Candidate) -> list[Place]:
-        """Where a candidate may lie, the best first."""
+    def find(self, candidate: Candidate) -> Found:
+        """Where a candidate may lie, and first fits."""
         ways = [
             (molecule, c, o)
             for c, conformer in enumerate(candidate.conformers)
             for o, molecule in enumerate(orientations(conformer, self.options.seed))
         ]
-        found = self.search.find([molecule for molecule, *_ in ways], _PLACES)
-        return [Place(ways[i][0], start, *ways[i][1:]) for i, start in found[: self.options.starts]]
+        starts = self.search.find([molecule for molecule, *_ in ways], _PLACES)[: self.options.starts]
+        places = [Place(ways[i][0], start, *ways[i][1:]) for i, start in starts]
+        return Found(places, self._short_fits(places[:_FEW]))
 
-    def compare(self, places: Sequence[Place]) -> list[Fit]:
-        """Short fits of a candidate, of its pose and the scanner alone, best first."""
+    def compare(self, found: Found) -> list[Fit]:
+        """Short fits from all places of a candidate, best first."""
+        return _best_first([*found.fits, *self._short_fits(found.places[_FEW:])])
+
+    def _short_fits(self, places: Sequence[Place]) -> list[Fit]:
         fits = []
         for place in places:
-            upright = not is_planar(place.molecule)
-            model = PoseModel(place.molecule, place.start, self.z_top, self.renderer, upright)
-            fits.append(self._go_on(Fit(0.0, model, torch.zeros_like(model.widths)), _TRIAL_STEPS))
-        return sorted(fits, key=lambda fit: -fit.evidence)
+            model = self._model(place)
+            fits.append(self._go_on(Fit(0.0, place, torch.zeros_like(model.widths)), _SHORT_STEPS, model))
+        return _best_first(fits)
 
-    def _go_on(self, fit: Fit, steps: int) -> Fit:
-        """A fit of the pose after some more steps."""
-        objective = self._objective(fit.model, _FIRST_PIXEL, instrument=False)
+    def _go_on(self, fit: Fit, steps: int, model: PoseModel) -> Fit:
+        """A fit of pose and scanner after some more steps."""
+        objective = self._objective(model, _FIRST_PIXEL, instrument=False)
         x = minimize(objective, fit.x, steps, _TOLERANCE, lambda *_: None)
-        return Fit(-objective.value(x), fit.model, x)
+        return Fit(-objective.value(x), fit.place, x)
+
+    def _model(self, place: Place) -> PoseModel:
+        upright = not is_planar(place.molecule)
+        return PoseModel(place.molecule, place.start, self.z_top, self.renderer, upright)
 
     def answer(self, candidate: Candidate, fits: Sequence[Fit]) -> Answer:
         """The best pose of a candidate, fitted together with the instrument.
@@ -149,8 +181,9 @@ class Fitter:
             x = minimize(objective, x, _LAST_STEPS, _TOLERANCE, lambda *_: None)
             expansion = objective.expand(x)
             volume = 0.5 * float(torch.linalg.slogdet(expansion.curvature)[1])
-            found.append((Fit(-expansion.value - volume, model, x), objective))
-        (evidence, model, x), objective = max(found, key=lambda pair: pair[0].evidence)
+            found.append((-expansion.value - volume, x, objective))
+        evidence, x, objective = max(found, key=lambda fit: fit[0])
+        model = objective.model
         pose = model.pose(x)
         simulated = model.stacks(x[None], all_places(model).flatten(0, 1))[0]
         return Answer(
@@ -168,3 +201,7 @@ class Fitter:
         plain = SliceImages(self.scan, stride, plane=True)
         reference = plain.normalize(plain.pick(self._blurred))
         return PoseObjective(model, images, reference, torch.from_numpy(self.floor), instrument)
+
+
+def _best_first(fits: Sequence[Fit]) -> list[Fit]:
+    return sorted(fits, key=lambda fit: -fit.evidence)

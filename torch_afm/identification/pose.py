@@ -21,8 +21,8 @@ from torch_afm.ppm.inputs import prepare
 from torch_afm.prediction.refinement.scanner import Scanner
 
 #: Places in the vector: turn in the plane, place and tilt of the molecule, height of the tip; scales and
-#: shear of the scanner, lateral stiffness, depth of the probe, tilt of the tip, strength of the charges, bend of
-#: the molecule; then radii of elements and torsions.
+#: shear of the scanner, lateral stiffness, depth of the probe, tilt of the tip, strength of the charges, bend
+#: of the molecule; then radii of elements and torsions.
 TURN, PLACE, TILT, HEIGHT = 0, slice(1, 3), slice(3, 5), 5
 SCALE, SHEAR, STIFFNESS, DEPTH, TIP_TILT, CHARGE = slice(6, 8), 8, 9, 10, slice(11, 13), 13
 BEND = slice(14, 17)
@@ -30,9 +30,9 @@ BEND = slice(14, 17)
 #: Number of the molecule's, and of all but radii and torsions.
 N_POSE, _N_FIXED = 6, 17
 
-#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and charges
-#: as logarithms, of the tilt of the tip in Å, of the bend in Å at the rim of the molecule; those of the instrument as widely as
-#: :class:`torch_afm.datasets.Nuisances` draws them.
+#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and
+#: charges as logarithms; of the tilt of the tip in Å and of the bend in Å at the rim of the molecule. Those of
+#: the instrument are as wide as :class:`torch_afm.datasets.Nuisances` draws them.
 _WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.7, 0.1, 0.1, 0.1)
 
 #: Of the tilt of molecules that do not lie flat [rad].

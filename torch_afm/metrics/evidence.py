@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from torch_afm.metrics.images import noise_share
 
-#: Independent observations in a scan. Residuals of fits are no white noise: what the simulator lacks is smooth.
+#: Independent observations in a scan. Residuals of fits are no white noise: what simulators lack is smooth.
 OBSERVATIONS = 200.0
 
 #: Smallest share of the variance of a slice that no simulation explains: residuals of the right molecules of
