@@ -3,9 +3,9 @@ with the truth among 99 isomers and neighbors of it, and without it.
 
     python -m benchmarks.identification.run [--part test] [--scans 200] [--candidates 100]
 
-Half of the molecules are planar, half are not. Poses are compared with the truth in the frame of the scan: the
-middle of the heavy atoms, and the turn. Chance is one in so many candidates. Every scan is kept in a file of the
-folder ``--keep``, and none of these is identified again.
+Half of the molecules are planar, half are not. Poses are compared with the truth in the frame of the scan:
+the middle of the heavy atoms, and the turn. Chance is one in so many candidates. Every scan is kept in a file
+of the folder ``--keep``, and none of these is identified again.
 """
 
 from __future__ import annotations

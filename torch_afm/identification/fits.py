@@ -34,8 +34,8 @@ _SHORT_STEPS, _FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 2, 4, 12, 0.1
 #: Å: standard deviation of the Gaussian that scan and images are blurred with, which takes most noise away.
 _BLUR = 0.3
 
-#: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of the
-#: best candidates that go on, and of these those with the instrument.
+#: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of
+#: the best candidates that go on, and of these those with the instrument.
 _PLACES, _FEW, _BEST, _LAST = 3, 4, 4, 3
 
 
@@ -174,9 +174,10 @@ class Fitter:
             candidate: the molecule.
             fits: short ones, the best first.
         """
-        best = sorted((self._go_on(fit, _FIRST_STEPS) for fit in fits[:_BEST]), key=lambda fit: -fit.evidence)
+        best = _best_first([self._go_on(fit, _FIRST_STEPS, self._model(fit.place)) for fit in fits[:_BEST]])
         found = []
-        for _, model, x in best[:_LAST]:
+        for _, place, x in best[:_LAST]:
+            model = self._model(place)
             objective = self._objective(model, _LAST_PIXEL, instrument=True)
             x = minimize(objective, x, _LAST_STEPS, _TOLERANCE, lambda *_: None)
             expansion = objective.expand(x)

@@ -31,8 +31,8 @@ BEND = slice(14, 17)
 N_POSE, _N_FIXED = 6, 17
 
 #: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and
-#: charges as logarithms; of the tilt of the tip in Å and of the bend in Å at the rim of the molecule. Those of
-#: the instrument are as wide as :class:`torch_afm.datasets.Nuisances` draws them.
+#: charges as logarithms; of the tilt of the tip in Å, and of the bend in Å at the rim of the molecule. Those
+#: of the instrument are as wide as :class:`torch_afm.datasets.Nuisances` draws them.
 _WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.7, 0.1, 0.1, 0.1)
 
 #: Of the tilt of molecules that do not lie flat [rad].

@@ -27,13 +27,16 @@ PIXEL, _MARGIN = 1.0, 3.0
 #: than is usual, and the steps of these.
 _RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.4, 1.2, 0.4
 
+#: Pixels along a side of one that is compared.
+_FINER = 2
+
 #: Turns for which it is computed how much of an image lies in the scan.
 _SHARES = 6
 
 #: Å of height between the two slices that are compared, the nearest one of them.
 _APART = 0.5
 
-#: Smallest share of the variance of an image of the molecule that lies in the scan.
+#: Smallest share of the variance of an image of the molecule, of that where most does, that lies in the scan.
 _MIN_SHARE = 0.15
 
 #: Starts that are no farther from each other count as one: degrees, Å, Å of height.
@@ -112,43 +115,47 @@ class PoseSearch:
         index = torch.tensor([[slice_ + offset for slice_ in usual] for offset in self.offsets])
         used, where = torch.unique(index, return_inverse=True)
         templates = _turned(stack[used], angles)
-        norms = stack[used].square().sum((1, 2)).sqrt().clamp(min=1e-12)
+        templates = templates / stack[used].square().sum((1, 2)).sqrt().clamp(min=1e-12)[:, None, None]
         n = templates.shape[-1]
         size = [next_fast_len(a + n - 1, real=True) for a in self.image.shape[1:]]
-        templates = templates / norms[:, None, None]
         spectra = torch.fft.rfft2(templates, s=size).conj()
         scan = torch.fft.rfft2(self.image, s=size)
-        # The share of the image in the scan changes little with height and from turn to turn.
-        middle = int(where[len(where) // 2, -1])
+        # What of an image lies in the scan changes little from turn to turn.
         each = len(angles) // _SHARES
-        share = self._share(templates[::each, middle], spectra[::each, middle], size)
-        products = torch.stack([(spectra[:, rows] * scan).mean(1) for rows in where])
-        return self._inside(torch.fft.irfft2(products, s=size), n) / share.repeat_interleave(each, 0)
+        share = self._share(templates[::each], spectra[::each], size).repeat_interleave(each, 0)
+        score = torch.zeros(len(where), len(angles), *self.image.shape[1:])
+        for rows, total in zip(where, score, strict=True):
+            products = torch.fft.irfft2(spectra[:, rows] * scan, s=size)
+            total += (self._inside(products, n) / share[:, rows]).mean(1)
+        return score
 
     def _share(self, templates: Tensor, spectra: Tensor, size: list[int]) -> Tensor:
-        """Root of the share of the variance of images ``[turns, y, x]`` of unit norm that lies in the scan,
-        with their middle at each place; infinite where that is small."""
+        """Root of the share of the variance of images ``[..., y, x]`` of unit norm that lies in the scan,
+        without a plane, with their middle at each place; infinite where that is small."""
         n = templates.shape[-1]
         squares = torch.fft.rfft2(templates.square(), s=size).conj()
         ones = torch.fft.rfft2(torch.ones(self.image.shape[1:]), s=size)
         share = self._inside(torch.fft.irfft2(squares * ones, s=size), n)
         for plane in torch.fft.rfft2(self.basis, s=size):
             share = share - self._inside(torch.fft.irfft2(spectra * plane, s=size), n).square()
-        return share.clamp(min=1e-12).sqrt().masked_fill(share < _MIN_SHARE, torch.inf)
+        most = share.amax((-2, -1), keepdim=True)
+        return share.clamp(min=1e-12).sqrt().masked_fill(share < _MIN_SHARE * most, torch.inf)
 
     def _simulate(self, molecules: Sequence[AFMData], n: int) -> Tensor:
         """Stacks of molecules, ``[M, slices, n, n]``, from the farthest slice that may be asked for to the
         nearest."""
-        half = self.pitch * (n - 1) / 2
+        # Pixels of the scan are means of finer ones, and so are these.
+        half = self.pitch * (_FINER * n - 1) / (2 * _FINER)
         model = copy.copy(self.renderer)
         model.scan = dataclasses.replace(
             self.scan,
             window=((-half, half), (-half, half)),
-            pixels=(n, n),
+            pixels=(_FINER * n, _FINER * n),
             n_slices=self.scan.n_slices + self.far + self.near,
         )
         top = torch.tensor([self.z_top + self.far * self.scan.dz])
-        return model(Batch.from_data_list(list(molecules)), z_top=top)[:, 0].float().cpu()
+        stacks = model(Batch.from_data_list(list(molecules)), z_top=top)[:, 0].float().cpu()
+        return avg_pool2d(stacks, _FINER)
 
     def _inside(self, score: Tensor, n: int) -> Tensor:
         """Scores of the places whose middle lies in the scan, ``[..., y, x]``."""
