@@ -71,13 +71,13 @@ def test_an_interrupted_search_goes_on(scan, result, tmp_path, monkeypatch, caps
     assert len(lines) == len(CANDIDATES)
     shutil.copy(result / "compared.json", tmp_path)
     (tmp_path / "compared.jsonl").write_text("".join(lines[:2]))
-    places, searched = Fitter.places, []
+    find, searched = Fitter.find, []
 
     def noted(self, candidate):
         searched.append(candidate.name)
-        return places(self, candidate)
+        return find(self, candidate)
 
-    monkeypatch.setattr(Fitter, "places", noted)
+    monkeypatch.setattr(Fitter, "find", noted)
     assert main(["identify", str(scan), "--candidates", *CANDIDATES, "--out", str(tmp_path), *FEW]) == 0
     assert searched == CANDIDATES[2:]
     shown = capsys.readouterr().out

@@ -17,6 +17,12 @@ def test_numbers_are_positive(name):
         IdentifyOptions(**{name: 0})
 
 
+def test_tips():
+    assert IdentifyOptions(tip="Xe").tip == "Xe"
+    with pytest.raises(InputError, match=r"^tip: expected one of CO, Xe, Cl, got 'X'"):
+        IdentifyOptions(tip="X")
+
+
 def test_seeds():
     with pytest.raises(InputError, match=r"^seed: "):
         IdentifyOptions(seed=-1)

@@ -123,11 +123,13 @@ def test_what_is_no_candidate(tmp_path):
 
 
 def test_a_flat_molecule_lies_on_either_face():
-    up, down = orientations(from_smiles("Oc1ccc2ccccc2c1Cl"))
+    up, down, *tilted = orientations(from_smiles("Oc1ccc2ccccc2c1Cl"))
     for laid in (up, down):
         middle = (laid.pos.amin(0) + laid.pos.amax(0)) / 2
         assert laid.pos[:, 2].max() == 0 and middle[:2].abs().max() < 1e-5
         assert laid.pos[:, 2].min() > -0.4
+    for laid in tilted:
+        assert laid.pos[:, 2].max() == 0 and torch.linalg.svdvals(laid.pos - laid.pos.mean(0))[2] < 0.5
     # The other face is the mirror image in the plane, turned.
     mirrored = up.pos * torch.tensor([1.0, -1.0, 1.0])
     np.testing.assert_allclose(down.pos[:, :2], mirrored[:, :2], atol=1e-4)

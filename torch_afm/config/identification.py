@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from torch_afm.config.prediction import ReadOptions, ScanPreparation
-from torch_afm.config.tip import Tip
+from torch_afm.config.tip import TIP_PRESETS
 from torch_afm.utils import InputError
 
 
@@ -44,6 +44,7 @@ class IdentifyOptions:
         for name in ("conformers", "compared", "fits", "starts"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected 1 or more, got {getattr(self, name)}")
-        Tip.preset(self.tip)
+        if self.tip not in TIP_PRESETS:
+            raise InputError(f"tip: expected one of {', '.join(TIP_PRESETS)}, got {self.tip!r}")
         if not 0 <= self.seed < 2**31:
             raise InputError(f"seed: expected a whole number from 0 to 2^31 - 1, got {self.seed}")

@@ -12,11 +12,16 @@ from rdkit import Chem
 from torch_afm.data import AFMData
 from torch_afm.data.bond_orders import build_mol
 from torch_afm.data.edit import remove_atoms
+from torch_afm.datasets.enumerate import is_planar
 from torch_afm.elements import symbol
-from torch_afm.identification.candidates import Candidate, orientations
+from torch_afm.identification.candidates import Candidate
+from torch_afm.transforms import best_rotations, flat_rotation
 
 #: Å below the top atom down to which images show atoms, as networks are taught.
 _DEPTH = 0.7
+
+#: Orientations of a molecule that does not lie flat, beside its two flattest ones, and how many are drawn.
+_WAYS, _DRAWN = 8, 100
 
 
 def fingerprint(graph: AFMData) -> Counter[str]:
@@ -51,18 +56,26 @@ def tanimoto(a: Counter[str], b: Counter[str]) -> float:
 
 def similarity(candidate: Candidate, query: Counter[str]) -> float:
     """The largest :func:`tanimoto` of a structure and what a candidate shows of itself: its atoms down to
-    0.7 Å below the top one, in any of its conformers and orientations.
+    0.7 Å below the top one, of any of its conformers, flat with either face up or in one of the orientations
+    that show the most atoms (:func:`torch_afm.transforms.best_rotations`).
 
     Args:
         candidate: the molecule.
         query: :func:`fingerprint` of the structure.
     """
-    shown = (
-        remove_atoms(molecule, molecule.pos[:, 2] < -_DEPTH)
-        for conformer in candidate.conformers
-        for molecule in orientations(conformer)
-    )
+    shown = (part for conformer in candidate.conformers for part in _visible_parts(conformer))
     return max(tanimoto(fingerprint(part), query) for part in shown)
+
+
+def _visible_parts(molecule: AFMData) -> list[AFMData]:
+    """What a molecule shows of itself, each part once."""
+    pos = molecule.pos.double().numpy()
+    flat = flat_rotation(pos).apply(pos)[:, 2]
+    heights = [flat, -flat]
+    if not is_planar(molecule):
+        heights += [turn.apply(pos)[:, 2] for turn in best_rotations(pos, n=_WAYS, candidates=_DRAWN)]
+    hidden = {tuple((z < z.max() - _DEPTH).tolist()) for z in heights}
+    return [remove_atoms(molecule, torch.tensor(mask)) for mask in sorted(hidden)]
 
 
 def nearest_candidates(candidates: Iterable[Candidate], graph: AFMData, n: int = 100) -> list[Candidate]:
