@@ -34,9 +34,9 @@ class IdentifyOptions:
     conformers: int = 3
     xtb: bool = False
     tip: str = "CO"
-    starts: int = 14
+    starts: int = 12
     compared: int = 25
-    fits: int = 12
+    fits: int = 15
     seed: int = 0
     backend: Literal["auto", "opencl", "cuda", "torch"] = "auto"
 

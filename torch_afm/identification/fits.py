@@ -36,7 +36,7 @@ _BLUR = 0.3
 
 #: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of
 #: the best candidates that go on, and of these those with the instrument.
-_PLACES, _FEW, _BEST, _LAST = 3, 4, 4, 3
+_PLACES, _FEW, _BEST, _LAST = 3, 4, 3, 2
 
 
 class Place(NamedTuple):
@@ -147,8 +147,9 @@ class Fitter:
         return Found(places, self._short_fits(places[:_FEW]))
 
     def compare(self, found: Found) -> list[Fit]:
-        """Short fits from all places of a candidate, best first."""
-        return _best_first([*found.fits, *self._short_fits(found.places[_FEW:])])
+        """Fits of pose and scanner from all places of a candidate, of which the best went on, best first."""
+        fits = _best_first([*found.fits, *self._short_fits(found.places[_FEW:])])[:_BEST]
+        return _best_first([self._go_on(fit, _FIRST_STEPS, self._model(fit.place)) for fit in fits])
 
     def _short_fits(self, places: Sequence[Place]) -> list[Fit]:
         fits = []
@@ -172,11 +173,10 @@ class Fitter:
 
         Args:
             candidate: the molecule.
-            fits: short ones, the best first.
+            fits: those of :meth:`compare`.
         """
-        best = _best_first([self._go_on(fit, _FIRST_STEPS, self._model(fit.place)) for fit in fits[:_BEST]])
         found = []
-        for _, place, x in best[:_LAST]:
+        for _, place, x in fits[:_LAST]:
             model = self._model(place)
             objective = self._objective(model, _LAST_PIXEL, instrument=True)
             x = minimize(objective, x, _LAST_STEPS, _TOLERANCE, lambda *_: None)
