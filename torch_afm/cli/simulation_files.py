@@ -14,6 +14,7 @@ from torch_afm.data import AFMData
 from torch_afm.io import AFMStack, write_stack, write_sweep
 from torch_afm.io.files import write_whole
 from torch_afm.ppm import FrequencyCurves, Relaxation
+from torch_afm.utils import InputError
 from torch_afm.viz import plot_frequency_curves, plot_simulation
 
 #: A file and what it holds.
@@ -40,7 +41,8 @@ def probe_file(out: Path, place: tuple[int, int], probes: Relaxation, stack: AFM
     """Write where the probe comes to rest: ``probe`` ``[H, Y, X, 3]`` Å, ``force`` ``[H, Y, X]`` eV/Å,
     ``converged``, and the anchors, ``x``, ``y`` and ``z`` ``[H]``."""
     scan = stack.recorded_scan
-    assert scan is not None and stack.z_top is not None  # as simulated
+    if scan is None or stack.z_top is None:
+        raise InputError("stack: expected a simulated one, whose scan and height are known")
     arrays = {name: value[0, 0].numpy() for name, value in probes._asdict().items()}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays, x=stack.x, y=stack.y, z=scan.heights(stack.z_top))

@@ -14,9 +14,9 @@ OBSERVATIONS = 200.0
 #: the stand-in are seldom smaller.
 _FLOOR = 0.005
 
-#: Of the molecules that are not among the candidates: the mean squared difference of normalized slices that
-#: one of them would leave, and the evidence that a fit costs.
-_OTHERS, _OCCAM = 0.08, 30.0
+#: Of molecules that are not among the candidates: the mean squared difference of normalized slices that the
+#: right one leaves, for no simulation is perfect, besides the noise; and the evidence that a fit costs.
+_OTHERS, _OCCAM = 0.013, 35.0
 
 #: Evidence that counts as one unit of log-probability.
 _TEMPERATURE = 4.0
@@ -115,12 +115,16 @@ def log_likelihood(mse: np.ndarray, floor: np.ndarray) -> float:
 
 
 def other_evidence(floor: np.ndarray) -> float:
-    """The evidence for a molecule that is not among the candidates.
+    """The evidence for a molecule that is not among the candidates: that of a fit as good as those of right
+    molecules usually are, to the validation part of the stand-in.
+
+    Args:
+        floor: :func:`noise_floor` of the scan.
 
     Shapes:
         floor ``[Z]``.
     """
-    return log_likelihood(np.full_like(floor, _OTHERS), floor) - _OCCAM
+    return log_likelihood(floor + _OTHERS, floor) - _OCCAM
 
 
 def probabilities(evidence: Sequence[float], other: float) -> tuple[np.ndarray, float]:
