@@ -132,5 +132,5 @@ def test_atoms_alone_and_atoms_too_near():
 
 @pytest.mark.parametrize("pos", [torch.zeros(3, 2), torch.full((3, 3), float("nan"))])
 def test_bad_input(pos):
-    with pytest.raises(InputError, match="^pos"):
+    with pytest.raises(InputError, match=r"^pos"):
         faults(AFMData(z=torch.tensor([6, 6, 6]), pos=pos), n=3)
