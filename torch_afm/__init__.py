@@ -18,6 +18,7 @@ _MODULES = (
     "datasets",
     "elements",
     "evaluation",
+    "identification",
     "prediction",
     "io",
     "metrics",
@@ -36,6 +37,7 @@ _MODULES = (
 _NAMES = {
     "AFMData": "data",
     "AFMDataset": "datasets",
+    "IdentifyOptions": "config",
     "MoleculeDataset": "datasets",
     "Orient": "transforms",
     "PredictOptions": "config",
@@ -45,6 +47,7 @@ _NAMES = {
     "best_rotations": "transforms",
     "from_smiles": "data",
     "generate": "prediction",
+    "identify": "identification",
     "load_generator": "models",
     "anchor_height": "ppm",
     "predict": "prediction",
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from torch_afm import datasets as datasets
     from torch_afm import elements as elements
     from torch_afm import evaluation as evaluation
+    from torch_afm import identification as identification
     from torch_afm import io as io
     from torch_afm import metrics as metrics
     from torch_afm import models as models
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from torch_afm import units as units
     from torch_afm import utils as utils
     from torch_afm import viz as viz
+    from torch_afm.config import IdentifyOptions as IdentifyOptions
     from torch_afm.config import PredictOptions as PredictOptions
     from torch_afm.config import Scan as Scan
     from torch_afm.config import Tip as Tip
@@ -77,6 +82,7 @@ if TYPE_CHECKING:
     from torch_afm.data import from_smiles as from_smiles
     from torch_afm.datasets import AFMDataset as AFMDataset
     from torch_afm.datasets import MoleculeDataset as MoleculeDataset
+    from torch_afm.identification.identify import identify as identify
     from torch_afm.models import load_generator as load_generator
     from torch_afm.ppm import ProbeParticleModel as ProbeParticleModel
     from torch_afm.ppm import anchor_height as anchor_height

@@ -3,9 +3,9 @@ with the truth among 99 isomers and neighbors of it, and without it.
 
     python -m benchmarks.identification.run [--part test] [--scans 200] [--candidates 100]
 
-Half of the molecules are planar, half are not; none was trained on, which matters to no simulation. Places and
-heights of the poses are compared in the sample, atom by atom. Chance is one in so many candidates. Every scan
-is kept in a file of the folder ``--keep``, and none of these is identified again.
+Half of the molecules are planar, half are not. Poses are compared with the truth in the frame of the scan:
+the middle of the heavy atoms, and the turn. Chance is one in so many candidates. Every scan is kept in a file
+of the folder ``--keep``, and none of these is identified again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from torch_afm.datasets.enumerate import is_planar
 from torch_afm.datasets.planar import canonical
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.identification import Candidate, Identification, identify
-from torch_afm.metrics.evidence import probabilities
 from torch_afm.io.journal import append_record, keep_settings, read_records
+from torch_afm.metrics.evidence import probabilities
 from torch_afm.progress import ProgressBar
 
 #: Seed of all that is drawn.

@@ -40,6 +40,7 @@ PAGES = {
     "torch_afm.prediction": "Prediction: search, chemistry, refinement, scans",
     "torch_afm.style": "Style translation",
     "torch_afm.viz": "Pictures",
+    "torch_afm.identification": "Identification: which molecule it is",
     "torch_afm.evaluation": "Evaluation",
     "torch_afm.train": "Training",
 }

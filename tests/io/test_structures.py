@@ -7,6 +7,7 @@ import ase.io
 import numpy as np
 import pytest
 import torch
+from rdkit import Chem
 
 from tests.io.molecule_files import MOL2, SDF, WATER
 from torch_afm.config import Scan
@@ -137,6 +138,16 @@ def test_empty_graphs_are_written(tmp_path):
             read_molecule(tmp_path / name)
 
 
+def test_several_records_with_fields_are_those_that_rdkit_reads(tmp_path):
+    fields = [{"name": "a ring\nof six", "weight": 0.75}, {"name": "water", "weight": 0.25}]
+    write_sdf(tmp_path / "a.sdf", [benzene(), water()], fields)
+    ring, drop = Chem.SDMolSupplier(str(tmp_path / "a.sdf"), removeHs=False)
+    assert [m.GetProp("_Name") for m in (ring, drop)] == ["a ring of six", "water"]
+    assert [m.GetDoubleProp("weight") for m in (ring, drop)] == [0.75, 0.25]
+    np.testing.assert_allclose(ring.GetConformer().GetPositions(), benzene().pos.numpy(), atol=1e-4)
+    assert Chem.MolToSmiles(Chem.RemoveHs(ring)) == "c1ccccc1" and drop.GetNumAtoms() == 3
+
+
 @pytest.mark.parametrize("write", [write_xyz, write_sdf])
 def test_a_failed_write_leaves_the_earlier_file(tmp_path, monkeypatch, write):
     write(tmp_path / "a", water())
@@ -239,6 +250,7 @@ def test_other_bad_input(tmp_path, monkeypatch):
         (lambda: read_molecule("-", "xyz"), "standard input: cannot read"),
         (lambda: write_xyz(tmp_path / "none" / "a", water()), "cannot write"),
         (lambda: write_sdf(tmp_path / "none" / "a", water()), "cannot write"),
+        (lambda: write_sdf(tmp_path / "a", [water(), water()], [{}]), "fields: expected those of 2"),
     ]:
         with pytest.raises(InputError, match=words):
             call()

@@ -19,6 +19,7 @@ COMMANDS = {
     "simulate": "molecule file or SMILES -> AFM stack (.npz, .gwy, .xsf, .png)",
     "scan": "list what scan files hold, and the series among them to predict from",
     "predict": "scan of a microscope, or AFM stack -> structure (.xyz, .sdf, .json) and report (.html, .png)",
+    "identify": "which of some molecules a scan shows, and how it lies -> poses (.sdf, .json) and report",
     "refine": "prediction and its AFM stack -> atoms moved to fit it, by gradient through the simulator",
     "dataset": "render training data to files, or tell what the data show (--stats)",
     "train": "train a generator",

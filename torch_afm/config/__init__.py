@@ -11,6 +11,7 @@ from torch_afm.config.generators import (
     SpatialLossConfig,
     generator_config,
 )
+from torch_afm.config.identification import IdentifyOptions
 from torch_afm.config.plain import from_dict, to_dict
 from torch_afm.config.prediction import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
 from torch_afm.config.scan import Scan
@@ -21,6 +22,7 @@ __all__ = [
     "PRESETS",
     "ForceField",
     "GeneratorConfig",
+    "IdentifyOptions",
     "PredictOptions",
     "Range",
     "ReadOptions",

@@ -1,6 +1,7 @@
 """Which molecule a scan shows, and how it lies."""
 
 from torch_afm.identification.candidates import Candidate, orientations, read_candidates
+from torch_afm.identification.fingerprint import fingerprint, nearest_candidates, similarity, tanimoto
 from torch_afm.identification.fits import Fitter
 from torch_afm.identification.identify import identify
 from torch_afm.identification.objective import PoseObjective
@@ -20,8 +21,12 @@ __all__ = [
     "PoseSearch",
     "Start",
     "Torsion",
+    "fingerprint",
     "identify",
+    "nearest_candidates",
     "orientations",
     "read_candidates",
+    "similarity",
     "soft_torsions",
+    "tanimoto",
 ]

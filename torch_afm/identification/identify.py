@@ -6,12 +6,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
-from torch_afm.identification.candidates import Candidate
-from torch_afm.identification.fits import Fit, Fitter, Place
+from torch_afm.identification.candidates import Candidate, read_candidates
+from torch_afm.identification.fits import Fit, Fitter, Found
 from torch_afm.identification.result import Identification
 from torch_afm.io import AFMStack
 from torch_afm.io.journal import append_record, keep_settings, read_records
@@ -26,7 +24,7 @@ _WIDEST = 40.0
 
 def identify(
     scan: str | Path | Sequence[str | Path] | AFMStack | ScanStack,
-    candidates: Iterable[Candidate],
+    candidates: Iterable[Candidate | str | Path],
     options: IdentifyOptions | None = None,
     progress: Callable[[str], None] | None = None,
     folder: str | Path | None = None,
@@ -34,16 +32,17 @@ def identify(
     """Which of some molecules a scan shows, and how it lies.
 
     Of each candidate, in all of its orientations, the image is correlated with the scan over turns, places
-    and heights (:class:`PoseSearch`), and the best poses are fitted (:class:`PoseObjective`); of the best
-    candidates the fit is repeated with everything that is not known of the instrument: scale and shear of the
-    scanner, stiffness, depth and tilt of the probe, strength of the charges, radii of elements, and torsions.
-    They are ranked by their evidence in Laplace's approximation, the posterior density at its maximum times
-    the volume of what is as good (MacKay, Neural Comput. 4, 415 (1992)): fitted parameters count against a
-    candidate. A molecule that is not among the candidates has an evidence of its own.
+    and heights (:class:`PoseSearch`), and the best poses are fitted for some steps (:class:`PoseObjective`),
+    more of them of the best candidates. Of the best of these the fit is repeated with everything that is not
+    known of the instrument: scale and shear of the scanner, stiffness, depth and tilt of the probe, strength
+    of the charges, radii of elements, and torsions. They are ranked by their evidence in Laplace's
+    approximation, the posterior density at its maximum times the volume of what is as good (MacKay, Neural
+    Comput. 4, 415 (1992)): fitted parameters count against a candidate. A molecule that is not among the
+    candidates has an evidence of its own.
 
     Args:
         scan: as :func:`torch_afm.predict` takes it.
-        candidates: the molecules.
+        candidates: the molecules, as :func:`read_candidates` takes them: SMILES, files, lists.
         options: everything that can be chosen.
         progress: called with each step, in words, before it begins.
         folder: where candidates that were compared are kept, so that the same call goes on after an
@@ -64,7 +63,8 @@ def identify(
             f"window: expected a scan of at most {_WIDEST:.0f} x {_WIDEST:.0f} Å around the molecule, got "
             f"{sides[0]:.0f} x {sides[1]:.0f} Å; cut out a window of it"
         )
-    molecules = list(candidates)
+    report("reading the candidates")
+    molecules = list(read_candidates(candidates, options.conformers, options.seed, options.xtb))
     if not molecules:
         raise InputError("candidates: expected one or more, got none")
     lower = (model.n_slices - prepared.scan.n_slices) * model.dz
@@ -81,20 +81,15 @@ def identify(
         }
         keep_settings(Path(folder) / "compared.json", settings, description="a comparison")
     done = [] if journal is None else read_records(journal)
-    found = [
-        [Place.from_record(molecules[i], place, options.seed) for place in record["places"]]
-        for i, record in enumerate(done)
-    ]
+    found = [Found.from_record(molecules[i], record, options.seed) for i, record in enumerate(done)]
     for i, candidate in enumerate(molecules[len(done) :], start=len(done)):
         report(f"searching for {len(molecules)} candidates, {i + 1}: {candidate.name}")
-        found.append(fitter.places(candidate))
+        found.append(fitter.find(candidate))
         if journal is not None:
-            append_record(
-                journal, {"name": candidate.name, "places": [place.record() for place in found[-1]]}
-            )
-    likely = np.argsort([-max(place.start.pearson for place in places) for places in found], kind="stable")
+            append_record(journal, {"name": candidate.name, **found[-1].record()})
+    likely = sorted(range(len(found)), key=lambda i: -found[i].fits[0].evidence)
     fits: dict[int, list[Fit]] = {}
-    for n, i in enumerate(likely[: options.compared].tolist()):
+    for n, i in enumerate(likely[: options.compared]):
         report(f"comparing {min(options.compared, len(molecules))} candidates, {n + 1}: {molecules[i].name}")
         fits[i] = fitter.compare(found[i])
     order = sorted(fits, key=lambda i: -fits[i][0].evidence)
@@ -106,7 +101,7 @@ def identify(
     other = other_evidence(fitter.floor)
     chances, none = probabilities([answer.evidence for answer in answers], other)
     answers = [dataclasses.replace(a, probability=float(p)) for a, p in zip(answers, chances, strict=True)]
-    rest = [*order[options.fits :], *likely[options.compared :].tolist()]
+    rest = [*order[options.fits :], *likely[options.compared :]]
     return Identification(
         answers=tuple(answers),
         none=none,

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from torch_afm.config import ForceField
 from torch_afm.data import AFMData
 from torch_afm.elements import symbol
+from torch_afm.identification.candidates import radius
 from torch_afm.identification.search import Start
 from torch_afm.identification.torsions import soft_torsions
 from torch_afm.ppm import ProbeParticleModel, TipParameters
@@ -21,18 +21,19 @@ from torch_afm.ppm.inputs import prepare
 from torch_afm.prediction.refinement.scanner import Scanner
 
 #: Places in the vector: turn in the plane, place and tilt of the molecule, height of the tip; scales and
-#: shear of the scanner, lateral stiffness, depth of the probe, tilt of the tip, strength of the charges; then
-#: radii of elements and torsions.
+#: shear of the scanner, lateral stiffness, depth of the probe, tilt of the tip, strength of the charges, bend
+#: of the molecule; then radii of elements and torsions.
 TURN, PLACE, TILT, HEIGHT = 0, slice(1, 3), slice(3, 5), 5
 SCALE, SHEAR, STIFFNESS, DEPTH, TIP_TILT, CHARGE = slice(6, 8), 8, 9, 10, slice(11, 13), 13
+BEND = slice(14, 17)
 
 #: Number of the molecule's, and of all but radii and torsions.
-N_POSE, _N_FIXED = 6, 14
+N_POSE, _N_FIXED = 6, 17
 
-#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and charges
-#: as logarithms, of the tilt of the tip in Å; those of the instrument as widely as
-#: :class:`torch_afm.datasets.Nuisances` draws them.
-_WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.7)
+#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and
+#: charges as logarithms; of the tilt of the tip in Å, and of the bend in Å at the rim of the molecule. Those
+#: of the instrument are as wide as :class:`torch_afm.datasets.Nuisances` draws them.
+_WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.7, 0.1, 0.1, 0.1)
 
 #: Of the tilt of molecules that do not lie flat [rad].
 _UPRIGHT = 0.2
@@ -81,7 +82,7 @@ class PoseModel:
         start: where it may lie.
         z_top: usual first anchor height in Å.
         renderer: simulator with the scan.
-        upright: whether the molecule does not lie flat: its tilt is less certain, then.
+        upright: whether the molecule does not lie flat: its tilt is less certain, then, and it does not bend.
 
     Attributes:
         widths: standard deviations, ``[K]``.
@@ -94,10 +95,12 @@ class PoseModel:
         self.tip = TipParameters.from_tips(renderer.tip)
         self.depth = float(renderer.forcefield.probe_parameters(self.tip.probe)[1][0])
         self.torsions = soft_torsions(molecule)
+        self.rim = max(radius(molecule), 1.0)
         self.elements = sorted(set(molecule.z.tolist()) - {1, 6})
         self.widths = torch.tensor(
             [*_WIDTHS, *[_RADIUS] * len(self.elements), *[_TORSION] * len(self.torsions)], dtype=torch.float64
         )
+        self.upright = upright
         if upright:
             self.widths[TILT] = _UPRIGHT
 
@@ -162,6 +165,7 @@ class PoseModel:
         pos = self.molecule.pos.double().expand(n, -1, -1)
         for torsion, angle in zip(self.torsions, v[:, _N_FIXED + len(self.elements) :].T, strict=True):
             pos = torsion.turn(pos, angle)
+        pos = self._bent(pos, v[:, BEND])
         turn = _rotations(math.radians(self.start.angle) + v[:, TURN], *v[:, TILT].T)
         place = torch.cat([v[:, PLACE] + v.new_tensor(self.start.place), v.new_zeros(n, 1)], 1)
         factor = v[:, CHARGE].exp()
@@ -176,6 +180,14 @@ class PoseModel:
             dipole = self.molecule.dipole.double() @ turn.mT * factor[:, None, None]
             atoms.dipole = dipole.float().flatten(0, 1)
         return atoms
+
+    def _bent(self, pos: Tensor, by: Tensor) -> Tensor:
+        """Positions ``[B, N, 3]`` with the heights of a quadric added, ``by`` Å at the rim along x, along y
+        and along the diagonal, ``[B, 3]``."""
+        x, y = (pos[..., :2] / self.rim).unbind(2)
+        shapes = torch.stack([x * x, y * y, 2 * x * y], dim=2)
+        height = ((shapes - shapes.mean(1, keepdim=True)) * by[:, None]).sum(2)
+        return torch.cat([pos[..., :2], pos[..., 2:] + height[..., None]], 2)
 
     def _tips(self, v: Tensor) -> TipParameters:
         n = len(v)
@@ -194,19 +206,6 @@ class PoseModel:
     def _scanner(self, v: Tensor) -> Scanner:
         sx, sy = v[SCALE].exp().tolist()
         return Scanner((sx, sy), float(v[SHEAR]))
-
-
-def changed_radii(forcefield: ForceField, radii: dict[str, float]) -> ForceField:
-    """A force field with some radii changed.
-
-    Args:
-        forcefield: the one to change.
-        radii: by how many Å, by symbol.
-    """
-    table = forcefield.table
-    changed = {name: (name, table[name][0] + by, table[name][1]) for name, by in radii.items()}
-    kept = {entry[0]: entry for entry in forcefield.lennard_jones}
-    return ForceField(tuple((kept | changed).values()))
 
 
 def _rotations(turn: Tensor, about_x: Tensor, about_y: Tensor) -> Tensor:

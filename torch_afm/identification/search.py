@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch_geometric.data import Batch
 
 from torch_afm.config import Scan
 from torch_afm.data import AFMData
@@ -18,15 +21,22 @@ from torch_afm.identification.candidates import radius
 from torch_afm.ppm import ProbeParticleModel
 
 #: Å a pixel of the search, and around the molecule what of its image is compared.
-PIXEL, _MARGIN = 0.75, 3.0
+PIXEL, _MARGIN = 1.0, 3.0
 
-#: Turns, and Å by which the tip may be farther or nearer than is usual, and the steps of these.
-_TURNS, _HEIGHT, _STEP = 36, 0.8, 0.25
+#: Å by which the outermost atom moves from one turn to the next; Å by which the tip may be farther and nearer
+#: than is usual, and the steps of these.
+_RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.4, 1.2, 0.4
 
-#: Slices compared at most.
-_SLICES = 3
+#: Pixels along a side of one that is compared.
+_FINER = 2
 
-#: Smallest share of the variance of an image of the molecule that lies in the scan.
+#: Turns for which it is computed how much of an image lies in the scan.
+_SHARES = 6
+
+#: Å of height between the two slices that are compared, the nearest one of them.
+_APART = 0.5
+
+#: Smallest share of the variance of an image of the molecule, of that where most does, that lies in the scan.
 _MIN_SHARE = 0.15
 
 #: Starts that are no farther from each other count as one: degrees, Å, Å of height.
@@ -71,78 +81,81 @@ class PoseSearch:
     def __init__(self, stack: Tensor, scan: Scan, z_top: float, renderer: ProbeParticleModel) -> None:
         self.scan, self.z_top, self.renderer = scan, z_top, renderer
         n, dz = scan.n_slices, scan.dz
-        step = max(1, -(-n // _SLICES))
-        self.slices = np.arange(n - 1, -1, -step)[::-1].copy()
-        self.reach = round(_HEIGHT / dz)
-        self.offsets = range(-self.reach, self.reach + 1, max(1, round(_STEP / dz)))
+        self.slices = np.unique([n - 1, n - 1 - round(min(_APART / dz, n - 1))])
+        self.far, self.near = round(_FARTHER / dz), round(_NEARER / dz)
+        self.offsets = range(-self.far, self.near + 1, max(1, round(_STEP / dz)))
         self.pool = max(1, round(PIXEL / scan.pixel_size[0]))
         self.pitch = self.pool * scan.pixel_size[0]
         image = avg_pool2d(stack[self.slices][None].float(), self.pool)[0]
         self.basis = plane_basis(*image.shape[1:]).float()
         image = without_plane(image, self.basis)
         self.image = image / image.square().sum((1, 2), keepdim=True).sqrt().clamp(min=1e-12)
-        angles = torch.arange(_TURNS) * (2 * torch.pi / _TURNS)
-        cos, sin, zero = angles.cos(), angles.sin(), torch.zeros(_TURNS)
-        # A picture turned counterclockwise takes its pixels from places turned clockwise.
-        self.turns = torch.stack([torch.stack([cos, sin, zero], 1), torch.stack([-sin, cos, zero], 1)], 1)
-        self.angles = angles
 
-    def find(self, molecule: AFMData, n: int = 2) -> list[Start]:
-        """The best places of a molecule, each unlike the others, best first.
+    def find(self, molecules: Sequence[AFMData], n: int = 2) -> list[tuple[int, Start]]:
+        """The best places of any of some molecules, each unlike the others, best first, with the number of
+        the molecule.
 
         Args:
-            molecule: centered, its top atom at z = 0.
-            n: number of places.
+            molecules: centered, their top atoms at z = 0: ways in which one may lie, or conformers.
+            n: number of places of each.
         """
-        templates, norms = self._templates(molecule)
-        n_pixels = templates.shape[-1]
-        size = [a + b for a, b in zip(self.image.shape[1:], templates.shape[2:], strict=True)]
-        spectrum = torch.fft.rfft2(self.image, s=size)
-        turned = torch.fft.rfft2(templates, s=size).conj()
-        # The share of the image in the scan changes little with height.
-        usual = torch.from_numpy(self.slices + self.reach)
-        share = self._share(templates[:, usual], turned[:, usual], size)
+        rim = max(radius(molecule) for molecule in molecules)
+        stacks = self._simulate(molecules, 2 * int(np.ceil((rim + _MARGIN) / self.pitch)) + 1)
+        turns = _SHARES * max(4, round(2 * np.pi * rim / (_SHARES * _RIM)))
         found = []
-        for offset in self.offsets:
-            index = usual + offset
-            score = torch.fft.irfft2(turned[:, index] * spectrum, s=size)
-            found.append((self._inside(score, n_pixels) / share / norms[index][:, None, None]).mean(1))
-        return self._best(torch.stack(found), n)
+        for i, stack in enumerate(stacks):
+            score = self._correlate(stack, torch.arange(turns) * (2 * torch.pi / turns))
+            found += [(i, start) for start in self._best(score, n)]
+        return sorted(found, key=lambda pair: -pair[1].pearson)
 
-    def _share(self, templates: Tensor, turned: Tensor, size: list[int]) -> Tensor:
-        """Root of the share of the variance of images, by their turn and slice, that lies in the scan, with
-        their middle at each place; infinite where that is small."""
+    def _correlate(self, stack: Tensor, angles: Tensor) -> Tensor:
+        """Pearson's r of the pictures of a molecule, ``[slices, y, x]`` from the farthest to the nearest that
+        may be asked for, by height, turn and place, ``[offsets, turns, Y, X]``."""
+        usual = self.slices + self.far
+        index = torch.tensor([[slice_ + offset for slice_ in usual] for offset in self.offsets])
+        used, where = torch.unique(index, return_inverse=True)
+        templates = _turned(stack[used], angles)
+        templates = templates / stack[used].square().sum((1, 2)).sqrt().clamp(min=1e-12)[:, None, None]
+        n = templates.shape[-1]
+        size = [next_fast_len(a + n - 1, real=True) for a in self.image.shape[1:]]
+        spectra = torch.fft.rfft2(templates, s=size).conj()
+        scan = torch.fft.rfft2(self.image, s=size)
+        # What of an image lies in the scan changes little from turn to turn.
+        each = len(angles) // _SHARES
+        share = self._share(templates[::each], spectra[::each], size).repeat_interleave(each, 0)
+        score = torch.zeros(len(where), len(angles), *self.image.shape[1:])
+        for rows, total in zip(where, score, strict=True):
+            products = torch.fft.irfft2(spectra[:, rows] * scan, s=size)
+            total += (self._inside(products, n) / share[:, rows]).mean(1)
+        return score
+
+    def _share(self, templates: Tensor, spectra: Tensor, size: list[int]) -> Tensor:
+        """Root of the share of the variance of images ``[..., y, x]`` of unit norm that lies in the scan,
+        without a plane, with their middle at each place; infinite where that is small."""
+        n = templates.shape[-1]
         squares = torch.fft.rfft2(templates.square(), s=size).conj()
         ones = torch.fft.rfft2(torch.ones(self.image.shape[1:]), s=size)
-        planes = torch.fft.rfft2(self.basis, s=size)
-        inside = self._inside(torch.fft.irfft2(squares * ones, s=size), templates.shape[-1])
-        for plane in planes:
-            inside -= self._inside(torch.fft.irfft2(turned * plane, s=size), templates.shape[-1]).square()
-        whole = templates.square().sum((2, 3), keepdim=True)
-        share = inside / whole
-        return share.clamp(min=1e-12).sqrt().masked_fill(share < _MIN_SHARE, torch.inf)
+        share = self._inside(torch.fft.irfft2(squares * ones, s=size), n)
+        for plane in torch.fft.rfft2(self.basis, s=size):
+            share = share - self._inside(torch.fft.irfft2(spectra * plane, s=size), n).square()
+        most = share.amax((-2, -1), keepdim=True)
+        return share.clamp(min=1e-12).sqrt().masked_fill(share < _MIN_SHARE * most, torch.inf)
 
-    def _templates(self, molecule: AFMData) -> tuple[Tensor, Tensor]:
-        """Images of the molecule, ``[turns, slices, y, x]``, the slices from the farthest that may be asked
-        for to the nearest, and the norm of each slice."""
-        half = radius(molecule) + _MARGIN
-        n = 2 * int(np.ceil(half / self.pitch)) + 1
-        half = self.pitch * (n - 1) / 2
-        far = self.reach * self.scan.dz
-        scan = dataclasses.replace(
+    def _simulate(self, molecules: Sequence[AFMData], n: int) -> Tensor:
+        """Stacks of molecules, ``[M, slices, n, n]``, from the farthest slice that may be asked for to the
+        nearest."""
+        # Pixels of the scan are means of finer ones, and so are these.
+        half = self.pitch * (_FINER * n - 1) / (2 * _FINER)
+        model = copy.copy(self.renderer)
+        model.scan = dataclasses.replace(
             self.scan,
             window=((-half, half), (-half, half)),
-            pixels=(n, n),
-            n_slices=self.scan.n_slices + 2 * self.reach,
+            pixels=(_FINER * n, _FINER * n),
+            n_slices=self.scan.n_slices + self.far + self.near,
         )
-        model = copy.copy(self.renderer)
-        model.scan = scan
-        stack = model(molecule, z_top=torch.tensor([self.z_top + far]))[0, 0].cpu()
-        grid = affine_grid(self.turns, [_TURNS, 1, n, n], align_corners=True)
-        turned = grid_sample(
-            stack[None].expand(_TURNS, -1, -1, -1), grid, padding_mode="zeros", align_corners=True
-        )
-        return turned, turned[0].square().sum((1, 2)).sqrt().clamp(min=1e-12)
+        top = torch.tensor([self.z_top + self.far * self.scan.dz])
+        stacks = model(Batch.from_data_list(list(molecules)), z_top=top)[:, 0].float().cpu()
+        return avg_pool2d(stacks, _FINER)
 
     def _inside(self, score: Tensor, n: int) -> Tensor:
         """Scores of the places whose middle lies in the scan, ``[..., y, x]``."""
@@ -151,7 +164,7 @@ class PoseSearch:
         return torch.roll(score, (half, half), (-2, -1))[..., :ny, :nx]
 
     def _best(self, score: Tensor, n: int) -> list[Start]:
-        ny, nx = score.shape[2:]
+        """Places of the highest of ``[offsets, turns, Y, X]``."""
         x0, y0 = (float(axis[: self.pool].mean()) for axis in (self.scan.x, self.scan.y))
         best: list[Start] = []
         order = torch.topk(score.flatten(), min(400, score.numel()))
@@ -159,7 +172,7 @@ class PoseSearch:
             offset, turn, row, column = np.unravel_index(index, score.shape)
             start = Start(
                 value,
-                float(np.rad2deg(self.angles[turn])),
+                360 * float(turn) / score.shape[1],
                 (x0 + self.pitch * float(column), y0 + self.pitch * float(row)),
                 self.scan.dz * self.offsets[int(offset)],
             )
@@ -168,6 +181,17 @@ class PoseSearch:
             if len(best) == n:
                 break
         return best
+
+
+def _turned(stack: Tensor, angles: Tensor) -> Tensor:
+    """Pictures ``[S, n, n]`` turned counterclockwise, ``[turns, S, n, n]``."""
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    # A picture turned counterclockwise takes its pixels from places turned clockwise.
+    matrix = torch.stack([torch.stack([cos, sin, zero], 1), torch.stack([-sin, cos, zero], 1)], 1)
+    n = stack.shape[-1]
+    grid = affine_grid(matrix, [len(angles), 1, n, n], align_corners=True)
+    pictures = stack[None].expand(len(angles), -1, -1, -1)
+    return grid_sample(pictures, grid, padding_mode="zeros", align_corners=True)
 
 
 def without_plane(images: Tensor, basis: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ase
@@ -106,20 +106,38 @@ def write_xyz(path: str | Path, data: AFMData) -> None:
     _write(path, format_xyz(to_ase(data)))
 
 
-def write_sdf(path: str | Path, data: AFMData) -> None:
+def write_sdf(
+    path: str | Path, data: AFMData | Sequence[AFMData], fields: Sequence[Mapping[str, object]] = ()
+) -> None:
     """Write positions in Å (four decimals, as the format has it) and bonds with the orders of
     :func:`torch_afm.data.to_rdmol`: those of ``data.bond_order``, else perceived; and charges as the atom
     property ``PartialCharge``. The format has no cell.
 
+    Args:
+        path: the file.
+        data: a structure, or several, a record each.
+        fields: of each record, its data fields; ``name`` is its title. Default: none.
+
     Raises:
-        InputError: if the file cannot be written.
+        InputError: for fields of other than all records, and if the file cannot be written.
     """
+    structures = [data] if isinstance(data, AFMData) else list(data)
+    listed = list(fields) or [{}] * len(structures)
+    if len(listed) != len(structures):
+        raise InputError(f"fields: expected those of {len(structures)} records, got {len(listed)}")
+    records = [_record(*record) for record in zip(structures, listed, strict=True)]
+    _write(path, "".join(records))
+
+
+def _record(data: AFMData, fields: Mapping[str, object]) -> str:
     mol = to_rdmol(data)
     if "charge" in data and mol.GetNumAtoms():
         Chem.CreateAtomDoublePropertyList(mol, "PartialCharge")
+    for key, value in fields.items():
+        # A line break would end the title, or the field.
+        mol.SetProp("_Name" if key == "name" else key, " ".join(str(value).split()))
     with rdBase.BlockLogs():
-        text = Chem.SDWriter.GetText(mol)
-    _write(path, text)
+        return str(Chem.SDWriter.GetText(mol))
 
 
 def _write(path: str | Path, text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-#: Independent observations in a scan. Residuals of fits are no white noise: what the simulator lacks is smooth.
+#: Independent observations in a scan. Residuals of fits are no white noise: what simulators lack is smooth.
 OBSERVATIONS = 200.0
 
 #: Smallest share of the variance of a slice that no simulation explains: residuals of the right molecules of

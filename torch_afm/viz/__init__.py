@@ -13,6 +13,8 @@ from torch_afm.viz.evaluation import (
     plot_sizes,
 )
 from torch_afm.viz.graphs import draw_graph, plot_graph, plot_graphs_3d
+from torch_afm.viz.identification import IdentificationReport, ReportedPose, plot_identification
+from torch_afm.viz.identification_page import identification_html
 from torch_afm.viz.predictions import plot_generation, plot_refinement, plot_search
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample, plot_step
@@ -22,11 +24,14 @@ from torch_afm.viz.style import plot_checkpoints, plot_translations
 from torch_afm.viz.training import plot_curves, plot_statistics
 
 __all__ = [
+    "IdentificationReport",
     "PredictionReport",
+    "ReportedPose",
     "SheetEntry",
     "SheetPanel",
     "draw_graph",
     "draw_slice",
+    "identification_html",
     "plot_augmentations",
     "plot_checkpoints",
     "plot_classes",
@@ -38,6 +43,7 @@ __all__ = [
     "plot_generation",
     "plot_graph",
     "plot_graphs_3d",
+    "plot_identification",
     "plot_images",
     "plot_parity",
     "plot_preparation",

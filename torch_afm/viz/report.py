@@ -158,7 +158,7 @@ def _data(report: PredictionReport) -> dict[str, Any]:
             png_uri((255 * colors(np.clip(s / _RESIDUAL / 2 + 0.5, 0, 1))[..., :3]).astype(np.uint8))
             for s in difference
         ],
-        "picture": None if report.picture is None else _figure(report.picture),
+        "picture": None if report.picture is None else figure_uri(report.picture),
     }
 
 
@@ -230,7 +230,8 @@ def png_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _figure(figure: Figure) -> str:
+def figure_uri(figure: Figure) -> str:
+    """A figure as a data address."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=90)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
