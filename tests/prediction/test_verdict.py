@@ -128,6 +128,8 @@ def test_atoms_and_elements_of_low_probability_are_named(molecule, image):
     found = verdict(graph, image, scan)
     assert found.explained and found.doubtful == (3,) and found.doubtful_elements == (0, 5)
     assert "Atom 4 may not be there" in found.meaning
+    graph.confidence[:10] = 0.3
+    assert verdict(graph, image, scan).status == "not enough measured"
     assert "Atoms 1, 6 may be of another element" in found.describe()
 
 

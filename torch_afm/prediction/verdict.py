@@ -38,8 +38,9 @@ _AWAY = 1.8
 #: Å that an atom may lie outside the outermost pixels.
 _OUTSIDE = 0.5
 
-#: Probability below which an atom, or its element, is doubtful; doubtful atoms that are listed, not counted.
-_DOUBTFUL, _LISTED = 0.9, 8
+#: Probability below which an atom, or its element, is doubtful, and below which it is not likely to be there;
+#: doubtful atoms that are listed, not counted.
+_DOUBTFUL, _LIKELY, _LISTED = 0.9, 0.5, 8
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ def judge(
     noise allows, or leaves a patch larger than an atom; or where another answer has more evidence. Where
     nothing of that is so, fewer than 4 slices, more than 80 % noise, a tip so far away that no atoms show
     (details, the curvature at 0.5 Å times the square of that, less than 0.13 of the contrast in each slice),
-    or another answer within 8 nats mean that not enough was measured. Images of scans that are nearly all
-    noise say nothing and are not asked.
+    another answer within 8 nats, or most atoms of a probability below one half mean that not enough was
+    measured. Images of scans that are nearly all noise say nothing and are not asked.
 
     Noise makes even a perfect image's r with slice s only :math:`c_s = \sqrt{1 - \nu_s}`
     (:func:`torch_afm.metrics.evidence.noise_floor`). Without it r would be (Spearman, Am. J. Psychol. 15, 72
@@ -244,7 +245,7 @@ def judge(
     against += [*_outside(graph, stack), *list_faults(whole, len(graph.z), _window(stack))]
     if margin is not None and margin <= -_MARGIN:
         against.append(f"another structure explains the scan better, by {-margin:.0f} nats")
-    open_ = _not_measured(stack, noise, details, margin)
+    open_ = [*_not_measured(stack, noise, details, margin), *_unlikely(graph)]
     status: Status = "not explained" if against else "not enough measured" if open_ else "explained"
     doubtful, elements = _doubtful(graph)
     return Verdict(
@@ -282,6 +283,15 @@ def _not_measured(stack: AFMStack, noise: np.ndarray, details: float, margin: fl
             f"{margin:+.1f} nats better"
         )
     return reasons
+
+
+def _unlikely(graph: AFMData) -> list[str]:
+    """Whether most atoms are not likely to be there."""
+    n = len(graph.z)
+    unlikely = int((graph.confidence < _LIKELY).sum()) if "confidence" in graph else 0
+    if 2 * unlikely <= n:
+        return []
+    return [f"{unlikely} of {n} atoms are more likely not there than there"]
 
 
 def _doubtful(graph: AFMData) -> tuple[tuple[int, ...], tuple[int, ...]]:
