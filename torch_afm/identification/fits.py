@@ -36,7 +36,7 @@ _BLUR = 0.3
 
 #: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of
 #: the best candidates that go on, and of these those with the instrument.
-_PLACES, _FEW, _BEST, _LAST = 3, 4, 3, 2
+_PLACES, _FEW, _BEST, _LAST = 3, 4, 4, 3
 
 
 class Place(NamedTuple):
