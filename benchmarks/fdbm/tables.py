@@ -79,7 +79,7 @@ def _dispersion() -> None:
     reference = Reference()
     c6, cn = reference.c6.double().numpy()[:n, :n], reference.cn.double().numpy()[:n]
     weight = np.where(cn >= 0, np.exp(-4 * np.clip(cn, 0, None) ** 2), 0)
-    reduced = np.einsum("ipkl,pl->pik", c6, weight / np.maximum(weight.sum(1, keepdims=True), 1e-300))
+    reduced = np.einsum("ipkl,pl->ipk", c6, weight / np.maximum(weight.sum(1, keepdims=True), 1e-300))
     tables = {
         "c6": reduced * Hartree * Bohr**6,
         "coordination": cn,

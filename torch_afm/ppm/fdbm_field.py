@@ -222,7 +222,8 @@ class _Multipoles:
         d = points[:, None] - self.pos
         inverse = 1 / np.sqrt(np.square(d).sum(2).clip(_MIN_R2))[..., None]
         x, y, z = (d * inverse).transpose(2, 0, 1)
-        second = np.stack([x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], 2)
+        # Normalized alike, so that the fit does not depend on how the sample is turned.
+        second = np.stack([x * y, x * z, y * z, (x * x - y * y) / 2, (3 * z * z - 1) / 12**0.5], 2)
         terms = [inverse, d * inverse**3, second * inverse**3]
         columns = [t.reshape(len(points), -1) for t in terms]
         return np.concatenate([np.ones((len(points), 1)), *columns], 1)
