@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import ase.calculators.vasp
 import ase.io.cube
@@ -29,6 +30,9 @@ _UNITS = {"hartree": Hartree, "rydberg": Rydberg, "ev": 1.0}
 _DENSITIES = {"e/Bohr3": Bohr**-3, "e/A3": 1.0}
 #: How the names of VASP's files begin.
 _VASP = ("CHGCAR", "AECCAR", "PARCHG", "LOCPOT")
+
+
+_G = TypeVar("_G", bound=ScalarGrid)
 
 
 def read_potential(path: str | Path, electron: bool = False, unit: str | None = None) -> PotentialGrid:
@@ -92,9 +96,9 @@ def read_density(path: str | Path, unit: str | None = None) -> tuple[DensityGrid
     return _read_grid(path, DensityGrid, lambda text, _: _DENSITIES[unit or usual[_format(path)]])
 
 
-def _read_grid[G: ScalarGrid](
-    path: Path, of_type: type[G], scale: Callable[[str, str], float]
-) -> tuple[G, Atoms]:
+def _read_grid(
+    path: Path, of_type: type[_G], scale: Callable[[str, str], float]
+) -> tuple[_G, Atoms]:
     """The grid and atoms of a file, its values times ``scale`` of its text and the usual unit."""
     suffix = _format(path)
     if suffix not in _READERS:
