@@ -109,10 +109,23 @@ def test_files_of_positions_without_bonds(tmp_path):
         assert found.charge.tolist() == pytest.approx(charges, abs=1e-3)
 
 
-def test_the_cell_of_a_mol2_is_told_of(tmp_path):
-    (tmp_path / "a.mol2").write_text(METHANOL + "@<TRIPOS>CRYSIN\n8 8 20 90 90 90 1 1\n")
-    with pytest.warns(UserWarning, match="CRYSIN"):
-        assert "cell" not in read_molecule(tmp_path / "a.mol2")
+def test_the_cell_of_a_mol2(tmp_path):
+    path = tmp_path / "a.mol2"
+    path.write_text(METHANOL + "@<TRIPOS>CRYSIN\n8 9 20 90 90 60 1 1\n")
+    found = read_molecule(path)
+    edges = [[8, 0, 0], [4.5, 9 * 0.75**0.5, 0], [0, 0, 20]]
+    torch.testing.assert_close(found.cell, torch.tensor([edges], dtype=torch.float32))
+    assert found.pbc.tolist() == [[True] * 3]
+    for line, message in [
+        ("8 9 20 90 90 60 4 1", "space group 1"),
+        ("8 9 20", "expected a, b, c"),
+        ("8 0 20 90 90 90 1 1", "expected a, b, c"),
+        ("8 9 20 90 10 10 1 1", "expected a, b, c"),
+        ("0.1 9 20 90 90 90 1 1", "at least 0.5 Å from each other"),
+    ]:
+        path.write_text(METHANOL + f"@<TRIPOS>CRYSIN\n{line}\n")
+        with pytest.raises(InputError, match=message):
+            read_molecule(path)
 
 
 @pytest.mark.parametrize("smiles", ["CS(=O)(=O)c1ccccc1[N+](=O)[O-]", "C[Si](C)(C)C#CC(=O)OC", "CC(=O)[O-]"])

@@ -15,6 +15,7 @@ from torch_afm.config.plain import from_dict, to_dict
 from torch_afm.config.prediction import PredictOptions, ReadOptions, ScanPreparation, SearchOptions
 from torch_afm.config.scan import Scan
 from torch_afm.config.style import Range, Scaling, TranslatorConfig
+from torch_afm.config.sweep import Sweep, Variation
 from torch_afm.config.tip import ForceField, Tip
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "SequentialLossConfig",
     "SpatialGeneratorConfig",
     "SpatialLossConfig",
+    "Sweep",
     "Tip",
     "TranslatorConfig",
+    "Variation",
     "from_dict",
     "generator_config",
     "to_dict",

@@ -14,6 +14,12 @@ STRUCTURE_SUFFIXES = {
     ".vasp": "vasp",
     ".poscar": "vasp",
     ".in": "aims",
+    ".gen": "gen",
+    ".xsf": "xsf",
+    ".cube": "cube",
+    ".gjf": "gaussian",
+    ".com": "gaussian",
+    ".pwi": "espresso",
 }
 
 #: Names of the formats of molecules and structures.

@@ -20,23 +20,36 @@ from torch_afm.io.xyz import EXPONENT, parse_element, parse_xyz, xyz_frames
 from torch_afm.utils import InputError
 
 #: What ASE calls the formats that it reads for us.
-_BY_ASE = {"pdb": "proteindatabank", "cif": "cif", "vasp": "vasp", "aims": "aims"}
+_BY_ASE = {
+    "pdb": "proteindatabank",
+    "cif": "cif",
+    "vasp": "vasp",
+    "aims": "aims",
+    "gen": "gen",
+    "xsf": "xsf",
+    "cube": "cube",
+    "gaussian": "gaussian-in",
+    "espresso": "espresso-in",
+}
 _XYZ, _DATABASE = (".xyz", ".extxyz"), (".db", ".json")
 
 
 def structure_format(path: Path) -> str:
-    """The format of a file, by its ending, or by its name where that begins with POSCAR or CONTCAR.
+    """The format of a file, by its ending, or by its name where that begins with POSCAR, CONTCAR or
+    geometry.in.
 
     Raises:
         InputError: for one that is not known.
     """
     if path.name.upper().startswith(("POSCAR", "CONTCAR")):
         return "vasp"
+    if path.name.startswith("geometry.in"):
+        return "aims"
     found = STRUCTURE_SUFFIXES.get(path.suffix.lower())
     if found is None:
         raise InputError(
             f"{path}: expected a file ending in {', '.join(STRUCTURE_SUFFIXES)} or called POSCAR or CONTCAR, "
-            f"got {path.suffix!r}"
+            f"got {path.suffix!r}; what else ASE reads, 'ase convert {path.name} out.extxyz' turns into one"
         )
     return found
 
@@ -46,8 +59,9 @@ def parse_atoms(text: str, name: str, source: str, charges: bool = True) -> list
 
     Args:
         text: the text.
-        name: ``"xyz"`` (:func:`~torch_afm.io.xyz.parse_xyz`), ``"pdb"``, ``"cif"``, ``"vasp"`` (POSCAR) or
-            ``"aims"`` (geometry.in).
+        name: ``"xyz"`` (:func:`~torch_afm.io.xyz.parse_xyz`), ``"pdb"``, ``"cif"``, ``"vasp"`` (POSCAR),
+            ``"aims"`` (geometry.in), ``"gen"`` (DFTB+), ``"xsf"``, ``"cube"``, or ``"gaussian"`` or
+            ``"espresso"`` (inputs of Gaussian and pw.x).
         source: what messages call the file.
         charges: of xyz, as there.
 
@@ -66,6 +80,9 @@ def parse_atoms(text: str, name: str, source: str, charges: bool = True) -> list
     if name == "pdb":  # where a model ends, ASE begins another, which may have no atoms
         found = [atoms for atoms in found if len(atoms)]
     for atoms in found:
+        if name == "cube":  # whose box is that of the grid, of molecules and crystals alike
+            atoms.set_cell(None)
+            atoms.set_pbc(False)
         # What the format asks for where there is no crystal: a cube of 1 Å.
         if name == "pdb" and np.allclose(atoms.cell, np.eye(3)):
             atoms.set_cell(None)
@@ -83,7 +100,8 @@ def read_atoms(path: str | Path) -> list[ase.Atoms]:
     - ``.xyz``, ``.extxyz``: any number of structures one after the other, as
       :func:`~torch_afm.io.xyz.parse_xyz` describes them, a fifth column of plain ones left out (predictions
       have probabilities there); extended ones with cell and periodic directions.
-    - ``.pdb``, ``.cif``, POSCAR, CONTCAR, ``.vasp`` and FHI-aims' geometry.in: by ASE. In a folder they are
+    - ``.pdb``, ``.cif``, POSCAR, CONTCAR, ``.vasp``, FHI-aims' geometry.in, ``.gen``, ``.xsf``, ``.cube``,
+      ``.gjf``, ``.com`` and ``.pwi``: by ASE. In a folder they are
       passed over, for predictions come with a CIF beside each xyz.
     - ``.db``, ``.json``: ASE databases. In a folder, a ``.json`` that is no database is passed over.
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 
+import numpy as np
 import torch
+from ase.cell import Cell
 from rdkit import Chem, rdBase
 
 from torch_afm.data import AFMData, covalent_bonds, from_rdmol, to_rdmol
+from torch_afm.data.checks import check_distances
 from torch_afm.elements import atomic_number
 from torch_afm.io.files import split_lines
 from torch_afm.utils import InputError, check_finite
@@ -50,10 +53,11 @@ def parse_mdl(text: str, source: str, first: int = 1, charges: str = "gasteiger"
 
 
 def parse_mol2(text: str, source: str) -> AFMData:
-    """One molecule in Tripos mol2 format, with the bonds and, where it has them, the charges of the file.
+    """One molecule in Tripos mol2 format, with bonds and, where it has them, charges and cell of the file.
 
     Raises:
-        InputError: for text that is no such molecule, or one whose carbons lack hydrogens.
+        InputError: for text that is no such molecule, one whose carbons lack hydrogens, or a cell of which
+            some atoms are left to symmetry.
     """
     count = text.count("@<TRIPOS>MOLECULE")
     if count != 1:
@@ -75,11 +79,31 @@ def parse_mol2(text: str, source: str) -> AFMData:
             atom.SetNoImplicit(False)
         if not Chem.SanitizeMol(mol, catchErrors=True) and any(atom.GetTotalNumHs() for atom in carbons):
             raise InputError(f"{source}: expected all hydrogens, got carbons that lack some; add them first")
-        if "@<TRIPOS>CRYSIN" in text:
-            warnings.warn(
-                f"{source}: its cell (CRYSIN) is not used; the molecule is taken alone", stacklevel=2
-            )
-        return _graph(mol, source, "gasteiger", "_TriposPartialCharge" if charged else "", False)
+        data = _graph(mol, source, "gasteiger", "_TriposPartialCharge" if charged else "", False)
+    _, found, crystal = text.partition("@<TRIPOS>CRYSIN")
+    if found:
+        _set_crystal(data, crystal.split(), source)
+    return data
+
+
+def _set_crystal(data: AFMData, fields: list[str], source: str) -> None:
+    """Give a graph the cell of a mol2: lengths, angles, space group and setting."""
+    try:
+        cell = Cell.fromcellpar([float(field) for field in fields[:6]])
+        group = int(fields[6])
+        check_finite("CRYSIN", np.array(cell))
+        if abs(cell.volume) < 1e-3:
+            raise ValueError
+    except (ValueError, IndexError, AssertionError):
+        raise InputError(f"{source}: CRYSIN: expected a, b, c, three angles and a space group") from None
+    if group != 1:
+        raise InputError(
+            f"{source}: CRYSIN: expected a cell with all its atoms (space group 1), got {group}; write the "
+            "atoms out or leave CRYSIN out"
+        )
+    check_distances(source, data.pos, np.array(cell), np.ones(3, bool))
+    data.cell = torch.tensor(np.array(cell), dtype=torch.float32)[None]
+    data.pbc = torch.ones(1, 3, dtype=torch.bool)
 
 
 def _graph(mol: Chem.Mol, source: str, charges: str, charge_property: str, drawing: bool) -> AFMData:

@@ -30,10 +30,12 @@ def read_molecule(path: str | Path, format: str | None = None) -> AFMData:
     the suffix, the name or the argument:
 
     - ``xyz`` (.xyz, .extxyz): plain or extended, see :func:`torch_afm.io.xyz.parse_xyz`.
-    - ``sdf`` (.sdf, .mol) and ``mol2``: by RDKit, with the bonds of the file; charges are those of the file
-      (in an SDF those that :func:`write_sdf` wrote), else Gasteiger's. Missing hydrogens are added, with a
-      warning; a 2-D drawing is refused.
-    - ``pdb``, ``cif``, ``vasp`` (POSCAR, CONTCAR, .vasp, .poscar) and ``aims`` (geometry.in): by ASE.
+    - ``sdf`` (.sdf, .mol) and ``mol2``: by RDKit, with the bonds of the file and, of a mol2, the cell;
+      charges are those of the file (in an SDF those that :func:`write_sdf` wrote), else Gasteiger's. Missing
+      hydrogens are added, with a warning; a 2-D drawing is refused.
+    - ``pdb``, ``cif``, ``vasp`` (POSCAR, CONTCAR, .vasp, .poscar), ``aims`` (geometry.in), ``gen`` (DFTB+),
+      ``xsf``, ``cube``, ``gaussian`` (.gjf, .com) and ``espresso`` (.pwi): by ASE. The box of a cube is that
+      of its grid and no cell.
 
     Where the file has no bonds, they are those of :func:`torch_afm.data.covalent_bonds`; charges not given
     are zeros. What is periodic keeps ``cell`` and ``pbc``.

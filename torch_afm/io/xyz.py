@@ -50,6 +50,10 @@ def xyz_frames(text: str) -> Iterator[tuple[int, str]]:
         start = end
 
 
+#: A comment by which the structure repeats, with its vectors or without.
+_REPEATS = re.compile(r"\bpbc=[\"']?[^\"'=]*T", re.IGNORECASE)
+
+
 def parse_xyz(text: str, source: str, first: int = 1, charges: bool = True) -> ase.Atoms:
     """One structure in plain or extended xyz, in float64.
 
@@ -90,10 +94,11 @@ def parse_xyz(text: str, source: str, first: int = 1, charges: bool = True) -> a
         comment = EXPONENT.sub("e", comment)
     if "Properties=" in comment:
         return _extended(comment, rows, source)
-    charged = _has_charges(rows, source, first + 2) and (charges or "Lattice=" in comment)
+    periodic = "Lattice=" in comment or bool(_REPEATS.search(comment))
+    charged = _has_charges(rows, source, first + 2) and (charges or periodic)
     if charged:
         _check_charges(rows, source)
-    if "Lattice=" in comment:
+    if periodic:
         columns = f" {_COLUMNS}" + ":initial_charges:R:1" * charged
         return _extended(comment + columns, rows, source)
     values = np.array([row[1 : 4 + charged] for row in rows], dtype=np.float64).reshape(

@@ -1,5 +1,6 @@
 """The Probe Particle Model: renders Δf stacks of molecules."""
 
+from torch_afm.ppm.curves import FrequencyCurves, frequency_curves
 from torch_afm.ppm.fdbm import FDBM
 from torch_afm.ppm.jacobian import StackJacobian
 from torch_afm.ppm.model import ProbeParticleModel, Relaxation
@@ -9,11 +10,13 @@ from torch_afm.ppm.tip_density import TipDensity
 
 __all__ = [
     "FDBM",
+    "FrequencyCurves",
     "ProbeParticleModel",
     "Relaxation",
     "StackJacobian",
     "TipDensity",
     "TipParameters",
     "anchor_height",
+    "frequency_curves",
     "nominal_height",
 ]

@@ -17,6 +17,7 @@ from torch_afm.viz.predictions import plot_generation, plot_refinement, plot_sea
 from torch_afm.viz.report import PredictionReport, plot_report, report_html, write_report
 from torch_afm.viz.sample import plot_sample, plot_step
 from torch_afm.viz.scan_sheet import scan_sheet_entries, scan_sheet_html
+from torch_afm.viz.simulation import plot_frequency_curves, plot_simulation
 from torch_afm.viz.stacks import draw_slice, plot_preparation, plot_stack
 from torch_afm.viz.style import plot_checkpoints, plot_translations
 from torch_afm.viz.training import plot_curves, plot_statistics
@@ -35,6 +36,7 @@ __all__ = [
     "plot_curves",
     "plot_depth",
     "plot_distributions",
+    "plot_frequency_curves",
     "plot_generation",
     "plot_graph",
     "plot_graphs_3d",
@@ -47,6 +49,7 @@ __all__ = [
     "plot_report",
     "plot_sample",
     "plot_search",
+    "plot_simulation",
     "plot_sizes",
     "plot_stack",
     "plot_statistics",
