@@ -1,11 +1,11 @@
-"""The full-density-based model from SMILES to image: what it costs, and how near superposed atomic densities, and
-Lennard-Jones with point charges, come to it.
+"""The full-density-based model from SMILES to image: what it costs, and how near superposed atomic densities,
+and Lennard-Jones with point charges, come to it.
 
-Each molecule lies flat under a 16 x 16 Å window of 64 x 64 pixels and 20 heights. CPU and wall seconds: of the
-ground state and its density (PySCF, from an empty cache), and of a stack with the densities at hand. Then the stack
-of superposed free atoms with the charges of RDKit (Gasteiger) and that of Lennard-Jones with the same charges are
-compared with it: correlation r of the stacks, each slice less its mean, and rms difference in Hz, as they are and
-raised or lowered by up to 0.4 Å, whichever is nearest.
+Each molecule lies flat under a 16 x 16 Å window of 64 x 64 pixels and 20 heights. CPU and wall seconds: of
+the ground state and its density (PySCF, from an empty cache), and of a stack with the densities at hand. Then
+the stack of superposed free atoms with the charges of RDKit (Gasteiger) and that of Lennard-Jones with the
+same charges are compared with it: correlation r of the stacks, each slice less its mean, and rms difference
+in Hz, as they are and raised or lowered by up to 0.4 Å, whichever is nearest.
 
     python -m benchmarks.fdbm.run [--smiles S ...] [--keep-cache]      # needs pyscf
 """
@@ -121,9 +121,13 @@ def main() -> None:
                 "densities, CPU-s": lambda r: f"{r['dft_cpu_s']:.0f}",
                 "stack, CPU-s": lambda r: f"{r['stack_cpu_s']:.1f}",
                 "free atoms: r, rms": lambda r: f"{r['atoms_r']:.3f}, {r['atoms_rms_hz']:.2f}",
-                "moved": lambda r: f"{r['atoms_best_r']:.3f}, {r['atoms_best_rms_hz']:.2f} ({r['atoms_shift']:+.1f} Å)",
+                "moved": lambda r: (
+                    f"{r['atoms_best_r']:.3f}, {r['atoms_best_rms_hz']:.2f} ({r['atoms_shift']:+.1f} Å)"
+                ),
                 "LJ and charges: r, rms": lambda r: f"{r['lj_r']:.3f}, {r['lj_rms_hz']:.2f}",
-                "moved ": lambda r: f"{r['lj_best_r']:.3f}, {r['lj_best_rms_hz']:.2f} ({r['lj_shift']:+.1f} Å)",
+                "moved ": lambda r: (
+                    f"{r['lj_best_r']:.3f}, {r['lj_best_rms_hz']:.2f} ({r['lj_shift']:+.1f} Å)"
+                ),
                 "std(Δf), Hz": lambda r: f"{r['std_hz']:.2f}",
             },
         )

@@ -1,5 +1,5 @@
-"""Make the tables that the full-density-based model ships: the density of CO and of free atoms (PySCF, PBE, GTH
-pseudopotentials), and the dispersion coefficients of DFT-D3 (from tad-dftd3).
+"""Make the tables that the full-density-based model ships: the density of CO and of free atoms (PySCF, PBE,
+GTH pseudopotentials), and the dispersion coefficients of DFT-D3 (from tad-dftd3).
 
     python -m benchmarks.fdbm.tables            # needs pyscf, tad-dftd3
 

@@ -50,7 +50,8 @@ def test_from_files(files, capsys):
 
 def test_from_atoms(tmp_path):
     out = tmp_path / "out.npz"
-    assert main(["simulate", "--smiles", "O", "--model", "fdbm", "--density", "atoms", "--out", str(out), *OPTIONS]) == 0
+    command = ["simulate", "--smiles", "O", "--model", "fdbm", "--density", "atoms", "--out", str(out)]
+    assert main([*command, *OPTIONS]) == 0
     assert read_stack(out).meta["fdbm"]["density"] == "atoms"
 
 
@@ -58,7 +59,10 @@ def test_from_atoms(tmp_path):
     ("options", "message"),
     [
         (["--pauli-a", "3"], "--pauli-a: expected --model fdbm"),
-        (["--model", "fdbm", "--density", "a.cube"], "--density: expected a file of it and one of --potential"),
+        (
+            ["--model", "fdbm", "--density", "a.cube"],
+            "--density: expected a file of it and one of --potential",
+        ),
         (["--model", "fdbm", "--potential", "a.cube"], "together"),
         (["--model", "fdbm", "--forcefield", "a.ini"], "--forcefield"),
     ],
@@ -72,7 +76,8 @@ def test_tips_of_files(files, capsys):
     """Water is one, with its oxygen at the origin; moved aside it is none."""
     data, folder = files
     out, tip = folder / "out.npz", folder / "density.cube"
-    command = ["simulate", "--smiles", "O", "--model", "fdbm", "--density", "atoms", "--tip-density", str(tip)]
+    command = ["simulate", "--smiles", "O", "--model", "fdbm", "--density", "atoms"]
+    command += ["--tip-density", str(tip)]
     command += ["--out", str(out), *OPTIONS]
     assert main(command) == 0
     assert read_stack(out).meta["fdbm"]["tip_density"] == "density.cube"

@@ -30,7 +30,7 @@ def test_charges_and_dipoles_come_out():
 def test_potential_far_away_is_that_of_the_charges():
     data = with_atomic_densities(water())
     grid = data.potential
-    corner = grid.values[0, 20, 0], grid.origin + [0, 20 * grid.steps[1, 1], 0]
+    corner = grid.values[0, 20, 0], grid.origin + 20 * grid.steps[1]
     distance = np.linalg.norm(corner[1] - data.pos.double().numpy(), axis=1)
     expected = 14.399644 * (data.charge.double().numpy() / distance).sum()
     assert corner[0] == pytest.approx(expected, rel=0.05)

@@ -5,8 +5,8 @@ import torch
 from torch_afm.ppm.d3 import dispersion, dispersion_energy
 from torch_afm.utils import InputError
 
-#: Pair energies in eV of an atom and oxygen at a distance in Å, from the library s-dftd3 (python dftd3 1.7) with BJ
-#: damping and without three-body terms.
+#: Pair energies in eV of an atom and oxygen at a distance in Å, from the library s-dftd3 (python dftd3 1.7)
+#: with BJ damping and without three-body terms.
 PAIRS = {
     "PBE": {
         (1, 3.0): -0.00427211,

@@ -30,7 +30,9 @@ def posed(data, pose):
 def test_kernels_against_float64(formaldehyde):
     """A batch of two poses, under two tips."""
     first = posed(formaldehyde, torch.zeros(1, 6))
-    batch = Batch.from_data_list([first, posed(formaldehyde, torch.tensor([[0.2, -0.1, 0.5, 0.3, 0.0, 0.1]]))])
+    batch = Batch.from_data_list(
+        [first, posed(formaldehyde, torch.tensor([[0.2, -0.1, 0.5, 0.3, 0.0, 0.1]]))]
+    )
     tips = [[Tip(), Tip(tilt=(0.3, -0.2), stiffness=(0.4, 0.4, 0.0))]]
     exact = renderer()(batch, tips, Z_TOP)
     found = renderer(backend="opencl")(batch, tips, Z_TOP)
@@ -65,8 +67,8 @@ def test_gradients_against_finite_differences(formaldehyde):
     found, by_kernels = gradients("torch"), gradients("opencl")
     for name, value in found.items():
         assert (by_kernels[name] - value).norm() < 2e-3 * value.norm(), name
-    # Along random directions. The knots of the field move with the height, so that differences do not see what
-    # the second derivative of a cubic spline errs by, 0.5 % a force, and more in a Δf.
+    # Along random directions. The knots of the field move with the height, so that differences do not see
+    # what the second derivative of a cubic spline errs by, 0.5 % a force, and more in a Δf.
     rng = torch.Generator().manual_seed(0)
     smooth = {"a": 0.2, "b": 1e-3, "pose": 1e-3, "stiffness": 1e-3}
     for steps, error in ((smooth, 0.01), ({"tilt": 0.01}, 0.02), ({"z_top": 0.01}, 0.04)):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from torch_afm.config import Scan
-from torch_afm.data import AFMData, DensityGrid, PotentialGrid
+from torch_afm.data import DensityGrid, PotentialGrid
 from torch_afm.ppm.fdbm import FDBM, Sample, samples
 from torch_afm.ppm.fdbm_field import energy_field
 from torch_afm.ppm.tip_density import TipDensity

@@ -49,11 +49,17 @@ def test_gradient_in_the_place():
                 ends = []
                 for sign in (1, -1):
                     ends.append(loss(*(v + sign * move if i == which else v for i, v in enumerate(given))))
-                assert abs(float(ends[0] - ends[1]) / 2e-4 - float(gradient[index])) < 1e-3 * gradient.abs().max()
+                assert (
+                    abs(float(ends[0] - ends[1]) / 2e-4 - float(gradient[index]))
+                    < 1e-3 * gradient.abs().max()
+                )
 
 
 def test_outside_is_zero_or_what_is_given_or_repeats():
-    corner, steps = torch.tensor([6.0, 0.0, 0.0], dtype=torch.float64), 0.2 * torch.eye(3, dtype=torch.float64)
+    corner, steps = (
+        torch.tensor([6.0, 0.0, 0.0], dtype=torch.float64),
+        0.2 * torch.eye(3, dtype=torch.float64),
+    )
     shape = (5, 4, 4)
     assert resample(grid(), NO, corner, steps, shape).abs().max() < 1e-8
     ones = resample(grid(), NO, corner, steps, shape, lambda first, last: np.ones(last - first + 1))

@@ -39,6 +39,6 @@ def test_bad_tips_are_refused():
     with pytest.raises(InputError, match="neutral"):
         TipDensity(density, DensityGrid(charge.values + 1e-3, charge.origin, charge.cell))
     with pytest.raises(InputError, match="probe atom at"):
-        TipDensity(DensityGrid(density.values, density.origin + [0, 0, 1.0], density.cell), charge)
+        TipDensity(DensityGrid(density.values, density.origin + np.array([0, 0, 1.0]), density.cell), charge)
     with pytest.raises(InputError, match="electrons"):
         TipDensity.from_density(density, [8], [(0, 0, 0)])

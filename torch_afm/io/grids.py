@@ -77,10 +77,10 @@ def read_potential(path: str | Path, electron: bool = False, unit: str | None = 
 
 
 def read_density(path: str | Path, unit: str | None = None) -> tuple[DensityGrid, Atoms]:
-    """The electron density in a ``.cube`` or ``.xsf`` file or VASP's ``CHGCAR``, ``AECCAR`` or ``PARCHG``, and
-    the atoms beside it, read by ASE: frames as :func:`read_potential` reads them, values in e/Bohr³ in a cube
-    and e/Å³ in an xsf file, unless ``unit`` says otherwise. VASP's values are divided by the volume of the
-    cell.
+    """The electron density in a ``.cube`` or ``.xsf`` file or VASP's ``CHGCAR``, ``AECCAR`` or ``PARCHG``,
+    and the atoms beside it, read by ASE: frames as :func:`read_potential` reads them, values in e/Bohr³ in a
+    cube and e/Å³ in an xsf file, unless ``unit`` says otherwise. VASP's values are divided by the volume of
+    the cell.
 
     Args:
         path: the file, holding one grid and the atoms.
@@ -96,9 +96,7 @@ def read_density(path: str | Path, unit: str | None = None) -> tuple[DensityGrid
     return _read_grid(path, DensityGrid, lambda text, _: _DENSITIES[unit or usual[_format(path)]])
 
 
-def _read_grid(
-    path: Path, of_type: type[_G], scale: Callable[[str, str], float]
-) -> tuple[_G, Atoms]:
+def _read_grid(path: Path, of_type: type[_G], scale: Callable[[str, str], float]) -> tuple[_G, Atoms]:
     """The grid and atoms of a file, its values times ``scale`` of its text and the usual unit."""
     suffix = _format(path)
     if suffix not in _READERS:

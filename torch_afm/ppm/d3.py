@@ -17,8 +17,8 @@ from torch import Tensor
 from torch_afm.elements import symbol
 from torch_afm.utils import InputError
 
-#: a1, s8 and a2 [Bohr] of the damping, by density functional; s6 is 1 (Grimme et al., J. Comput. Chem. 32, 1456
-#: (2011)).
+#: a1, s8 and a2 [Bohr] of the damping, by density functional; s6 is 1 (Grimme et al., J. Comput. Chem. 32,
+#: 1456 (2011)).
 FUNCTIONALS = {
     "PBE": (0.4289, 0.7875, 4.4407),
     "B3LYP": (0.3981, 1.9889, 4.4211),

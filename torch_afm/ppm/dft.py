@@ -36,8 +36,8 @@ def with_densities(
     data: AFMData, report: Callable[[str], None] | None = None, cached: bool = True
 ) -> AFMData:
     """A copy of a molecule with ``density`` and ``potential``, what a :class:`torch_afm.ppm.FDBM` needs: its
-    PBE density with GTH pseudopotentials (gth-tzvp; gth-dzvp-molopt-sr where that lacks the element) on a grid
-    of 0.15 Å that reaches 4 Å beyond the atoms, and the potential of it and of nuclei as Gaussians.
+    PBE density with GTH pseudopotentials (gth-tzvp; gth-dzvp-molopt-sr where that lacks the element) on a
+    grid of 0.15 Å that reaches 4 Å beyond the atoms, and the potential of it and of nuclei as Gaussians.
 
     Kept by elements and coordinates in ``densities`` of the user's cache folder
     (:func:`torch_afm.utils.cache_dir`), one safetensors file each: so give the molecule as it comes from its
@@ -127,7 +127,9 @@ def _solve(z: np.ndarray, pos: np.ndarray, net: int, report: Callable[[str], Non
             field = field.newton()
             field.kernel()
     if not field.converged:
-        raise InputError("data: expected a ground state that converges, got none in PySCF; check the geometry")
+        raise InputError(
+            "data: expected a ground state that converges, got none in PySCF; check the geometry"
+        )
     return molecule, field.make_rdm1()
 
 

@@ -28,9 +28,9 @@ def _carbon_monoxide() -> TipDensity:
 
 @dataclass(frozen=True, eq=False)
 class FDBM:
-    r"""The full-density-based model (Oinonen et al., Comput. Phys. Commun. 305, 109341 (2024)): Pauli repulsion
-    by the overlap of electron densities, electrostatics of the tip's charge density in the sample's potential,
-    and dispersion by D3(BJ), of a probe at **R**
+    r"""The full-density-based model (Oinonen et al., Comput. Phys. Commun. 305, 109341 (2024)): Pauli
+    repulsion by the overlap of electron densities, electrostatics of the tip's charge density in the sample's
+    potential, and dispersion by D3(BJ), of a probe at **R**
 
     .. math::
         E(R) = A \int ρ_t(r - R)^B ρ_s(r)^B d^3r + \int q_t(r - R) V_s(r) d^3r + E_{D3}(R) .
@@ -156,7 +156,9 @@ def _grids(data: AFMData | Batch, key: str, n_graphs: int) -> list[ScalarGrid]:
     for grid in grids:
         if not isinstance(grid, expected):
             got = "none" if grid is None else type(grid).__name__
-            raise InputError(f"{key}: expected a {expected.__name__} of each graph beside the other, got {got}")
+            raise InputError(
+                f"{key}: expected a {expected.__name__} of each graph beside the other, got {got}"
+            )
     if len(grids) != n_graphs:
         raise InputError(f"{key}: expected one of each of {n_graphs} graphs, got {len(grids)}")
     return grids
@@ -189,6 +191,6 @@ def _check_grids(
     near = np.rint(index).astype(int) % shape
     if potential.values[tuple(near.T)].mean() < potential.values.mean():
         raise InputError(
-            "potential: expected that of a positive charge, highest at the nuclei, got one that is lower there "
-            "than on average; it is an electron's energy: multiply it by -1"
+            "potential: expected that of a positive charge, highest at the nuclei, got one that is lower "
+            "there than on average; it is an electron's energy: multiply it by -1"
         )

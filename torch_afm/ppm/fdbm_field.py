@@ -36,8 +36,8 @@ _MAX_POINTS = 1 << 26
 _FACE_POINTS = 6000
 #: Smallest singular value, relative to the largest, that such a fit keeps.
 _RANK = 1e-6
-#: Of its points beyond the grid every how many are computed, pairs of point and atom at once, and Å² from an atom
-#: within which nothing of it is used.
+#: Of its points beyond the grid every how many are computed, pairs of point and atom at once, and Å² from an
+#: atom within which nothing of it is used.
 _STRIDE, _PAIRS, _MIN_R2 = 3, 1 << 20, 2.0
 
 
@@ -63,8 +63,8 @@ def energy_field(
         probe: atomic number of the probe.
         origin: of the render frame in that of the graph, Å.
         aside: of the free probe from its pixel, Å.
-        images: positions of the atoms with their periodic images in the graph's frame, those of the first atom
-            of all cells first: cell by cell, Å.
+        images: positions of the atoms with their periodic images in the graph's frame, those of the first
+            atom of all cells first: cell by cell, Å.
 
     Shapes:
         origin ``[3]``, aside ``[2]``, images ``[M, 3]``.
@@ -98,7 +98,8 @@ def energy_field(
 
 
 def _overlap(sample: Sample, model: FDBM, low: np.ndarray, high: np.ndarray) -> tuple[Tensor, np.ndarray]:
-    """Pauli and electrostatic energy on a lattice around the box, and its first point in the graph's frame."""
+    """Pauli and electrostatic energy on a lattice around the box, and its first point in the graph's
+    frame."""
     start, size = _lattice(low, high, _OVERLAP)
     first, last = _tip_reach(model.tip)
     shape = [next_fast_len(int(n), real=True) for n in size + last - first]
@@ -178,11 +179,9 @@ def _to_knots(
     return values.contiguous()
 
 
-def _knot_matrix(
-    n: int, start: float, step: float, low: float, spacing: float, count: int
-) -> Tensor:
-    """Coefficients at the knots from ``n`` values along one axis, ``[count, n]``: a spline of degree 5 through
-    the values, its values at the knots and around, and a cubic spline through these."""
+def _knot_matrix(n: int, start: float, step: float, low: float, spacing: float, count: int) -> Tensor:
+    """Coefficients at the knots from ``n`` values along one axis, ``[count, n]``: a spline of degree 5
+    through the values, its values at the knots and around, and a cubic spline through these."""
     quintic = correlate1d(np.eye(n), spline_taps(5), axis=0, mode="mirror")
     taps = spline_taps(3)
     extra = len(taps) // 2
@@ -230,7 +229,8 @@ class _Multipoles:
 
 
 class _Edge:
-    """A potential that goes on as at the nearest point of its grid, along the edges of it that do not repeat."""
+    """A potential that goes on as at the nearest point of its grid, along the edges of it that do not
+    repeat."""
 
     def __init__(self, grid: PotentialGrid, pbc: np.ndarray) -> None:
         self.grid, self.pbc = grid, pbc

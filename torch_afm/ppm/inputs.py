@@ -44,7 +44,8 @@ class RenderInput:
         parameters: the same tips, an entry each, as arrays and as tensors. Tensors are differentiable,
         float64. pixels ``[P, 2]`` indices (ix, iy) or, floating-point, places (x, y) in Å, None for all.
         fields: of each entry, where potentials on a grid take the place of charges, which are 0 then, and
-        dipoles, or densities that of all forces of atoms: depth is 0, too. dipole ``[N, 3]`` e Å, None where there are none.
+        dipoles, or densities that of all forces of atoms: depth is 0, too. dipole ``[N, 3]`` e Å, None where
+        there are none.
     """
 
     pos: Tensor

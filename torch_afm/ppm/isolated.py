@@ -19,7 +19,9 @@ def isolated_potential(charge: DensityGrid) -> PotentialGrid:
     (Hockney and Eastwood, Computer Simulation Using Particles, section 6.5.4)."""
     shape, steps = charge.values.shape, charge.steps
     double = [scipy.fft.next_fast_len(2 * n, real=True) for n in shape]
-    axes = [np.minimum(np.arange(m), m - np.arange(m)) * np.where(np.arange(m) < m / 2, 1, -1) for m in double]
+    axes = [
+        np.minimum(np.arange(m), m - np.arange(m)) * np.where(np.arange(m) < m / 2, 1, -1) for m in double
+    ]
     counts = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     volume = abs(np.linalg.det(steps))
     distance = np.linalg.norm(counts @ steps, axis=-1)
@@ -29,9 +31,11 @@ def isolated_potential(charge: DensityGrid) -> PotentialGrid:
     return PotentialGrid(potential, charge.origin, charge.cell)
 
 
-def molecule_potential(density: DensityGrid, pos: np.ndarray, charges: np.ndarray, net: float = 0.0) -> PotentialGrid:
-    """The potential of cores ``charges`` at ``pos`` (smooth, :func:`torch_afm.ppm.electrons.smooth_cores`) and
-    of the electrons of ``density``, scaled to a ``net`` charge of the whole [e].
+def molecule_potential(
+    density: DensityGrid, pos: np.ndarray, charges: np.ndarray, net: float = 0.0
+) -> PotentialGrid:
+    """The potential of cores ``charges`` at ``pos`` (smooth, :func:`torch_afm.ppm.electrons.smooth_cores`)
+    and of the electrons of ``density``, scaled to a ``net`` charge of the whole [e].
 
     Shapes:
         pos ``[N, 3]`` Å, charges ``[N]`` e.

@@ -1,4 +1,5 @@
-"""Energies on a grid: electrostatics from a potential instead of point charges, and the spline that probes feel."""
+"""Energies on a grid: electrostatics from a potential instead of point charges, and the spline that probes
+feel."""
 
 from __future__ import annotations
 

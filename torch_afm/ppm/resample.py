@@ -31,8 +31,8 @@ def resample(
     shape: Sequence[int],
     beyond: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> Tensor:
-    """Values of ``grid`` at the points ``corner + i steps[0] + j steps[1] + k steps[2]``, by a cubic spline of
-    which each value matters up to 7 points away and no farther
+    """Values of ``grid`` at the points ``corner + i steps[0] + j steps[1] + k steps[2]``, by a cubic spline
+    of which each value matters up to 7 points away and no farther
     (:func:`torch_afm.ppm.potential.spline`).
 
     Args:
@@ -84,7 +84,9 @@ class _Resample(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(offset, matrix)
         ctx.coefficients, ctx.shape = coefficients, shape
-        return torch.from_numpy(sample_spline(coefficients, offset.detach().numpy(), matrix.detach().numpy(), shape))
+        return torch.from_numpy(
+            sample_spline(coefficients, offset.detach().numpy(), matrix.detach().numpy(), shape)
+        )
 
     @staticmethod
     @once_differentiable

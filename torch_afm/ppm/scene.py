@@ -120,7 +120,9 @@ class _RelaxedForce(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        u, free, pos, charge, tip_charges, tip_heights, *springs, dipole, values, low, step = ctx.saved_tensors
+        u, free, pos, charge, tip_charges, tip_heights, *springs, dipole, values, low, step = (
+            ctx.saved_tensors
+        )
         radius, depth = ctx.constants
         field = None if values is None else (values, low, step)
         atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights, dipole, field)
@@ -129,9 +131,7 @@ class _RelaxedForce(torch.autograd.Function):
         return None, None, None, None, *found, None
 
 
-def _pull(
-    grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs
-) -> Sequence[Tensor | None]:
+def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor | None]:
     """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
     radial stiffness and free position of the springs, dipoles of the atoms, and coefficients and first knot
     of the field (``None`` where there are none), from ``grad`` ``[M]`` in F_z of every probe."""

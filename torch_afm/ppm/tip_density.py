@@ -19,8 +19,8 @@ from torch_afm.utils import InputError
 
 #: e: net charge that a tip may have before it is spread evenly.
 _NEUTRAL = 1e-2
-#: Å: how far from the probe its density may be highest, and width over which it is smoothed for that: the valence
-#: density of an atom is highest beside its nucleus.
+#: Å: how far from the probe its density may be highest, and width over which it is smoothed for that: the
+#: valence density of an atom is highest beside its nucleus.
 _OFF_CENTER, _BLUR = 0.4, 0.25
 #: Å: spacing of presets.
 _SPACING = 0.1
@@ -123,4 +123,3 @@ def _unwrapped(grid: DensityGrid) -> DensityGrid:
         return grid
     half = np.array(grid.values.shape) // 2
     return DensityGrid(np.roll(grid.values, half, (0, 1, 2)), grid.origin - half @ grid.steps, grid.cell)
-

@@ -129,8 +129,8 @@ def _add_sample(group: Any) -> None:
     group.add_argument(
         "--potential",
         metavar="FILE",
-        help="electrostatic potential on a grid (cube, xsf, LOCPOT), in the coordinates of the file of the molecule, in place of "
-        "point charges: that of a positive charge",
+        help="electrostatic potential on a grid (cube, xsf, LOCPOT), in the coordinates of the file of the "
+        "molecule, in place of point charges: that of a positive charge",
     )
     group.add_argument(
         "--potential-electron",
@@ -169,15 +169,15 @@ def _add_densities(group: Any) -> None:
         "--model",
         choices=["lj", "fdbm"],
         default="lj",
-        help="lj: Lennard-Jones and charges; fdbm: the full-density-based model, Pauli repulsion by the overlap "
-        "of electron densities, electrostatics of the tip's charge density, and D3",
+        help="lj: Lennard-Jones and charges; fdbm: the full-density-based model, Pauli repulsion by the "
+        "overlap of electron densities, electrostatics of the tip's charge density, and D3",
     )
     group.add_argument(
         "--density",
         metavar="FILE|pyscf|atoms",
-        help="electron density of the sample: a cube, xsf or CHGCAR beside --potential on the same grid; pyscf: "
-        "computed (minutes; kept for the next time); atoms: superposed free atoms with the charges known. "
-        "Default: pyscf",
+        help="electron density of the sample: a cube, xsf or CHGCAR beside --potential on the same grid; "
+        "pyscf: computed (minutes; kept for the next time); atoms: superposed free atoms with the charges "
+        "known. Default: pyscf",
     )
     group.add_argument(
         "--density-unit",
@@ -187,8 +187,8 @@ def _add_densities(group: Any) -> None:
     group.add_argument(
         "--tip-density",
         metavar="FILE|CO",
-        help="electron density of the tip with its atoms, the probe at (0, 0, 0), the rest above: a cube, xsf or "
-        "CHGCAR, or a preset. Default: CO",
+        help="electron density of the tip with its atoms, the probe at (0, 0, 0), the rest above: a cube, "
+        "xsf or CHGCAR, or a preset. Default: CO",
     )
     group.add_argument(
         "--pauli-a",
