@@ -103,10 +103,15 @@ def test_what_cannot_be_is_said_in_a_line_before_anything_is_written(tmp_path, c
     for options, message in [
         (["--lateral-stiffness", "0.2:0.6"], "--lateral-stiffness: expected a number, numbers with commas"),
         (["--lateral-stiffness", "-0.2"], "--lateral-stiffness: expected"),
-        (["--tilt", "0:1:9", "--amplitude", "1:2:9"], "--tilt, --amplitude: expected at most 64 combinations"),
+        (
+            ["--tilt", "0:1:9", "--amplitude", "1:2:9"],
+            "--tilt, --amplitude: expected at most 64",
+        ),
         (["--tilt", "4.5"], "--tilt: expected less than bond_length"),
         (["--tilt-direction", "90"], "--tilt-direction: expected a tilt beside it"),
         (["--amplitude", "0.25"], "--amplitude: expected 2 or more whole height steps of 0.1 Å"),
+        (["--amplitude", "1", "--scan.n_oscillation", "9"], "--amplitude: expected no --scan.n_oscillation"),
+        (["--tilt", "0.1", "--tip.tilt", "[0,0]"], "--tilt: expected no --tip.tilt beside it"),
         (["--height", "a"], "--height: expected a number"),
         (["--curve", "1"], "--curve: expected X,Y in Å"),
         (["--curve", "1,nan"], "--curve: expected X,Y in Å"),

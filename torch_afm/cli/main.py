@@ -16,7 +16,7 @@ from torch_afm import __version__
 COMMANDS = {
     "doctor": "check that this machine can simulate and predict, and say what to do where it cannot",
     "demo": "one molecule through the whole job: simulate, predict, compare with the truth",
-    "simulate": "molecule file or SMILES -> AFM stack (.npz, .gwy, .xsf, .png)",
+    "simulate": "molecule, surface or SMILES -> AFM stacks (.npz, .gwy, .xsf, .png), curves (.csv)",
     "scan": "list what scan files hold, and the series among them to predict from",
     "predict": "scan of a microscope, or AFM stack -> structure (.xyz, .sdf, .json) and report (.html, .png)",
     "refine": "prediction and its AFM stack -> atoms moved to fit it, by gradient through the simulator",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 from jsonargparse import Namespace
@@ -80,7 +81,7 @@ def _render(
             )
             sample.z_top = torch.tensor([variation.z_top], dtype=torch.float64)
             stack = simulate(sample, name, renderer)
-            meta = {"parameters": variation.parameters} if variation.parameters else {}
+            meta: dict[str, Any] = {"parameters": variation.parameters} if variation.parameters else {}
             if args.potential is not None:
                 meta["potential"] = Path(args.potential).name
             if nominal.fdbm is not None:

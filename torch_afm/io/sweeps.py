@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def write_sweep(path: str | Path, stacks: Sequence[AFMStack]) -> None:
             )
         if not (np.array_equal(stack.x, first.x) and np.array_equal(stack.y, first.y)):
             raise InputError("stacks: expected the same pixels in all, got others")
-    arrays = {
+    arrays: dict[str, Any] = {
         "stacks": np.concatenate([stack.stack for stack in stacks]),
         "x": first.x,
         "y": first.y,

@@ -74,10 +74,10 @@ def frequency_curves(
         raise InputError(
             f"length: expected fewer height steps of {scan.dz:g} Å, got {length:g} Å ({error})"
         ) from None
-    top = anchor_height(data, scan, renderer.tip, z_top, renderer.forcefield)
-    if len(top) != 1:
-        raise InputError(f"data: expected one graph, got {len(top)}")
-    top = float(top) + more * scan.dz
+    tops = anchor_height(data, scan, renderer.tip, z_top, renderer.forcefield)
+    if len(tops) != 1:
+        raise InputError(f"data: expected one graph, got {len(tops)}")
+    top = float(tops) + more * scan.dz
     above = copy.copy(renderer)
     above.scan = taller
     return FrequencyCurves(taller.slice_heights(top), above(data, z_top=top, pixels=points)[0, 0].T)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -70,8 +71,8 @@ def plot_simulation(stacks: Sequence[AFMStack], data: AFMData, labels: Sequence[
     for number, (stack, title) in enumerate(zip(stacks, titles, strict=True)):
         left, top = wide * (number // high) + 0.05, height - block * (number % high) - 0.03
         if title:
-            place = {"fontsize": 8, "va": "top", "parse_math": False, "weight": "bold"}
-            figure.text(left / width, top / height, title, **place)
+            style: dict[str, Any] = {"fontsize": 8, "va": "top", "parse_math": False, "weight": "bold"}
+            figure.text(left / width, top / height, title, **style)
         atoms = _drawn_atoms(data, stack)
         for i, s in enumerate([*chosen, chosen[-1]]):
             x = left + (i % columns) * (_IMAGE + _BAR)

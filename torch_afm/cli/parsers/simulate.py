@@ -20,6 +20,13 @@ from torch_afm.utils import InputError
 
 #: Curves of one call.
 _MAX_CURVES = 100
+#: Settings of tip and scan that a range takes the place of.
+_REPLACED = {
+    "lateral_stiffness": "tip.stiffness",
+    "tilt": "tip.tilt",
+    "amplitude": "scan.n_oscillation",
+    "height": "scan.distance",
+}
 #: Options whose values may begin with a minus sign and are no single number.
 _SIGNED = ("--curve", "--height", "--tilt-direction")
 
@@ -37,11 +44,15 @@ def parse(argv: Sequence[str]) -> Namespace:
     if args.params is None:
         args.scan, args.tip = Scan(**scan), dataclasses.replace(Tip.preset(args.tip_preset or "CO"), **tip)
     args.given_scan, args.given_tip = scan, tip
+    settings = {f"scan.{name}" for name in scan} | {f"tip.{name}" for name in tip}
     if not args.out.lower().endswith(STACK_SUFFIXES):
         parser.error(f"--out: expected a file name ending in {', '.join(STACK_SUFFIXES)}, got {args.out!r}")
     _check_densities(parser, args)
     for field in dataclasses.fields(Sweep):
         args[field.name] = () if args[field.name] is None else _values(parser, field.name, args[field.name])
+        if args[field.name] and _REPLACED.get(field.name) in settings:
+            option = field.name.replace("_", "-")
+            parser.error(f"--{option}: expected no --{_REPLACED[field.name]} beside it, which it replaces")
     args.sweep = parser.build(Sweep, args)
     args.curve = [_point(parser, text) for text in args.curve or ()]
     if len(args.curve) > _MAX_CURVES:
