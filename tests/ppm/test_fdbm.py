@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
@@ -157,5 +156,8 @@ def test_a_sample_that_repeats_is_not_turned(formaldehyde):
     data.cell, data.pbc = torch.from_numpy(data.density.cell)[None], torch.tensor([[True, True, False]])
     with pytest.raises(InputError, match="no rotation"):
         renderer()(data, z_top=Z_TOP)
-    data.pose = torch.tensor([[0.0, 0.0, 0.0, *np.zeros(3)]], dtype=torch.float64)
+    data.pose = torch.zeros(1, 6)
     assert renderer()(data, z_top=Z_TOP).isfinite().all()
+    data.cell = data.cell + 0.1
+    with pytest.raises(InputError, match="edges of the density's grid"):
+        renderer()(data, z_top=Z_TOP)

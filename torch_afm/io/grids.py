@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import ase.calculators.vasp
 import ase.io.cube
 import ase.io.xsf
 import numpy as np
@@ -167,6 +166,8 @@ def _read_xsf(text: str) -> _Grid:
 
 def _read_vasp(text: str) -> _Grid:
     """The first grid of a CHGCAR or LOCPOT; ASE divides both by the volume of the cell."""
+    import ase.calculators.vasp  # slow to import
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "CHGCAR"
         file.write_text(text, "utf-8")

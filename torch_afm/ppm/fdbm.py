@@ -18,8 +18,8 @@ from torch_afm.ppm.periodic import check_cell
 from torch_afm.ppm.tip_density import TipDensity
 from torch_afm.utils import InputError, check_finite, check_shape
 
-#: Å: what the points of two grids may differ by.
-_SAME = 1e-3
+#: Å: what the points of two grids, and the cells of atoms and grids, may differ by.
+_SAME, _SAME_CELL = 1e-3, 1e-2
 
 
 def _carbon_monoxide() -> TipDensity:
@@ -123,9 +123,10 @@ def samples(data: AFMData | Batch) -> list[Sample]:
     ptr = data.ptr.tolist() if isinstance(data, Batch) else [0, len(data.z)]
     n_graphs = len(ptr) - 1
     grids = [_grids(data, key, n_graphs) for key in ("density", "potential")]
-    pbc = np.zeros((n_graphs, 3), bool)
+    pbc, cells = np.zeros((n_graphs, 3), bool), np.zeros((n_graphs, 3, 3))
     if data.get("pbc") is not None or data.get("cell") is not None:
-        pbc = check_cell(data.get("cell"), data.get("pbc"), n_graphs)[1] & (True, True, False)
+        cells, pbc = check_cell(data.get("cell"), data.get("pbc"), n_graphs)
+        pbc = pbc & (True, True, False)
     pose = data.get("pose")
     pose = torch.zeros(n_graphs, 6) if pose is None else pose
     check_shape("pose", pose, (n_graphs, 6))
@@ -137,6 +138,11 @@ def samples(data: AFMData | Batch) -> list[Sample]:
         z = data.z[part].cpu().numpy()
         charge = 0.0 if data.get("charge") is None else round(float(data.charge[part].sum()))
         _check_grids(density, potential, z, pos.numpy(), charge, pbc[i])
+        if pbc[i].any() and np.abs((density.cell - cells[i])[pbc[i]]).max() > _SAME_CELL:
+            raise InputError(
+                f"cell: expected the edges of the density's grid, {np.round(density.cell, 3).tolist()}, along "
+                f"which the sample repeats, got {np.round(cells[i], 3).tolist()} Å"
+            )
         vector, shift = pose[i].double().cpu().split(3)
         if pbc[i].any() and (vector.requires_grad or bool(vector.any())):
             raise InputError("pose: expected no rotation of a sample that repeats; turn it by Orient")

@@ -94,7 +94,8 @@ class RenderInput:
         tip = self.parameters
         tensors = [self.pos, self.charge, tip.stiffness, tip.radial_stiffness, tip.charges]
         tensors += [tip.charge_heights] if self.dipole is None else [tip.charge_heights, self.dipole]
-        return torch.is_grad_enabled() and any(v.requires_grad for v in [*tensors, *self.fields])
+        given = any(v.requires_grad for v in tensors) or any(f.requires_grad for f in self.fields)
+        return torch.is_grad_enabled() and given
 
     def take(self, entries: np.ndarray) -> RenderInput:
         """These entries, as one channel each."""

@@ -147,9 +147,9 @@ def pull_field(
     coefficients, low, spacing = field
     index, w = _knots(probe, low, spacing, coefficients.shape)
     c = cotangent / spacing
-    terms = [torch.einsum("p,px,py,pz->pxyz", -c[:, a], *_slopes(w, a)) for a in range(3)]
+    x, y, z = (torch.einsum("p,px,py,pz->pxyz", -c[:, a], *_slopes(w, a)) for a in range(3))
     sums = coefficients.new_zeros(coefficients.numel())
-    sums.index_add_(0, index.flatten(), sum(terms).flatten())
+    sums.index_add_(0, index.flatten(), (x + y + z).flatten())
     return sums.reshape(coefficients.shape), torch.einsum("pij,pj->i", hessian, cotangent)
 
 

@@ -145,7 +145,7 @@ def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs)
         seed = grad[part].unsqueeze(1)
         adjoint = seed * newton_step(-surface[:, :, 2], hessian)
         cotangent = adjoint + seed * u.new_tensor([0.0, 0.0, 1.0])
-        news = [terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)]
+        news: list[Tensor | None] = [terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)]
         news += _pull_springs(adjoint, u[part], springs)
         news.append(None if atoms.dipole is None else terms.jacobian_dipole(cotangent, atoms).sum(0))
         if terms.field is None or atoms.field is None:
@@ -153,7 +153,7 @@ def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs)
         else:
             news += pull_field(free[part] + u[part], cotangent, terms.field[1], atoms.field)
         for sums, new in zip(total, news, strict=True):
-            if sums is not None:
+            if sums is not None and new is not None:
                 sums += new
     return total
 
