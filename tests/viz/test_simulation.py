@@ -47,8 +47,8 @@ def test_several_stacks_with_labels_do_not_overlap():
     assert titles(figure).count("nearest, with atoms") == 20 and len(figure.axes) == 80
     boxes = np.array([ax.get_position().get_points() for ax in figure.axes])
     assert boxes.min() >= 0 and boxes.max() <= 1
-    apart = (boxes[:, None, 1] <= boxes[None, :, 0]).any(-1)
-    assert (apart | apart.T | np.eye(len(boxes), dtype=bool)).all()
+    separate = (boxes[:, None, 1] <= boxes[None, :, 0]).any(-1)
+    assert (separate | separate.T | np.eye(len(boxes), dtype=bool)).all()
 
 
 def test_a_surface_is_drawn_over_the_whole_window_and_not_below_its_top():

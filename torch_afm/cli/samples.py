@@ -25,12 +25,17 @@ def load_sample(args: Namespace, params: PpafmParams | None) -> tuple[AFMData, s
     sample, name = load_molecule(args.file, args.smiles, args.seed, args.format)
     if args.cell is not None:
         _set_cell(sample, args)
-    elif params is not None and params.cell is not None and args.file and args.position != "center":
+    elif params is not None and params.cell is not None and position_of(args) == "as-is":
         _set_cell_of_params(sample, args, params.cell)
     if "pbc" in sample:
         _check_surface(sample)
     _add_potential(sample, args)
     return sample, name
+
+
+def position_of(args: Namespace) -> str:
+    """``center`` or ``as-is``: as the options have it, else as-is for a file beside ppafm's settings."""
+    return str(args.position or ("as-is" if args.params and args.file else "center"))
 
 
 def _set_cell(sample: AFMData, args: Namespace) -> None:

@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 
 from torch_afm.cli.densities import add_densities, describe_model
 from torch_afm.cli.molecules import orient, simulate
-from torch_afm.cli.samples import load_sample
+from torch_afm.cli.samples import load_sample, position_of
 from torch_afm.cli.simulation_files import curve_files, probe_file, sheet_file, stack_files
 from torch_afm.config import ForceField, Scan, Sweep, Tip, Variation
 from torch_afm.data import AFMData
@@ -133,7 +133,7 @@ def _check_points(args: Namespace, scan: Scan) -> None:
 
 def _place(sample: AFMData, args: Namespace, scan: Scan, params: PpafmParams | None) -> AFMData:
     """The sample where and as the options want it, with the height of ppafm's scan where that holds."""
-    position = args.position or ("as-is" if params and args.file else "center")
+    position = position_of(args)
     rotation = args.rotation or ("best" if args.smiles and position == "center" else "as-is")
     if position == "center":
         return orient(sample, rotation, args.seed, scan)

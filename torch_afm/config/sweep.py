@@ -138,7 +138,7 @@ def parse_values(text: str) -> tuple[float, ...]:
 
 
 def _variation(parameters: dict[str, float], scan: Scan, tip: Tip, z_top: float) -> Variation:
-    nearest = parameters.get("height", float(scan.slice_heights(z_top)[-1]))
+    height = parameters.get("height", float(scan.slice_heights(z_top)[-1]))
     if "lateral_stiffness" in parameters:
         k = parameters["lateral_stiffness"]
         tip = dataclasses.replace(tip, stiffness=(k, k, tip.stiffness[2]))
@@ -154,5 +154,6 @@ def _variation(parameters: dict[str, float], scan: Scan, tip: Tip, z_top: float)
                 f"amplitude: expected 2 or more whole height steps of {scan.dz:g} Å, got {amplitude:g} Å"
             )
         scan = dataclasses.replace(scan, n_oscillation=n)
-    below = scan.dz * (scan.n_slices - 1 + (scan.n_oscillation - 1) / 2)
-    return Variation(parameters, scan, tip, round(nearest + below, 9))
+    if "amplitude" in parameters or "height" in parameters:
+        z_top = round(height + scan.dz * (scan.n_slices - 1 + (scan.n_oscillation - 1) / 2), 9)
+    return Variation(parameters, scan, tip, z_top)

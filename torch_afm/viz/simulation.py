@@ -26,8 +26,8 @@ from torch_afm.viz.stacks import draw_slice
 _MAX_ALONE, _MAX_EACH, _ROW = 17, 3, 6
 #: Panels in one row of a figure of curves.
 _CURVES = 4
-#: Stacks below each other before the next column of them begins.
-_STACKED = 8
+#: Stacks below each other before the next column of them begins, and columns at most.
+_STACKED, _COLUMNS = 8, 3
 #: Inches: of an image, of what lies right of, above and below it, and of a stack's label.
 _IMAGE, _BAR, _ABOVE, _BELOW, _LABEL = 1.5, 0.55, 0.2, 0.06, 0.2
 #: Å below the top atom down to which a surface is drawn, and beyond the window.
@@ -64,7 +64,7 @@ def plot_simulation(stacks: Sequence[AFMStack], data: AFMData, labels: Sequence[
     label = _LABEL if labels else 0.0
     row, wide = tall + _ABOVE + _BELOW, (_IMAGE + _BAR) * columns + 0.1
     block = label + row * math.ceil(images / columns) + 0.04
-    blocks = math.ceil(len(stacks) / _STACKED)
+    blocks = min(math.ceil(len(stacks) / _STACKED), _COLUMNS)
     high = math.ceil(len(stacks) / blocks)
     figure = Figure(figsize=(wide * blocks, block * high + 0.05))
     width, height = figure.get_size_inches()

@@ -98,7 +98,7 @@ def test_probe_positions(run, tmp_path):
     assert shapes == [(7, 5, 7, 3), (11, 5, 7, 3)]
 
 
-def test_what_cannot_be_is_said_in_a_line_before_anything_is_written(tmp_path, capsys):
+def test_errors_are_one_line_before_anything_is_written(tmp_path, capsys):
     write_xyz(tmp_path / "water.xyz", water())
     for options, message in [
         (["--lateral-stiffness", "0.2:0.6"], "--lateral-stiffness: expected a number, numbers with commas"),
