@@ -7,12 +7,21 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import Scan, Tip
 from torch_afm.data import DensityGrid, PotentialGrid
-from torch_afm.ppm import FDBM, ProbeParticleModel, TipParameters
+from torch_afm.ppm import FDBM, ProbeParticleModel, TipParameters, fdbm_field
 from torch_afm.transforms import Orient
 from torch_afm.utils import InputError
 
 SCAN = Scan(window=((-1.2, 1.2), (-0.8, 1.6)), pixels=(3, 4), n_slices=2, n_oscillation=5)
 Z_TOP = 7.6
+
+
+@pytest.fixture(autouse=True)
+def _coarse(monkeypatch):
+    """Overlaps on a lattice of 0.2 Å, eight times as fast: what is compared here is computed on the same."""
+    monkeypatch.setattr(fdbm_field, "_OVERLAP", 0.2)
+    fdbm_field._tip.cache_clear()
+    yield
+    fdbm_field._tip.cache_clear()
 
 
 def renderer(model=None, backend="torch", **arguments):

@@ -140,8 +140,8 @@ def samples(data: AFMData | Batch) -> list[Sample]:
         _check_grids(density, potential, z, pos.numpy(), charge, pbc[i])
         if pbc[i].any() and np.abs((density.cell - cells[i])[pbc[i]]).max() > _SAME_CELL:
             raise InputError(
-                f"cell: expected the edges of the density's grid, {np.round(density.cell, 3).tolist()}, along "
-                f"which the sample repeats, got {np.round(cells[i], 3).tolist()} Å"
+                f"cell: expected the edges of the density's grid, {np.round(density.cell, 3).tolist()}, "
+                f"along which the sample repeats, got {np.round(cells[i], 3).tolist()} Å"
             )
         vector, shift = pose[i].double().cpu().split(3)
         if pbc[i].any() and (vector.requires_grad or bool(vector.any())):
