@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from torch_afm.io import read_potential
+from torch_afm.io import read_density, read_potential
 from torch_afm.utils import InputError
 
 #: CODATA 2018: eV in a Hartree, Å in a Bohr.
@@ -207,3 +207,57 @@ def test_bad_files_are_named(tmp_path):
         assert str(path) in text and "\n" not in text
     with pytest.raises(InputError, match=r"^unit: "):
         read_potential(tmp_path / "v.cube", unit="kcal")
+
+
+#: VASP's file of 2 x 1 x 2 points in a cell of 24 Å³, x fastest.
+VASP = """by hand
+1.0
+ 2.0 0.0 0.0
+ 0.0 3.0 0.0
+ 0.0 0.0 4.0
+ C
+ 1
+Direct
+ 0.5 0.0 0.0
+
+ 2 2 2
+ 24.0 48.0 0.0 0.0 72.0
+ 0.0 0.0 0.0
+"""
+
+
+def test_chgcar_is_divided_by_the_volume(tmp_path):
+    for name in ("CHGCAR", "CHGCAR_sum", "AECCAR0.vasp"):
+        path = tmp_path / name
+        path.write_text(VASP)
+        density, atoms = read_density(path)
+        np.testing.assert_allclose(density.cell, np.diag([2.0, 3.0, 4.0]))
+        assert density.values[0, 0, 0] == pytest.approx(1)
+        assert density.values[1, 0, 0] == pytest.approx(2)
+        assert density.values[0, 0, 1] == pytest.approx(3)
+        np.testing.assert_allclose(atoms.positions, [[1.0, 0, 0]])
+
+
+def test_locpot_is_an_electrons_energy(tmp_path):
+    path = tmp_path / "LOCPOT"
+    path.write_text(VASP.replace("24.0 48.0", "-24.0 -48.0"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        potential = read_potential(path)
+    assert potential.values[0, 0, 0] == pytest.approx(24)
+    assert potential.values[1, 0, 0] == pytest.approx(48)
+
+
+def test_densities_have_the_units_of_their_formats(tmp_path):
+    cube, xsf = tmp_path / "a.cube", tmp_path / "a.xsf"
+    cube.write_text(CUBE)
+    xsf.write_text(XSF)
+    assert read_density(cube)[0].values[0, 0, 1] == pytest.approx(BOHR**-3)
+    assert read_density(cube, unit="e/A3")[0].values[0, 0, 1] == pytest.approx(1)
+    density, atoms = read_density(xsf)
+    assert density.values.max() == pytest.approx(9)
+    assert atoms.numbers.tolist() == [6]
+    with pytest.raises(InputError, match="unit"):
+        read_density(cube, unit="Hartree")
+    with pytest.raises(InputError, match="CHGCAR"):
+        read_density(tmp_path / "density.txt")

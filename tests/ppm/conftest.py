@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
+from scipy.interpolate import BSpline
 from scipy.spatial.transform import Rotation
 
 from torch_afm.config import Scan, Tip
-from torch_afm.data import AFMData, from_smiles
+from torch_afm.data import AFMData, DensityGrid, from_smiles
 from torch_afm.elements import symbol
+from torch_afm.ppm.isolated import molecule_potential
+from torch_afm.ppm.potential import EnergyField
 
 CASES = ("bcb_pc", "camphor_pc_tilt", "carbon1_lj", "ion1_pc", "nicotine_pc", "ptcda_lj", "ptcda_pc")
 SMILES = (
@@ -90,3 +96,32 @@ def molecules() -> list[AFMData]:
         pos = pos - torch.cat([pos[:, :2].mean(0), pos[:, 2].max()[None]])
         found.append(AFMData(z=molecule.z, pos=pos, charge=molecule.charge))
     return found
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="session")
+def formaldehyde() -> AFMData:
+    """CH₂O in the plane z = 0 with the density of PySCF and its potential."""
+    found = load_file(GOLDEN / "ch2o_density.safetensors")
+    density = DensityGrid(found["density"], found["origin"], found["cell"])
+    pos = np.array([(0, 0, 0), (0, 1.205, 0), (0.938, -0.587, 0), (-0.938, -0.587, 0)])
+    potential = molecule_potential(density, pos, np.array([4.0, 6.0, 1.0, 1.0]))
+    z, at = torch.tensor([6, 8, 1, 1]), torch.from_numpy(pos)
+    return AFMData(z=z, pos=at, density=density, potential=potential)
+
+
+@pytest.fixture(scope="session")
+def field_energy() -> Callable[[EnergyField, np.ndarray], np.ndarray]:
+    """Function of a field and points ``[P, 3]``: its energies there."""
+    return _field_energy
+
+
+def _field_energy(field: EnergyField, points: np.ndarray) -> np.ndarray:
+    """Energy of a field at ``points`` ``[P, 3]``, by cubic splines one after the other along each axis."""
+    values = field.coefficients.detach().numpy()
+    basis = BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)
+    t = (points - field.low.detach().numpy()) / field.spacing.numpy()
+    x, y, z = (np.nan_to_num(basis(t[:, a, None] - np.arange(n))) for a, n in enumerate(values.shape))
+    return np.einsum("pi,pj,pk,ijk->p", x, y, z, values, optimize=True)

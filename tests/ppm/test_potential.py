@@ -100,7 +100,7 @@ def test_periodic_potential_repeats():
     found = []
     for origin in (np.array([0.2, 0.1, 6.0]), np.array([12.2, -20.9, 6.0])):
         field = potential_field(grid, pbc, origin, aside, charge, height, SCAN)
-        parts = (torch.from_numpy(v) for v in field)
+        parts = field
         found.append(field_force_hessian(torch.tensor([[1.1, 0.7, -0.3]], dtype=torch.float64), *parts))
     torch.testing.assert_close(found[0], found[1], atol=1e-9, rtol=1e-9)
     # -Q dV/dx of V = cos(2π (x + 3) / 6) at x = 1.1 + 0.2.
@@ -126,7 +126,7 @@ def test_nuclei_do_not_ring(tip, spacing):
     charges, heights = np.array(tip.charges), np.array(tip.charge_heights)
     parts = potential_field(grid, none, origin, np.zeros(2), charges, heights, SCAN)
     probe = np.random.default_rng(0).uniform([-3, -2.5, -0.5], [3, 2.5, 0.0], (200, 3))
-    found, _ = field_force_hessian(torch.from_numpy(probe), *map(torch.from_numpy, parts))
+    found, _ = field_force_hessian(torch.from_numpy(probe), *parts)
     exact = np.zeros_like(probe)
     for q, height in zip(charges, heights, strict=True):
         d = (probe + origin + [0, 0, height])[:, None] - at
@@ -143,7 +143,7 @@ def test_field_is_right_where_probes_bend_to():
     origin, charge = np.array([0.0, 0.0, 4.9]), np.array([1.0])
     parts = potential_field(coulomb(data), none, origin, np.zeros(2), charge, np.zeros(1), SCAN)
     probe = np.random.default_rng(0).uniform([-3.7, 2.5, -1.2], [3.7, 3.2, 0.7], (100, 3))
-    found, _ = field_force_hessian(torch.from_numpy(probe), *map(torch.from_numpy, parts))
+    found, _ = field_force_hessian(torch.from_numpy(probe), *parts)
     d = (probe + origin)[:, None] - data.pos.double().numpy()
     slope = data.charge.double().numpy() / np.linalg.norm(d, axis=2) ** 3
     exact = COULOMB * (slope[..., None] * d).sum(1)

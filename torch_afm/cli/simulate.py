@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 
+from torch_afm.cli.densities import add_densities, describe_model
 from torch_afm.cli.molecules import orient, simulate
 from torch_afm.cli.samples import load_sample, position_of
 from torch_afm.cli.simulation_files import curve_files, probe_file, sheet_file, stack_files
@@ -28,12 +29,13 @@ def main(args: Namespace) -> int:
     out = Path(args.out)
     params = None if args.params is None else read_ppafm_params(args.params)
     sample, name = load_sample(args, params)
+    sample, fdbm = add_densities(sample, args)
     scan, tip = _scan_and_tip(args, params)
     _check_points(args, scan)
     forcefield = ForceField() if args.forcefield is None else read_atomtypes(args.forcefield)
     charged = args.smiles is not None or args.potential is not None or bool(sample.charge.any())
     sample = _place(sample, args, scan, params)
-    renderer = ProbeParticleModel(scan, tip, backend=args.backend, forcefield=forcefield)
+    renderer = ProbeParticleModel(scan, tip, backend=args.backend, forcefield=fdbm or forcefield)
     variations = _variations(args.sweep, sample, renderer)
     out.parent.mkdir(parents=True, exist_ok=True)
     stacks, curves, written = _render(args, sample, name, variations, renderer)
@@ -51,7 +53,7 @@ def main(args: Namespace) -> int:
     print(f"{name}: {len(x)} atoms, {where}; rendered by {renderer.backend}")
     if params is not None:
         print(_describe_params(args))
-    if not charged:
+    if not charged and fdbm is None:
         print("no charges are known: the images have no electrostatics")
     for file, content in written:
         print(f"wrote {file}: {content}")
@@ -75,13 +77,15 @@ def _render(
         for number, variation in enumerate(variations, start=1):
             status(f"stack {number} of {len(variations)} {variation.label}".strip())
             renderer = ProbeParticleModel(
-                variation.scan, variation.tip, nominal.backend, forcefield=nominal.forcefield
+                variation.scan, variation.tip, nominal.backend, forcefield=nominal.fdbm or nominal.forcefield
             )
             sample.z_top = torch.tensor([variation.z_top], dtype=torch.float64)
             stack = simulate(sample, name, renderer)
             meta: dict[str, Any] = {"parameters": variation.parameters} if variation.parameters else {}
             if args.potential is not None:
                 meta["potential"] = Path(args.potential).name
+            if nominal.fdbm is not None:
+                meta["fdbm"] = describe_model(nominal.fdbm, args)
             stacks.append(dataclasses.replace(stack, meta=stack.meta | meta))
             if args.curve:
                 curves.append(frequency_curves(renderer, sample, torch.tensor(args.curve), length))

@@ -1,4 +1,4 @@
-"""Checks of molecules: not periodic, without a potential, no two atoms in one place."""
+"""Checks of molecules: not periodic, without values on a grid, no two atoms in one place."""
 
 from __future__ import annotations
 
@@ -63,13 +63,14 @@ def check_distances(
 
 
 def check_no_potential(name: str, data: AFMData) -> None:
-    """Raise :class:`InputError` for a graph with a potential on a grid, which belongs to all its atoms, where
-    atoms are to be moved, added or taken."""
-    if data.get("potential") is not None:
-        raise InputError(
-            f"{name}: expected point charges, got a potential on a grid, which would stay that of the atoms "
-            "before; delete potential"
-        )
+    """Raise :class:`InputError` for a graph with a potential or density on a grid, which belongs to all its
+    atoms, where atoms are to be moved, added or taken."""
+    for key in ("potential", "density"):
+        if data.get(key) is not None:
+            raise InputError(
+                f"{name}: expected point charges, got a {key} on a grid, which would stay that of the atoms "
+                f"before; delete {key}"
+            )
 
 
 def check_island(name: str, data: AFMData) -> None:

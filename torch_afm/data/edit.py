@@ -11,7 +11,7 @@ from torch import Tensor
 
 from torch_afm.data.afm_data import AFMData
 from torch_afm.data.checks import check_no_potential
-from torch_afm.data.potential_grid import PotentialGrid
+from torch_afm.data.scalar_grid import ScalarGrid
 from torch_afm.elements import atomic_number
 from torch_afm.utils import InputError, check_finite, check_shape
 
@@ -121,7 +121,7 @@ def _indices(name: str, mask_or_index: Tensor | Sequence[int], n: int, device: t
 
 def move_graph(data: AFMData, move: Callable[[Tensor], Tensor]) -> None:
     """Apply ``move``, a rotation or reflection and a shift of points ``[K, 3]``, to all that has a place: the
-    atoms there and those missing, the lattice, and a potential on a grid; dipoles turn with it."""
+    atoms there and those missing, the lattice, and what is on a grid; dipoles turn with it."""
     for key in ("pos", "missing_pos", "true_pos"):
         if key in data:
             data[key] = move(data[key])
@@ -129,14 +129,15 @@ def move_graph(data: AFMData, move: Callable[[Tensor], Tensor]) -> None:
         data.dipole = _turn_vectors(data.dipole, move)
     if data.get("cell") is not None:
         data.cell = _turn_vectors(data.cell.reshape(3, 3), move).reshape(data.cell.shape)
-    grid = data.get("potential")
-    if grid is not None:
-        if not isinstance(grid, PotentialGrid):
-            raise InputError(f"potential: expected a PotentialGrid, got {type(grid).__name__}")
-        origin, cell = torch.from_numpy(grid.origin), torch.from_numpy(grid.cell)
-        data.potential = dataclasses.replace(
-            grid, origin=move(origin[None])[0].numpy(), cell=_turn_vectors(cell, move).numpy()
-        )
+    for key in ("potential", "density"):
+        grid = data.get(key)
+        if grid is not None:
+            if not isinstance(grid, ScalarGrid):
+                raise InputError(f"{key}: expected values on a grid, got {type(grid).__name__}")
+            origin, cell = torch.from_numpy(grid.origin), torch.from_numpy(grid.cell)
+            data[key] = dataclasses.replace(
+                grid, origin=move(origin[None])[0].numpy(), cell=_turn_vectors(cell, move).numpy()
+            )
 
 
 def _turn_vectors(vectors: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:

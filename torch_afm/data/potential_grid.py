@@ -2,46 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from torch_afm.utils import InputError, check_finite, check_shape
+from torch_afm.data.scalar_grid import ScalarGrid
 
 
-@dataclass(eq=False)
-class PotentialGrid:
-    """An electrostatic potential on a regular grid: point ``(i, j, k)`` lies at
-    ``origin + i/nx cell[0] + j/ny cell[1] + k/nz cell[2]``, the cell's far faces left out. As
-    ``data.potential`` it takes the place of the point charges of the atoms in a renderer.
-
-    Args:
-        values: potential in eV/e, the energy of a positive unit charge.
-        origin: position of the first point in Å.
-        cell: edges of the box that the grid fills in Å, rows.
-
-    Shapes:
-        values ``[nx, ny, nz]``, origin ``[3]``, cell ``[3, 3]``, all float64.
-
-    Raises:
-        InputError: for a wrong shape, fewer than two points along an edge, values that are not finite and a
-            cell without volume, naming the argument.
-    """
-
-    values: np.ndarray
-    origin: np.ndarray
-    cell: np.ndarray
-
-    def __post_init__(self) -> None:
-        for name, shape in (("values", (None, None, None)), ("origin", (3,)), ("cell", (3, 3))):
-            array = np.asarray(getattr(self, name))
-            if array.dtype.kind not in "fiu":
-                raise InputError(f"{name}: expected real numbers, got {array.dtype}")
-            check_shape(name, array, shape)
-            check_finite(name, array)
-            setattr(self, name, array.astype(np.float64))
-        if min(self.values.shape) < 2:
-            raise InputError(f"values: expected at least 2 points along each edge, got {self.values.shape}")
-        lengths = np.linalg.norm(self.cell, axis=1)
-        if abs(np.linalg.det(self.cell)) <= 1e-6 * np.prod(lengths):
-            raise InputError(f"cell: expected three edges that span a volume, got {self.cell.tolist()}")
+class PotentialGrid(ScalarGrid):
+    """An electrostatic potential in eV/e, the energy of a positive unit charge, on a grid
+    (:class:`torch_afm.data.scalar_grid.ScalarGrid`, whose arguments it has). As ``data.potential`` it takes
+    the place of the point charges of the atoms in a renderer."""

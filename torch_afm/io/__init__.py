@@ -1,7 +1,7 @@
 """Molecules, AFM stacks, scans of microscopes, potentials on a grid and ppafm's settings in files."""
 
 from torch_afm.io.atoms import read_atoms
-from torch_afm.io.grids import read_potential
+from torch_afm.io.grids import read_density, read_potential
 from torch_afm.io.ppafm import PpafmParams, read_atomtypes, read_ppafm_params
 from torch_afm.io.scans import read_stack
 from torch_afm.io.stacks import AFMStack, write_stack
@@ -13,6 +13,7 @@ __all__ = [
     "PpafmParams",
     "read_atoms",
     "read_atomtypes",
+    "read_density",
     "read_molecule",
     "read_potential",
     "read_ppafm_params",

@@ -1,12 +1,14 @@
-"""Electrostatic potentials on a grid, from cube and xsf files."""
+"""Electrostatic potentials and electron densities on a grid, from cube, xsf and VASP's files."""
 
 from __future__ import annotations
 
 import io
 import re
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import ase.io.cube
 import ase.io.xsf
@@ -14,7 +16,8 @@ import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree, Rydberg
 
-from torch_afm.data import PotentialGrid
+from torch_afm.data import DensityGrid, PotentialGrid
+from torch_afm.data.scalar_grid import ScalarGrid
 from torch_afm.io.files import read_text
 from torch_afm.utils import InputError
 
@@ -22,16 +25,24 @@ from torch_afm.utils import InputError
 MAX_POINTS = 1 << 25
 #: eV in the units that values may have.
 _UNITS = {"hartree": Hartree, "rydberg": Rydberg, "ev": 1.0}
+#: e/Å³ in the units that densities may have.
+_DENSITIES = {"e/Bohr3": Bohr**-3, "e/A3": 1.0}
+#: How the names of VASP's files begin.
+_VASP = ("CHGCAR", "AECCAR", "PARCHG", "LOCPOT")
+
+
+_G = TypeVar("_G", bound=ScalarGrid)
 
 
 def read_potential(path: str | Path, electron: bool = False, unit: str | None = None) -> PotentialGrid:
-    """The electrostatic potential in a ``.cube`` or ``.xsf`` file, read by ASE.
+    """The electrostatic potential in a ``.cube`` or ``.xsf`` file or VASP's ``LOCPOT``, read by ASE.
 
     Lengths of an xsf file are in Å, those of a cube in Bohr, or in Å where its numbers of points are
     negative, as the format has it. Neither format keeps the unit of the values. Where a comment or the name
     of the grid says eV, Ry or Rydberg, that is taken; else, as in ppafm, Hartree in a cube and eV in an xsf
     file. In an xsf file the last point along an edge belongs to the far face; where it repeats the first, as
-    in a periodic system, it is left out. Exponents may be Fortran's (``1.0D-03``).
+    in a periodic system, it is left out. Exponents may be Fortran's (``1.0D-03``). A LOCPOT, in eV, is known
+    to be an electron's energy.
 
     Args:
         path: the file, holding one grid and the atoms.
@@ -47,22 +58,13 @@ def read_potential(path: str | Path, electron: bool = False, unit: str | None = 
             file.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in _READERS:
-        raise InputError(f"{path}: expected a file ending in {', '.join(_READERS)}, got {path.suffix!r}")
     if unit is not None and unit.lower() not in _UNITS:
         raise InputError(f"unit: expected 'Hartree', 'Rydberg' or 'eV', got {unit!r}")
-    text = re.sub(r"(?<=[0-9.])[dD](?=[+-]?[0-9])", "e", read_text(path))
-    read, usual = _READERS[suffix]
-    try:
-        values, origin, cell, atoms = read(text)
-        scale = _UNITS[unit.lower() if unit else _stated_unit(text) or usual]
-        grid = PotentialGrid((-scale if electron else scale) * values, origin, cell)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except Exception as error:  # ASE raises whatever its parsers trip over
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: ASE cannot read it as {suffix[1:]} ({reason})") from None
+    grid, atoms = _read_grid(path, PotentialGrid, lambda text, usual: _volts(text, usual, unit))
+    sign = -1 if electron or _format(path) == "vasp" else 1
+    # ASE divides whatever it finds in VASP's files by the volume.
+    sign *= atoms.get_volume() if _format(path) == "vasp" else 1
+    grid = PotentialGrid(sign * grid.values, grid.origin, grid.cell)
     near = _at(grid, atoms.positions)
     if len(near) and near.mean() < grid.values.mean():
         warnings.warn(
@@ -71,6 +73,57 @@ def read_potential(path: str | Path, electron: bool = False, unit: str | None = 
             stacklevel=2,
         )
     return grid
+
+
+def read_density(path: str | Path, unit: str | None = None) -> tuple[DensityGrid, Atoms]:
+    """The electron density in a ``.cube`` or ``.xsf`` file or VASP's ``CHGCAR``, ``AECCAR`` or ``PARCHG``,
+    and the atoms beside it, read by ASE: frames as :func:`read_potential` reads them, values in e/Bohr³ in a
+    cube and e/Å³ in an xsf file, unless ``unit`` says otherwise. VASP's values are divided by the volume of
+    the cell.
+
+    Args:
+        path: the file, holding one grid and the atoms.
+        unit: of the values, "e/Bohr3" or "e/A3".
+
+    Raises:
+        InputError: as :func:`read_potential` does.
+    """
+    if unit is not None and unit not in _DENSITIES:
+        raise InputError(f"unit: expected 'e/Bohr3' or 'e/A3', got {unit!r}")
+    usual = {".cube": "e/Bohr3", ".xsf": "e/A3", "vasp": "e/A3"}
+    path = Path(path)
+    return _read_grid(path, DensityGrid, lambda text, _: _DENSITIES[unit or usual[_format(path)]])
+
+
+def _read_grid(path: Path, of_type: type[_G], scale: Callable[[str, str], float]) -> tuple[_G, Atoms]:
+    """The grid and atoms of a file, its values times ``scale`` of its text and the usual unit."""
+    suffix = _format(path)
+    if suffix not in _READERS:
+        raise InputError(
+            f"{path}: expected a file ending in .cube or .xsf, or named {', '.join(_VASP)}, got {path.name!r}"
+        )
+    text = read_text(path)
+    if suffix != "vasp":
+        text = re.sub(r"(?<=[0-9.])[dD](?=[+-]?[0-9])", "e", text)
+    read, usual = _READERS[suffix]
+    try:
+        values, origin, cell, atoms = read(text)
+        return of_type(scale(text, usual) * values, origin, cell), atoms
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # ASE raises whatever its parsers trip over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: ASE cannot read it as {suffix.strip('.')} ({reason})") from None
+
+
+def _format(path: Path) -> str:
+    """The suffix, or "vasp" for a file of VASP's names, which may go on: ``CHGCAR_sum``, ``LOCPOT.vasp``."""
+    suffix = path.suffix.lower()
+    return "vasp" if suffix not in _READERS and path.name.upper().startswith(_VASP) else suffix
+
+
+def _volts(text: str, usual: str, unit: str | None) -> float:
+    return _UNITS[unit.lower() if unit else _stated_unit(text) or usual]
 
 
 #: Values, origin, edges of the box, atoms.
@@ -111,6 +164,21 @@ def _read_xsf(text: str) -> _Grid:
     return values, origin, spacing * np.array(values.shape)[:, None], atoms
 
 
+def _read_vasp(text: str) -> _Grid:
+    """The first grid of a CHGCAR or LOCPOT; ASE divides both by the volume of the cell."""
+    import ase.calculators.vasp  # slow to import
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "CHGCAR"
+        file.write_text(text, "utf-8")
+        found = ase.calculators.vasp.VaspChargeDensity(str(file))
+    if not found.chg:
+        raise InputError("expected a grid below the atoms, got none")
+    atoms = found.atoms[0]
+    _check_size(list(found.chg[0].shape))
+    return np.asarray(found.chg[0]), np.zeros(3), np.asarray(atoms.cell), atoms
+
+
 def _check_size(counts: list[int]) -> None:
     if np.prod(counts, dtype=float) > MAX_POINTS or not all(counts):
         raise InputError(f"expected a grid of 1 to {MAX_POINTS} points, got {' x '.join(map(str, counts))}")
@@ -139,4 +207,5 @@ def _at(grid: PotentialGrid, pos: np.ndarray) -> np.ndarray:
 _READERS: dict[str, tuple[Callable[[str], _Grid], str]] = {
     ".cube": (_read_cube, "hartree"),
     ".xsf": (_read_xsf, "ev"),
+    "vasp": (_read_vasp, "ev"),
 }

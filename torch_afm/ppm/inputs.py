@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,9 +15,12 @@ from torch_geometric.data import Batch
 
 from torch_afm.config import ForceField, Scan
 from torch_afm.data import AFMData, PotentialGrid
-from torch_afm.ppm.periodic import repeat_atoms
+from torch_afm.elements import atomic_number
+from torch_afm.ppm.fdbm import FDBM, Sample, samples
+from torch_afm.ppm.fdbm_field import energy_field
+from torch_afm.ppm.periodic import Images, repeat_atoms
 from torch_afm.ppm.placement import Tips, anchor_height, check_atoms, expand_tips
-from torch_afm.ppm.potential import PotentialField, potential_field
+from torch_afm.ppm.potential import EnergyField, potential_field
 from torch_afm.ppm.tip import TipArrays, TipParameters
 from torch_afm.units import COULOMB
 from torch_afm.utils import InputError, check_finite, check_shape
@@ -40,7 +44,8 @@ class RenderInput:
         parameters: the same tips, an entry each, as arrays and as tensors. Tensors are differentiable,
         float64. pixels ``[P, 2]`` indices (ix, iy) or, floating-point, places (x, y) in Å, None for all.
         fields: of each entry, where potentials on a grid take the place of charges, which are 0 then, and
-        dipoles. dipole ``[N, 3]`` e Å, None where there are none.
+        dipoles, or densities that of all forces of atoms: depth is 0, too. dipole ``[N, 3]`` e Å, None where
+        there are none.
     """
 
     pos: Tensor
@@ -53,7 +58,7 @@ class RenderInput:
     origin: Tensor
     scan: Scan
     pixels: Tensor | None = None
-    fields: tuple[PotentialField, ...] = ()
+    fields: tuple[EnergyField, ...] = ()
     dipole: Tensor | None = None
 
     @property
@@ -89,7 +94,8 @@ class RenderInput:
         tip = self.parameters
         tensors = [self.pos, self.charge, tip.stiffness, tip.radial_stiffness, tip.charges]
         tensors += [tip.charge_heights] if self.dipole is None else [tip.charge_heights, self.dipole]
-        return torch.is_grad_enabled() and any(v.requires_grad for v in tensors)
+        given = any(v.requires_grad for v in tensors) or any(f.requires_grad for f in self.fields)
+        return torch.is_grad_enabled() and given
 
     def take(self, entries: np.ndarray) -> RenderInput:
         """These entries, as one channel each."""
@@ -123,10 +129,11 @@ def prepare(
     pixels: Tensor | None = None,
     forcefield: ForceField | None = None,
     dipoles: bool = True,
+    fdbm: FDBM | None = None,
 ) -> RenderInput:
     """Check everything and lay it out for a backend; arguments and errors as in
-    :meth:`torch_afm.ppm.ProbeParticleModel.forward`, ``dipoles`` as in
-    :class:`torch_afm.ppm.ProbeParticleModel`."""
+    :meth:`torch_afm.ppm.ProbeParticleModel.forward`, ``dipoles`` and
+    ``fdbm`` as in :class:`torch_afm.ppm.ProbeParticleModel`."""
     pos, z, ptr = check_atoms(data)
     charge = data.charge if data.get("charge") is not None else pos.new_zeros(len(pos))
     check_shape("charge", charge, (len(pos),))
@@ -138,6 +145,12 @@ def prepare(
     if pixels is not None:
         _check_pixels(pixels, scan)
     tips = expand_tips(tip, len(ptr) - 1)
+    found: list[Sample] = []
+    if fdbm is not None:
+        found = _samples(data, tips)
+        pos = torch.cat([sample.pos.detach() for sample in found]).to(pos)
+        data = copy.copy(data)
+        data.pos = pos
     forcefield = forcefield or ForceField()
     tops = anchor_height(data, scan, tips, z_top, forcefield)
     center = torch.tensor([scan.center] * len(tips), dtype=torch.float64)
@@ -145,8 +158,8 @@ def prepare(
     origin = torch.cat([center, height], dim=1).to(pos.device)
 
     arrays = tips.arrays()
-    fields = _fields(data, scan, tips, arrays, origin)
-    if fields:
+    fields = () if fdbm else _fields(data, scan, tips, arrays, origin)
+    if fields or fdbm:
         charge, dipole = torch.zeros_like(charge), None
     pos, charge = pos.double(), charge.double()
     dipole = None if dipole is None else dipole.double()
@@ -156,6 +169,10 @@ def prepare(
     radius, depth = forcefield.lj_parameters(z.cpu())
     radius, depth = np.pad(radius, (0, len(images.pos))), np.pad(depth, (0, len(images.pos)))
     probe_radius, probe_depth = forcefield.probe_parameters(tips.probe)
+    if fdbm is not None:
+        # Radii still say where the atoms are.
+        depth, probe_depth = np.zeros_like(depth), np.zeros_like(probe_depth)
+        fields = _density_fields(found, fdbm, scan, tips, arrays, origin, images)
     return RenderInput(
         pos=torch.cat([pos, images.pos])[images.atom]
         + torch.from_numpy(images.shift).to(pos.device)
@@ -191,7 +208,7 @@ def _reach(scan: Scan, tips: TipArrays, origin: Tensor) -> np.ndarray:
 
 def _fields(
     data: AFMData | Batch, scan: Scan, tips: TipParameters, arrays: TipArrays, origin: Tensor
-) -> tuple[PotentialField, ...]:
+) -> tuple[EnergyField, ...]:
     """The field of each entry where ``data`` have potentials."""
     potential = data.get("potential")
     if potential is None:
@@ -213,6 +230,37 @@ def _fields(
         where = repeats[graph], origins[entry], aside[entry]
         found.append(potential_field(grids[graph], *where, *charges, scan))
     return tuple(found)
+
+
+def _samples(data: AFMData | Batch, tips: TipParameters) -> list[Sample]:
+    """The graphs with their densities, of one probe."""
+    if tips.charges.requires_grad or tips.charge_heights.requires_grad:
+        raise InputError(
+            "tip: expected constant charges, for those of a full-density model are the tip density's, got "
+            "charges or heights of them that require a gradient"
+        )
+    return samples(data)
+
+
+def _density_fields(
+    found: list[Sample],
+    model: FDBM,
+    scan: Scan,
+    tips: TipParameters,
+    arrays: TipArrays,
+    origin: Tensor,
+    images: Images,
+) -> tuple[EnergyField, ...]:
+    """The field of each entry in a full-density model."""
+    pos = torch.cat([sample.pos for sample in found])
+    fields = []
+    for entry in range(len(tips)):
+        sample = found[entry * len(found) // len(tips)]
+        part = slice(images.ptr[entry], images.ptr[entry + 1])
+        there = pos[images.atom[part]] + torch.from_numpy(images.shift[part])
+        probe, aside = atomic_number(tips.probe[entry].probe), arrays.springs[entry, 5:7]
+        fields.append(energy_field(sample, model, scan, probe, origin[entry], aside, there))
+    return tuple(fields)
 
 
 def _check_pixels(pixels: Tensor, scan: Scan) -> None:

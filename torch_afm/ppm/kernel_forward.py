@@ -72,11 +72,11 @@ class KernelInput:
         fields, array = self.batch.fields, self.device.array
         if not fields:
             return [array(np.empty(0)), array(np.empty(0)), array(np.empty(0, np.int32))]
-        starts = np.cumsum([0] + [f.coefficients.size for f in fields])[:-1]
+        starts = np.cumsum([0] + [f.coefficients.numel() for f in fields])[:-1]
         sizes = [[*f.coefficients.shape, start] for f, start in zip(fields, starts, strict=True)]
-        records = [np.concatenate([f.low, 1 / f.spacing]) for f in fields]
-        coefficients = np.concatenate([f.coefficients.ravel() for f in fields])
-        return [array(coefficients), array(np.array(records)), array(np.array(sizes))]
+        records = torch.stack([torch.cat([f.low, 1 / f.spacing]) for f in fields])
+        coefficients = torch.cat([f.coefficients.flatten() for f in fields])
+        return [array(coefficients), array(records), array(np.array(sizes))]
 
     def frequency_shift(self) -> tuple[Tensor, Tensor, Tensor]:
         """Frequency shifts ``[E, Z, P]`` Hz, heights not converged ``[E, P]``, evaluations ``[E, P]``."""

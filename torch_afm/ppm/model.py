@@ -16,6 +16,7 @@ from torch_afm.data import AFMData
 from torch_afm.data.checks import check_island
 from torch_afm.ppm.checks import check_memory, check_on_unconverged, check_start, report_unconverged
 from torch_afm.ppm.cuda import CUDADevice, CUDAUnavailable, check_cuda
+from torch_afm.ppm.fdbm import FDBM
 from torch_afm.ppm.inputs import RenderInput, prepare
 from torch_afm.ppm.jacobian import StackJacobian, stack_jacobian
 from torch_afm.ppm.opencl import OpenCLDevice, OpenCLUnavailable, get_queue
@@ -52,6 +53,7 @@ class ProbeParticleModel(nn.Module):
     A graph with ``cell`` and ``pbc`` is repeated along x and y as far as the window needs (see
     :func:`torch_afm.ppm.periodic.cell_shifts`); z is never periodic. A graph with ``potential``
     (:class:`torch_afm.data.PotentialGrid`) has its electrostatics from that, not from charges and dipoles.
+    With an :class:`FDBM` in place of the force field all forces come from densities and the potential.
 
     The module has no parameters, and :meth:`to` does not move it: stacks return on the device of
     ``data.pos``.
@@ -65,7 +67,7 @@ class ProbeParticleModel(nn.Module):
         on_unconverged: "warn", "error" or "ignore", where a pixel and height used up its iterations, came to
             NaN, or led the probe through an atom (surface energy with a Laplacian above 1000 eV/Å², 1.3 to
             1.6 Å from the nucleus). "ignore" also renders from heights within or below the atoms.
-        forcefield: Lennard-Jones parameters of atoms and probes.
+        forcefield: Lennard-Jones parameters of atoms and probes, or the full-density-based model.
         dipoles: whether the tip feels ``data.dipole`` where there is one, or charges alone.
         dtype: that torch computes in and returns; the kernels have float32 alone.
         device: that torch, by default on the CPU, or CUDA, by default on the current device, computes on.
@@ -81,7 +83,7 @@ class ProbeParticleModel(nn.Module):
         tip: Tip | None = None,
         backend: str = "auto",
         on_unconverged: str = "warn",
-        forcefield: ForceField | None = None,
+        forcefield: ForceField | FDBM | None = None,
         dipoles: bool = True,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device | None = None,
@@ -91,7 +93,8 @@ class ProbeParticleModel(nn.Module):
             raise InputError(f"backend: expected 'auto', {str([*_BACKENDS])[1:-1]}, got {backend!r}")
         self.scan = scan or Scan()
         self.tip = tip or Tip()
-        self.forcefield = forcefield or ForceField()
+        self.fdbm = forcefield if isinstance(forcefield, FDBM) else None
+        self.forcefield = forcefield if isinstance(forcefield, ForceField) else ForceField()
         self.dipoles = dipoles
         self.on_unconverged = check_on_unconverged(on_unconverged)
         self.backend = _choose_backend() if backend == "auto" else backend
@@ -203,7 +206,7 @@ class ProbeParticleModel(nn.Module):
         self, data: AFMData | Batch, tip: Tips | None, z_top: Tensor | float | None, pixels: Tensor | None
     ) -> RenderInput:
         tip = self.tip if tip is None else tip
-        batch = prepare(data, self.scan, tip, z_top, pixels, self.forcefield, self.dipoles)
+        batch = prepare(data, self.scan, tip, z_top, pixels, self.forcefield, self.dipoles, self.fdbm)
         check_start(batch, self.on_unconverged)
         return batch
 

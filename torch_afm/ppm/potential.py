@@ -1,7 +1,9 @@
-"""Electrostatics from a potential on a grid instead of point charges."""
+"""Energies on a grid: electrostatics from a potential instead of point charges, and the spline that probes
+feel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,17 +28,22 @@ _PAD = 6
 _SAMPLES = {3: (1 / 6, 0.0, 4), 5: (1 / 4, 1 / 120, 3)}
 
 
-class PotentialField(NamedTuple):
-    """Energy of the charges of a tip in a potential, as a cubic B-spline over the probe's position.
+class EnergyField(NamedTuple):
+    """Energy of a tip over the probe's position, as a cubic B-spline.
 
     Shapes:
         coefficients ``[nx, ny, nz]`` eV; low ``[3]``, the knot of the first coefficient in the render frame,
-        and spacing ``[3]``, Å.
+        and spacing ``[3]``, Å; all float64, differentiable in the first two.
     """
 
-    coefficients: np.ndarray
-    low: np.ndarray
-    spacing: np.ndarray
+    coefficients: Tensor
+    low: Tensor
+    spacing: Tensor
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether anything that it was made of is to be differentiated."""
+        return self.coefficients.requires_grad or self.low.requires_grad
 
 
 def potential_field(
@@ -47,12 +54,12 @@ def potential_field(
     charges: np.ndarray,
     heights: np.ndarray,
     scan: Scan,
-) -> PotentialField:
+) -> EnergyField:
     r"""The energy :math:`U(r) = \sum_c Q_c V(r + z_c \hat z)` of a tip's charges in the potential, sampled by
     a spline of degree 5 where the probe may come to.
 
     Nuclei are peaks that no spline follows, and one through all points rings around them. This one is not
-    made to run through them: its coefficients are short sums of the values (:func:`_spline`), so that a point
+    made to run through them: its coefficients are short sums of the values (:func:`spline`), so that a point
     of the grid matters up to 6 spacings away and no farther, as a knot of the field does. A nucleus farther
     than that from a charge of the tip, 1.9 Å for a grid of 0.2 Å, is as if its peak were not there.
 
@@ -85,19 +92,19 @@ def potential_field(
             f"{' x '.join(map(str, count))}; scan a smaller window"
         )
     x, y, z = (a + s * np.arange(n) for a, s, n in zip(low + origin, spacing, count, strict=True))
-    spline = _spline(_continued(grid, pbc), 5)
+    coefficients = spline(_continued(grid, pbc), 5)
     energy = np.zeros(count)
     for row, at_x in zip(energy, x, strict=True):
         for charge, height in zip(charges, heights, strict=True):
             if charge:
                 points = np.stack(np.meshgrid(at_x, y, z + height, indexing="ij")).reshape(3, -1)
                 at = _index(grid, pbc, points.T).T + _PAD
-                found = map_coordinates(spline, at, order=5, mode="nearest", prefilter=False)
+                found = map_coordinates(coefficients, at, order=5, mode="nearest", prefilter=False)
                 row += charge * found.reshape(row.shape)
     # Continued so that the slope goes on at the edges, too.
     wide = np.pad(energy, _PAD, mode="reflect", reflect_type="odd")
     inner = (slice(_PAD, -_PAD),) * 3
-    return PotentialField(_spline(wide, 3)[inner], low, spacing)
+    return EnergyField(*map(torch.from_numpy, (spline(wide, 3)[inner], low, spacing)))
 
 
 def field_force_hessian(
@@ -109,13 +116,8 @@ def field_force_hessian(
         probe ``[P, 3]``, low and spacing ``[3]`` Å, coefficients ``[nx, ny, nz]`` eV; returns ``[P, 3]`` eV/Å
         and ``[P, 3, 3]`` eV/Å².
     """
-    size = low.new_tensor(coefficients.shape)
-    t = ((probe - low) / spacing).clamp(min=torch.ones_like(low), max=size - 2 - 1e-4)
-    knot = t.floor()
-    w = _weights(t - knot)  # derivative 0-2, [3, P, 3 axes, 4]
-    index = knot.long().unsqueeze(2) + torch.arange(-1, 3, device=probe.device)  # [P, 3, 4]
-    x, y, z = index.unbind(1)
-    c = coefficients[x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]]
+    index, w = _knots(probe, low, spacing, coefficients.shape)
+    c = coefficients.flatten()[index]
 
     def along(*orders: int) -> Tensor:
         """Derivative of these orders in x, y and z."""
@@ -128,6 +130,45 @@ def field_force_hessian(
     return force, torch.stack(rows, 1).reshape(-1, 3, 3)
 
 
+def pull_field(
+    probe: Tensor, cotangent: Tensor, hessian: Tensor, field: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Gradient of Σ ``cotangent`` · force of the field in its coefficients and its first knot.
+
+    Args:
+        probe: positions, Å.
+        cotangent: of the force on each.
+        hessian: of the field there.
+        field: coefficients, first knot and spacing.
+
+    Shapes:
+        probe and cotangent ``[P, 3]``, hessian ``[P, 3, 3]``; returns ``[nx, ny, nz]`` and ``[3]``.
+    """
+    coefficients, low, spacing = field
+    index, w = _knots(probe, low, spacing, coefficients.shape)
+    c = cotangent / spacing
+    x, y, z = (torch.einsum("p,px,py,pz->pxyz", -c[:, a], *_slopes(w, a)) for a in range(3))
+    sums = coefficients.new_zeros(coefficients.numel())
+    sums.index_add_(0, index.flatten(), (x + y + z).flatten())
+    return sums.reshape(coefficients.shape), torch.einsum("pij,pj->i", hessian, cotangent)
+
+
+def _slopes(w: Tensor, axis: int) -> list[Tensor]:
+    """Weights along x, y and z of the derivative along ``axis``."""
+    return [w[int(a == axis)][:, a] for a in range(3)]
+
+
+def _knots(probe: Tensor, low: Tensor, spacing: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Flat indices ``[P, 4, 4, 4]`` of the knots around each probe and, by derivative 0 to 2, their weights
+    ``[3, P, 3 axes, 4]``."""
+    size = low.new_tensor(shape)
+    t = ((probe - low) / spacing).clamp(min=torch.ones_like(low), max=size - 2 - 1e-4)
+    knot = t.floor()
+    x, y, z = (knot.long().unsqueeze(2) + torch.arange(-1, 3, device=probe.device)).unbind(1)
+    flat = (x[:, :, None, None] * shape[1] + y[:, None, :, None]) * shape[2] + z[:, None, None, :]
+    return flat, _weights(t - knot)
+
+
 def _weights(t: Tensor) -> Tensor:
     """Cubic B-spline weights of the four knots around and their derivatives, ``[3, ..., 4]``."""
     s = 1 - t
@@ -137,20 +178,26 @@ def _weights(t: Tensor) -> Tensor:
     return torch.stack([torch.stack(v, -1) for v in (value, first, second)])
 
 
-def _spline(values: np.ndarray, degree: int) -> np.ndarray:
+def spline(values: np.ndarray, degree: int) -> np.ndarray:
     r"""Coefficients of the B-spline of degree 3 or 5 that approximates ``values`` as well as the one through
     them (to the same order, :math:`h^4` or :math:`h^6`), each from no more than 4 or 3 neighbors along an
     axis: the inverse of the samples of a B-spline, expanded in the second difference δ² (de Boor and Fix, J.
     Approx. Theory 8, 19 (1973))."""
+    taps = spline_taps(degree)
+    for axis in range(values.ndim):
+        values = correlate1d(values, taps, axis=axis, mode="mirror")
+    return values
+
+
+def spline_taps(degree: int) -> np.ndarray:
+    """What :func:`spline` correlates values with along each axis."""
     a, b, most = _SAMPLES[degree]
     factors, powers = [1.0, -a], [np.ones(1), np.array([1.0, -2.0, 1.0])]
     for _ in range(most - 1):
         factors.append(-a * factors[-1] - b * factors[-2])
         powers.append(np.convolve(powers[-1], powers[1]))
     taps = sum(f * np.pad(p, most - len(p) // 2) for f, p in zip(factors, powers, strict=True))
-    for axis in range(values.ndim):
-        values = correlate1d(values, taps, axis=axis, mode="mirror")
-    return values
+    return np.asarray(taps)
 
 
 def _index(grid: PotentialGrid, pbc: np.ndarray, points: np.ndarray) -> np.ndarray:

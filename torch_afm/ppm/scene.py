@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from torch_afm.ppm.forcefield import Atoms, SurfaceTerms
 from torch_afm.ppm.inputs import RenderInput
+from torch_afm.ppm.potential import pull_field
 from torch_afm.ppm.relaxation import Springs, newton_step, spring_force, spring_hessian
 from torch_afm.units import COULOMB, N_PER_M
 
@@ -60,8 +61,8 @@ def _field(
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     if not batch.fields:
         return None
-    coefficients, low, spacing = (like.new_tensor(v) for v in batch.fields[entry])
-    return coefficients, low - aside.detach().to(like), spacing
+    coefficients, low, spacing = batch.fields[entry]
+    return coefficients.to(like), (low - aside.to(low)).to(like), spacing.to(like)
 
 
 def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
@@ -91,8 +92,9 @@ def with_gradient(force: Tensor, u: Tensor, scene: Scene) -> Tensor:
     """
     atoms, springs, free = scene
     inputs = atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs, atoms.dipole
-    constants = atoms.radius, atoms.depth, atoms.field
-    return _RelaxedForce.apply(force, u, free, constants, *inputs)
+    constants = atoms.radius, atoms.depth
+    field = (None, None, None) if atoms.field is None else atoms.field
+    return _RelaxedForce.apply(force, u, free, constants, *inputs, *field)
 
 
 def parts(n_probes: int, n_atoms: int) -> Iterator[slice]:
@@ -118,21 +120,24 @@ class _RelaxedForce(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        u, free, pos, charge, tip_charges, tip_heights, *springs, dipole = ctx.saved_tensors
-        radius, depth, field = ctx.constants
+        u, free, pos, charge, tip_charges, tip_heights, *springs, dipole, values, low, step = (
+            ctx.saved_tensors
+        )
+        radius, depth = ctx.constants
+        field = None if values is None else (values, low, step)
         atoms = Atoms(pos, charge, radius, depth, tip_charges, tip_heights, dipole, field)
         probes = grad.reshape(-1), u.reshape(-1, 3), free.reshape(-1, 3)
         found = _pull(*probes, atoms, Springs(*springs))
-        return None, None, None, None, *found, *([None] if dipole is None else [])
+        return None, None, None, None, *found, None
 
 
-def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor]:
+def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs) -> Sequence[Tensor | None]:
     """Gradients in positions and charges of the atoms, charges of the tip and their heights, stiffness,
-    radial stiffness and free position of the springs and, if any, dipoles of the atoms, from ``grad`` ``[M]``
-    in F_z of every probe."""
-    inputs = [atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs]
-    inputs += [] if atoms.dipole is None else [atoms.dipole]
-    total = [torch.zeros_like(v) for v in inputs]
+    radial stiffness and free position of the springs, dipoles of the atoms, and coefficients and first knot
+    of the field (``None`` where there are none), from ``grad`` ``[M]`` in F_z of every probe."""
+    field = (None, None) if atoms.field is None else atoms.field[:2]
+    inputs = [atoms.pos, atoms.charge, atoms.tip_charges, atoms.tip_heights, *springs, atoms.dipole, *field]
+    total = [None if v is None else torch.zeros_like(v) for v in inputs]
     for part in parts(len(u), len(atoms.pos)):
         terms = SurfaceTerms.at(free[part] + u[part], atoms)
         surface = terms.hessian()
@@ -140,11 +145,16 @@ def _pull(grad: Tensor, u: Tensor, free: Tensor, atoms: Atoms, springs: Springs)
         seed = grad[part].unsqueeze(1)
         adjoint = seed * newton_step(-surface[:, :, 2], hessian)
         cotangent = adjoint + seed * u.new_tensor([0.0, 0.0, 1.0])
-        news = [terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)]
+        news: list[Tensor | None] = [terms.pull_pos(cotangent), *terms.pull_charges(cotangent, atoms)]
         news += _pull_springs(adjoint, u[part], springs)
-        news += [] if atoms.dipole is None else [terms.jacobian_dipole(cotangent, atoms).sum(0)]
+        news.append(None if atoms.dipole is None else terms.jacobian_dipole(cotangent, atoms).sum(0))
+        if terms.field is None or atoms.field is None:
+            news += [None, None]
+        else:
+            news += pull_field(free[part] + u[part], cotangent, terms.field[1], atoms.field)
         for sums, new in zip(total, news, strict=True):
-            sums += new
+            if sums is not None and new is not None:
+                sums += new
     return total
 
 

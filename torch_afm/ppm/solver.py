@@ -76,8 +76,14 @@ class KernelSolver:
         """See :meth:`Solver.relax`."""
         kernel = KernelInput(self.device, batch)
         rows = kernel.relax()
-        force = force_with_gradient(rows, kernel) if batch.requires_grad else rows[:, :, 0]
-        return RelaxedProbes(force, rows[:, :, 1:4].movedim(2, 3), rows[:, :, 4] > 0)
+        force, u = rows[:, :, 0], rows[:, :, 1:4].movedim(2, 3)
+        if any(field.requires_grad for field in batch.fields):
+            # The kernels sum over atoms; what goes into a field is summed over its knots, in torch.
+            scenes = (Scene.from_input(batch, entry, rows) for entry in range(batch.n_entries))
+            force = torch.stack([with_gradient(*v) for v in zip(force, u, scenes, strict=True)])
+        elif batch.requires_grad:
+            force = force_with_gradient(rows, kernel)
+        return RelaxedProbes(force, u, rows[:, :, 4] > 0)
 
     def evaluations(self, batch: RenderInput) -> float:
         """Mean number of evaluations of force and Hessian a pixel and height: what a stack costs."""

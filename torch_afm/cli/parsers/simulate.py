@@ -47,6 +47,7 @@ def parse(argv: Sequence[str]) -> Namespace:
     settings = {f"scan.{name}" for name in scan} | {f"tip.{name}" for name in tip}
     if not args.out.lower().endswith(STACK_SUFFIXES):
         parser.error(f"--out: expected a file name ending in {', '.join(STACK_SUFFIXES)}, got {args.out!r}")
+    _check_densities(parser, args)
     for field in dataclasses.fields(Sweep):
         args[field.name] = () if args[field.name] is None else _values(parser, field.name, args[field.name])
         if args[field.name] and _REPLACED.get(field.name) in settings:
@@ -61,6 +62,24 @@ def parse(argv: Sequence[str]) -> Namespace:
     return args
 
 
+def _check_densities(parser: Parser, args: Namespace) -> None:
+    """Refuse options of the full-density-based model without it, and half of a pair of files."""
+    options = ("density", "density_unit", "tip_density", "pauli_a", "pauli_b", "d3")
+    given = [f"--{name.replace('_', '-')}" for name in options if args[name] is not None]
+    if given and args.model != "fdbm":
+        parser.error(f"{given[0]}: expected --model fdbm beside it, got {args.model}")
+    if args.model != "fdbm":
+        return
+    from_file = args.density not in (None, "pyscf", "atoms")
+    if from_file != (args.potential is not None):
+        parser.error(
+            "--density: expected a file of it and one of --potential together, or neither, got "
+            f"--density {args.density} and --potential {args.potential}"
+        )
+    if args.forcefield is not None:
+        parser.error("--forcefield: expected none with --model fdbm, which has no Lennard-Jones, got one")
+
+
 def _parser() -> Parser:
     parser = Parser(
         "simulate",
@@ -69,6 +88,7 @@ def _parser() -> Parser:
     )
     _add_sample(parser.add_argument_group("sample"))
     _add_model(parser.add_argument_group("tip, scan and force field by name or file"))
+    _add_densities(parser.add_argument_group("forces from densities, with --model fdbm"))
     _add_sweep(
         parser.add_argument_group(
             "ranges: a value, values with commas, or first:last:count; every combination is simulated, "
@@ -119,9 +139,9 @@ def _add_sample(group: Any) -> None:
     )
     group.add_argument(
         "--potential",
-        metavar="FILE.cube|FILE.xsf",
-        help="electrostatic potential on a grid, in the coordinates of the file of the molecule, in place of "
-        "point charges: that of a positive charge",
+        metavar="FILE",
+        help="electrostatic potential on a grid (cube, xsf, LOCPOT), in the coordinates of the file of the "
+        "molecule, in place of point charges: that of a positive charge",
     )
     group.add_argument(
         "--potential-electron",
@@ -152,6 +172,46 @@ def _add_model(group: Any) -> None:
         "--forcefield",
         metavar="ATOMTYPES.ini",
         help="Lennard-Jones parameters in ppafm's format; elements that it lacks keep those of the package",
+    )
+
+
+def _add_densities(group: Any) -> None:
+    group.add_argument(
+        "--model",
+        choices=["lj", "fdbm"],
+        default="lj",
+        help="lj: Lennard-Jones and charges; fdbm: the full-density-based model, Pauli repulsion by the "
+        "overlap of electron densities, electrostatics of the tip's charge density, and D3",
+    )
+    group.add_argument(
+        "--density",
+        metavar="FILE|pyscf|atoms",
+        help="electron density of the sample: a cube, xsf or CHGCAR beside --potential on the same grid; "
+        "pyscf: computed (minutes; kept for the next time); atoms: superposed free atoms with the charges "
+        "known. Default: pyscf",
+    )
+    group.add_argument(
+        "--density-unit",
+        choices=["e/Bohr3", "e/A3"],
+        help="unit of files of densities. Default: e/Bohr3 in a cube, e/A3 in an xsf file",
+    )
+    group.add_argument(
+        "--tip-density",
+        metavar="FILE|CO",
+        help="electron density of the tip with its atoms, the probe at (0, 0, 0), the rest above: a cube, "
+        "xsf or CHGCAR, or a preset. Default: CO",
+    )
+    group.add_argument(
+        "--pauli-a",
+        type=float,
+        metavar="A",
+        help="of the repulsion A (ρ_tip ρ_sample)^B, eV Å^(6B-3). Default: 41, fitted with B 1.1 to PBE",
+    )
+    group.add_argument("--pauli-b", type=float, metavar="B", help="power of the densities. Default: 1.1")
+    group.add_argument(
+        "--d3",
+        choices=["PBE", "B3LYP", "revPBE", "none"],
+        help="functional of the D3(BJ) dispersion, or none of it. Default: PBE",
     )
 
 
