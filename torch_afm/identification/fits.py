@@ -135,6 +135,9 @@ class Fitter:
             ndimage.gaussian_filter(scanned, (0, *wide), mode="constant") / inside
         )
 
+        #: Pixels that are compared, by their size, and the scan there.
+        self._images: dict[float, tuple[SliceImages, Tensor]] = {}
+
     def find(self, candidate: Candidate) -> Found:
         """Where a candidate may lie, and first fits."""
         ways = [
@@ -197,10 +200,12 @@ class Fitter:
         )
 
     def _objective(self, model: PoseModel, pixel: float, instrument: bool) -> PoseObjective:
-        stride = max(1, round(pixel / self.scan.pixel_size[0]))
-        images = SliceImages(self.scan, stride, blur=_BLUR, plane=True)
-        plain = SliceImages(self.scan, stride, plane=True)
-        reference = plain.normalize(plain.pick(self._blurred))
+        if pixel not in self._images:
+            stride = max(1, round(pixel / self.scan.pixel_size[0]))
+            plain = SliceImages(self.scan, stride, plane=True)
+            reference = plain.normalize(plain.pick(self._blurred))
+            self._images[pixel] = SliceImages(self.scan, stride, blur=_BLUR, plane=True), reference
+        images, reference = self._images[pixel]
         return PoseObjective(model, images, reference, torch.from_numpy(self.floor), instrument)
 
 
