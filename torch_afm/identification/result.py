@@ -156,12 +156,15 @@ class Identification:
             answer = f"{best.candidate.name}, with a probability {_in_words(best.probability)}"
             return answer if self.explained else f"{answer}, but its image does not explain the scan"
         count = len(self.answers) + len(self.others)
+        others = f"none of the {count} candidates" if count > 1 else "another molecule"
         names = [f"{a.candidate.name} ({a.probability:.2f})" for a in self.alike]
         if self.best is None:
             rest = "" if self.none >= _SURE else f"; if it is one of them, {' or '.join(names)}"
-            return f"none of the {count} candidates, with a probability {none}{rest}"
+            if not rest and self.explained:
+                rest = f"; but nothing speaks against the image of {best.candidate.name}"
+            return f"{others}, with a probability {none}{rest}"
         if len(names) == 1:
-            return f"{names[0]} or none of the {count} candidates, which has a probability {none}"
+            return f"{names[0]} or {others}, which has a probability {none}"
         against = "" if self.explained else "; the image of the first does not explain the scan"
         return f"one of {len(names)} that the scan does not tell from each other: {', '.join(names)}{against}"
 
