@@ -61,9 +61,20 @@ def test_from_atoms(tmp_path):
         (["--pauli-a", "3"], "--pauli-a: expected --model fdbm"),
         (
             ["--model", "fdbm", "--density", "a.cube"],
-            "--density: expected a file of it and one of --potential",
+            "--density: expected pyscf, atoms, or a file with one of --potential beside it, got a.cube alone",
         ),
-        (["--model", "fdbm", "--potential", "a.cube"], "together"),
+        (["--model", "fdbm", "--potential", "a.cube"], "--potential: expected a file of --density"),
+        (
+            ["--model", "fdbm", "--density", "atoms", "--density-unit", "e/A3"],
+            "--density-unit: expected a file",
+        ),
+        (["--model", "fdbm", "--pauli-a", "12"], "--pauli-a, --pauli-b: expected both"),
+        (["--model", "fdbm", "--pauli-a", "-1", "--pauli-b", "1"], "--pauli-a"),
+        (["--model", "fdbm", "--tip.charges", "[0,0,0]"], "--tip.charges: expected none with --model fdbm"),
+        (
+            ["--model", "fdbm", "--density", "atoms", "--tip-preset", "Xe"],
+            "--tip-density: expected that of a tip that ends in Xe, got CO",
+        ),
         (["--model", "fdbm", "--forcefield", "a.ini"], "--forcefield"),
     ],
 )

@@ -29,9 +29,11 @@ def main(args: Namespace) -> int:
     out = Path(args.out)
     params = None if args.params is None else read_ppafm_params(args.params)
     sample, name = load_sample(args, params)
-    sample, fdbm = add_densities(sample, args)
     scan, tip = _scan_and_tip(args, params)
+    if args.model == "fdbm" and tip.probe != "O" and args.tip_density in (None, "CO"):
+        raise InputError(f"--tip-density: expected that of a tip that ends in {tip.probe}, got CO")
     _check_points(args, scan)
+    sample, fdbm = add_densities(sample, args)
     forcefield = ForceField() if args.forcefield is None else read_atomtypes(args.forcefield)
     charged = args.smiles is not None or args.potential is not None or bool(sample.charge.any())
     sample = _place(sample, args, scan, params)
@@ -129,6 +131,8 @@ def _check_points(args: Namespace, scan: Scan) -> None:
             )
     if args.curve_length is not None and not args.curve:
         raise InputError("--curve-length: expected --curve beside it, got none")
+    if args.curve_length is not None and not args.curve_length >= 0:
+        raise InputError(f"--curve-length: expected 0 Å or more, got {args.curve_length:g}")
 
 
 def _place(sample: AFMData, args: Namespace, scan: Scan, params: PpafmParams | None) -> AFMData:

@@ -86,7 +86,10 @@ def curve_files(
     )
     picture = file.with_suffix(".png")
     figure.savefig(picture, dpi=120)
-    return [(file, f"{number} curves of {len(curves[0].z)} heights"), (picture, "their figure")]
+    return [
+        (file, f"{number} curve{'s' if number > 1 else ''} of {len(curves[0].z)} heights"),
+        (picture, "their figure"),
+    ]
 
 
 def sheet_file(out: Path, stacks: Sequence[AFMStack], sample: AFMData, labels: Sequence[str]) -> Written:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveFloat
 
 from torch_afm.cli.parser import Parser
 from torch_afm.config import Scan, Sweep, Tip
@@ -47,7 +48,7 @@ def parse(argv: Sequence[str]) -> Namespace:
     settings = {f"scan.{name}" for name in scan} | {f"tip.{name}" for name in tip}
     if not args.out.lower().endswith(STACK_SUFFIXES):
         parser.error(f"--out: expected a file name ending in {', '.join(STACK_SUFFIXES)}, got {args.out!r}")
-    _check_densities(parser, args)
+    _check_densities(parser, args, tip)
     for field in dataclasses.fields(Sweep):
         args[field.name] = () if args[field.name] is None else _values(parser, field.name, args[field.name])
         if args[field.name] and _REPLACED.get(field.name) in settings:
@@ -62,8 +63,9 @@ def parse(argv: Sequence[str]) -> Namespace:
     return args
 
 
-def _check_densities(parser: Parser, args: Namespace) -> None:
-    """Refuse options of the full-density-based model without it, and half of a pair of files."""
+def _check_densities(parser: Parser, args: Namespace, tip: dict[str, Any]) -> None:
+    """Refuse options of the full-density-based model without it, those that it does not use, and half of a
+    pair."""
     options = ("density", "density_unit", "tip_density", "pauli_a", "pauli_b", "d3")
     given = [f"--{name.replace('_', '-')}" for name in options if args[name] is not None]
     if given and args.model != "fdbm":
@@ -71,13 +73,22 @@ def _check_densities(parser: Parser, args: Namespace) -> None:
     if args.model != "fdbm":
         return
     from_file = args.density not in (None, "pyscf", "atoms")
-    if from_file != (args.potential is not None):
+    if from_file and args.potential is None:
         parser.error(
-            "--density: expected a file of it and one of --potential together, or neither, got "
-            f"--density {args.density} and --potential {args.potential}"
+            "--density: expected pyscf, atoms, or a file with one of --potential beside it, got "
+            f"{args.density} alone"
         )
+    if args.potential is not None and not from_file:
+        parser.error("--potential: expected a file of --density on the same grid beside it, got none")
+    if args.density_unit is not None and not from_file and args.tip_density in (None, "CO"):
+        parser.error("--density-unit: expected a file of a density beside it, got none")
+    if (args.pauli_a is None) != (args.pauli_b is None):
+        parser.error("--pauli-a, --pauli-b: expected both, for they belong to each other, got one")
     if args.forcefield is not None:
         parser.error("--forcefield: expected none with --model fdbm, which has no Lennard-Jones, got one")
+    for name in ("charges", "charge_heights", "depth"):
+        if name in tip:
+            parser.error(f"--tip.{name}: expected none with --model fdbm, whose tip is a density, got one")
 
 
 def _parser() -> Parser:
@@ -203,11 +214,13 @@ def _add_densities(group: Any) -> None:
     )
     group.add_argument(
         "--pauli-a",
-        type=float,
+        type=PositiveFloat,
         metavar="A",
         help="of the repulsion A (ρ_tip ρ_sample)^B, eV Å^(6B-3). Default: 41, fitted with B 1.1 to PBE",
     )
-    group.add_argument("--pauli-b", type=float, metavar="B", help="power of the densities. Default: 1.1")
+    group.add_argument(
+        "--pauli-b", type=PositiveFloat, metavar="B", help="power of the densities. Default: 1.1"
+    )
     group.add_argument(
         "--d3",
         choices=["PBE", "B3LYP", "revPBE", "none"],
