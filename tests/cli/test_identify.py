@@ -1,5 +1,6 @@
 """Scan and candidates in, the molecule out."""
 
+import dataclasses
 import json
 import shutil
 
@@ -13,7 +14,7 @@ from torch_afm.cli.parsers.identify import LISTS, parse
 from torch_afm.config import IdentifyOptions, ScanPreparation
 from torch_afm.datasets.smi import EMBEDDED
 from torch_afm.identification import Fitter
-from torch_afm.io import read_molecule
+from torch_afm.io import read_molecule, read_stack, write_stack
 
 #: One of them is simulated; the smallest comparison that there is.
 CANDIDATES = ["C1=CC=CC=C1", "c1ccsc1", "C1CC1"]
@@ -94,6 +95,21 @@ def test_other_candidates_want_another_folder(scan, result, capsys):
     assert "with other settings (candidates)" in capsys.readouterr().err
 
 
+def test_another_scan_or_geometry_wants_another_folder(scan, result, tmp_path, capsys):
+    """Of the same size, with the same name."""
+    stack = read_stack(scan)
+    other = tmp_path / scan.name
+    write_stack(other, dataclasses.replace(stack, stack=stack.stack[..., ::-1].copy()))
+    assert main(["identify", str(other), "--candidates", *CANDIDATES, "--out", str(result), *FEW]) == 2
+    assert "with other settings (scan)" in capsys.readouterr().err
+    file = _written(tmp_path / "part.xyz")
+    command = ["identify", str(scan), "--candidates", str(file), "--out", str(tmp_path / "o"), *FEW]
+    assert main(command) == 0
+    file.write_text(file.read_text().replace("C -2.2", "C -2.3"))
+    assert main(command) == 2
+    assert "with other settings (candidates)" in capsys.readouterr().err
+
+
 def test_the_candidates_most_like_a_prediction(scan, tmp_path, monkeypatch):
     """A predicted structure is the query; it need not be whole."""
     asked = []
@@ -128,6 +144,7 @@ BAD = [
     (["--candidates", "CCO", "--fits", "0"], "--fits: expected 1 or more, got 0"),
     (["--candidates", "CCO", "--like", "none.json"], "none.json"),
     (["--candidates", "CCO", "--nearest", "0"], "--nearest"),
+    (["--candidates", "CCO", "--nearest", "5"], "--nearest: expected --like beside it"),
     (["--candidates", "CCO", "--channel", "Z"], "channel"),
 ]
 
@@ -145,6 +162,5 @@ def test_neither_scan_nor_prediction_is_overwritten(scan, tmp_path, capsys):
     assert "folder: expected another one than that of the scan" in capsys.readouterr().err
     atom = {"element": "C", "pos": [0, 0, 0]}
     (tmp_path / "prediction.json").write_text(json.dumps({"atoms": [atom], "context": []}))
-    arguments = ["--candidates", "CCO", "--like", str(tmp_path), "--out", str(tmp_path)]
-    assert main(["identify", str(scan), *arguments]) == 2
-    assert "--out: expected another folder than that of the prediction" in capsys.readouterr().err
+    assert main(["identify", str(scan), "--candidates", "CCO", "--out", str(tmp_path)]) == 2
+    assert "--out: expected another folder than that of a prediction" in capsys.readouterr().err

@@ -18,26 +18,26 @@ def main(args: Namespace) -> int:
     """Run the sub-command with the options of :func:`torch_afm.cli.parsers.identify.parse`."""
     folder = Path(args.out)
     check_folder(args.scan, folder)
+    if (folder / "prediction.json").exists():
+        raise InputError(
+            "--out: expected another folder than that of a prediction, whose report.html is there, got "
+            f"{folder}"
+        )
     with working("identify", folder) as status:
-        found = identify(args.scan, _candidates(args, folder, status), args.options, status, folder)
+        found = identify(args.scan, _candidates(args, status), args.options, status, folder)
         files = found.write(folder)
     print(found.describe())
     print(f"{'wrote':<10} {', '.join(file.name for file in files)} to {folder}")
     return 0
 
 
-def _candidates(args: Namespace, folder: Path, status: StatusLine) -> Iterable[Candidate]:
+def _candidates(args: Namespace, status: StatusLine) -> Iterable[Candidate]:
     """The candidates, or those of them that are most like a structure."""
     options = args.options
     found = _counted(read_candidates(args.candidates, options.conformers, options.seed, options.xtb), status)
     if args.like is None:
         return found
     structure = read_prediction(args.like)
-    if structure.recorded and structure.folder.resolve() == folder.resolve():
-        raise InputError(
-            f"--out: expected another folder than that of the prediction, whose report.html is there, got "
-            f"{folder}"
-        )
     if not len(structure.graph.z):
         raise InputError(f"--like: expected a structure with atoms, got none in {args.like}")
     return nearest_candidates(found, structure.graph, args.nearest)

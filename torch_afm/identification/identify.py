@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
@@ -75,9 +78,11 @@ def identify(
         journal = Path(folder) / "compared.jsonl"
         Path(folder).mkdir(parents=True, exist_ok=True)
         settings = {
-            "candidates": [c.name for c in molecules],
+            "candidates": [
+                f"{c.name} {_checksum(*(m.pos.numpy() for m in c.conformers))}" for c in molecules
+            ],
             "options": repr(options),
-            "scan": repr(prepared.scan),
+            "scan": f"{prepared.scan!r} {_checksum(prepared.raw.values)}",
         }
         keep_settings(Path(folder) / "compared.json", settings, description="a comparison")
     done = [] if journal is None else read_records(journal)
@@ -110,3 +115,10 @@ def identify(
         noise=fitter.floor,
         options=options,
     )
+
+
+def _checksum(*arrays: np.ndarray) -> str:
+    total = 0
+    for array in arrays:
+        total = zlib.crc32(array.tobytes(), total)
+    return f"{total:08x}"

@@ -24,6 +24,8 @@ def parse(argv: Sequence[str]) -> Namespace:
         parser.error(
             "--candidates: expected molecules, or a structure that they are like (--like), got neither"
         )
+    if found.like is None and "nearest" in parser.parse_args(list(argv), defaults=False):
+        parser.error("--nearest: expected --like beside it, got none")
     options = parser.build(IdentifyOptions, found)
     return Namespace(
         scan=found.scan,
