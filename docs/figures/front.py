@@ -43,7 +43,7 @@ def draw(molecule: AFMData, stack: AFMStack, found: AFMData, simulated: np.ndarr
     """Far and near slice of the scan, the structure found, its image, and the truth."""
     window = ((float(stack.x[0]), float(stack.x[-1])), (float(stack.y[0]), float(stack.y[-1])))
     extent = (*window[0], *window[1])
-    figure = Figure(figsize=(12, 2.65), layout="constrained")
+    figure = Figure(figsize=(12, 2.75), layout="constrained")
     axes = figure.subplots(1, 5)
     titles = ("scan, far", "scan, near", "structure found", "its image, near", "truth")
     images = (stack.stack[0, 0], stack.stack[0, -1], stack.stack[0, -1], simulated[-1], stack.stack[0, -1])
