@@ -39,7 +39,7 @@ from torch_afm.datasets.planar import canonical
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.identification import Candidate, Identification, identify
 from torch_afm.io.journal import append_record, keep_settings, read_records
-from torch_afm.metrics.evidence import probabilities
+from torch_afm.metrics.evidence import other_evidence, probabilities
 from torch_afm.progress import ProgressBar
 
 #: Seed of all that is drawn.
@@ -162,17 +162,11 @@ def run_case(case: Case, n: int) -> dict[str, Any]:
         "rank": names_left.index(truth) + 1,
         "probability": found.answers[0].probability,
         "evidence": {answer.candidate.name: answer.evidence for answer in found.answers},
-        "other": _other(found),
+        "noise": found.noise.tolist(),
         "pearson": float(found.answers[0].pearson.mean()),
         "seconds": seconds,
         "error": _pose_error(found, truth, measured),
     }
-
-
-def _other(found: Identification) -> float:
-    from torch_afm.metrics.evidence import other_evidence
-
-    return other_evidence(found.noise)
 
 
 def _pose_error(found: Identification, truth: str, measured: Measured) -> dict[str, float] | None:
@@ -223,7 +217,7 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
 def _probable(record: Mapping[str, Any], without: str | None) -> tuple[float, float]:
     """Probabilities of none and of the best candidate."""
     evidence = [value for name, value in record["evidence"].items() if name != without]
-    chances, none = probabilities(evidence, record["other"])
+    chances, none = probabilities(evidence, other_evidence(np.array(record["noise"])))
     return none, float(chances.max())
 
 

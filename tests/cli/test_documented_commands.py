@@ -120,6 +120,12 @@ def test_help_and_errors_quote_brackets():
         assert not re.findall(r"--[\w.-]+ \[", text), module.name
 
 
-def test_the_readme_shows_every_command():
-    shown = {command.split()[0] for command in commands(ROOT / "README.md")}
-    assert shown >= set(COMMANDS) - {"doctor"}
+def test_the_readme_and_the_page_of_commands_list_every_command():
+    for page in (ROOT / "README.md", ROOT / "docs" / "commands.md"):
+        rows = re.findall(r"^\| `torch-afm (\w+)`", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert sorted(rows) == sorted(COMMANDS), page.name
+
+
+def test_every_command_is_shown_at_work():
+    shown = {command.split()[0] for page in PAGES for command in commands(page)}
+    assert shown >= set(COMMANDS)

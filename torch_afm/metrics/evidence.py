@@ -16,7 +16,7 @@ _FLOOR = 0.005
 
 #: Of molecules that are not among the candidates: the mean squared difference of normalized slices that the
 #: right one leaves, for no simulation is perfect, besides the noise; and the evidence that a fit costs.
-_OTHERS, _OCCAM = 0.013, 35.0
+_OTHERS, _OCCAM = 0.03, 35.0
 
 #: Evidence that counts as one unit of log-probability.
 _TEMPERATURE = 4.0

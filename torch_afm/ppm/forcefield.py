@@ -24,7 +24,7 @@ class Atoms(NamedTuple):
         pos ``[N, 3]`` Å, charge ``[N]`` e, radius ``[N]`` Å, depth ``[N]`` eV (mixed with the probe's),
         tip_charges ``[C]`` eV Å/e and tip_heights ``[C]`` Å: point charges on the axis of the probe; dipole
         ``[N, 3]`` e Å, if any; field: coefficients, first knot and spacing of the energy of these charges in
-        a potential on a grid, if any (:class:`torch_afm.ppm.potential.PotentialField`).
+        a potential on a grid, if any (:class:`torch_afm.ppm.potential.EnergyField`).
     """
 
     pos: Tensor
