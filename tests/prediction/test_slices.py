@@ -8,8 +8,10 @@ import torch
 from tests.prediction.networks import SCAN, Oracle
 from torch_afm.config import Tip
 from torch_afm.data import AFMData
+from torch_afm.elements import LJ_TABLE
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.prediction import choose_slices, locate_slices
+from torch_afm.prediction.slices import trained_height
 from torch_afm.testing import benzene
 from torch_afm.utils import InputError
 
@@ -59,3 +61,14 @@ def test_fewer_slices_than_the_models_are_refused():
     reference, scan = stack(TRAINED, 1)
     with pytest.raises(InputError, match="reference"):
         choose_slices(Oracle(benzene()), reference, scan)
+
+
+def test_a_larger_probe_and_oscillation_stay_farther_away():
+    usual = trained_height(SCAN, SCAN)
+    oxygen = AFMData(z=torch.tensor([8]), pos=torch.zeros(1, 3))
+    assert usual == pytest.approx(float(anchor_height(oxygen, SCAN, Tip())))
+    xenon = trained_height(SCAN, SCAN, Tip.preset("Xe"))
+    radius = {name: LJ_TABLE[name][0] for name in ("O", "Xe")}
+    assert xenon - usual == pytest.approx(radius["Xe"] - radius["O"])
+    wider = dataclasses.replace(SCAN, n_oscillation=SCAN.n_oscillation + 4)
+    assert trained_height(wider, SCAN) - usual == pytest.approx(wider.amplitude - SCAN.amplitude)

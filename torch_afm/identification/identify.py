@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from torch_afm.config import Tip
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.identification.candidates import Candidate, read_candidates
@@ -71,7 +72,7 @@ def identify(
     if not molecules:
         raise InputError("candidates: expected one or more, got none")
     lower = (model.n_slices - prepared.scan.n_slices) * model.dz
-    z_top = trained_height(prepared.scan, model) - lower
+    z_top = trained_height(prepared.scan, model, Tip.preset(options.tip)) - lower
     fitter = Fitter(prepared.stack.tensor()[0, 0], prepared.scan, z_top, options)
     journal = None
     if folder is not None:

@@ -131,7 +131,8 @@ class Identification:
         best, stack = self.answers[0], self._reference()
         simulated = remove_slope(torch.from_numpy(best.simulated))[None, None]
         limit = Calibration().min_pearson
-        return judge(best.atoms, AFMData.empty(), simulated, stack, limit).reasons
+        # In the sample, where bonds have their lengths.
+        return judge(best.pose.atoms, AFMData.empty(), simulated, stack, limit).reasons
 
     def _reference(self) -> AFMStack:
         """The scan, as images are compared with it: without planes."""

@@ -129,8 +129,14 @@ def locate_slices(scan: Scan, model: Scan, z_top: float) -> tuple[int, float]:
     return first, z_top - first * scan.dz
 
 
-def trained_height(scan: Scan, model: Scan) -> float:
+def trained_height(scan: Scan, model: Scan, tip: Tip | None = None) -> float:
     """First anchor height in Å above the top atom at which a scan comes as near as those of training did: the
     lower turning points of both oscillations agree, and the forces there make the contrast. The top atom is
-    taken for oxygen."""
-    return nominal_height(model, Tip()) + scan.amplitude - model.amplitude
+    taken for oxygen.
+
+    Args:
+        scan: what was measured.
+        model: the scan of training.
+        tip: that of the measurement, a CO by default; a larger probe stays farther away.
+    """
+    return nominal_height(model, tip or Tip()) + scan.amplitude - model.amplitude
