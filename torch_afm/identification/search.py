@@ -39,8 +39,8 @@ _APART = 0.5
 #: Smallest share of the variance of an image of the molecule, of that where most does, that lies in the scan.
 _MIN_SHARE = 0.15
 
-#: Starts that are no farther from each other count as one: degrees, Å, Å of height.
-_ALIKE = (20.0, 1.0, 0.3)
+#: Starts that are no farther from each other count as one, at whatever height: degrees, Å.
+_ALIKE = (20.0, 1.0)
 
 
 class Start(NamedTuple):
