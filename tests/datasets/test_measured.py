@@ -8,6 +8,7 @@ from torch_afm.config import Scan, Tip
 from torch_afm.data import from_smiles
 from torch_afm.datasets.measured import finish_measured, place_in_scan, render_measured
 from torch_afm.datasets.nuisances import Measurement
+from torch_afm.functional import pearson
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.symmetry import Symmetry
 from torch_afm.transforms import Orient
@@ -72,7 +73,19 @@ def test_tip_and_charges(molecule):
     found = render_measured(molecule, measurement, SCAN, backend="opencl")
     neutral = molecule.clone()
     neutral.charge = torch.zeros_like(molecule.charge)
+    # Places are those of the free probe: its base stands aside.
+    neutral.pos = molecule.pos + torch.tensor([0.2, 0.1, 0.0])
     assert_same(found, images(neutral, SCAN, measurement.tip(Tip())))
+
+
+def test_a_stiff_tilted_probe_sees_the_molecule_in_place(molecule):
+    straight, tilted = (
+        render_measured(molecule, nominal(stiffness=30.0, tilt=tilt), SCAN, backend="opencl").double()
+        for tilt in ((0.0, 0.0), (0.4, -0.3))
+    )
+    shifted = torch.roll(straight, 1, dims=2)  # by half an Å
+    assert float(pearson(tilted, straight).min()) > 0.98
+    assert float(pearson(tilted, straight).mean()) > 0.995 > float(pearson(shifted, straight).mean())
 
 
 def test_place_in_scan_is_where_the_scanner_says_atoms_are(molecule):

@@ -41,6 +41,9 @@ def render_measured(
     measured, by the rule of :func:`torch_afm.ppm.anchor_height`, and ``measurement.height``. Slices between
     two heights of the forces, which are ``scan.dz`` apart, are interpolated linearly.
 
+    What a scanner calls a place is where the free probe of the tip is: nobody knows how far aside of its base
+    it hangs, nor where the scanner's zero lies on the sample.
+
     Args:
         molecule: in the frame of the sample, all its atoms.
         measurement: how it is measured.
@@ -58,6 +61,7 @@ def render_measured(
     actual = measurement.tip(tip or Tip())
     x, y = np.meshgrid(scan.x, scan.y)
     places = measurement.to_sample(torch.from_numpy(np.stack([x.ravel(), y.ravel()], axis=1)), scan)
+    places = places - places.new_tensor(actual.tilt)  # those of the base
     low, high = places.amin(0).tolist(), places.amax(0).tolist()
     swing = round(measurement.amplitude / scan.dz)
     count = 1 + math.ceil(measurement.heights[0] / scan.dz - 1e-6)

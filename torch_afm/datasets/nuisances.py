@@ -45,7 +45,8 @@ class Measurement:
         depth: Lennard-Jones depth of the probe in eV, its element's where ``None``.
         stiffness: lateral stiffness of the probe in N/m, the preset's where ``None``.
         quadrupole: factor on the charges of the tip.
-        tilt: offset (x, y) of the free probe in Å.
+        tilt: offset (x, y) of the free probe from the base of the tip in Å; the scanner's places are the
+            probe's.
         charge: factor on charges and dipoles of the sample.
         height: change in Å of the lower turning point of the nearest slice.
         amplitude_known: whether the file states the amplitude.
