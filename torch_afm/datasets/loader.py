@@ -13,6 +13,9 @@ from torch_geometric.loader import DataLoader
 from torch_afm.data import AFMData
 from torch_afm.utils import InputError
 
+#: Batches that each worker makes ahead.
+_PREFETCH = 8
+
 
 def step_loader(dataset: Dataset[AFMData], batch_size: int, workers: int = 0, **kwargs: Any) -> DataLoader:
     """PyG's loader with workers that render, each on one core. Any other loader gives the same batches.
@@ -27,6 +30,8 @@ def step_loader(dataset: Dataset[AFMData], batch_size: int, workers: int = 0, **
         # A forked child must not touch its parent's OpenCL context.
         kwargs |= {"persistent_workers": True, "multiprocessing_context": "forkserver"}
         kwargs["worker_init_fn"] = _one_thread
+        # Batches of new scenes take longer than those of their symmetric copies, which follow.
+        kwargs["prefetch_factor"] = _PREFETCH
     return DataLoader(dataset, batch_size, num_workers=workers, **kwargs)
 
 
