@@ -70,6 +70,8 @@ VARIANTS: dict[str, Variant] = {
     "deep": Variant("weights e^(z / 3 Å)", {"loss": {"depth": 3.0}}),
     "cut": Variant("no atoms below 0.7 Å", {"model": {"z_context": -0.7}}),
     "float32": Variant("float32", {"precision": "32-true"}),
-    "no-copies": Variant("no symmetric copies", {"copies": 1}),
+    "copies": Variant(
+        "four partial graphs of each scene, in eight symmetric copies", {"mutants": 4, "copies": 8}
+    ),
     "adam": Variant("Adam alone", {"muon_lr": 0.0}),
 }

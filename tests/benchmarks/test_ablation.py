@@ -54,7 +54,7 @@ def test_variants_differ_from_the_base_in_what_they_say(tmp_path):
         "deep": {"loss"},
         "cut": {"model"},
         "float32": {"precision"},
-        "no-copies": {"copies"},
+        "copies": {"mutants", "copies"},
         "adam": {"muon_lr"},
     }
     assert VARIANTS["cut"].config(tmp_path).model.z_targets == -0.7
