@@ -13,7 +13,6 @@ from docs.figures.panels import save
 
 #: In the order of docs/gallery.md.
 NAMES = (
-    "front",
     "heights",
     "tips",
     "stiffness",
@@ -21,12 +20,14 @@ NAMES = (
     "charges",
     "densities",
     "curves",
-    "measured",
-    "identified",
-    "refined",
     "water",
-    "augmentations",
+    "front",
+    "refined",
+    "identified",
+    "measured",
     "live",
+    "augmentations",
+    "training",
 )
 
 

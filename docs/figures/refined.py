@@ -32,11 +32,13 @@ def picture() -> Figure:
     scan, near = ppm.scan, normalize_slices(trial.reference)[0, 0, -1]
     figure, rows = panels(2, 3)
     cases = {
-        "found": (result.start, ppm.tip, trial.z_top),
-        "refined": (result.data, result.tip, result.z_top),
+        "found": ([result.start, found.context], ppm.tip, trial.z_top),
+        "refined": ([result.data, result.context, result.added], result.tip, result.z_top),
     }
-    for axes, (name, (graph, tip, z_top)) in zip(rows, cases.items(), strict=True):
-        image = ppm(graph, tip=tip, z_top=z_top)
+    for axes, (name, (parts, tip, z_top)) in zip(rows, cases.items(), strict=True):
+        graph = parts[0]
+        whole = {key: torch.cat([part[key] for part in parts]) for key in ("z", "pos", "charge")}
+        image = ppm(AFMData(**whole), tip=tip, z_top=z_top)
         matching = match_atoms(graph.pos, truth.pos, 0.5)
         title = f"{name}: {len(matching.pred)} atoms, off by {float(matching.distance.mean()):.2f} Å"
         draw(axes[0], near.numpy(), scan.x, scan.y, title, graph=graph)

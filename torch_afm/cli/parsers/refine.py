@@ -20,7 +20,7 @@ def _parser() -> Parser:
         "refine",
         "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
         "through the simulator; tell how sure each atom is and what the image leaves unexplained, and return "
-        "the start where it does not help. Atoms that the images ask for at open bonds are added beside it.",
+        "the start where the fit explains no more. Atoms that the images ask for at open bonds are added beside it.",
     )
     parser.add_argument(
         "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
@@ -29,14 +29,14 @@ def _parser() -> Parser:
         "stack",
         nargs="?",
         help="stack file (.npz) that the prediction was made from; of a scan, the scan.npz that predict "
-        "wrote. Default: what the prediction tells",
+        "wrote. Default: what the prediction says",
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the result to")
     parser.add_argument(
         "--z-top",
         type=float,
         metavar="Å",
-        help="farthest anchor height of the scan above the top atom. Default: what the prediction tells, "
+        help="farthest anchor height of the scan above the top atom. Default: what the prediction says, "
         "else what the stack does",
     )
     parser.add_argument(
