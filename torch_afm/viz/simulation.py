@@ -160,7 +160,9 @@ def _draw_image(ax: Axes, stack: AFMStack, s: int, size: tuple[float, float] | N
     edge = [withStroke(linewidth=4, foreground="white")]
     ax.plot([x, x + length], [y, y], color="black", lw=2.5, path_effects=edge, zorder=8)
     middle, above = x + length / 2, y + 0.03 * (y1 - y0)
-    text = ax.text(middle, above, f"{length:g} Å", color="black", fontsize=6 if size else 8, ha="center", zorder=8)
+    text = ax.text(
+        middle, above, f"{length:g} Å", color="black", fontsize=6 if size else 8, ha="center", zorder=8
+    )
     text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
     if size is None or ax.figure is None:
         return
