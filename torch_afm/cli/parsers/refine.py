@@ -19,8 +19,9 @@ def _parser() -> Parser:
     parser = Parser(
         "refine",
         "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
-        "through the simulator; tell how sure each atom is and what the image leaves unexplained, and return "
-        "the start where the fit explains no more. Atoms that the images ask for at open bonds are added beside it.",
+        "through the simulator; say how sure each atom is and what of the image stays unexplained, and "
+        "return the start where the fit explains no more. Atoms that the images ask for at open bonds are "
+        "added.",
     )
     parser.add_argument(
         "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
