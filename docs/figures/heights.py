@@ -13,8 +13,9 @@ def picture() -> Figure:
     """PTCDA from 1 Å farther than usual on."""
     molecule = flat(PTCDA)
     stack = render(molecule, dataclasses.replace(SCAN, n_slices=20), nearer=-1.0)
-    figure, ((*axes, last),) = panels(1, 6)
-    for ax, s in zip(axes, (0, 10, 13, 16, 18), strict=True):
+    figure, axes = panels(2, 3)
+    *shown, last = axes.flat
+    for ax, s in zip(shown, (0, 10, 13, 16, 18), strict=True):
         draw(ax, stack.stack[0, s], stack.x, stack.y, f"z = {stack.z[s]:.1f} Å")
     draw(
         last, stack.stack[0, 16], stack.x, stack.y, f"z = {stack.z[16]:.1f} Å, with its atoms", graph=molecule
