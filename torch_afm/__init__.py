@@ -1,4 +1,4 @@
-"""torch_afm: atomic structure out of atomic force microscopy images.
+"""torch_afm: atomic structure from atomic force microscopy images.
 
 Sub-packages, and the names below, are imported when they are first used: ``torch_afm.nn``,
 ``torch_afm.from_smiles``.

@@ -20,30 +20,42 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
 
-#: Package or module -> heading. In the order of the layers, from the bottom up.
+#: Package or module -> heading, and the task that the index lists it under. In the order of the layers, from
+#: the bottom up.
 PAGES = {
-    "torch_afm.config": "Settings",
-    "torch_afm.elements": "Elements",
-    "torch_afm.units": "Units",
-    "torch_afm.functional": "Functions of stacks",
-    "torch_afm.utils": "Errors and checks",
-    "torch_afm.testing": "Help for tests",
-    "torch_afm.data": "Molecule graphs",
-    "torch_afm.symmetry": "Symmetries of a square",
-    "torch_afm.io": "Files",
-    "torch_afm.ppm": "The simulator",
-    "torch_afm.nn": "Layers and losses",
-    "torch_afm.models": "Networks",
-    "torch_afm.metrics": "Metrics",
-    "torch_afm.transforms": "Transforms",
-    "torch_afm.datasets": "Datasets",
-    "torch_afm.prediction": "Prediction: search, chemistry, refinement, scans",
-    "torch_afm.style": "Style translation",
-    "torch_afm.viz": "Pictures",
-    "torch_afm.identification": "Identification: which molecule it is",
-    "torch_afm.evaluation": "Evaluation",
-    "torch_afm.train": "Training",
-    "torch_afm.live": "The live window",
+    "torch_afm.config": ("Settings", "files"),
+    "torch_afm.elements": ("Elements", "simulate"),
+    "torch_afm.units": ("Units", "simulate"),
+    "torch_afm.functional": ("Functions of stacks", "simulate"),
+    "torch_afm.utils": ("Errors and checks", "extend"),
+    "torch_afm.testing": ("Help for tests", "extend"),
+    "torch_afm.data": ("Molecule graphs", "simulate"),
+    "torch_afm.symmetry": ("Symmetries of a square", "train"),
+    "torch_afm.io": ("Files", "files"),
+    "torch_afm.ppm": ("The simulator", "simulate"),
+    "torch_afm.nn": ("Layers and losses", "train"),
+    "torch_afm.models": ("Networks", "predict"),
+    "torch_afm.metrics": ("Metrics", "judge"),
+    "torch_afm.transforms": ("Transforms", "train"),
+    "torch_afm.datasets": ("Datasets", "train"),
+    "torch_afm.prediction": ("Prediction: search, chemistry, refinement, scans", "predict"),
+    "torch_afm.style": ("Style translation", "train"),
+    "torch_afm.viz": ("Pictures", "judge"),
+    "torch_afm.identification": ("Identification: which molecule it is", "identify"),
+    "torch_afm.evaluation": ("Evaluation", "judge"),
+    "torch_afm.train": ("Training", "train"),
+    "torch_afm.live": ("The live window", "simulate"),
+}
+
+#: Task -> its heading in the index, and what its pages are for.
+TASKS = {
+    "simulate": ("Simulate", "Molecules as graphs, and their images."),
+    "predict": ("Predict", "From a scan or a stack to a structure, refined and judged."),
+    "identify": ("Identify", "Which of some molecules a scan shows."),
+    "train": ("Train", "Training data, networks, losses, and runs."),
+    "judge": ("Judge", "Scores with and without a known truth, and pictures of both."),
+    "files": ("Files", "Reading, writing, and the settings that files hold."),
+    "extend": ("Extend", "What a package that builds on this one needs besides."),
 }
 
 #: Full name of everything described -> its own name and itself.
@@ -60,15 +72,18 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
-    for name, heading in PAGES.items():
+    for name, (heading, _) in PAGES.items():
         _write(folder / f"{name.removeprefix('torch_afm.')}.rst", "\n".join(_page(name, heading)))
-    entries = "\n   ".join(name.removeprefix("torch_afm.") for name in PAGES)
-    _write(
-        folder / "index.rst",
-        "API\n===\n\nEvery package and what it holds: what ``__all__`` names first, the modules below after "
-        "that. Shapes and units are in the docstrings.\n\n"
-        f".. toctree::\n   :maxdepth: 1\n\n   {entries}\n",
-    )
+    lines = ["API", "===", ""]
+    lines += [
+        "Every package, by what it is for. Its page has what it exports first, then what its modules hold;"
+    ]
+    lines += ["shapes and units are in the docstrings.", ""]
+    for task, (heading, text) in TASKS.items():
+        names = [name.removeprefix("torch_afm.") for name, (_, at) in PAGES.items() if at == task]
+        lines += [heading, "-" * len(heading), "", text, "", ".. toctree::", "   :maxdepth: 1", ""]
+        lines += [*(f"   {name}" for name in names), ""]
+    _write(folder / "index.rst", "\n".join(lines))
 
 
 def _resolve(

@@ -19,14 +19,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from docs.figures.panels import CHLORONAPHTHOL, save
 from tests.viz.browser import Page, visit
 from torch_afm.io import AFMStack, write_stack
 from torch_afm.live.files import read_smiles
 from torch_afm.live.render import render
 from torch_afm.live.session import Session
 
-#: What is imaged, and the standard deviation of its noise in Hz.
-SMILES, NOISE = "Oc1ccc2ccccc2c1Cl", 0.02
+#: Standard deviation of the noise in Hz.
+NOISE = 0.02
 
 _DROP = """(() => {
   const data = new DataTransfer();
@@ -40,7 +41,7 @@ _DROP = """(() => {
 def scan() -> bytes:
     """A scan of the molecule as a file, without a word on the tip."""
     session = Session()
-    session.accept(read_smiles(SMILES))
+    session.accept(read_smiles(CHLORONAPHTHOL))
     session.set("approach", session.controls.approach - 0.1)
     setup = session.setup()
     if setup is None:
@@ -84,8 +85,8 @@ async def until(page: Page, condition: str) -> None:
     raise TimeoutError(condition)
 
 
-def main() -> None:
-    """Write docs/figures/live.png."""
+def picture() -> Image.Image:
+    """The page as the browser shows it."""
     command = "import sys; from torch_afm.cli.main import main; sys.exit(main())"
     process = subprocess.Popen(
         [sys.executable, "-c", command, "live", "--port", "0", "--no-browser"],
@@ -101,8 +102,8 @@ def main() -> None:
     finally:
         process.terminate()
         process.wait()
-    Image.open(io.BytesIO(shot)).convert("RGB").save(Path(__file__).with_suffix(".png"), optimize=True)
+    return Image.open(io.BytesIO(shot))
 
 
 if __name__ == "__main__":
-    main()
+    save(picture(), __file__)

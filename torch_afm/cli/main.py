@@ -22,7 +22,7 @@ COMMANDS = {
     "predict": "scan of a microscope, or AFM stack -> structure (.xyz, .sdf, .json) and report (.html, .png)",
     "identify": "which of some molecules a scan shows, and how it lies -> poses (.sdf, .json) and report",
     "refine": "prediction and its AFM stack -> atoms moved to fit it, by gradient through the simulator",
-    "dataset": "render training data to files, or tell what the data show (--stats)",
+    "dataset": "render training data to files, or show what the data are like (--stats)",
     "train": "train a generator",
     "evaluate": "scores of a generator on molecules it never saw",
     "translate": "learn the style of other stacks (train), or give it to a stack (apply)",
@@ -115,7 +115,7 @@ def _help() -> str:
     rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     return (
         "usage: torch-afm COMMAND [options]\n\n"
-        "Atomic structure out of atomic force microscopy images.\n\n"
+        "Atomic structure from atomic force microscopy images.\n\n"
         f"commands:\n{rows}\n\n"
-        "torch-afm COMMAND --help tells a command's options; torch-afm --version the version."
+        "torch-afm COMMAND --help lists the options of a command; torch-afm --version prints the version."
     )

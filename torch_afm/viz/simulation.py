@@ -24,8 +24,9 @@ from torch_afm.viz.stacks import draw_slice
 
 #: Images of a stack that is alone, and of one of several; images in one row, at most.
 _MAX_ALONE, _MAX_EACH, _ROW = 17, 3, 6
-#: Panels in one row of a figure of curves.
+#: Panels in one row of a figure of curves, and the colors of its points, of Okabe and Ito's set.
 _CURVES = 4
+_POINTS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 #: Stacks below each other before the next column of them begins, and columns at most.
 _STACKED, _COLUMNS = 8, 3
 #: Inches: of an image, of what lies right of, above and below it, and of a stack's label.
@@ -127,7 +128,7 @@ def plot_frequency_curves(
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(z)))
     for number, (heights, values) in enumerate(zip(z, frequency_shift, strict=True)):
         for point, curve in enumerate(values):
-            color = shades[number] if several else f"C{point % 10}"
+            color = shades[number] if several else _POINTS[point % len(_POINTS)]
             name = labels[number] if several and labels else f"{point + 1}"
             axes[point if several else 0].plot(heights, curve, color=color, lw=1.2, label=name)
     for point, ax in enumerate(axes[:panels]):
@@ -141,7 +142,7 @@ def plot_frequency_curves(
     _draw_image(first, stack, len(stack.z) - 1, None)
     draw_graph(first, _drawn_atoms(data, stack), (first.get_xlim(), first.get_ylim()))
     for point, (x, y) in enumerate(points):
-        color = ACCENT if several else f"C{point % 10}"
+        color = ACCENT if several else _POINTS[point % len(_POINTS)]
         first.plot(x, y, "+", color=color, ms=9, mew=2, zorder=9)
         text = first.annotate(str(point + 1), (x, y), (4, 4), textcoords="offset points", zorder=9)
         text.set(color=color, weight="bold", path_effects=[withStroke(linewidth=2, foreground="white")])
@@ -159,7 +160,9 @@ def _draw_image(ax: Axes, stack: AFMStack, s: int, size: tuple[float, float] | N
     edge = [withStroke(linewidth=4, foreground="white")]
     ax.plot([x, x + length], [y, y], color="black", lw=2.5, path_effects=edge, zorder=8)
     middle, above = x + length / 2, y + 0.03 * (y1 - y0)
-    text = ax.text(middle, above, f"{length:g} Å", color="black", fontsize=6, ha="center", zorder=8)
+    text = ax.text(
+        middle, above, f"{length:g} Å", color="black", fontsize=6 if size else 8, ha="center", zorder=8
+    )
     text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
     if size is None or ax.figure is None:
         return

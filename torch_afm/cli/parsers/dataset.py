@@ -27,7 +27,7 @@ def _parser() -> Parser:
         "Render the reference stacks of training steps, of molecules or scenes of them, to HDF5 files, for "
         "torch-afm train --cache and StoredReferences. Run again after "
         "an interruption, the same command checks what is there and goes on. Jobs that share a folder take a "
-        "--shard each. With --stats nothing is rendered to files: it tells and draws what the data show.",
+        "--shard each. With --stats nothing is rendered to files: it prints and draws what they are like.",
     )
     parser.add_argument("--out", metavar="FOLDER", default="training_data", help="folder to write to")
     parser.add_molecules()

@@ -19,8 +19,9 @@ def _parser() -> Parser:
     parser = Parser(
         "refine",
         "Move the atoms of a prediction until its simulated stack agrees with the reference, by gradient "
-        "through the simulator; tell how sure each atom is and what the image leaves unexplained, and return "
-        "the start where it does not help. Atoms that the images ask for at open bonds are added beside it.",
+        "through the simulator; say how sure each atom is and what of the image stays unexplained, and "
+        "return the start where the fit explains no more. Atoms that the images ask for at open bonds are "
+        "added.",
     )
     parser.add_argument(
         "prediction", help="folder or prediction.json of torch-afm predict, or a molecule file (xyz or SDF)"
@@ -29,14 +30,14 @@ def _parser() -> Parser:
         "stack",
         nargs="?",
         help="stack file (.npz) that the prediction was made from; of a scan, the scan.npz that predict "
-        "wrote. Default: what the prediction tells",
+        "wrote. Default: what the prediction says",
     )
     parser.add_argument("--out", metavar="FOLDER", required=True, help="folder to write the result to")
     parser.add_argument(
         "--z-top",
         type=float,
         metavar="Å",
-        help="farthest anchor height of the scan above the top atom. Default: what the prediction tells, "
+        help="farthest anchor height of the scan above the top atom. Default: what the prediction says, "
         "else what the stack does",
     )
     parser.add_argument(

@@ -18,7 +18,7 @@ def parse(argv: Sequence[str]) -> Namespace:
 def _parser() -> Parser:
     parser = Parser(
         "scan",
-        "List the scans of a measuring day: what each file holds, as far as it tells, and which of them make "
+        "List the scans of a measuring day: what each file holds, as far as it says, and which of them make "
         "series to predict a structure from, with the command that does so. Files that cannot be read are "
         "listed with the reason.",
     )
