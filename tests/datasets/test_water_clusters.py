@@ -69,3 +69,9 @@ def test_bad_input():
         water_cluster(3, "cube", rng)
     with pytest.raises(InputError, match="n: expected at least 1 molecule, and 3 to 6 in a ring, got 2"):
         water_cluster(2, "ring", rng)
+
+
+def test_a_ring_of_three_is_always_found():
+    """One of eleven draws succeeds: trainings draw hundreds of thousands of scenes, and none may end them."""
+    for seed in range(200):
+        assert len(water_cluster(3, "ring", np.random.default_rng(seed))) == 9

@@ -19,7 +19,7 @@ _RISE = 0.5
 _BONDS = 4
 
 #: Draws before giving up, and of one place.
-_TRIES, _PLACES = 50, 30
+_TRIES, _PLACES = 5000, 30
 
 
 def water_cluster(n: int, shape: str, rng: np.random.Generator) -> ase.Atoms:
