@@ -71,7 +71,7 @@ def test_bad_input():
         water_cluster(2, "ring", rng)
 
 
-def test_a_ring_of_three_is_always_found():
-    """One of eleven draws succeeds: trainings draw hundreds of thousands of scenes, and none may end them."""
-    for seed in range(200):
-        assert len(water_cluster(3, "ring", np.random.default_rng(seed))) == 9
+@pytest.mark.parametrize("seed", [787, 1024, 1472])
+def test_rings_that_need_many_draws(seed):
+    """One draw of eleven succeeds, and a training that draws for days may not end at a bad run of them."""
+    assert len(water_cluster(3, "ring", np.random.default_rng(seed))) == 9
