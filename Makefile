@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all test-cpus test-wheel lint coverage api docs test-docs bench bench-peers notebooks clean
+.PHONY: demo test test-all test-cpus test-wheel lint coverage api docs test-docs results bench bench-peers notebooks clean
 
 demo: $(STAMP)
 	$(BIN)/torch-afm demo
@@ -57,6 +57,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
+
+# Which files of benchmarks/results were not made by the code that they measure as it is now, and who refers to them.
+results: $(STAMP)
+	$(BIN)/python -m benchmarks.stale $(STRICT)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rendering.run

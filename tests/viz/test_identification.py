@@ -11,7 +11,8 @@ from torch_afm.io import AFMStack
 from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 from torch_afm.viz import IdentificationReport, ReportedPose, plot_identification
-from torch_afm.viz.identification import RESIDUAL, bar_length, compared
+from torch_afm.viz.identification import RESIDUAL, compared
+from torch_afm.viz.stacks import bar_length
 
 
 def example(edge: float = 6.0) -> IdentificationReport:
