@@ -1,6 +1,7 @@
 """The contract every benchmark keeps: warm-up, repeats, median and interquartile range of CPU and wall
-seconds, seed, settings, machine and versions, in one JSON file under ``benchmarks/results``, with the day, the
-commit and digests of the sources that it was measured with (``make results`` compares them with those of today).
+seconds, seed, settings, machine and versions, in one JSON file under ``benchmarks/results``, with the day,
+the commit and digests of the sources that it was measured with (``make results`` compares them with those of
+today).
 
 CPU seconds count every thread of the process; on a shared machine they are the figure to compare.
 """
@@ -95,8 +96,8 @@ def _commit() -> str | None:
 
 
 def _sources(command: str) -> dict[str, str]:
-    """Digests of the sources that a command runs. One that was written to since this process began may not be the
-    code that ran: it has none, so that the result counts as stale."""
+    """Digests of the sources that a command runs. One that was written to since this process began may not be
+    the code that ran: it has none, so that the result counts as stale."""
     digests = SourceTree(_ROOT).digests(command)
     return {path: d if (_ROOT / path).stat().st_mtime < _START else "" for path, d in digests.items()}
 

@@ -1,10 +1,10 @@
 """What a result was measured with: the sources that its benchmark imports, and their digests.
 
-Imports are followed through the code, not by running it. Of ``from package import name`` counts the module that
-defines the name, not all that the package offers; of ``package.name`` and ``import package`` all of it does.
-Modules that register a reader, a score or a network (by a decorator, or as a subclass) count where that which
-they register with does. Beside a module count the resources of its package, and of the shipped weights those
-that the command names, or all where it names none.
+Imports are followed through the code, not by running it. Of ``from package import name`` counts the module
+that defines the name, not all that the package offers. Modules that register a reader, a score or a network
+(by a decorator, or as a subclass) count where that which they register with does. Beside a module count the
+resources of its package, and of the shipped weights those that the command names, or all where it names none.
+Drawing changes no number: ``torch_afm.viz`` counts where the benchmark imports it itself.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def file_digest(path: str, content: bytes) -> str:
 
 
 def benchmark_modules(command: str, root: Path) -> list[str]:
-    """Modules that a command runs: ``python -m benchmarks.x.y``, or those of a script ``benchmarks/x/y.sh``."""
+    """Modules that a command runs: ``python -m benchmarks.x.y``, or those of a ``benchmarks/x/y.sh``."""
     scripts = [root / name for name in re.findall(r"benchmarks/[\w/]+\.sh", command)]
     texts = [command, *(script.read_text(encoding="utf-8") for script in scripts if script.exists())]
     return list(
@@ -108,7 +108,7 @@ class SourceTree:
     def sources(self, command: str) -> list[str]:
         """Paths of the files that count for the benchmark that a command runs."""
         modules = self.closure(benchmark_modules(command, self.root))
-        paths = {self.files[name] for name in modules} - _LEFT_OUT
+        paths = {self.files[name] for name in modules}
         paths |= {path for folder in {Path(p).parent for p in paths} for path in self._resources(folder)}
         if _LOADER in modules:
             paths |= self._weights(command)
@@ -120,7 +120,7 @@ class SourceTree:
         rest = [name for name in modules if name in self.files]
         while rest:
             name = rest.pop()
-            if name not in found:
+            if name not in found and self.files[name] not in _LEFT_OUT:
                 found.add(name)
                 reached = {m for module, thing in self.imports(name) for m in self.resolve(module, thing)}
                 reached |= self._registered.get(name, set())
@@ -129,7 +129,7 @@ class SourceTree:
         return found
 
     def resolve(self, module: str, name: str | None) -> set[str]:
-        """Modules that importing a name from a module brings: that which defines the name, and the way there."""
+        """Modules that importing a name from a module brings: that which defines the name."""
         if name is None:
             # The package as a whole: all that it offers.
             return {module} if module in self.files else set()
@@ -167,7 +167,7 @@ class SourceTree:
 
     @cached_property
     def _registered(self) -> dict[str, set[str]]:
-        """Module -> the modules whose classes or functions it may register: by a decorator, or as subclasses."""
+        """Module -> those that register with it: by a decorator of it, or as subclasses of its classes."""
         found: dict[str, set[str]] = {}
         for module in (name for name in self.files if name.startswith("torch_afm")):
             names = {

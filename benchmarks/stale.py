@@ -6,8 +6,8 @@
 - *stale*: some are not; which, stands below it;
 - *unknown*: without such a record. Below it stands what changed since the commit that it came with.
 
-Who refers to a file stands beside it: pages that name it, or its command. ``--strict``, for a release, fails if
-a file is not current or nobody refers to it.
+Who refers to a file stands beside it: pages, model cards and docstrings that name it, or its command.
+``--strict``, for a release, fails if a file is not current or nobody refers to it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ from benchmarks.provenance import LENGTH, SourceTree, blob_digest, file_digest
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Where results are referred to.
-_PAGES = ("README.md", "docs/**/*.md", "examples/*.md", "examples/*.ipynb", "torch_afm/models/weights/*/*.md")
+_PAGES = (
+    "README.md",
+    "docs/**/*.md",
+    "examples/*.md",
+    "examples/*.ipynb",
+    "torch_afm/**/*.py",
+    "torch_afm/models/weights/*/*.md",
+)
 
 #: Pictures -> the JSON file of the command that writes them, where their names do not begin with its name.
 _COMPANIONS = {
@@ -143,8 +150,8 @@ def refers(text: str, name: str, command: str) -> bool:
 
 
 def _document(name: str, documents: Mapping[str, object]) -> str:
-    """The JSON file of the command that writes a file: itself, that of the table, or the one of the longest name
-    that its own begins with."""
+    """The JSON file of the command that writes a file: itself, that of the table, or the one of the longest
+    name that its own begins with."""
     stem = name.rsplit(".", 1)[0]
     fitting = [d for d in documents if stem == d[:-5] or stem.startswith(f"{d[:-5]}_")]
     return name if name in documents else _COMPANIONS.get(name) or max(fitting, key=len, default="")

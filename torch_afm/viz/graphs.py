@@ -69,8 +69,8 @@ def plot_graph(data: AFMData, window: Window | None = None) -> Figure:
 def draw_graph(ax: Axes, data: AFMData, window: Window, new_atoms: Sequence[int] = ()) -> None:
     """Draw a molecule graph as the tip sees it, over whatever ``ax`` shows: x to the right, y upwards. An
     atom is the smaller and the paler, the deeper it lies below z = 0 (or below the top atom, where that is
-    higher); bonds are bars, two or three of those whose ``bond_order`` says so, with a shorter second one where
-    it is aromatic; elements other than H and C are named.
+    higher); bonds are bars, two or three where ``bond_order`` says so, and a shorter second one where it is
+    aromatic; elements other than H and C are named.
 
     Args:
         ax: where to draw.

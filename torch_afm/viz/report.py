@@ -120,8 +120,8 @@ class PredictionReport:
 
 def write_report(path: str | Path, report: PredictionReport) -> None:
     """Write the report as one HTML file that needs no other and no network: the structure over the scan and
-    the verdict; scan, image of the structure and their difference, slice by slice; other structures that it may be;
-    bonds and atoms, also in three dimensions; what was done, and all settings.
+    the verdict; scan, image of the structure and their difference, slice by slice; other structures that it
+    may be; bonds and atoms, also in three dimensions; what was done, and all settings.
 
     Raises:
         InputError: if the file cannot be written.
@@ -284,8 +284,8 @@ def figure_uri(figure: Figure) -> str:
 
 
 def plot_report(report: PredictionReport) -> Figure:
-    """The report in a picture: the structure over the scan, its doubtful atoms ringed by dashes; the verdict; and
-    the far, middle and near slice of the scan, beside those of the structure's stack and their difference."""
+    """The report in a picture: the structure over the scan, its doubtful atoms ringed by dashes; the verdict;
+    and near, middle and far slice of the scan, beside those of the structure's stack and their difference."""
     reference, simulated = report.reference, report.simulated
     figure = Figure(figsize=(13.5, 8.2), layout="constrained")
     figure.suptitle(textwrap.shorten(report.title, 110, placeholder="…"), fontsize=13, parse_math=False)
