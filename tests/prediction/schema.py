@@ -17,4 +17,6 @@ def check_record(record: dict) -> None:
     indices = [*sum(record["bonds"], []), *agreement["doubtful"], *agreement["doubtful_elements"]]
     assert all(i < n for i in indices)
     for atom in record["atoms"]:
-        assert list(atom["class_probabilities"]) == record["classes"][1:] and atom["class"] in record["classes"]
+        assert (
+            list(atom["class_probabilities"]) == record["classes"][1:] and atom["class"] in record["classes"]
+        )

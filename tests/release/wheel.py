@@ -47,7 +47,7 @@ from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
 stack = ProbeParticleModel(Scan(pixels=(16, 16)))(from_smiles("O"))
 print("stack", tuple(stack.shape), "molecules", len(MoleculeDataset()))
-for name in ("small", "spatial"):
+for name in ("small", "spatial", "scan"):
     print(name, sum(p.numel() for p in load_generator(name).parameters()), "parameters")
 """
 
