@@ -14,7 +14,8 @@ def check_record(record: dict) -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(record)
     n = len(record["atoms"])
     agreement = record["agreement"]
-    indices = [*sum(record["bonds"], []), *agreement["doubtful"], *agreement["doubtful_elements"]]
+    bonded = [i for bond in record["bonds"] for i in bond]
+    indices = [*bonded, *agreement["doubtful"], *agreement["doubtful_elements"]]
     assert all(i < n for i in indices)
     for atom in record["atoms"]:
         assert (
