@@ -151,8 +151,8 @@ def _order(
     else:
         if any(block.heights is None for block in blocks):
             raise InputError(
-                "heights: expected the files to tell them, got none; give heights, or the step from image to image, "
-                "in Å (--heights, --step)"
+                "heights: expected the files to tell them, got none; give heights, or the step from image to "
+                "image, in Å (--heights, --step)"
             )
         z = np.concatenate([block.heights for block in blocks if block.heights is not None])
     if not np.isfinite(z).all():
