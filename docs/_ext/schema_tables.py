@@ -30,10 +30,8 @@ class SchemaTables(SphinxDirective):
         schema = json.loads(file.read_text(encoding="utf-8"))
         found: list[nodes.Node] = []
         for name, part in _parts(schema):
-            heading = nodes.paragraph()
-            heading += nodes.strong(text=name) if name else nodes.Text("")
-            heading += nodes.Text(f"{': ' if name else ''}{part['description']}")
-            found += [heading, _table(part)]
+            heading = [nodes.strong(text=name), nodes.Text(": ")] if name else []
+            found += [nodes.paragraph("", "", *heading, *_inline(part["description"])), _table(part)]
         return found
 
 
@@ -83,9 +81,11 @@ def _type(schema: _Schema) -> str:
 def _row(*cells: str) -> nodes.row:
     row = nodes.row()
     for text in cells:
-        paragraph = nodes.paragraph()
-        for i, part in enumerate(re.split(r"`+", text)):
-            if part:
-                paragraph += nodes.literal(text=part) if i % 2 else nodes.Text(part)
-        row += nodes.entry("", paragraph)
+        row += nodes.entry("", nodes.paragraph("", "", *_inline(text)))
     return row
+
+
+def _inline(text: str) -> list[nodes.Node]:
+    """A text whose parts between backquotes are code."""
+    parts = enumerate(re.split(r"`+", text))
+    return [nodes.literal(text=part) if i % 2 else nodes.Text(part) for i, part in parts if part]
