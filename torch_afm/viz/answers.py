@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from torch_afm.data import AFMData
 from torch_afm.io import AFMStack
-from torch_afm.viz.graphs import Window, draw_graph
-from torch_afm.viz.stacks import draw_scale_bar, draw_slice, frame
+from torch_afm.viz.graphs import draw_graph
+from torch_afm.viz.stacks import draw_scale_bar, draw_slice, frame, window_around
 
 #: Answers in a row.
 _COLUMNS = 4
@@ -31,7 +31,7 @@ def plot_answers(reference: AFMStack, structures: Sequence[AFMData], weights: Se
     rows = max(-(-len(structures) // columns), 1)
     figure = Figure(figsize=(3.1 * columns, 3.4 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    window = _window(reference, structures)
+    window = window_around(reference, structures, _AROUND)
     for k, (ax, structure, weight) in enumerate(zip(axes, structures, weights, strict=False), start=1):
         draw_slice(ax, reference.stack[0, -1], reference.x, reference.y, 0.35)
         draw_graph(ax, structure, window)
@@ -40,14 +40,3 @@ def plot_answers(reference: AFMStack, structures: Sequence[AFMData], weights: Se
     for ax in axes[len(structures) :]:
         ax.set_axis_off()
     return figure
-
-
-def _window(reference: AFMStack, structures: Sequence[AFMData]) -> Window:
-    """The part of the scan around all structures."""
-    sides = []
-    for k, axis in enumerate((reference.x, reference.y)):
-        at = [value for structure in structures for value in structure.pos[:, k].tolist()]
-        low = max(float(axis[0]), min(at, default=axis[0]) - _AROUND)
-        high = min(float(axis[-1]), max(at, default=axis[-1]) + _AROUND)
-        sides.append((low, high))
-    return sides[0], sides[1]

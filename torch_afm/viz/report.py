@@ -30,9 +30,9 @@ from torch_afm.io import AFMStack
 from torch_afm.io.files import write_whole
 from torch_afm.metrics import agreement
 from torch_afm.utils import InputError, check_finite, check_shape
-from torch_afm.viz.graphs import COLORS, OTHER, Window, atom_radius, draw_graph, draw_rings
+from torch_afm.viz.graphs import COLORS, OTHER, atom_radius, draw_graph, draw_rings
 from torch_afm.viz.page import page_html, read_resource
-from torch_afm.viz.stacks import draw_scale_bar, draw_slice, frame, signed
+from torch_afm.viz.stacks import draw_scale_bar, draw_slice, frame, signed, window_around
 
 #: Words of the report that are not everybody's.
 WORDS = (
@@ -50,6 +50,9 @@ WORDS = (
 
 #: Probability from which an element is named beside an atom, and of which an atom is not doubtful.
 _NAMED, _SURE = 0.05, 0.9
+
+#: Å around the structure that are shown of a wider scan.
+_AROUND = 4.0
 
 #: Standard deviations of a slice that the ends of the residual's colors stand for.
 _RESIDUAL = 2.0
@@ -295,7 +298,7 @@ def plot_report(report: PredictionReport) -> Figure:
         (float(reference.y[0]), float(reference.y[-1])),
     )
     above, below = left.subplots(2, 1, height_ratios=(5, 3))
-    _draw_structure(above, report, window)
+    _draw_structure(above, report)
     below.set_axis_off()
     reasons = (f"– {reason}" for reason in report.reasons)
     lines = [report.headline, *reasons, report.summary, *(f"! {w}" for w in report.warnings)]
@@ -324,8 +327,9 @@ def plot_report(report: PredictionReport) -> Figure:
     return figure
 
 
-def _draw_structure(ax: Axes, report: PredictionReport, window: Window) -> None:
+def _draw_structure(ax: Axes, report: PredictionReport) -> None:
     graph, context = report.graph, report.context
+    window = window_around(report.reference, (graph, context), _AROUND)
     image = draw_slice(ax, report.reference.stack[0, -1], report.reference.x, report.reference.y)
     _draw_bar(ax, image, report.unit)
     draw_graph(ax, graph, window)

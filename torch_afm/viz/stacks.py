@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
+from torch_afm.data import AFMData
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import PreparedScan, ScanStack
 from torch_afm.utils import InputError, check_finite, check_shape
@@ -135,6 +136,20 @@ def draw_scale_bar(ax: Axes, window: tuple[tuple[float, float], tuple[float, flo
         bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
         zorder=9,
     )
+
+
+def window_around(
+    stack: AFMStack, structures: Sequence[AFMData], margin: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The part ``((x0, x1), (y0, y1))`` in Å of what a stack shows that lies within ``margin`` Å of the atoms
+    of structures; all of it where there are none."""
+    sides = []
+    for k, axis in enumerate((stack.x, stack.y)):
+        at = [value for structure in structures for value in structure.pos[:, k].tolist()]
+        low = max(float(axis[0]), min(at, default=-math.inf) - margin)
+        high = min(float(axis[-1]), max(at, default=math.inf) + margin)
+        sides.append((low, high) if low < high else (float(axis[0]), float(axis[-1])))
+    return sides[0], sides[1]
 
 
 def scale_label(image: np.ndarray, unit: str = "Hz") -> str:
