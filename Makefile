@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all test-cpus test-wheel lint coverage api docs test-docs bench bench-peers notebooks clean
+.PHONY: demo test test-all test-cpus test-latest test-wheel lint coverage api docs test-docs results bench bench-peers notebooks clean
 
 demo: $(STAMP)
 	$(BIN)/torch-afm demo
@@ -28,6 +28,15 @@ test-cpus: $(STAMP)
 	    echo "$$setting"; \
 	    env $$setting OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "learnt and not slow" -n 2 --dist loadfile || exit 1; \
 	done
+
+# The tests with the newest versions of everything, whatever constraints.txt says, in an environment of their own.
+test-latest:
+	rm -rf .venv-latest
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/python -m pip install --quiet torch
+	.venv-latest/bin/python -m pip install --quiet --editable ".[train,dev]"
+	.venv-latest/bin/python -m pip freeze --exclude-editable
+	OMP_NUM_THREADS=1 .venv-latest/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # What is released: sdist and wheel, the wheel installed in a clean environment and used there. Minutes.
 test-wheel: $(STAMP)
@@ -58,6 +67,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 
+# Which files of benchmarks/results were not made by the code that they measure as it is now, and who refers to them.
+results: $(STAMP)
+	$(BIN)/python -m benchmarks.stale $(STRICT)
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rendering.run
 	$(BIN)/python -m benchmarks.thesis.run
@@ -80,4 +93,4 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo runs docs/_build docs/api
+	rm -rf $(VENV) .venv-latest build dist *.egg-info demo runs docs/_build docs/api

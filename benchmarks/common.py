@@ -1,5 +1,7 @@
 """The contract every benchmark keeps: warm-up, repeats, median and interquartile range of CPU and wall
-seconds, seed, settings, machine and versions, in one JSON file under ``benchmarks/results``.
+seconds, seed, settings, machine and versions, in one JSON file under ``benchmarks/results``, with the day,
+the commit and digests of the sources that it was measured with (``make results`` compares them with those of
+today).
 
 CPU seconds count every thread of the process; on a shared machine they are the figure to compare.
 """
@@ -9,15 +11,22 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.provenance import SourceTree
+
 RESULTS = Path(__file__).parent / "results"
+
+_ROOT = Path(__file__).resolve().parents[1]
+_START = time.time()
 
 
 def measure(function: Callable[[], Any], repeats: int, warmup: int = 1) -> dict[str, Any]:
@@ -44,6 +53,9 @@ def write(
         "name": name,
         "command": command,
         "settings": dict(settings),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        "sources": _sources(command),
         "machine": _machine(),
         "versions": {"python": platform.python_version()} | {p: version(p) for p in packages},
         "rows": list(rows),
@@ -70,6 +82,24 @@ def spread(seconds: np.ndarray | Sequence[float]) -> dict[str, float]:
     """Median and quartiles."""
     low, median, high = np.percentile(seconds, [25, 50, 75])
     return {"median": float(median), "quartile_1": float(low), "quartile_3": float(high)}
+
+
+def _commit() -> str | None:
+    """What is checked out; what is not committed is in the digests."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=10", "HEAD"], cwd=_ROOT, capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def _sources(command: str) -> dict[str, str]:
+    """Digests of the sources that a command runs. One that was written to since this process began may not be
+    the code that ran: it has none, so that the result counts as stale."""
+    digests = SourceTree(_ROOT).digests(command)
+    return {path: d if (_ROOT / path).stat().st_mtime < _START else "" for path, d in digests.items()}
 
 
 def _machine() -> dict[str, Any]:

@@ -22,6 +22,7 @@ extensions = [
     "examples_page",
     "registry_tables",
     "result_tables",
+    "schema_tables",
 ]
 if not tags.has("quick"):  # noqa: F821 - Sphinx defines it
     # The source of everything, linked from the API: a third of the time that the pages take.

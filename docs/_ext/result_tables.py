@@ -35,7 +35,6 @@ SCORES = {
 
 #: File -> heading -> path of keys.
 COLUMNS = {
-    "startup": {"command": "command", "CPU s": "cpu_s"},
     "dipoles": {
         "molecule": "molecule",
         "renderer": "renderer",

@@ -1,4 +1,4 @@
-"""What the shipped weights make of ten stacks does not change unnoticed."""
+"""What the shipped weights make of eleven stacks does not change unnoticed."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.prediction.schema import check_record
 from torch_afm.cli.main import main
 
 _FOLDER = Path(__file__).parents[1] / "pinned"
@@ -39,6 +40,7 @@ CASES = {
     "cyanobenzaldehyde": (_WIDE, ()),
     "caffeine": (_MODEL, ("--weights", "small", "--refine", "false")),
     "methylpyridine": (_MODEL, ("--weights", "small")),
+    "furfural": (_MODEL, ("--weights", "scan")),
 }
 #: What is compared; the rest says how, when and where.
 _KEYS = ("classes", "atoms", "context", "bonds", "bond_probabilities", "ended", "imaging", "agreement")
@@ -50,6 +52,7 @@ def _predict(name: str, folder: Path) -> dict:
     assert main(["simulate", str(_FOLDER / f"{name}.xyz"), "--out", str(stack), *simulated]) == 0
     assert main(["predict", str(stack), "--out", str(out), *predicted]) == 0
     result = json.loads((out / "prediction.json").read_text("utf-8"))
+    check_record(result)
     return {key: result[key] for key in _KEYS if key in result}
 
 

@@ -42,12 +42,13 @@ print(len(names), "modules imported from", torch_afm.__file__)
 _USE = """
 from torch_afm.config import Scan
 from torch_afm.data import from_smiles
-from torch_afm.datasets import MoleculeDataset
+from torch_afm.datasets import MoleculeDataset, embedded_smiles
 from torch_afm.models import load_generator
 from torch_afm.ppm import ProbeParticleModel
 stack = ProbeParticleModel(Scan(pixels=(16, 16)))(from_smiles("O"))
-print("stack", tuple(stack.shape), "molecules", len(MoleculeDataset()))
-for name in ("small", "spatial"):
+smiles = embedded_smiles()
+print("stack", tuple(stack.shape), "molecules", len(MoleculeDataset(smiles[:20])), "of", len(smiles))
+for name in ("small", "spatial", "scan"):
     print(name, sum(p.numel() for p in load_generator(name).parameters()), "parameters")
 """
 

@@ -140,3 +140,16 @@ def test_nearer_to_the_eye_is_drawn_over(monkeypatch):
     monkeypatch.setattr(graphs, "ELEVATION", 90.0)
     low, high = plot_graphs_3d({"": _pair()}).axes[0].lines[1:]
     assert low.get_zorder() < high.get_zorder()
+
+
+def test_a_bond_has_as_many_bars_as_its_order():
+    data = _graph([6, 6, 6, 6, 6], [[0, 0, 0], [1.4, 0, 0], [2.8, 0, 0], [4.2, 0, 0], [5.6, 0, 0]])
+    bonds = torch.tensor([[0, 1], [1, 2], [2, 3], [3, 4]]).T
+    data.edge_index = torch.cat([bonds, bonds.flip(0)], 1)
+    data.bond_order = torch.tensor([1.0, 1.5, 2.0, 3.0]).repeat(2)
+    (bars,) = _drawn(plot_graph(data), PolyCollection)
+    boxes = [path.get_extents() for path in bars.get_paths()]
+    middles = [(box.x0 + box.x1) / 2 for box in boxes]
+    assert [round(x, 2) for x in middles] == [0.7, 2.1, 2.1, 3.5, 3.5, 4.9, 4.9, 4.9]
+    # The second bar of an aromatic bond is shorter.
+    assert [round(box.width, 2) for box in boxes] == [1.4, 1.4, 0.7, *[1.4] * 5]

@@ -11,7 +11,7 @@ from torch_afm.io import AFMStack
 from torch_afm.testing import benzene, water
 from torch_afm.utils import InputError
 from torch_afm.viz import IdentificationReport, ReportedPose, plot_identification
-from torch_afm.viz.identification import RESIDUAL, bar_length, compared
+from torch_afm.viz.identification import RESIDUAL, compared
 
 
 def example(edge: float = 6.0) -> IdentificationReport:
@@ -115,10 +115,6 @@ def test_the_part_of_a_molecule_outside_shows_all_of_the_scan():
     away = AFMData(**{key: benzene()[key] for key in ("z", "charge", "edge_index")}, pos=benzene().pos + 40)
     poses = [dataclasses.replace(report.poses[0], atoms=away)]
     assert dataclasses.replace(report, poses=poses).window == ((-6, 6), (-6, 6))
-
-
-def test_scale_bars_are_about_a_fifth():
-    assert [bar_length(width) for width in (3, 11, 24, 60)] == [0.5, 2, 5, 10]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from torch_afm.config import Scan
+from torch_afm.data import AFMData
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import ScanPreparation, ScanStack, prepare_scan
 from torch_afm.viz import draw_slice, plot_preparation, plot_stack
+from torch_afm.viz.stacks import bar_length, draw_scale_bar, window_around
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -113,3 +115,20 @@ def test_slices_that_were_never_measured():
         figure = plot_preparation(prepared)
     before, after = figure.axes[7].get_lines()
     assert len(before.get_xdata()) == len(after.get_xdata()) == 3
+
+
+def test_a_scale_bar_is_about_a_fifth_wide():
+    assert [bar_length(width) for width in (3, 11, 24, 60)] == [0.5, 2, 5, 10]
+    ax = Figure().subplots()
+    draw_scale_bar(ax, ((-10, 14), (0, 24)))
+    assert [t.get_text() for t in ax.texts] == ["5 Å"] and np.ptp(ax.lines[0].get_xdata()) == 5
+
+
+def test_the_window_around_structures_ends_where_the_scan_does():
+    axis = np.linspace(-8, 8, 5)
+    stack = AFMStack(np.zeros((1, 1, 5, 5)), axis, axis, np.zeros(1))
+    atoms = AFMData(z=torch.tensor([6, 6]), pos=torch.tensor([[-1.0, 6.0, 0.0], [2.0, 7.0, 0.0]]))
+    assert window_around(stack, [atoms], 3.0) == ((-4.0, 5.0), (3.0, 8.0))
+    assert window_around(stack, [AFMData.empty()], 3.0) == ((-8.0, 8.0), (-8.0, 8.0))
+    atoms.pos += 100
+    assert window_around(stack, [atoms], 3.0) == ((-8.0, 8.0), (-8.0, 8.0))

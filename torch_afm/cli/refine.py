@@ -181,6 +181,8 @@ def _write(
         simulated=simulated[0, 0].numpy(),
         status=verdict.status,
         headline=verdict.headline,
+        doubtful=verdict.doubtful,
+        doubtful_elements=verdict.doubtful_elements,
         reasons=verdict.reasons,
         summary=f"{'Accepted' if result.accepted else 'Not accepted'}: {result.reason}. {verdict.meaning}",
         unit=stack.unit,

@@ -172,6 +172,9 @@ class ScanPrediction(Prediction):
             simulated=self.simulated[0, 0].numpy(),
             status=self.verdict.status,
             headline=self.verdict.headline,
+            classes=self.classes.names[1:],
+            doubtful=self.verdict.doubtful,
+            doubtful_elements=self.verdict.doubtful_elements,
             reasons=self.verdict.reasons,
             summary=f"{len(self.graph.z)} atoms, {sure} of them with a probability of at least {_SURE} that "
             f"there is an atom, of whatever element.{below} {self.verdict.meaning}",

@@ -69,7 +69,8 @@ def plot_graph(data: AFMData, window: Window | None = None) -> Figure:
 def draw_graph(ax: Axes, data: AFMData, window: Window, new_atoms: Sequence[int] = ()) -> None:
     """Draw a molecule graph as the tip sees it, over whatever ``ax`` shows: x to the right, y upwards. An
     atom is the smaller and the paler, the deeper it lies below z = 0 (or below the top atom, where that is
-    higher); bonds are bars; elements other than H and C are named.
+    higher); bonds are bars, two or three where ``bond_order`` says so, and a shorter second one where it is
+    aromatic; elements other than H and C are named.
 
     Args:
         ax: where to draw.
@@ -130,16 +131,32 @@ def _circles(ax: Axes, pos: np.ndarray, radius: np.ndarray, **style: Any) -> Ell
 
 
 def _bars(data: AFMData, pos: np.ndarray) -> PolyCollection:
-    """Each bond as a bar, deep ones first. In Å, so that bars keep their proportion to the atoms."""
+    """Each bond as bars, deep ones first. In Å, so that bars keep their proportion to the atoms."""
     edges = data.edge_index.cpu().numpy()
-    a, b = edges[:, edges[0] < edges[1]]
-    order = np.argsort(pos[a, 2] + pos[b, 2], kind="stable")
-    start, end = pos[a[order], :2], pos[b[order], :2]
-    along = end - start
-    length = np.linalg.norm(along, axis=1, keepdims=True)
-    side = np.stack([-along[:, 1], along[:, 0]], 1) / np.maximum(length, 1e-9) * BAR_WIDTH / 2
-    corners = np.stack([start - side, start + side, end + side, end - side], axis=1)
-    return PolyCollection(list(corners), facecolors="#666666", edgecolors="white", linewidths=0.4, zorder=3)
+    once = np.flatnonzero(edges[0] < edges[1])
+    orders = data.bond_order.cpu().numpy()[once] if "bond_order" in data else np.ones(len(once))
+    a, b = edges[:, once]
+    corners = []
+    for k in np.argsort(pos[a, 2] + pos[b, 2], kind="stable"):
+        start, along = pos[a[k], :2], pos[b[k], :2] - pos[a[k], :2]
+        side = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-9)
+        for offset, width, cut in _lines(float(orders[k])):
+            ends = start + offset * side + cut * along, start + offset * side + (1 - cut) * along
+            half = width / 2 * side
+            corners.append([ends[0] - half, ends[0] + half, ends[1] + half, ends[1] - half])
+    return PolyCollection(corners, facecolors="#666666", edgecolors="white", linewidths=0.4, zorder=3)
+
+
+def _lines(order: float) -> list[tuple[float, float, float]]:
+    """Offset and width in Å of the bars of a bond, and the share that is cut off at both ends."""
+    if order < 1.2:
+        return [(0.0, BAR_WIDTH, 0.0)]
+    thin = 0.6 * BAR_WIDTH
+    if order < 1.7:
+        return [(0.0, thin, 0.0), (1.1 * BAR_WIDTH, thin, 0.25)]
+    if order < 2.5:
+        return [(side * 0.5 * BAR_WIDTH, thin, 0.0) for side in (-1, 1)]
+    return [(side * 0.9 * BAR_WIDTH, thin, 0.0) for side in (-1, 0, 1)]
 
 
 def _letters(name: str, pos: np.ndarray, radius: float, color: np.ndarray) -> PathPatch:

@@ -23,7 +23,7 @@ from torch_afm.functional import normalize_slices, remove_slope
 from torch_afm.io import AFMStack
 from torch_afm.utils import InputError, check_finite, check_shape
 from torch_afm.viz.graphs import COLORS, OTHER, Window, atom_radius, draw_graph
-from torch_afm.viz.stacks import frame, signed
+from torch_afm.viz.stacks import draw_scale_bar, frame, signed
 
 #: Candidates that are drawn, and those that are listed.
 _DRAWN, _LISTED = 3, 8
@@ -36,9 +36,6 @@ _LINE, _ROW = 0.25, 0.27
 
 #: Å around the molecules that are shown of a wider scan.
 _AROUND = 4.0
-
-#: Lengths in Å of a scale bar.
-_BARS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 @dataclass(frozen=True)
@@ -129,11 +126,6 @@ def compared(stack: np.ndarray) -> np.ndarray:
     return normalize_slices(remove_slope(torch.from_numpy(stack.astype(np.float64)))).numpy()
 
 
-def bar_length(width: float) -> float:
-    """Length in Å of a scale bar of about a fifth of a width in Å."""
-    return float(min(_BARS, key=lambda length: abs(length - width / 5)))
-
-
 def plot_identification(report: IdentificationReport) -> Figure:
     """The nearest slice of the scan, that of the images of the best candidates, with their atoms and bonds,
     and what is left of the scan, on one scale; the scan beneath the best structure; and the candidates in a
@@ -152,7 +144,7 @@ def plot_identification(report: IdentificationReport) -> Figure:
     ends = float(scan.min()), float(scan.max())
     measured = _draw(axes[0, 0], report, scan, "gray", ends)
     frame(axes[0, 0], "scan, nearest slice", f"z = {signed(report.reference.z[-1])} Å")
-    _draw_bar(axes[0, 0], report.window)
+    draw_scale_bar(axes[0, 0], report.window)
     for rank, (pose, column) in enumerate(zip(shown, axes[:, 1:].T, strict=True), start=1):
         image = compared(pose.simulated)[-1]
         _draw(column[0], report, image, "gray", ends)
@@ -189,22 +181,6 @@ def _draw(
     drawn = ax.imshow(image, cmap=colors, vmin=low, vmax=high, origin="lower", extent=extent, alpha=alpha)
     ax.set(xlim=report.window[0], ylim=report.window[1])
     return drawn
-
-
-def _draw_bar(ax: Axes, window: Window) -> None:
-    (left, right), (bottom, top) = window
-    length = bar_length(right - left)
-    x, y = left + 0.05 * (right - left), bottom + 0.05 * (top - bottom)
-    ax.plot([x, x + length], [y, y], color="white", linewidth=5, solid_capstyle="butt")
-    ax.plot([x, x + length], [y, y], color="black", linewidth=2.5, solid_capstyle="butt")
-    ax.annotate(
-        f"{length:g} Å",
-        (x, y),
-        xytext=(0, 5),
-        textcoords="offset points",
-        fontsize=9,
-        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
-    )
 
 
 def _outline(ax: Axes, atoms: AFMData) -> None:

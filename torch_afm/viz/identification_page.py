@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,12 @@ from torch_afm.viz.identification import (
     RESIDUAL,
     IdentificationReport,
     ReportedPose,
-    bar_length,
     compared,
     outline_color,
 )
+from torch_afm.viz.page import page_html
 from torch_afm.viz.report import figure_uri, png_uri
-from torch_afm.viz.stacks import signed
+from torch_afm.viz.stacks import bar_length, signed
 
 #: Candidates whose images are shown.
 _SHOWN = 6
@@ -32,12 +31,10 @@ _SHOWN = 6
 def identification_html(report: IdentificationReport) -> str:
     """The verdict, all candidates, scan, image and what is left of the best ones, and all settings. Whatever
     it shows is escaped."""
-    template = resources.files("torch_afm.viz").joinpath("resources/identification.html")
-    before, after = template.read_text(encoding="utf-8").split("__BODY__")
     body = [_verdict(report), _table(report)]
     body += [_pose(report, rank, pose) for rank, pose in enumerate(report.poses[:_SHOWN], start=1)]
     body += [_preparation(report), _list("Settings", report.settings.items())]
-    return before.replace("__TITLE__", _escape(report.title)) + "\n".join(body) + after
+    return page_html(report.title, "\n".join(body), "identification.css")
 
 
 def _verdict(report: IdentificationReport) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from importlib import resources
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from torch_afm.io.scans.listing import ScanEntry, printable
 from torch_afm.viz.contact_sheet import SheetEntry, SheetPanel
+from torch_afm.viz.page import page_html
 from torch_afm.viz.report import png_uri
 
 #: Percentiles that are black and white.
@@ -111,7 +111,6 @@ def scan_sheet_html(
         letters: of the series that each is part of.
         series: what each series is, and the command that predicts from it.
     """
-    template = resources.files("torch_afm.viz").joinpath("resources/scans.html").read_text(encoding="utf-8")
     known = [entry for entry in entries if entry.format is not None]
     others = [entry for entry in entries if entry.format is None]
     parts = []
@@ -125,8 +124,7 @@ def scan_sheet_html(
     if others:
         rows = "".join(f"<li>{_escape(_name(entry))}: {_escape(entry.error or '')}</li>" for entry in others)
         parts.append(f'<section class="card"><h2>Files of other formats</h2><ul>{rows}</ul></section>')
-    before, after = template.replace("__TITLE__", _escape(title)).split("__BODY__")
-    return before + "\n".join(parts) + after
+    return page_html(title, "\n".join(parts), "scans.css")
 
 
 def _card(entry: ScanEntry, letter: str) -> str:

@@ -11,9 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
+from torch_afm.data import AFMData
 from torch_afm.io import AFMStack
 from torch_afm.io.scans import PreparedScan, ScanStack
 from torch_afm.utils import InputError, check_finite, check_shape
+
+#: Lengths in Å of a scale bar.
+_BARS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 #: Panels in one row of :func:`plot_stack`.
 COLUMNS = 5
@@ -109,6 +113,43 @@ def frame(ax: Axes, title: str, below: str) -> None:
     ax.set(xticks=[], yticks=[])
     ax.set_title(title, fontsize=9, pad=3)
     ax.set_xlabel(below, fontsize=8, labelpad=3)
+
+
+def bar_length(width: float) -> float:
+    """Length in Å of a scale bar of about a fifth of a width in Å."""
+    return float(min(_BARS, key=lambda length: abs(length - width / 5)))
+
+
+def draw_scale_bar(ax: Axes, window: tuple[tuple[float, float], tuple[float, float]]) -> None:
+    """Draw a scale bar in the lower left of what ``ax`` shows, ``((x0, x1), (y0, y1))`` in Å."""
+    (left, right), (bottom, top) = window
+    length = bar_length(right - left)
+    x, y = left + 0.05 * (right - left), bottom + 0.05 * (top - bottom)
+    ax.plot([x, x + length], [y, y], color="white", linewidth=5, solid_capstyle="butt", zorder=9)
+    ax.plot([x, x + length], [y, y], color="black", linewidth=2.5, solid_capstyle="butt", zorder=9)
+    ax.annotate(
+        f"{length:g} Å",
+        (x, y),
+        xytext=(0, 5),
+        textcoords="offset points",
+        fontsize=9,
+        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
+        zorder=9,
+    )
+
+
+def window_around(
+    stack: AFMStack, structures: Sequence[AFMData], margin: float
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The part ``((x0, x1), (y0, y1))`` in Å of what a stack shows that lies within ``margin`` Å of the atoms
+    of structures; all of it where there are none."""
+    sides = []
+    for k, axis in enumerate((stack.x, stack.y)):
+        at = [value for structure in structures for value in structure.pos[:, k].tolist()]
+        low = max(float(axis[0]), min(at, default=-math.inf) - margin)
+        high = min(float(axis[-1]), max(at, default=math.inf) + margin)
+        sides.append((low, high) if low < high else (float(axis[0]), float(axis[-1])))
+    return sides[0], sides[1]
 
 
 def scale_label(image: np.ndarray, unit: str = "Hz") -> str:

@@ -65,7 +65,7 @@ def assemble(
     order, z = _order(names, blocks, heights, times)
     size = blocks[0].size
     if size is None:
-        raise InputError("pixel_size: expected the files to tell it, got none; give pixel_size in Å")
+        raise InputError("pixel_size: expected the files to tell it, got none; give it in Å (--pixel-size)")
     centers = np.repeat([block.center for block in blocks], counts, axis=0)
     nearest = centers[order[-1]]
     hertz = unit_factor(unit, "Hz")
@@ -150,7 +150,10 @@ def _order(
             raise InputError(f"heights: expected one for each of {len(names)} images, got {z.size}")
     else:
         if any(block.heights is None for block in blocks):
-            raise InputError("heights: expected the files to tell them, got none; give heights in Å")
+            raise InputError(
+                "heights: expected the files to tell them, got none; give heights, or the step from image to "
+                "image, in Å (--heights, --step)"
+            )
         z = np.concatenate([block.heights for block in blocks if block.heights is not None])
     if not np.isfinite(z).all():
         raise InputError("heights: expected finite numbers, got a NaN or an infinity")

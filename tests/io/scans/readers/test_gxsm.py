@@ -125,7 +125,7 @@ def test_a_frame_that_hangs_from_its_upper_edge(tmp_path, version):
 
 def test_without_the_size_of_a_pixel(tmp_path):
     path = _write(tmp_path, files.gxsm(IMAGES[:1], drop=["dx"]))
-    with pytest.raises(InputError, match="give pixel_size"):
+    with pytest.raises(InputError, match="pixel_size: expected the files to tell it"):
         read_scan(path)
     assert read_scan(path, pixel_size=0.5).pixel_size == (0.5, 0.5)
 

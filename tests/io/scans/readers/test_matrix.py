@@ -62,7 +62,7 @@ def test_other_channels(tmp_path):
 def test_a_zoom(tmp_path):
     """One reader divides the size by it, one does not."""
     path = _write(tmp_path, files.matrix(IMAGES[:1], settings={"Zoom": 2}))
-    with pytest.raises(InputError, match="give pixel_size"):
+    with pytest.raises(InputError, match="pixel_size: expected the files to tell it"):
         read_scan(path)
     assert read_scan(path, pixel_size=1.0).pixel_size == (1, 1)
 
