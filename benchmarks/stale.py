@@ -38,7 +38,6 @@ _PAGES = (
 
 #: Pictures -> the JSON file of the command that writes them, where their names do not begin with its name.
 _COMPANIONS = {
-    "standin_scan_reliability_test.png": "standin_scan_validation_calibration.json",
     "standin_scan_reliability_validation.png": "standin_scan_validation_calibration.json",
 }
 
