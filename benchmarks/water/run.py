@@ -1,11 +1,12 @@
-"""Water on gold: how near the generated layers are to those of theory, how much metal and surroundings change
-an image, and how good predictions are on surfaces that no weights were trained on.
+"""Water on metals: how near generated surfaces are to those of theory, before and after they are relaxed, how
+much metal and surroundings change an image, and how good predictions are on surfaces that no weights were
+trained on.
 
     [TORCH_AFM_DATA=...] python -m benchmarks.water.run [--weights FOLDER spatial] [--windows 1] [--parts ...]
 
-- ``structure``: distances between the local order of generated layers and that of theory (needs the public
-  data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals over structures and the floor,
-  theory split in halves.
+- ``structure``: distances between the local order of generated water on gold, of each arrangement, and that
+  of theory (needs the public data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals over
+  structures and the floor, theory split in halves; first those of a bilayer that is not relaxed.
 - ``background``: how much the normalized stack of a window changes without the metal, and without what lies
   farther than some distances beyond the window: root mean squares, in standard deviations of a slice.
 - ``prediction``: windows of the generated test surfaces, and of theory where there are the data, imaged by a
@@ -35,12 +36,15 @@ from torch_afm.datasets import (
     StepDraws,
     StepRenderer,
     SurfaceWindows,
-    WaterBilayers,
+    WaterSurfaces,
     slab_from_ase,
     split_by_molecule,
+    water_bilayer,
+    water_surface,
 )
 from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
+from torch_afm.datasets.water_surfaces import ARRANGEMENTS
 from torch_afm.elements import AtomClasses
 from torch_afm.evaluation.trials import Trial, score_trial
 from torch_afm.functional import normalize_slices
@@ -60,8 +64,8 @@ PAIRS = ("hbond", "order")
 #: Of the run of examples/configs/water.yaml: seed of the split, depth of answers; and most atoms of a window.
 SEED, Z_MIN, MAX_ATOMS = 3, -1.5, 200
 GOLD = 79
-#: Share of free hydrogens that point down, besides the default: as few as in the structures of theory.
-UP = 0.15
+#: Arrangements that are layers, as theory's are.
+LAYERS = [one for one in ARRANGEMENTS if one not in ("clusters", "chains")]
 
 
 def theory() -> list[ase.Atoms]:
@@ -191,20 +195,25 @@ def main() -> None:
     parser.add_argument("--name", default="water", help="name of the file of results")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    layers, known = WaterBilayers(), theory()
-    test = split_by_molecule(len(layers), seed=SEED)[2][: args.surfaces].tolist()
-    generated = [layers.atoms(i) for i in test]
+    known = theory()
     if not known:
         print("TORCH_AFM_DATA is not set: nothing is compared with theory")
-    kinds = {"generated": [slab_from_ase(atoms) for atoms in generated]}
-    if known:
-        kinds["theory"] = [slab_from_ase(atoms) for atoms in known[:: -(-len(known) // args.surfaces)]]
     rows: list[dict[str, Any]] = []
     if "structure" in args.parts and known:
-        upwards = WaterBilayers(h_down=UP)
-        for name, part in (("default", generated), (f"h_down={UP}", [upwards.atoms(i) for i in test])):
+        seeds = [(SEED, i) for i in range(args.surfaces)]
+        made = {"bilayer, not relaxed": [water_bilayer(seed) for seed in seeds]}
+        made |= {name: [water_surface(seed, name) for seed in seeds] for name in LAYERS}
+        made["all relaxed"] = [atoms for name in LAYERS for atoms in made[name]]
+        for name, part in made.items():
             rows += [{"layers": name, **row} for row in structure_rows(part, known)]
         print(table(rows, STRUCTURE), end="\n\n", flush=True)
+    kinds: dict[str, list[AFMData]] = {}
+    if {"background", "prediction"} & set(args.parts):
+        surfaces = WaterSurfaces()
+        test = split_by_molecule(len(surfaces), seed=SEED)[2][: args.surfaces].tolist()
+        kinds["generated"] = [surfaces[i] for i in test]
+        if known:
+            kinds["theory"] = [slab_from_ase(atoms) for atoms in known[:: -(-len(known) // args.surfaces)]]
     if "background" in args.parts:
         rows += background_rows(kinds["generated"][:20], Scan(pixels=(64, 64)))
         print(table([r for r in rows if r["part"] == "background"], BACKGROUND), end="\n\n", flush=True)
@@ -218,7 +227,8 @@ def main() -> None:
         f"--windows {args.windows} --surfaces {args.surfaces} --parts {' '.join(args.parts)} "
         f"--name {args.name}"
     )
-    settings = {"seed": SEED, "z_min": Z_MIN, "max_atoms": MAX_ATOMS, "generated": len(generated)}
+    settings = {"seed": SEED, "z_min": Z_MIN, "max_atoms": MAX_ATOMS}
+    settings |= {name: len(part) for name, part in kinds.items()}
     path = write(args.name, command, rows, settings, ["torch", "torch-geometric", "ase", "numpy"])
     print(f"wrote {path.name}")
 
