@@ -5,8 +5,8 @@ trained on.
     [TORCH_AFM_DATA=...] python -m benchmarks.water.run [--weights FOLDER spatial] [--windows 1] [--parts ...]
 
 - ``structure``: distances between the local order of generated water on gold, of each arrangement, and that
-  of theory (needs the public data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals over
-  structures and the floor, theory split in halves; first those of a bilayer that is not relaxed.
+  of theory (needs the public data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals
+  over structures and the floor, theory split in halves; first those of a bilayer that is not relaxed.
 - ``background``: how much the normalized stack of a window changes without the metal, and without what lies
   farther than some distances beyond the window: root mean squares, in standard deviations of a slice.
 - ``prediction``: windows of the generated test surfaces, and of theory where there are the data, imaged by a
@@ -19,7 +19,7 @@ import argparse
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ from torch_afm.io import read_atoms
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
-from torch_afm.models import load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.prediction import generate
 from torch_afm.transforms import RandomTip
@@ -137,17 +137,17 @@ def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, A
     ]
 
 
-def prediction_rows(
-    weights: str, name: str, surfaces: Sequence[AFMData], windows: int
-) -> list[dict[str, Any]]:
-    """Scores of whole predictions."""
+def window_trials(
+    weights: str, surfaces: Sequence[AFMData], windows: int = 1
+) -> Iterator[tuple[Trial, ProbeParticleModel, Generator]]:
+    """Windows of surfaces, imaged by a randomly moved tip, with the renderer and the network to use."""
     model = load_generator(weights)
     model.config = dataclasses.replace(model.config, z_min=Z_MIN)
     model.eval()
-    classes = AtomClasses(model.config.groups)
-    scan, draws = model.config.scan, StepDraws(z_min=Z_MIN, classes=classes, seed=SEED)
+    scan = model.config.scan
+    draws = StepDraws(z_min=Z_MIN, classes=AtomClasses(model.config.groups), seed=SEED)
     dataset = StepDataset(SurfaceWindows(surfaces, scan, windows, seed=SEED), draws, StepRenderer(scan))
-    renderer, metrics = ProbeParticleModel(scan), MoleculeMetrics(classes)
+    renderer = ProbeParticleModel(scan)
     for group in range(len(dataset)):
         (whole,) = dataset.oriented([group])
         (draw,) = draws.draw([(0, group)], [whole], scan)
@@ -157,14 +157,27 @@ def prediction_rows(
         tips, heights = zip(*(RandomTip.apply(Tip(), z_top, **move) for move in moves), strict=True)
         stacks = [renderer(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
         trial = Trial(group // windows, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
+        yield trial, renderer, model
+
+
+def prediction_rows(
+    weights: str, name: str, surfaces: Sequence[AFMData], windows: int
+) -> list[dict[str, Any]]:
+    """Scores of whole predictions."""
+    metrics, count = None, 0
+    for trial, renderer, model in window_trials(weights, surfaces, windows):
+        classes = AtomClasses(model.config.groups)
+        metrics = metrics or MoleculeMetrics(classes)
         start = time.perf_counter()
-        generation = generate(model, trial.reference, renderer, z_top, max_atoms=MAX_ATOMS)
+        generation = generate(model, trial.reference, renderer, trial.z_top, max_atoms=MAX_ATOMS)
         seconds = time.perf_counter() - start
         context = model.z_targets if model.has_context else None
         metrics.add(score_trial(trial, generation, renderer, classes, Z_MIN, context, seconds))
+        count += 1
+    assert metrics is not None
     scores, intervals = metrics.compute()["all"], metrics.intervals()["all"]
     print(f"{weights} on {name}: F1 {scores['f1']['0.5']:.3f}", flush=True)
-    row = {"part": "prediction", "weights": Path(weights).name, "surfaces": name, "windows": len(dataset)}
+    row = {"part": "prediction", "weights": Path(weights).name, "surfaces": name, "windows": count}
     return [row | {"scores": scores, "intervals": intervals}]
 
 
@@ -209,9 +222,9 @@ def main() -> None:
         print(table(rows, STRUCTURE), end="\n\n", flush=True)
     kinds: dict[str, list[AFMData]] = {}
     if {"background", "prediction"} & set(args.parts):
-        surfaces = WaterSurfaces()
-        test = split_by_molecule(len(surfaces), seed=SEED)[2][: args.surfaces].tolist()
-        kinds["generated"] = [surfaces[i] for i in test]
+        source = WaterSurfaces()
+        test = split_by_molecule(len(source), seed=SEED)[2][: args.surfaces].tolist()
+        kinds["generated"] = [source[i] for i in test]
         if known:
             kinds["theory"] = [slab_from_ase(atoms) for atoms in known[:: -(-len(known) // args.surfaces)]]
     if "background" in args.parts:

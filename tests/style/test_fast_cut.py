@@ -54,9 +54,7 @@ def test_what_is_compared_knows_no_noise():
     one, (a, b) = cut(noise=True), stacks()
     step = one.generator_step(a, b)
     network, fake = one.translator("b").generator, step.translations["b"]
-    layers = [
-        network.features(pad(x.reshape(4, 1, 16, 16), (0, 0, 0, 0, 0, 2))) for x in (fake, a)
-    ]
+    layers = [network.features(pad(x.reshape(4, 1, 16, 16), (0, 0, 0, 0, 0, 2))) for x in (fake, a)]
     torch.testing.assert_close(step.terms["nce"], contrast(one, *layers))
     assert not torch.equal(fake, one.generator_step(a, b).translations["b"])
 

@@ -265,7 +265,7 @@ class _Sites:
 
 
 def _three_neighbors(slab: ase.Atoms, places: np.ndarray, reach: float, there: np.ndarray) -> np.ndarray:
-    """Sites to keep so that none has more than three neighbors: of those with most, one goes after another."""
+    """Which sites to keep so that none has more than three neighbors; those with most go first."""
     keep = there.copy()
     flat = ase.Atoms(f"O{len(places)}", positions=places * (1, 1, 0), cell=slab.cell, pbc=slab.pbc)
     i, j = neighbor_list("ij", flat, reach)

@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 #: eV Å / e² and eV for kJ/mol.
 _COULOMB, _KJ_MOL = 14.399645, 1 / 96.485332
 
-#: TIP4P/2005f (González and Abascal, J. Chem. Phys. 135, 224516 (2011)): charge q of H in e, weight d of each H
-#: in the place of -2 q, O + d (H + H - 2 O), Lennard-Jones of O, Morse potential of O-H, harmonic of H-O-H.
+#: TIP4P/2005f (González and Abascal, J. Chem. Phys. 135, 224516 (2011)): charge q of H in e, weight d of each
+#: H in the place of -2 q, O + d (H + H - 2 O), Lennard-Jones of O, Morse potential of O-H, harmonic of H-O-H.
 _CHARGE, _PLACE = 0.5564, 0.13194
 _EPSILON, _SIGMA = 0.774908 * _KJ_MOL, 3.1644
 _DEPTH, _STEEPNESS = 432.581 * _KJ_MOL, 2.287
@@ -30,13 +30,14 @@ _WALL = 0.15, 1.3, 3.2
 _CORRUGATION = 0.4
 _HYDROGEN = 0.05, 2.2, 0.25
 
-#: Å: sites interact as far as this or, in a small cell, half its width, and pairs are listed a little farther.
+#: Å: sites interact as far as this or, in a small cell, half its width; pairs are listed a little farther.
 _CUTOFF, _SKIN = 9.0, 1.0
 
-#: Å, eV: steps of a molecule at which pairs are listed anew; forces that are none; iterations between lists.
+#: eV/Å: forces that are none; iterations between lists of pairs, and how often.
 _FORCE, _ROUND, _ROUNDS = 0.02, 60, 8
 
-#: Annealing: ps, and amu of a hydrogen: heavy ones allow for the long time step, and change no average.
+#: Annealing: time step in ps, friction in 1/ps, and masses in amu: heavy hydrogens allow for a long step, and
+#: change no average.
 _TIME_STEP, _FRICTION, _MASSES = 0.002, 5.0, (16.0, 6.0, 6.0)
 _BOLTZMANN, _ACCELERATION = 8.617333e-5, 9648.5332
 
@@ -161,13 +162,13 @@ def relax_water(
     picoseconds: float = 0.0,
     seed: int = 0,
 ) -> ase.Atoms:
-    """Water on a metal at the nearest minimum of :class:`WaterPotential`, until no force is above 0.02 eV/Å or
-    after 480 iterations of L-BFGS; where asked for, annealed first by Langevin dynamics, at a temperature that
-    falls to zero. The metal stays as it is; molecules stay whole, and charges and cell as they are.
+    """Water on a metal at the nearest minimum of :class:`WaterPotential`, until no force is above 0.02 eV/Å
+    or after 480 iterations of L-BFGS; where asked for, annealed first by Langevin dynamics, at a temperature
+    that falls to zero. The metal stays as it is; molecules stay whole, and charges and cell as they are.
 
     Args:
-        atoms: atoms with ASE's tag 0 are the water, in the order O, H, H; the others are the metal, its top at
-            z = 0.
+        atoms: atoms with ASE's tag 0 are the water, in the order O, H, H; the others are the metal, its top
+            at z = 0.
         lattice: as of :class:`WaterPotential`.
         temperature: at which annealing begins, in K.
         picoseconds: of annealing.

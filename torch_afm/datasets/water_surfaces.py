@@ -42,12 +42,13 @@ _TRIES = 30
 def water_surface(
     seed: int | tuple[int, ...] = 0, arrangement: str = "bilayer", metal: str = "Au", size: int = 12
 ) -> ase.Atoms:
-    """A random arrangement of water on fcc(111), relaxed by
-    :func:`~torch_afm.datasets.water_potential.relax_water`; what cannot relax from where it begins is annealed
-    before, for 0.3 ps from 250 K on. Protons obey the ice rules where a molecule has neighbors.
+    """A random arrangement of water on fcc(111), relaxed by :func:`~torch_afm.datasets.relax_water`; what
+    cannot relax from where it begins is annealed before, for 0.3 ps from 250 K on. Protons obey the ice rules
+    where a molecule has neighbors.
 
-    - ``clusters`` and ``chains``: 4 to 9 (on 12 x 12 sites) of :func:`~torch_afm.datasets.water_clusters.water_cluster` (rings
-      among the clusters), of 1 to 12 and 2 to 10 molecules;
+    - ``clusters`` and ``chains``: 4 to 9 (on 12 x 12 sites) of
+      :func:`~torch_afm.datasets.water_clusters.water_cluster` (rings among the clusters), of 1 to 12 and 2 to
+      10 molecules;
     - ``monolayer``: one honeycomb layer with vacancies; ``edge``: one that ends within the cell; ``domains``:
       one with antiphase boundaries, annealed; ``bilayer``: one with an island of a second; all from
       :func:`~torch_afm.datasets.water_bilayer`;
@@ -101,7 +102,7 @@ def _scattered(slab: ase.Atoms, arrangement: str, groups: int, rng: np.random.Ge
         group = water_cluster(n, shape, rng)
         turned = Rotation.from_euler("z", rng.uniform(0, 2 * np.pi)).apply(group.positions)
         for _ in range(_TRIES):
-            group.positions = turned + [*rng.random(2) @ slab.cell.array[:2, :2], HEIGHT]
+            group.positions = turned + np.append(rng.random(2) @ slab.cell.array[:2, :2], HEIGHT)
             if _distance(slab, group.positions[::3], water.positions[::3]) > _APART:
                 water += group
                 break

@@ -7,8 +7,8 @@ from torch_afm.style.checkpoints import (
     common_size,
     evaluate_translation,
 )
-from torch_afm.style.crops import UnpairedCrops, read_stacks
 from torch_afm.style.critic import Critic
+from torch_afm.style.crops import UnpairedCrops, read_stacks
 from torch_afm.style.cycle_gan import CycleGAN
 from torch_afm.style.fast_cut import FastCUT
 from torch_afm.style.image_pool import ImagePool

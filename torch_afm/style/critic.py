@@ -39,8 +39,8 @@ class Critic(Module):
         self.spectrum = SpectralDiscriminator(channels) if config.lambda_spectral else None
 
     def loss(self, stack: Tensor, target: float) -> Tensor:
-        r"""Least-squares loss :math:`(D(x) - t)^2`, averaged over patches, plus ``lambda_spectral`` times that
-        of spectra.
+        r"""Least-squares loss :math:`(D(x) - t)^2`, averaged over patches, plus ``lambda_spectral`` times
+        that of spectra.
 
         Args:
             stack: real or translated stacks, scaled.

@@ -54,8 +54,9 @@ _SHOWN_BACK = ("correlation", "lost")
 def train_style(
     config: StyleConfig, a: Sequence[Tensor] | None = None, b: Sequence[Tensor] | None = None
 ) -> Choice:
-    """Train a translation between two domains by the method that ``config`` names. If ``config.out`` holds a checkpoint of an interrupted run,
-    continue it: a run continued at the end of an epoch gives the same numbers as one never interrupted.
+    """Train a translation between two domains by the method that ``config`` names. If ``config.out`` holds a
+    checkpoint of an interrupted run, continue it: a run continued at the end of an epoch gives the same
+    numbers as one never interrupted.
 
     Writes into ``config.out``: ``last.ckpt``, ``style.json``, learning curves
     ``curves/version_*/metrics.csv``; every ``config.every`` epochs ``epochs/NNNN/`` with the translations

@@ -141,8 +141,8 @@ class ResnetGenerator(Module):
 
 
 def initialize(network: Module) -> None:
-    """Draw the weights of all linear layers and convolutions from N(0, 0.02²) and set their biases to zero (arXiv:1703.10593,
-    section 7.1)."""
+    """Draw the weights of all linear layers and convolutions from N(0, 0.02²) and set their biases to zero
+    (arXiv:1703.10593, section 7.1)."""
     for layer in network.modules():
         if isinstance(layer, Conv2d | ConvTranspose2d | Linear):
             init.normal_(layer.weight, 0.0, 0.02)

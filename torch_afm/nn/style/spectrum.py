@@ -13,8 +13,8 @@ _FLOOR = 1e-8
 
 
 def binned_spectrum(images: Tensor, bins: int = 8) -> Tensor:
-    r"""Mean power of images in bins of frequency, as :math:`\log_{10}(|\mathcal{F}(w x)|^2 + 10^{-8})`, with a
-    Hann window :math:`w` of mean square 1, so that noise of variance :math:`\sigma^2` has the power
+    r"""Mean power of images in bins of frequency,
+    :math:`\log_{10}(\overline{|\mathcal{F}(w x)|^2} + 10^{-8})`, with a Hann window :math:`w` of mean square 1, so that noise of variance :math:`\sigma^2` has the power
     :math:`\sigma^2` in all bins. Bins are even in :math:`|k_y|` and :math:`|k_x|` from 0 to Nyquist: scan
     lines make images of AFM differ along the two.
 
@@ -53,8 +53,8 @@ def _averages(frequencies: Tensor, bins: int, like: Tensor) -> Tensor:
 
 
 class SpectralDiscriminator(Module):
-    """Scores images by :func:`binned_spectrum` alone, through a hidden layer: noise, row offsets and blur show
-    in a spectrum at once, while a discriminator of patches has to find them among structures. After the
+    """Scores images by :func:`binned_spectrum` alone, through a hidden layer: noise, row offsets and blur
+    show in a spectrum at once, while a discriminator of patches has to find them among structures. After the
     spectral discriminator of Chen et al. (arXiv:2012.05535), which averages over all directions.
 
     Args:
