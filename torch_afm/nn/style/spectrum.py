@@ -14,9 +14,9 @@ _FLOOR = 1e-8
 
 def binned_spectrum(images: Tensor, bins: int = 8) -> Tensor:
     r"""Mean power of images in bins of frequency,
-    :math:`\log_{10}(\overline{|\mathcal{F}(w x)|^2} + 10^{-8})`, with a Hann window :math:`w` of mean square 1, so that noise of variance :math:`\sigma^2` has the power
-    :math:`\sigma^2` in all bins. Bins are even in :math:`|k_y|` and :math:`|k_x|` from 0 to Nyquist: scan
-    lines make images of AFM differ along the two.
+    :math:`\log_{10}(\overline{|\mathcal{F}(w x)|^2} + 10^{-8})`, with a Hann window :math:`w` of mean square
+    1, so that noise of variance :math:`\sigma^2` has the power :math:`\sigma^2` in all bins. Bins are even in
+    :math:`|k_y|` and :math:`|k_x|` from 0 to Nyquist: scan lines make images of AFM differ along the two.
 
     Args:
         images: images of any size, at least twice ``bins`` on a side.
