@@ -90,7 +90,8 @@ def main() -> None:
         settings = {"molecules": SIZES, "gamma": GAMMA, **chosen}
         settings["training"] = {k: v for k, v in vars(config).items() if k in TRAINING}
         settings |= {"chosen": choice, "train_cpu_s": seconds, "targets": _TARGETS}
-        command, name = "python -m benchmarks.style.standin", f"style_standin_{run.name}"
+        command = "python -m benchmarks.style.standin"
+        name = "style_standin" + f"_{run.name}".removeprefix("_cyclegan")
         for option in ("method", "spectral", "context"):
             if getattr(args, option) != parser.get_default(option):
                 command += f" --{option} {getattr(args, option)}"
