@@ -115,7 +115,7 @@ def predict_stack(
         "consistency": None if agreement is None else agreement.mean_f1,
     }
     simulated = result.rotations.predictions[0].simulated[0, 0].numpy()
-    return row, structures, {"scan": result.reference.stack[0], "simulated": simulated}
+    return row, structures, {"measured": result.reference.stack[0], "simulated": simulated}
 
 
 def picture(name: str, kept: Mapping[str, Path], out: Path) -> None:
@@ -123,7 +123,7 @@ def picture(name: str, kept: Mapping[str, Path], out: Path) -> None:
     stacks = {}
     for label, path in kept.items():
         with np.load(path.with_name(f"{path.name}.npz")) as images:
-            stacks |= {"scan": images["scan"], label: images["simulated"]}
+            stacks |= {"measured": images["measured"], label: images["simulated"]}
     depth = min(len(stack) for stack in stacks.values())
     shown = {label: normalized(stack[-depth:]) for label, stack in stacks.items()}
     plot_translations(shown, name).savefig(out / f"{name}.png", dpi=120)

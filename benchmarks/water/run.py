@@ -99,8 +99,8 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
                 "feature": name,
                 "generated": entry["prediction"],
                 "theory": entry["reference"],
-                "mean_generated": first.mean(axis=0).tolist(),
-                "mean_theory": second.mean(axis=0).tolist(),
+                "mean_generated": first.mean(axis=0).tolist() if len(first) else None,
+                "mean_theory": second.mean(axis=0).tolist() if len(second) else None,
                 "kind": distance,
                 "distance": numbers["value"],
                 "interval": numbers["interval"],
@@ -247,6 +247,8 @@ def main() -> None:
 
 
 def _list(values: Any, digits: int = 3) -> str:
+    if values is None:
+        return "-"
     return ", ".join(f"{v:.{digits}f}" for v in np.atleast_1d(values))
 
 
@@ -256,7 +258,7 @@ STRUCTURE = {
     "values generated / theory": lambda r: f"{r['generated']} / {r['theory']}",
     "means": lambda r: f"{_list(r['mean_generated'])} / {_list(r['mean_theory'])}",
     "normalized distance": lambda r: (
-        f"{r['kind']} {r['distance']:.3f} ({_list(r['interval']).replace(',', ' to')})"
+        f"{r['kind']} {_list(r['distance'])} ({_list(r['interval']).replace(',', ' to')})"
     ),
     "floor": lambda r: _list(r["floor"]),
 }

@@ -140,7 +140,7 @@ class _Sites:
         domains: bool,
     ) -> None:
         top = slab.positions[slab.get_tags() == 1]
-        side = np.linalg.norm(slab.cell[0]) / size
+        side = float(np.linalg.norm(slab.cell[0]) / size)
         if len(top) != size**2:
             steps = np.stack(np.divmod(np.arange(size**2), size), axis=1)
             top = steps / size @ slab.cell.array[:2]

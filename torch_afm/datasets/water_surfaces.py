@@ -127,7 +127,8 @@ def _mound(layer: ase.Atoms, rng: np.random.Generator) -> ase.Atoms:
     water = ase.Atoms("OHH" * n)
     water.set_initial_charges(np.tile([-2 * CHARGE, CHARGE, CHARGE], n))
     for i, place in enumerate(pos):
-        arms = hydrogens(*Rotation.random(rng=rng).as_matrix()[:2], rng)
+        turn = Rotation.random(rng=rng).as_matrix()
+        arms = hydrogens(turn[0], turn[1], rng)
         water.positions[3 * i : 3 * i + 3] = place + np.stack([np.zeros(3), *arms])
     return water
 

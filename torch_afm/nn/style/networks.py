@@ -115,7 +115,7 @@ class ResnetGenerator(Module):
         """
         self._check(x)
         found = [x]
-        for number, layer in enumerate(self.layers[: self._tapped[-1] + 1]):
+        for number, layer in enumerate(list(self.layers)[: self._tapped[-1] + 1]):
             x = layer(x)
             if number in self._tapped:
                 found.append(x)
