@@ -259,7 +259,9 @@ def main() -> None:
     settings |= {"published_oxygens_per_nm2": coverage(published, args.stacks)}
     command = (
         f"python -m benchmarks.prediction_scans.water --weights {' '.join(labels)} "
-        f"--rotations {args.rotations}" + " --no-refine" * (not args.refine)
+        f"--rotations {args.rotations}"
+        + " --no-refine" * (not args.refine)
+        + f" --name {args.name}" * (args.name != parser.get_default("name"))
     )
     write(
         args.name,

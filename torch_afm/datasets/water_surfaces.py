@@ -127,7 +127,7 @@ def _mound(layer: ase.Atoms, rng: np.random.Generator) -> ase.Atoms:
     water = ase.Atoms("OHH" * n)
     water.set_initial_charges(np.tile([-2 * CHARGE, CHARGE, CHARGE], n))
     for i, place in enumerate(pos):
-        turn = Rotation.random(rng=rng).as_matrix()
+        turn = Rotation.from_quat(rng.normal(size=4)).as_matrix()
         arms = hydrogens(turn[0], turn[1], rng)
         water.positions[3 * i : 3 * i + 3] = place + np.stack([np.zeros(3), *arms])
     return water
