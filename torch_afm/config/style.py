@@ -120,7 +120,7 @@ class StyleConfig:
             ``torch-afm dataset``.
         b: stacks of domain B, say experiments.
         out: folder for checkpoints, learning curves (CSV), sample sheets, evaluations and the translations.
-        method: ``cyclegan``, which also learns the translation back, ``fastcut``, which costs less than half
+        method: ``cyclegan``, which also learns the translation back, ``fastcut``, which costs less
             (:class:`~torch_afm.style.CycleGAN`, :class:`~torch_afm.style.FastCUT`), or another
             :class:`~torch_afm.style.UnpairedTranslation`.
         width: channels of the generators at full size.
