@@ -33,9 +33,9 @@ class GeneratorStep(NamedTuple):
 
 class UnpairedTranslation(Module, ABC):
     """A method of learning the translation from domain A to B without pairs. A subclass is found by its
-    name, ``class CycleGAN(UnpairedTranslation, method="cyclegan")``, in
-    :attr:`~torch_afm.config.StyleConfig.method`; training, checkpoints, evaluation and translation are the
-    same for all.
+    name, ``class CycleGAN(UnpairedTranslation, method="cyclegan")``, in the settings
+    (:class:`~torch_afm.train.StyleConfig`); training, checkpoints, evaluation and translation are the same
+    for all.
 
     Every domain that the method translates to has a :class:`~torch_afm.style.Critic` in ``critics`` and a
     :class:`~torch_afm.models.StyleTranslator` in ``translators``, both by its name, ``"b"`` or ``"a"``.
