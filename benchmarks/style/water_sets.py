@@ -55,7 +55,7 @@ from torch_afm.train import StyleConfig, train_style
 
 METHODS = {"cyclegan": {}, "fastcut": {"lambda_spectral": 1.0}}
 #: Surfaces of the training sets, of domain B and of the test, and windows of each.
-SIZES = {"a": (40, 12), "b": (20, 12), "test": (24, 1)}
+SIZES = {"a": (30, 12), "b": (15, 12), "test": (16, 1)}
 QUICK = {"a": (10, 2), "b": (5, 2), "test": (2, 1)}
 #: Å, within which an atom is found; of Adam, smaller than for weights that know less.
 CUTOFF, _LR = 0.5, 2e-4
@@ -81,7 +81,7 @@ def main() -> None:
     if args.quick:
         args.seeds, args.pairs = 1, 4
     sizes = QUICK if args.quick else SIZES
-    surfaces = {part: made_surfaces(out / f"{part}.extxyz", part, sizes[part][0]) for part in sizes}
+    surfaces = {part: made_surfaces(out / f"surfaces-{part}", part, sizes[part][0]) for part in sizes}
     model = load_generator(args.weights)
     rendered(out / "a", surfaces["a"], model.config.scan, sizes["a"][1])
     target = style_stacks(args, out, surfaces["b"], model.config.scan, sizes["b"][1])
@@ -112,36 +112,49 @@ def main() -> None:
             print(f"{name}, seed {seed}: {run / 'model'}", flush=True)
             if args.domain == "standin":
                 found.setdefault(name, []).append(predicted(run, surfaces["test"]))
-    if args.domain == "standin":
-        found["weights as they are"] = [predicted(out / "untrained", surfaces["test"], args.weights)]
-        rows += [{"part": "set", **summary(name, runs)} for name, runs in found.items()]
-        pairs = [(name, "pure") for name in found if name not in ("pure", "weights as they are")]
-        rows += [{"part": "gain", **gain(one, other, found)} for one, other in pairs]
-        print("\n" + table([r for r in rows if r["part"] == "set"], SCORES))
-        print("\n" + table([r for r in rows if r["part"] == "gain"], GAINS))
-    else:
-        print("\nTORCH_AFM_DATA=... python -m benchmarks.prediction_scans.water --weights FOLDER ...")
-    if not args.quick:
-        names = ("domain", "minutes", "seeds", "pairs")
-        settings = vars(args) | {"surfaces": SIZES}
-        settings |= {"samples": samples(args, out / "a", out), "lr": _LR}
-        del settings["quick"], settings["out"]
-        command = "python -m benchmarks.style.water_sets " + " ".join(
-            f"--{name} {getattr(args, name)}" for name in names
+        if args.domain == "standin":
+            found["weights as they are"] = [predicted(out / "untrained", surfaces["test"], args.weights)]
+        report(args, rows, found, seed + 1, samples(args, out / "a", out))
+    if args.domain == "measured":
+        print(
+            "\nTORCH_AFM_DATA=... python -m benchmarks.prediction_scans.water --weights pure=FOLDER,... ..."
         )
-        path = write(f"style_water_sets_{args.domain}", command, rows, settings, ("torch", "lightning"))
-        print(f"wrote {path.name}")
 
 
-def made_surfaces(file: Path, part: str, n: int) -> list[AFMData]:
-    """Generated surfaces, kept in a file."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        source = WaterSurfaces(n, seed=list(SIZES).index(part))
-        unfinished = file.with_suffix(".part.extxyz")
-        ase.io.write(unfinished, [source.atoms(i) for i in range(n)])
-        unfinished.rename(file)
-    return read_slabs(file)
+def report(
+    args: argparse.Namespace,
+    translations: list[dict[str, Any]],
+    found: dict[str, list[list[dict[str, Any]]]],
+    seeds: int,
+    count: int,
+) -> None:
+    """Print and write what is known after so many seeds."""
+    others = [name for name in found if name not in ("pure", "weights as they are")]
+    sets = [{"part": "set", **summary(name, runs)} for name, runs in found.items()]
+    gains = [{"part": "gain", **gain(name, "pure", found)} for name in others]
+    if found:
+        print("\n" + table(sets, SCORES) + "\n\n" + table(gains, GAINS), flush=True)
+    if args.quick:
+        return
+    names = ("domain", "minutes", "seeds", "pairs")
+    settings = vars(args) | {"seeds": seeds, "surfaces": SIZES, "samples": count, "lr": _LR}
+    del settings["quick"], settings["out"]
+    command = "python -m benchmarks.style.water_sets " + " ".join(f"--{n} {settings[n]}" for n in names)
+    rows = [*translations, *sets, *gains]
+    path = write(f"style_water_sets_{args.domain}", command, rows, settings, ("torch", "lightning"))
+    print(f"wrote {path.name}, {seeds} of {args.seeds} seeds", flush=True)
+
+
+def made_surfaces(folder: Path, part: str, n: int) -> list[AFMData]:
+    """Generated surfaces, each kept in a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = WaterSurfaces(n, seed=list(SIZES).index(part))
+    for i in range(n):
+        file, unfinished = (folder / f"{i:04d}.{end}" for end in ("extxyz", "part"))
+        if not file.exists():
+            ase.io.write(unfinished, source.atoms(i), format="extxyz")
+            unfinished.rename(file)
+    return read_slabs(folder)
 
 
 def rendered(folder: Path, surfaces: list[AFMData], scan: Any, windows: int) -> None:

@@ -163,9 +163,9 @@ def relax_water(
     seed: int = 0,
 ) -> ase.Atoms:
     """Water on a metal at the nearest minimum of
-    :class:`~torch_afm.datasets.water_potential.WaterPotential`, until no force is above 0.02 eV/Å or after 480
-    iterations of L-BFGS; where asked for, annealed first by Langevin dynamics, at a temperature that falls to
-    zero. The metal stays as it is; molecules stay whole, and charges and cell as they are.
+    :class:`~torch_afm.datasets.water_potential.WaterPotential`, until no force is above 0.02 eV/Å or after
+    480 iterations of L-BFGS; where asked for, annealed first by Langevin dynamics, at a temperature that
+    falls to zero. The metal stays as it is; molecules stay whole, and charges and cell as they are.
 
     Args:
         atoms: atoms with ASE's tag 0 are the water, in the order O, H, H; the others are the metal, its top
