@@ -19,6 +19,7 @@ that are timed tell how many all trainings get, the same number each.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import time
@@ -83,6 +84,9 @@ def main() -> None:
     sizes = QUICK if args.quick else SIZES
     surfaces = {part: made_surfaces(out / f"surfaces-{part}", part, sizes[part][0]) for part in sizes}
     model = load_generator(args.weights)
+    digest = hashlib.sha256(b"".join(v.numpy().tobytes() for v in model.state_dict().values())).hexdigest()[
+        :8
+    ]
     rendered(out / "a", surfaces["a"], model.config.scan, sizes["a"][1])
     target = style_stacks(args, out, surfaces["b"], model.config.scan, sizes["b"][1])
 
@@ -101,7 +105,7 @@ def main() -> None:
             shared = out if method is None else out / args.domain
             slug = f"{kind}-{method}-{args.pairs}" if method else kind
             build_training_set(kind, out / "a", shared / "sets" / slug, weights)
-            run = shared / f"models-{args.minutes:g}" / f"{slug}-{seed}"
+            run = shared / f"models-{digest}-{args.minutes:g}" / f"{slug}-{seed}"
             if not (run / "model").is_dir():
                 count = samples(args, shared / "sets" / slug, out)
                 begun = time.process_time()
@@ -113,7 +117,9 @@ def main() -> None:
             if args.domain == "standin":
                 found.setdefault(name, []).append(predicted(run, surfaces["test"]))
         if args.domain == "standin":
-            found["weights as they are"] = [predicted(out / "untrained", surfaces["test"], args.weights)]
+            found["weights as they are"] = [
+                predicted(out / f"untrained-{digest}", surfaces["test"], args.weights)
+            ]
         report(args, rows, found, seed + 1, samples(args, out / "a", out))
     if args.domain == "measured":
         print(
