@@ -2,8 +2,9 @@
 simulated, perturbed by hand, translated, and both, against the stand-in's domain of other molecules; the
 content of translations against the truth; and denoising, which is translation back.
 
-    python -m benchmarks.style.standin             # minutes on one core; continues where it stopped
-    python -m benchmarks.style.standin --quick     # a minute, writes no result
+    python -m benchmarks.style.standin                     # minutes on one core; continues where it stopped
+    python -m benchmarks.style.standin --method fastcut    # another method on the same stacks
+    python -m benchmarks.style.standin --quick             # a minute, writes no result
 
 What translated stacks are worth in training is told by benchmarks/style/training_sets.py.
 """
@@ -54,6 +55,8 @@ _TARGETS = 100
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
+    parser.add_argument("--method", default="cyclegan", choices=["cyclegan", "fastcut"])
+    parser.add_argument("--spectral", type=float, default=0.0, help="weight of a discriminator of spectra")
     parser.add_argument("--context", type=int, default=0, help="neighboring slices that networks see")
     parser.add_argument("--out", default="runs/standin", help="folder for stacks and training")
     args = parser.parse_args()
@@ -61,7 +64,8 @@ def main() -> None:
     out = Path(args.out) / "quick" if args.quick else Path(args.out)
     a, clean_b, clean = (rendered(out / part, part, args.quick) for part in ("a", "b", "test"))
     b, styled = stand_in(clean_b, 1), stand_in(clean, 2)
-    config, choice, seconds = train(out, args.context, args.quick, a, b)
+    chosen = {"method": args.method, "lambda_spectral": args.spectral, "context": args.context}
+    config, choice, seconds = train(out, chosen, args.quick, a, b)
     run = Path(config.out)
     forward, backward = (run / name for name in ("forward", "backward"))
 
@@ -75,18 +79,22 @@ def main() -> None:
         "simulated, the truth": clean,
         "stand-in: before": styled,
         "mean of 3 x 3 pixels": smoothed(styled),
-        "style, translated back": StyleTranslator.from_pretrained(backward)(styled),
     }
+    if backward.is_dir():
+        back["style, translated back"] = StyleTranslator.from_pretrained(backward)(styled)
     rows_back = score(back, a[:_TARGETS], styled, clean)
     for part in (rows, rows_back):
         print(table(part, DISTANCES) + "\n\n" + table(part, CONTENT) + "\n")
     print(f"epoch {choice} of {config.total_epochs} chosen; training {seconds / 60:.1f} min of CPU")
     if not args.quick:
-        settings = {"molecules": SIZES, "gamma": GAMMA, "context": args.context}
+        settings = {"molecules": SIZES, "gamma": GAMMA, **chosen}
         settings["training"] = {k: v for k, v in vars(config).items() if k in TRAINING}
         settings |= {"chosen": choice, "train_cpu_s": seconds, "targets": _TARGETS}
-        command = "python -m benchmarks.style.standin" + f" --context {args.context}" * (args.context > 0)
-        name = "style_standin" + f"_context{args.context}" * (args.context > 0)
+        command = "python -m benchmarks.style.standin"
+        name = "style_standin" + f"_{run.name}".removeprefix("_cyclegan")
+        for option in ("method", "spectral", "context"):
+            if getattr(args, option) != parser.get_default(option):
+                command += f" --{option} {getattr(args, option)}"
         path = write(name, command, rows + rows_back, settings, ("torch", "lightning"))
         print(f"wrote {path.name}")
 
@@ -105,25 +113,27 @@ TRAINING: dict[str, Any] = {
     "lr": 5e-4,
     "lambda_cycle": 3.0,
     "lambda_identity": 0.0,
+    "lambda_nce": 1.0,
     "flip": False,
 }
 _QUICK = {"epochs": 1, "decay_epochs": 0, "epoch_pairs": 2, "every": 1, "validation": 4}
 
 
 def train(
-    out: Path, context: int, quick: bool, a: Tensor, b: Tensor
+    out: Path, chosen: dict[str, Any], quick: bool, a: Tensor, b: Tensor
 ) -> tuple[StyleConfig, int | None, float]:
     """The translation between A and B: settings, epoch chosen, CPU seconds of its training (of the last
     start, where it was interrupted)."""
+    name = chosen["method"] + "_spectral" * bool(chosen["lambda_spectral"])
+    name += f"_context{chosen['context']}" * (chosen["context"] > 0)
     guard = {"min_correlation": -1.0, "max_lost": 1.0} if quick else {}
     config = StyleConfig(
-        out=str(out / f"run{context}"),
-        context=context,
-        slices=2 * context + 1,
+        out=str(out / name),
+        slices=2 * chosen["context"] + 1,
         threads=1,
         accelerator="cpu",
         progress=False,
-        **TRAINING | (_QUICK if quick else {}) | guard,
+        **TRAINING | chosen | (_QUICK if quick else {}) | guard,
     )
     kept = Path(config.out) / "cpu_seconds.json"
     start = time.process_time()

@@ -40,7 +40,7 @@ from torch_afm.functional import normalize_slices
 from torch_afm.metrics import match_atoms
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
-from torch_afm.models import SpatialGenerator, StyleTranslator
+from torch_afm.models import Generator, StyleTranslator, load_generator
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction import generate
 from torch_afm.train import GeneratorModule, TrainConfig
@@ -70,8 +70,8 @@ def main() -> None:
     out = Path(args.out) / "quick" if args.quick else Path(args.out)
     if args.quick:
         args.samples, args.molecules, args.seeds = 8, QUICK["test"][0], 2
-    base = SpatialGenerator.from_pretrained(args.weights).eval()
-    forward, backward = (out / "run0" / name for name in ("forward", "backward"))
+    base = load_generator(args.weights).eval()
+    forward, backward = (out / "cyclegan" / name for name in ("forward", "backward"))
     if not forward.is_dir():
         raise SystemExit("expected the translation of python -m benchmarks.style.standin, got none")
     digest = hashlib.sha256(
@@ -132,16 +132,16 @@ def _weights(network: torch.nn.Module) -> list[bytes]:
     return [value.numpy().tobytes() for value in network.state_dict().values()]
 
 
-def trained(weights: str, folder: Path, samples: int, seed: int) -> SpatialGenerator:
+def trained(weights: str, folder: Path, samples: int, seed: int, lr: float = _LR) -> Generator:
     """The network trained on a set, with nothing changed in its reference stacks."""
     L.seed_everything(seed, verbose=False)
-    model = SpatialGenerator.from_pretrained(weights)
+    model = load_generator(weights)
     config = TrainConfig(
         model=model.config,
         epochs=1,
         epoch_samples=samples,
         batch_size=_BATCH,
-        lr=_LR,
+        lr=lr,
         schedule="cosine",
         seed=seed,
     )
@@ -171,7 +171,7 @@ def trained(weights: str, folder: Path, samples: int, seed: int) -> SpatialGener
 
 
 def predictions(
-    model: SpatialGenerator, test: list[tuple[int, AFMData]], back: Callable[[Tensor], Tensor] | None = None
+    model: Generator, test: list[tuple[int, AFMData]], back: Callable[[Tensor], Tensor] | None = None
 ) -> list[dict[str, Any]]:
     """What a network makes of each test molecule's stack in the stand-in's style, translated by ``back``
     first: atoms predicted, true and found, errors in Å, and the graph."""

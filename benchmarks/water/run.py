@@ -1,11 +1,12 @@
-"""Water on gold: how near the generated layers are to those of theory, how much metal and surroundings change
-an image, and how good predictions are on surfaces that no weights were trained on.
+"""Water on metals: how near generated surfaces are to those of theory, before and after they are relaxed, how
+much metal and surroundings change an image, and how good predictions are on surfaces that no weights were
+trained on.
 
     [TORCH_AFM_DATA=...] python -m benchmarks.water.run [--weights FOLDER spatial] [--windows 1] [--parts ...]
 
-- ``structure``: distances between the local order of generated layers and that of theory (needs the public
-  data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals over structures and the floor,
-  theory split in halves.
+- ``structure``: distances between the local order of generated water on gold, of each arrangement, and that
+  of theory (needs the public data in the folder that TORCH_AFM_DATA names), with 95 % bootstrap intervals
+  over structures and the floor, theory split in halves; first those of a bilayer that is not relaxed.
 - ``background``: how much the normalized stack of a window changes without the metal, and without what lies
   farther than some distances beyond the window: root mean squares, in standard deviations of a slice.
 - ``prediction``: windows of the generated test surfaces, and of theory where there are the data, imaged by a
@@ -18,7 +19,7 @@ import argparse
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,15 @@ from torch_afm.datasets import (
     StepDraws,
     StepRenderer,
     SurfaceWindows,
-    WaterBilayers,
+    WaterSurfaces,
     slab_from_ase,
     split_by_molecule,
+    water_bilayer,
+    water_surface,
 )
 from torch_afm.datasets.slabs import REACH, cut_window
 from torch_afm.datasets.water import CHARGE
+from torch_afm.datasets.water_surfaces import ARRANGEMENTS
 from torch_afm.elements import AtomClasses
 from torch_afm.evaluation.trials import Trial, score_trial
 from torch_afm.functional import normalize_slices
@@ -48,7 +52,7 @@ from torch_afm.io import read_atoms
 from torch_afm.metrics import MoleculeMetrics
 from torch_afm.metrics.distributions import compare
 from torch_afm.metrics.structure import StructureSettings, structure_features
-from torch_afm.models import load_generator
+from torch_afm.models import Generator, load_generator
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 from torch_afm.prediction import generate
 from torch_afm.transforms import RandomTip
@@ -60,8 +64,8 @@ PAIRS = ("hbond", "order")
 #: Of the run of examples/configs/water.yaml: seed of the split, depth of answers; and most atoms of a window.
 SEED, Z_MIN, MAX_ATOMS = 3, -1.5, 200
 GOLD = 79
-#: Share of free hydrogens that point down, besides the default: as few as in the structures of theory.
-UP = 0.15
+#: Arrangements that are layers, as theory's are.
+LAYERS = [one for one in ARRANGEMENTS if one not in ("clusters", "chains")]
 
 
 def theory() -> list[ase.Atoms]:
@@ -95,8 +99,8 @@ def structure_rows(generated: Sequence[ase.Atoms], known: Sequence[ase.Atoms]) -
                 "feature": name,
                 "generated": entry["prediction"],
                 "theory": entry["reference"],
-                "mean_generated": first.mean(axis=0).tolist(),
-                "mean_theory": second.mean(axis=0).tolist(),
+                "mean_generated": first.mean(axis=0).tolist() if len(first) else None,
+                "mean_theory": second.mean(axis=0).tolist() if len(second) else None,
                 "kind": distance,
                 "distance": numbers["value"],
                 "interval": numbers["interval"],
@@ -133,17 +137,17 @@ def background_rows(surfaces: Sequence[AFMData], scan: Scan) -> list[dict[str, A
     ]
 
 
-def prediction_rows(
-    weights: str, name: str, surfaces: Sequence[AFMData], windows: int
-) -> list[dict[str, Any]]:
-    """Scores of whole predictions."""
+def window_trials(
+    weights: str, surfaces: Sequence[AFMData], windows: int = 1
+) -> Iterator[tuple[Trial, ProbeParticleModel, Generator]]:
+    """Windows of surfaces, imaged by a randomly moved tip, with the renderer and the network to use."""
     model = load_generator(weights)
     model.config = dataclasses.replace(model.config, z_min=Z_MIN)
     model.eval()
-    classes = AtomClasses(model.config.groups)
-    scan, draws = model.config.scan, StepDraws(z_min=Z_MIN, classes=classes, seed=SEED)
+    scan = model.config.scan
+    draws = StepDraws(z_min=Z_MIN, classes=AtomClasses(model.config.groups), seed=SEED)
     dataset = StepDataset(SurfaceWindows(surfaces, scan, windows, seed=SEED), draws, StepRenderer(scan))
-    renderer, metrics = ProbeParticleModel(scan), MoleculeMetrics(classes)
+    renderer = ProbeParticleModel(scan)
     for group in range(len(dataset)):
         (whole,) = dataset.oriented([group])
         (draw,) = draws.draw([(0, group)], [whole], scan)
@@ -153,14 +157,27 @@ def prediction_rows(
         tips, heights = zip(*(RandomTip.apply(Tip(), z_top, **move) for move in moves), strict=True)
         stacks = [renderer(whole, tip=t, z_top=h) for t, h in zip(tips, heights, strict=True)]
         trial = Trial(group // windows, truth, stacks[0], stacks[1], tips[0], z_top, heights[0])
+        yield trial, renderer, model
+
+
+def prediction_rows(
+    weights: str, name: str, surfaces: Sequence[AFMData], windows: int
+) -> list[dict[str, Any]]:
+    """Scores of whole predictions."""
+    metrics, count = None, 0
+    for trial, renderer, model in window_trials(weights, surfaces, windows):
+        classes = AtomClasses(model.config.groups)
+        metrics = metrics or MoleculeMetrics(classes)
         start = time.perf_counter()
-        generation = generate(model, trial.reference, renderer, z_top, max_atoms=MAX_ATOMS)
+        generation = generate(model, trial.reference, renderer, trial.z_top, max_atoms=MAX_ATOMS)
         seconds = time.perf_counter() - start
         context = model.z_targets if model.has_context else None
         metrics.add(score_trial(trial, generation, renderer, classes, Z_MIN, context, seconds))
+        count += 1
+    assert metrics is not None
     scores, intervals = metrics.compute()["all"], metrics.intervals()["all"]
     print(f"{weights} on {name}: F1 {scores['f1']['0.5']:.3f}", flush=True)
-    row = {"part": "prediction", "weights": Path(weights).name, "surfaces": name, "windows": len(dataset)}
+    row = {"part": "prediction", "weights": Path(weights).name, "surfaces": name, "windows": count}
     return [row | {"scores": scores, "intervals": intervals}]
 
 
@@ -191,20 +208,25 @@ def main() -> None:
     parser.add_argument("--name", default="water", help="name of the file of results")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    layers, known = WaterBilayers(), theory()
-    test = split_by_molecule(len(layers), seed=SEED)[2][: args.surfaces].tolist()
-    generated = [layers.atoms(i) for i in test]
+    known = theory()
     if not known:
         print("TORCH_AFM_DATA is not set: nothing is compared with theory")
-    kinds = {"generated": [slab_from_ase(atoms) for atoms in generated]}
-    if known:
-        kinds["theory"] = [slab_from_ase(atoms) for atoms in known[:: -(-len(known) // args.surfaces)]]
     rows: list[dict[str, Any]] = []
     if "structure" in args.parts and known:
-        upwards = WaterBilayers(h_down=UP)
-        for name, part in (("default", generated), (f"h_down={UP}", [upwards.atoms(i) for i in test])):
+        seeds = [(SEED, i) for i in range(args.surfaces)]
+        made = {"bilayer, not relaxed": [water_bilayer(seed) for seed in seeds]}
+        made |= {name: [water_surface(seed, name) for seed in seeds] for name in LAYERS}
+        made["all relaxed"] = [atoms for name in LAYERS for atoms in made[name]]
+        for name, part in made.items():
             rows += [{"layers": name, **row} for row in structure_rows(part, known)]
         print(table(rows, STRUCTURE), end="\n\n", flush=True)
+    kinds: dict[str, list[AFMData]] = {}
+    if {"background", "prediction"} & set(args.parts):
+        source = WaterSurfaces()
+        test = split_by_molecule(len(source), seed=SEED)[2][: args.surfaces].tolist()
+        kinds["generated"] = [source[i] for i in test]
+        if known:
+            kinds["theory"] = [slab_from_ase(atoms) for atoms in known[:: -(-len(known) // args.surfaces)]]
     if "background" in args.parts:
         rows += background_rows(kinds["generated"][:20], Scan(pixels=(64, 64)))
         print(table([r for r in rows if r["part"] == "background"], BACKGROUND), end="\n\n", flush=True)
@@ -218,12 +240,15 @@ def main() -> None:
         f"--windows {args.windows} --surfaces {args.surfaces} --parts {' '.join(args.parts)} "
         f"--name {args.name}"
     )
-    settings = {"seed": SEED, "z_min": Z_MIN, "max_atoms": MAX_ATOMS, "generated": len(generated)}
+    settings = {"seed": SEED, "z_min": Z_MIN, "max_atoms": MAX_ATOMS}
+    settings |= {name: len(part) for name, part in kinds.items()}
     path = write(args.name, command, rows, settings, ["torch", "torch-geometric", "ase", "numpy"])
     print(f"wrote {path.name}")
 
 
 def _list(values: Any, digits: int = 3) -> str:
+    if values is None:
+        return "-"
     return ", ".join(f"{v:.{digits}f}" for v in np.atleast_1d(values))
 
 
@@ -233,7 +258,7 @@ STRUCTURE = {
     "values generated / theory": lambda r: f"{r['generated']} / {r['theory']}",
     "means": lambda r: f"{_list(r['mean_generated'])} / {_list(r['mean_theory'])}",
     "normalized distance": lambda r: (
-        f"{r['kind']} {r['distance']:.3f} ({_list(r['interval']).replace(',', ' to')})"
+        f"{r['kind']} {_list(r['distance'])} ({_list(r['interval']).replace(',', ' to')})"
     ),
     "floor": lambda r: _list(r["floor"]),
 }

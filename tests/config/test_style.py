@@ -21,6 +21,9 @@ REFUSED = [
     ("slices", 0),
     ("every", 0),
     ("lambda_cycle", -1.0),
+    ("lambda_identity", -1.0),
+    ("lambda_nce", -1.0),
+    ("lambda_spectral", -1.0),
 ]
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Subset
 
 from torch_afm.config import Scan
-from torch_afm.datasets import AFMDataset, MoleculeDataset, WaterBilayers
+from torch_afm.datasets import AFMDataset, MoleculeDataset, WaterSurfaces
 from torch_afm.testing import assert_same_graph, benzene, water
 
 MAKE = {
@@ -14,7 +14,7 @@ MAKE = {
     "steps": lambda **more: AFMDataset(
         [water(), benzene()], Scan(pixels=(8, 8), n_slices=2), rotations=3, candidates=10, **more
     ),
-    "surfaces": lambda **more: WaterBilayers(6, size=6, **more),
+    "surfaces": lambda **more: WaterSurfaces(6, arrangements=["chains"], metals=["Au"], size=6, **more),
 }
 #: An index, and the items that it chooses of six.
 SUBSETS = [

@@ -7,7 +7,7 @@ import pytest
 from ase.geometry import get_distances
 from ase.neighborlist import neighbor_list
 
-from torch_afm.datasets import WaterBilayers, water_bilayer
+from torch_afm.datasets import water_bilayer
 from torch_afm.utils import InputError
 
 SEEDS = range(6)
@@ -132,22 +132,34 @@ def test_cell_charges_and_seeds():
     assert len(other) != len(atoms) or not np.allclose(other.positions, atoms.positions)
 
 
-def test_data_set():
-    layers = WaterBilayers(3, seed=7, size=6, metal="Ag")
-    data = layers[1]
-    assert data.cell.shape == (1, 3, 3) and data.pbc.tolist() == [[True, True, False]]
-    assert len(layers) == 3 and repr(layers) == "WaterBilayers(3, seed=7)"
-    assert np.allclose(data.pos.numpy(), layers.atoms(1).positions, atol=1e-5)
-    assert (layers[1].pos == data.pos).all()
-    with pytest.raises(IndexError):
-        layers[3]
+def test_copper_has_more_atoms_than_the_layer_has_places():
+    atoms = water_bilayer(3, metal="Cu", second=0.0, vacancies=0.0, edge=0.0, jitter=0.0)
+    water = _water(atoms)
+    assert len(atoms) - len(water) == 13**2 and len(water) == 3 * 96
+    lengths = neighbor_list("d", water[::3], 3.3)
+    side = 13 / 12 * 3.61 / np.sqrt(2)
+    assert np.isclose(np.unique(lengths.round(6)), np.hypot(side, np.ptp(water.positions[::3, 2]))).all()
+    assert (np.bincount(neighbor_list("i", water[::3], 3.3)) == 3).all()
+
+
+def test_domains_meet_at_boundaries_where_nobody_has_too_many_neighbors():
+    for seed in range(4):
+        settings = {"second": 0.0, "vacancies": 0.0, "edge": 0.0, "jitter": 0.0}
+        layer = _water(water_bilayer(seed, domains=True, **settings))[::3]
+        flat = layer.copy()
+        flat.positions[:, 2] = 0
+        steps = np.rint(flat.get_scaled_positions(wrap=False)[:, :2] * 12).astype(int)
+        count = np.bincount(neighbor_list("i", flat, 3.1), minlength=len(flat))
+        assert count.max() == 3 and 0.05 < (count < 3).mean() < 0.6
+        # Three sublattices are in use where two would make one honeycomb.
+        assert len(np.unique((steps[:, 0] - steps[:, 1]) % 3)) == 3
 
 
 #: What is refused.
 REFUSED = [
     ({"size": 7}, "size"),
     ({"metal": "Fe"}, "metal"),
-    ({"metal": "Cu"}, "metal: expected atoms 2.65 to 2.95 Å apart"),
+    ({"metal": "Cu"}, "metal, size: expected a cell in which molecules are 2.65 to 2.95 Å apart"),
     ({"metal": "Xx"}, "metal"),
     ({"vacancies": 1.5}, "vacancies"),
     ({"second": -0.1}, "second"),

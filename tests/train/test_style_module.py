@@ -19,23 +19,25 @@ def test_learning_rates_as_the_framework_has_them():
     assert optimizers[0].defaults["betas"] == (0.5, 0.999)
 
 
-def test_the_optimizers_share_all_parameters_between_them():
-    module = StyleModule(StyleConfig(width=2, blocks=1, critic_width=2))
+@pytest.mark.parametrize("method", ["cyclegan", "fastcut"])
+def test_the_optimizers_share_all_parameters_between_them(method):
+    module = StyleModule(StyleConfig(method=method, width=2, blocks=1, critic_width=2))
     optimizers, _ = module.configure_optimizers()
     held = [id(p) for one in optimizers for group in one.param_groups for p in group["params"]]
     assert sorted(held) == sorted(id(p) for p in module.parameters())
-    critics = {id(p) for net in (module.gan.critic_a, module.gan.critic_b) for p in net.parameters()}
+    critics = {id(p) for critic in module.method.critics.values() for p in critic.parameters()}
     assert {id(p) for p in optimizers[1].param_groups[0]["params"]} == critics
+    assert list(module.pools) == {"cyclegan": ["b", "a"], "fastcut": ["b"]}[method]
 
 
-def test_pools_and_noise_travel_with_checkpoints():
+def test_pools_and_draws_travel_with_checkpoints():
     one, other = (StyleModule(StyleConfig(width=2, blocks=1, critic_width=2, pool=2)) for _ in range(2))
-    one.pools[1].query(torch.randn(5, 1, 4, 4))
-    torch.randn(5, generator=one.gan.rng)
+    one.pools["a"].query(torch.randn(5, 1, 4, 4))
+    torch.randn(5, generator=one.method.rng)
     checkpoint = {}
     one.on_save_checkpoint(checkpoint)
     other.on_load_checkpoint(checkpoint)
     later = torch.randn(9, 1, 4, 4)
-    for mine, theirs in zip(one.pools, other.pools, strict=True):
-        assert torch.equal(mine.query(later), theirs.query(later))
-    assert torch.equal(*(torch.randn(5, generator=module.gan.rng) for module in (one, other)))
+    for domain in "ab":
+        assert torch.equal(*(module.pools[domain].query(later) for module in (one, other)))
+    assert torch.equal(*(torch.randn(5, generator=module.method.rng) for module in (one, other)))

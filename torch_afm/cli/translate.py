@@ -32,7 +32,8 @@ def _train(args: Namespace) -> int:
         print(f"chose      no translation; {config.out}/evaluation.png shows why")
         return 1
     print(f"chose      epoch {choice.epoch} of {config.total_epochs}; see {config.out}/evaluation.png")
-    print(f"wrote      {config.out}/forward and backward: torch-afm translate apply --weights ...")
+    found = [name for name in ("forward", "backward") if (Path(config.out) / name).is_dir()]
+    print(f"wrote      {config.out}/{' and '.join(found)}: torch-afm translate apply --weights ...")
     return 0
 
 

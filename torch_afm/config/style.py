@@ -113,13 +113,16 @@ class TranslatorConfig:
 @dataclass(frozen=True)
 class StyleConfig:
     """Settings of a training run of style translation. Networks and weights of the losses are the published
-    ones for AFM images (arXiv:2509.02240), the rest CycleGAN's.
+    ones for AFM images (arXiv:2509.02240), the rest CycleGAN's and FastCUT's.
 
     Args:
         a: stacks of domain A, say simulations: a .npz file, or a folder of such or of
             ``torch-afm dataset``.
         b: stacks of domain B, say experiments.
         out: folder for checkpoints, learning curves (CSV), sample sheets, evaluations and the translations.
+        method: ``cyclegan``, which also learns the translation back, ``fastcut``, which costs less
+            (:class:`~torch_afm.style.CycleGAN`, :class:`~torch_afm.style.FastCUT`), or another
+            :class:`~torch_afm.style.UnpairedTranslation`.
         width: channels of the generators at full size.
         blocks: residual blocks of the generators.
         critic_width: channels of the discriminators after their first layer.
@@ -129,7 +132,7 @@ class StyleConfig:
             :class:`~torch_afm.config.TranslatorConfig`.
         residual: generators tell what to add to a slice instead of the slice anew, likewise.
         detail: show the discriminators the fine detail of slices besides; see
-            :class:`~torch_afm.style.CycleGAN`.
+            :class:`~torch_afm.style.Critic`.
         source: scaling of A.
         target: scaling of B.
         crop: side of training crops in pixels, a multiple of 4; large stacks are translated in such tiles.
@@ -141,8 +144,10 @@ class StyleConfig:
         epoch_pairs: pairs of crops in an epoch; a checkpoint is written at the end of each.
         batch_size: pairs in a batch.
         lr: learning rate of both Adam optimizers, of betas 0.5 and 0.999.
-        lambda_cycle: weight of the cycle loss.
-        lambda_identity: weight of the identity loss, relative to that.
+        lambda_cycle: of ``cyclegan``: weight of the cycle loss.
+        lambda_identity: of ``cyclegan``: weight of the identity loss, relative to that.
+        lambda_nce: of ``fastcut``: weight of the contrast between patches.
+        lambda_spectral: weight of a discriminator of power spectra beside that of patches; 0 for none.
         pool: translations kept for the discriminators.
         validation: stacks of each domain that are kept for evaluations, at least 4; none are trained on.
         every: epochs from one evaluation, sample sheet and saved translation to the next.
@@ -157,6 +162,7 @@ class StyleConfig:
     a: str | None = None
     b: str | None = None
     out: str = "runs/style"
+    method: str = "cyclegan"
     width: int = 16
     blocks: int = 6
     critic_width: int = 16
@@ -177,6 +183,8 @@ class StyleConfig:
     lr: float = 2e-4
     lambda_cycle: float = 20.0
     lambda_identity: float = 1.0
+    lambda_nce: float = 10.0
+    lambda_spectral: float = 0.0
     pool: int = 50
     validation: int = 8
     every: int = 5
@@ -191,7 +199,8 @@ class StyleConfig:
         for name in ("epochs", "epoch_pairs", "batch_size", "every", "slices"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("decay_epochs", "lambda_cycle", "lambda_identity", "pool", "threads"):
+        weights = ("lambda_cycle", "lambda_identity", "lambda_nce", "lambda_spectral")
+        for name in ("decay_epochs", *weights, "pool", "threads"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}")
         if self.lr <= 0:

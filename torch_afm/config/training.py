@@ -73,7 +73,7 @@ class TrainConfig:
             all stacks are nominal, but for the tip and the augmentations of the thesis.
         nuisances: the ranges of these.
         structures: periodic surfaces to train on in place of molecules: a file or folder of extended xyz, or
-            ``water`` for generated ones (:class:`~torch_afm.datasets.WaterBilayers`).
+            ``water`` for generated ones (:class:`~torch_afm.datasets.WaterSurfaces`).
         cache: folder of reference stacks of the training molecules, or of the same scenes of them, from
             ``torch-afm dataset``; none renders them on the fly.
         epochs: epochs to run in all, those before a resume included.

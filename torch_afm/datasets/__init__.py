@@ -18,7 +18,9 @@ from torch_afm.datasets.splits import published_split, split_by_molecule, split_
 from torch_afm.datasets.statistics import data_statistics, format_statistics
 from torch_afm.datasets.steps import AFMDataset, StepDataset
 from torch_afm.datasets.training_sets import build_training_set
-from torch_afm.datasets.water import WaterBilayers, load_surfaces, water_bilayer
+from torch_afm.datasets.water import water_bilayer
+from torch_afm.datasets.water_potential import relax_water
+from torch_afm.datasets.water_surfaces import WaterSurfaces, load_surfaces, water_surface
 from torch_afm.datasets.writer import write_cache
 
 __all__ = [
@@ -42,7 +44,7 @@ __all__ = [
     "StepRenderer",
     "StoredReferences",
     "SurfaceWindows",
-    "WaterBilayers",
+    "WaterSurfaces",
     "build_training_set",
     "data_statistics",
     "embedded_smiles",
@@ -50,10 +52,12 @@ __all__ = [
     "load_surfaces",
     "published_split",
     "read_slabs",
+    "relax_water",
     "slab_from_ase",
     "split_by_molecule",
     "split_by_scaffold",
     "step_loader",
     "water_bilayer",
+    "water_surface",
     "write_cache",
 ]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
-
 import ase
 import numpy as np
 from ase.build import fcc111
 from ase.neighborlist import neighbor_list
 from scipy.spatial.transform import Rotation
 
-from torch_afm.data import AFMData
-from torch_afm.datasets.base import GraphDataset
 from torch_afm.datasets.ice import donors
-from torch_afm.datasets.slabs import read_slabs, slab_from_ase
 from torch_afm.utils import InputError
 
-#: Distances in Å of neighbors in a metal that the honeycomb fits on.
+#: Distances in Å of neighboring molecules that a honeycomb can have.
 FITS = 2.65, 2.95
+
+#: Å: that distance on a metal whose atoms are nearer to each other.
+_ICE = 2.77
 
 #: Heights in Å of the first layer above the metal and of the second above the first.
 HEIGHT, SPACING = 3.2, 2.85
@@ -43,6 +40,7 @@ def water_bilayer(
     second: float | None = None,
     vacancies: float = 0.04,
     edge: float = 0.3,
+    domains: bool = False,
     h_down: float = 0.5,
     jitter: float = 1.0,
 ) -> ase.Atoms:
@@ -52,7 +50,8 @@ def water_bilayer(
     123, 305 (1982)): two molecules for three atoms of the metal, on top of these, the two sublattices
     0.2 to 0.8 Å apart in height. A second one lies on part of it, each molecule above one of the first, as in
     two-dimensional ice on gold (Ma et al., Nature 577, 60 (2020)), in an island with a random outline. Some
-    molecules are missing, and sometimes a whole side of the layer.
+    molecules are missing, and sometimes a whole side of the layer. On a metal with nearer neighbors, such as
+    copper, the honeycomb is incommensurate: the cell has more atoms of the metal than places of the layer.
 
     Protons obey the ice rules (Bernal and Fowler, J. Chem. Phys. 1, 515 (1933)): two hydrogens for each
     oxygen, one hydrogen on each bond between neighbors, drawn by :func:`~torch_afm.datasets.ice.donors`;
@@ -62,13 +61,16 @@ def water_bilayer(
 
     Args:
         seed: of everything drawn.
-        metal: symbol of an fcc metal, atoms 2.65 to 2.95 Å apart: Rh, Pd, Ir, Pt, Al, Ag or Au.
-        size: atoms of the metal along each side of the cell, a multiple of 3 from 6 on.
+        metal: symbol of an fcc metal; on Rh, Pd, Ir, Pt, Al, Ag and Au, atoms 2.65 to 2.95 Å apart, the
+            honeycomb is commensurate, and the metal has ``size`` atoms along each side of the cell.
+        size: places of the layer along each side of the cell, a multiple of 3 from 6 on.
         metal_layers: of the metal; a probe does not feel the second.
         second: share of the first layer that the second one covers; by default none in two of five draws,
             else 5 to 100 %.
         vacancies: largest share of molecules missing from the first layer.
         edge: how often the first layer ends within the cell.
+        domains: whether the first layer has a stripe in which the honeycomb is shifted by a neighbor of the
+            metal, with antiphase boundaries on either side.
         h_down: how often a hydrogen of the first layer that points away from the layer points down.
         jitter: factor on displacements and turns.
 
@@ -91,70 +93,29 @@ def water_bilayer(
     if not 0 <= jitter <= 2:
         raise InputError(f"jitter: expected 0 to 2, got {jitter}")
     try:
-        slab = fcc111(metal, (size, size, metal_layers))
+        near = np.linalg.norm(fcc111(metal, (1, 1, 1)).cell[0])
     except (ValueError, KeyError) as error:
         raise InputError(f"metal: expected the symbol of an fcc metal, got {metal!r} ({error})") from None
-    side = slab.cell.lengths()[0] / size
+    atoms = size if FITS[0] <= near <= FITS[1] else round(size * _ICE / near)
+    side = atoms * near / size
     if not FITS[0] <= side <= FITS[1]:
         raise InputError(
-            f"metal: expected atoms {FITS[0]} to {FITS[1]} Å apart, as water is, got {metal!r} ({side:.2f} Å)"
+            f"metal, size: expected a cell in which molecules are {FITS[0]} to {FITS[1]} Å apart, got "
+            f"{metal!r} and {size} ({side:.2f} Å)"
         )
+    slab = fcc111(metal, (atoms, atoms, metal_layers))
     slab.positions[:, 2] -= slab.positions[:, 2].max()
     slab.cell[2] = (0, 0, 30)
     slab.pbc = (True, True, False)
     slab.info = {}  # of sites of the metal's cell, which no file can hold
 
     rng = np.random.default_rng(seed)
-    sites = _Sites(slab, rng, second, vacancies, edge)
+    sites = _Sites(slab, size, rng, second, vacancies, edge, domains)
     for attempt in range(_TRIES):
         water = sites.molecules(rng, h_down, jitter * (1 - attempt / _TRIES))
         if water is not None:
             return slab + water
     raise InputError(f"water_bilayer: found no places without clashes in {_TRIES} draws for seed {seed}")
-
-
-class WaterBilayers(GraphDataset):
-    """Generated layers of water on a metal; item ``i`` is :func:`water_bilayer` of the seed ``(seed, i)``.
-
-    Args:
-        n: number of them.
-        seed: of everything drawn.
-        transform: applied to each surface.
-        **settings: of :func:`water_bilayer`.
-    """
-
-    def __init__(
-        self,
-        n: int = 200,
-        seed: int = 0,
-        transform: Callable[[AFMData], AFMData] | None = None,
-        **settings: object,
-    ) -> None:
-        super().__init__(transform=transform)
-        if n < 1:
-            raise InputError(f"n: expected at least 1, got {n}")
-        self.n = n
-        self.seed = seed
-        self.settings = settings
-
-    def len(self) -> int:
-        return self.n
-
-    def atoms(self, index: int) -> ase.Atoms:
-        """Item ``index`` as ASE atoms."""
-        return water_bilayer((self.seed, self.indices()[index]), **self.settings)  # type: ignore[arg-type]
-
-    def get(self, idx: int) -> AFMData:
-        return slab_from_ase(water_bilayer((self.seed, idx), **self.settings))  # type: ignore[arg-type]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)}, seed={self.seed})"
-
-
-def load_surfaces(name: str) -> Sequence[AFMData]:
-    """Periodic surfaces: for ``water`` generated ones (:class:`WaterBilayers`), else those of a file or a
-    folder (:func:`~torch_afm.datasets.read_slabs`)."""
-    return cast(Sequence[AFMData], WaterBilayers()) if name == "water" else read_slabs(name)
 
 
 class _Sites:
@@ -169,19 +130,35 @@ class _Sites:
     """
 
     def __init__(
-        self, slab: ase.Atoms, rng: np.random.Generator, second: float | None, vacancies: float, edge: float
+        self,
+        slab: ase.Atoms,
+        size: int,
+        rng: np.random.Generator,
+        second: float | None,
+        vacancies: float,
+        edge: float,
+        domains: bool,
     ) -> None:
-        metal = slab.positions[slab.get_tags() == 1]
-        side = np.linalg.norm(slab.cell[0]) / np.sqrt(len(metal))
-        steps = np.rint(metal @ np.linalg.inv(slab.cell) * np.sqrt(len(metal))).astype(int)
+        top = slab.positions[slab.get_tags() == 1]
+        side = float(np.linalg.norm(slab.cell[0]) / size)
+        if len(top) != size**2:
+            steps = np.stack(np.divmod(np.arange(size**2), size), axis=1)
+            top = steps / size @ slab.cell.array[:2]
+        steps = np.rint(top @ np.linalg.inv(slab.cell) * size).astype(int)[:, :2]
         sublattice = (steps[:, 0] - steps[:, 1]) % 3
-        places, sublattice = metal[sublattice < 2], sublattice[sublattice < 2]
+        if domains:
+            begin, width, axis = rng.integers(size), rng.integers(size // 3, 2 * size // 3), rng.integers(2)
+            stripe = (steps[:, axis] - begin) % size < width
+            sublattice = np.where(stripe, (sublattice + rng.integers(1, 3)) % 3, sublattice)
+        places, sublattice = top[sublattice < 2], sublattice[sublattice < 2]
         # Buckling: the two sublattices differ in height.
         height = (0.5 - sublattice) * rng.uniform(0.2, 0.8)
         lower = rng.random(len(places)) >= rng.uniform(0, vacancies)
         fractions = places @ np.linalg.inv(slab.cell)
         if rng.random() < edge:
             lower &= fractions[:, rng.integers(2)] < rng.uniform(0.4, 0.8) + rng.normal(0, 0.03, len(places))
+        if domains:
+            lower &= _three_neighbors(slab, places, 1.1 * side, lower)
         if not lower.any():
             lower[0] = True
         share = second if second is not None else rng.choice([0.0, rng.uniform(0.05, 1.0)], p=[0.4, 0.6])
@@ -285,6 +262,18 @@ class _Sites:
             both.append(free[rng.integers(len(free))] + rng.normal(0, 0.05, 3))
             both[-1] /= np.linalg.norm(both[-1])
         return both[0], both[1]
+
+
+def _three_neighbors(slab: ase.Atoms, places: np.ndarray, reach: float, there: np.ndarray) -> np.ndarray:
+    """Which sites to keep so that none has more than three neighbors; those with most go first."""
+    keep = there.copy()
+    flat = ase.Atoms(f"O{len(places)}", positions=places * (1, 1, 0), cell=slab.cell, pbc=slab.pbc)
+    i, j = neighbor_list("ij", flat, reach)
+    while True:
+        count = np.bincount(i[keep[i] & keep[j]], minlength=len(places)) * keep
+        if count.max(initial=0) <= 3:
+            return keep
+        keep[count.argmax()] = False
 
 
 def hydrogens(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from torch_afm.config.style import StyleConfig
-from torch_afm.style import CycleGAN, ImagePool
+from torch_afm.style import ImagePool, make_method
 
 
 class StyleModule(L.LightningModule):
-    """Training steps of :class:`~torch_afm.style.CycleGAN`: the generators by one Adam optimizer, then the
-    discriminators, on pools of translations, by another. The pools and the state of the noise go into
-    checkpoints, so that a run continues as if it had never stopped.
+    """Training steps of any :class:`~torch_afm.style.UnpairedTranslation`: the generators by one Adam
+    optimizer, then the critics, on pools of translations, by another. The pools and the state of the draws go
+    into checkpoints, so that a run continues as if it had never stopped.
 
     Args:
         config: the settings.
@@ -25,63 +25,55 @@ class StyleModule(L.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.config = config
-        self.gan = CycleGAN(
-            config.translator,
-            config.critic_width,
-            config.critic_layers,
-            config.lambda_cycle,
-            config.lambda_identity,
-            config.seed,
-            config.detail,
-        )
-        self.pools = [ImagePool(config.pool, config.seed + i) for i in range(2)]
+        self.method = make_method(config)
+        self.pools = {
+            domain: ImagePool(config.pool, config.seed + i)
+            for i, domain in enumerate(self.method.translators)
+        }
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        a, b = batch
-        gan = self.gan
+        real = dict(zip("ab", batch, strict=True))
         generators, critics = cast("list[Any]", self.optimizers())
-        self._critics_learn(False)
-        terms, fake_b, fake_a = gan.generators(a, b)
+        self.method.critics.requires_grad_(False)
+        step = self.method.generator_step(real["a"], real["b"])
         generators.zero_grad()
-        self.manual_backward(terms.total)
+        self.manual_backward(step.loss)
         generators.step()
-        self._critics_learn(True)
-        loss_b = gan.discriminator(gan.critic_b, b, self.pools[0].query(fake_b))
-        loss_a = gan.discriminator(gan.critic_a, a, self.pools[1].query(fake_a))
+        self.method.critics.requires_grad_(True)
+        losses = {
+            domain: self.method.critic_loss(domain, real[domain], pool.query(step.translations[domain]))
+            for domain, pool in self.pools.items()
+        }
         critics.zero_grad()
-        self.manual_backward(loss_a + loss_b)
+        self.manual_backward(torch.stack(list(losses.values())).sum())
         critics.step()
-        values = {f"train/{name}": value.detach() for name, value in terms._asdict().items()}
-        values |= {"train/critic_a": loss_a.detach(), "train/critic_b": loss_b.detach()}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(a))
+        values = {**step.terms, "total": step.loss, **{f"critic_{k}": v for k, v in losses.items()}}
+        self.log_dict(
+            {f"train/{name}": value.detach() for name, value in values.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(real["a"]),
+        )
 
     def on_train_epoch_end(self) -> None:
         for scheduler in cast("list[Any]", self.lr_schedulers()):
             scheduler.step()
 
     def configure_optimizers(self) -> Any:
-        gan, lr = self.gan, self.config.lr
-        parts = (gan.to_a, gan.to_b), (gan.critic_a, gan.critic_b)
-        optimizers = [
-            torch.optim.Adam([p for net in nets for p in net.parameters()], lr, betas=(0.5, 0.999))
-            for nets in parts
-        ]
+        parts = self.method.generator_parameters(), self.method.critics.parameters()
+        optimizers = [torch.optim.Adam(list(part), self.config.lr, betas=(0.5, 0.999)) for part in parts]
         schedulers = [torch.optim.lr_scheduler.LambdaLR(one, self._factor) for one in optimizers]
         return optimizers, schedulers
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["pools"] = [pool.state_dict() for pool in self.pools]
-        checkpoint["noise"] = self.gan.rng.get_state()
+        checkpoint["pools"] = {domain: pool.state_dict() for domain, pool in self.pools.items()}
+        checkpoint["draws"] = self.method.rng.get_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for pool, state in zip(self.pools, checkpoint["pools"], strict=True):
-            pool.load_state_dict(state)
-        self.gan.rng.set_state(checkpoint["noise"].cpu())
+        for domain, pool in self.pools.items():
+            pool.load_state_dict(checkpoint["pools"][domain])
+        self.method.rng.set_state(checkpoint["draws"].cpu())
 
     def _factor(self, epoch: int) -> float:
         """On the learning rate: constant, then linear down to zero after the last epoch."""
         return 1 - max(0, epoch + 1 - self.config.epochs) / (self.config.decay_epochs + 1)
-
-    def _critics_learn(self, learn: bool) -> None:
-        for critic in (self.gan.critic_a, self.gan.critic_b):
-            critic.requires_grad_(learn)

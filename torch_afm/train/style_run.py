@@ -43,6 +43,9 @@ from torch_afm.viz.style import plot_checkpoints, plot_translations
 #: Settings that may differ when a run is continued.
 _FREE = {"out", "progress", "threads", "min_correlation", "max_lost"}
 
+#: Folder of the translation to a domain.
+FOLDERS = {"b": "forward", "a": "backward"}
+
 #: Measures of content in the plot, and those of the translation back.
 _SHOWN = ("correlation", "ssim", "lost", "adjacent", "adjacent_source")
 _SHOWN_BACK = ("correlation", "lost")
@@ -51,13 +54,15 @@ _SHOWN_BACK = ("correlation", "lost")
 def train_style(
     config: StyleConfig, a: Sequence[Tensor] | None = None, b: Sequence[Tensor] | None = None
 ) -> Choice:
-    """Train translations between two domains. If ``config.out`` holds a checkpoint of an interrupted run,
-    continue it: a run continued at the end of an epoch gives the same numbers as one never interrupted.
+    """Train a translation between two domains by the method that ``config`` names. If ``config.out`` holds a
+    checkpoint of an interrupted run, continue it: a run continued at the end of an epoch gives the same
+    numbers as one never interrupted.
 
     Writes into ``config.out``: ``last.ckpt``, ``style.json``, learning curves
-    ``curves/version_*/metrics.csv``; every ``config.every`` epochs ``epochs/NNNN/`` with both translations
+    ``curves/version_*/metrics.csv``; every ``config.every`` epochs ``epochs/NNNN/`` with the translations
     and a sample sheet, and ``evaluation.json`` and ``evaluation.png``, whose epoch 0 stands for stacks that
-    are not translated; at the end the chosen translations ``forward/`` (A to B) and ``backward/`` (B to A).
+    are not translated; at the end the chosen translation ``forward/`` (A to B) and, of a method that has it,
+    ``backward/`` (B to A).
     Where every checkpoint destroys content, a warning names the run and says how, and nothing is chosen.
 
     Args:
@@ -127,21 +132,24 @@ class StyleEvaluation(L.Callback):
         done, config = trainer.current_epoch + 1, self.config
         if done % config.every and done != config.total_epochs:
             return
-        gan = cast(StyleModule, pl_module).gan
-        gan.eval()
+        method = cast(StyleModule, pl_module).method
+        method.eval()
         folder = self.out / "epochs" / f"{done:04d}"
-        gan.to_b.save_pretrained(folder / "forward")
-        gan.to_a.save_pretrained(folder / "backward")
-        forward = _translated(gan.to_b, self.a)
-        back, there_and_back = _translated(gan.to_a, self.b), _translated(gan.to_a, forward[:1])
-        gan.train()
-        translated, returned = self._scaled(forward, config.target), self._scaled(back, config.source)
-        sheet = {"source": self.source[0], "translated": translated[0]}
-        sheet |= {"and back": self._scaled(there_and_back, config.source)[0]}
-        sheet |= {"target": self.target[0], "target, back": returned[0]}
+        for domain in method.translators:
+            method.translator(domain).save_pretrained(folder / FOLDERS[domain])
+        forward = _translated(method.translator("b"), self.a)
+        translated, returned = self._scaled(forward, config.target), None
+        sheet = {"source": self.source[0], "translated": translated[0], "target": self.target[0]}
+        if "a" in method.translators:
+            to_a = method.translator("a")
+            there_and_back = self._scaled(_translated(to_a, forward[:1]), config.source)
+            returned = self._scaled(_translated(to_a, self.b), config.source)
+            sheet |= {"translated, back": there_and_back[0], "target, back": returned[0]}
+        method.train()
         title = f"epoch {done}"
         plot_translations({k: v.numpy() for k, v in sheet.items()}, title).savefig(folder / "samples.png")
-        rows = [row for row in self.read() if row.epoch < done] or [self._judge(0, self.source, self.target)]
+        untranslated = None if returned is None else self.target
+        rows = [row for row in self.read() if row.epoch < done] or [self._judge(0, self.source, untranslated)]
         rows.append(self._judge(done, translated, returned))
         write_json(self.file, [asdict(row) for row in rows])
         _plot(self.out, config, rows)
@@ -151,8 +159,10 @@ class StyleEvaluation(L.Callback):
         rows = json.loads(self.file.read_text("utf-8")) if self.file.exists() else []
         return [Evaluation(**row) for row in rows]
 
-    def _judge(self, epoch: int, translated: Tensor, returned: Tensor) -> Evaluation:
+    def _judge(self, epoch: int, translated: Tensor, returned: Tensor | None) -> Evaluation:
         found = evaluate_translation(epoch, translated, self.source, self.target, self.config.seed)
+        if returned is None:
+            return found
         return replace(found, backward=content_preservation(returned, self.target))
 
     def _scaled(self, stacks: Sequence[Tensor], scaling: Scaling) -> Tensor:
@@ -200,7 +210,11 @@ def _plot(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choice:
         {name: [row.distances[name] for row in rows] for name in rows[0].distances},
         rows[-1].floors,
         {name: [row.content[name] or 0.0 for row in rows] for name in _SHOWN}
-        | {f"{name}, back": [row.backward[name] or 0.0 for row in rows] for name in _SHOWN_BACK},
+        | {
+            f"{name}, back": [row.backward[name] or 0.0 for row in rows]
+            for name in _SHOWN_BACK
+            if rows[0].backward
+        },
         choice.epoch,
         sorted(choice.rejected),
     )
@@ -218,6 +232,10 @@ def _finish(out: Path, config: StyleConfig, rows: Sequence[Evaluation]) -> Choic
             stacklevel=3,
         )
         return choice
-    for name in ("forward", "backward"):
-        shutil.copytree(out / "epochs" / f"{choice.epoch:04d}" / name, out / name, dirs_exist_ok=True)
+    shutil.copytree(
+        out / "epochs" / f"{choice.epoch:04d}",
+        out,
+        ignore=shutil.ignore_patterns("samples.png"),
+        dirs_exist_ok=True,
+    )
     return choice

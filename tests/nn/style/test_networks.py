@@ -72,3 +72,18 @@ def test_shapes_and_repr():
             network(torch.zeros(shape))
     with pytest.raises(InputError, match="layers: expected at least 1"):
         PatchDiscriminator(layers=0)
+
+
+def test_features_are_what_its_layers_give():
+    torch.manual_seed(0)
+    network = ResnetGenerator(2, width=3, blocks=4)
+    x = torch.randn(2, 2, 16, 12, generator=torch.manual_seed(1))
+    found = network.features(x)
+    given = [network.layers[:n](x) for n in (0, 4, 7, 10, 12)]
+    assert len(found) == len(given)
+    for one, other in zip(found, given, strict=True):
+        torch.testing.assert_close(one, other)
+    assert network.feature_channels == [one.size(1) for one in found] == [2, 6, 12, 12, 12]
+    assert ResnetGenerator(1, width=2, blocks=1).feature_channels == [1, 4, 8, 8]
+    with pytest.raises(InputError, match="x: expected"):
+        network.features(x[:, :1])

@@ -35,7 +35,7 @@ def _parser() -> Parser:
         "--structures",
         metavar="FILE",
         help="periodic surfaces in place of molecules: a file or folder of extended xyz, or water for "
-        "generated layers of it (see WaterBilayers)",
+        "generated layers of it (see WaterSurfaces)",
     )
     parser.add_argument(
         "--part",

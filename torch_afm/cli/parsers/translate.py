@@ -37,8 +37,8 @@ def _train() -> Parser:
     parser = Parser(
         "translate train",
         "Learn to translate stacks of domain A (simulations, say) into the style of domain B (experiments, "
-        "say) and back, by CycleGAN, without pairs. Run again after an interruption, the same command "
-        "continues from the last epoch.",
+        "say), without pairs, by CycleGAN (which also learns the way back) or FastCUT. Run again after an "
+        "interruption, the same command continues from the last epoch.",
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
     parser.add_settings(StyleConfig, "settings")

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Conv2d, ConvTranspose2d, InstanceNorm2d, LeakyReLU, Module, ReLU, Sequential, Tanh, init
+from torch.nn import (
+    Conv2d,
+    ConvTranspose2d,
+    InstanceNorm2d,
+    LeakyReLU,
+    Linear,
+    Module,
+    ReLU,
+    Sequential,
+    Tanh,
+    init,
+)
 
 from torch_afm.utils import InputError
 
@@ -85,6 +96,38 @@ class ResnetGenerator(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The translated images."""
+        self._check(x)
+        out: Tensor = self.layers(x)
+        return out
+
+    @property
+    def feature_channels(self) -> list[int]:
+        """Channels of :meth:`features`."""
+        inner = [4 * self.width] * (len(self._tapped) - 2)
+        return [self.in_channels, 2 * self.width, 4 * self.width, *inner]
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What contrastive translation compares (arXiv:2007.15651, appendix C.1): the images themselves, and
+        what both halvings, the first residual block and the middle one give.
+
+        Shapes:
+            x as in :meth:`forward`, returns ``[N, C, Y', X']`` of different sizes.
+        """
+        self._check(x)
+        found = [x]
+        for number, layer in enumerate(list(self.layers)[: self._tapped[-1] + 1]):
+            x = layer(x)
+            if number in self._tapped:
+                found.append(x)
+        return found
+
+    @property
+    def _tapped(self) -> list[int]:
+        """Places of the layers of :meth:`features`."""
+        first_block = 9
+        return sorted({3, 6, first_block, first_block + self.blocks // 2})
+
+    def _check(self, x: Tensor) -> None:
         sides = x.shape[2:]
         wrong = x.ndim != 4 or x.size(1) != self.in_channels or any(s % 4 or s < MIN_SIDE for s in sides)
         if wrong:
@@ -92,18 +135,16 @@ class ResnetGenerator(Module):
                 f"x: expected [N, {self.in_channels}, Y, X] with Y and X multiples of 4, at least "
                 f"{MIN_SIDE}, got {list(x.shape)}"
             )
-        out: Tensor = self.layers(x)
-        return out
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, width={self.width}, blocks={self.blocks})"
 
 
 def initialize(network: Module) -> None:
-    """Draw the weights of all convolutions from N(0, 0.02²) and set their biases to zero (arXiv:1703.10593,
-    section 7.1)."""
+    """Draw the weights of all linear layers and convolutions from N(0, 0.02²) and set their biases to zero
+    (arXiv:1703.10593, section 7.1)."""
     for layer in network.modules():
-        if isinstance(layer, Conv2d | ConvTranspose2d):
+        if isinstance(layer, Conv2d | ConvTranspose2d | Linear):
             init.normal_(layer.weight, 0.0, 0.02)
             if layer.bias is not None:
                 init.zeros_(layer.bias)
