@@ -1,6 +1,6 @@
-"""Thirty small molecules for the full-density-based model, ten each with lone pairs, triple bonds and halogens,
-in their GFN2-xTB geometries with charges and atomic dipoles that the package ships; and their densities by
-PySCF, each kept in a folder as soon as it is there, with the CPU seconds it took.
+"""Thirty small molecules for the full-density-based model, ten each with lone pairs, triple bonds and
+halogens, in their GFN2-xTB geometries with charges and atomic dipoles that the package ships; and their
+densities by PySCF, each kept in a folder as soon as it is there, with the CPU seconds it took.
 
     python -m benchmarks.fdbm.molecules [--folder runs/fdbm]            # needs pyscf
 """
@@ -57,7 +57,9 @@ GROUPS = {
 }
 #: The molecules and their groups, the groups by turns.
 MOLECULES = {
-    smiles: group for row in zip(*GROUPS.values(), strict=True) for group, smiles in zip(GROUPS, row, strict=True)
+    smiles: group
+    for row in zip(*GROUPS.values(), strict=True)
+    for group, smiles in zip(GROUPS, row, strict=True)
 }
 FOLDER = Path("runs/fdbm")
 

@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from torch_afm.data import PotentialGrid
-from torch_afm.ppm.potential import spline
-from torch_afm.ppm.resample import sample_spline
 
 #: Points at the faces of a grid that a potential is continued from.
 _FACE_POINTS = 6000
@@ -16,8 +14,6 @@ _FACE_POINTS = 6000
 _RANK = 1e-6
 #: Pairs of point and atom at once, and Å² from an atom within which nothing of it is used.
 _PAIRS, _MIN_R2 = 1 << 20, 2.0
-#: Of the points of a grid every how many are computed, and those around that a spline needs.
-_STRIDE, _EDGE = 3, 9
 
 
 class Multipoles:
@@ -29,7 +25,7 @@ class Multipoles:
     """
 
     def __init__(self, grid: PotentialGrid, pos: np.ndarray) -> None:
-        self.grid, self.pos = grid, torch.from_numpy(pos)
+        self.pos = torch.from_numpy(pos)
         faces = np.zeros(grid.values.shape, bool)
         for axis in range(3):
             for end in (0, -1):
@@ -43,16 +39,6 @@ class Multipoles:
         """The potential at ``points`` ``[P, 3]`` Å, differentiable in them."""
         parts = points.split(max(1, _PAIRS // len(self.pos)))
         return torch.cat([self._design(part) @ self.weights for part in parts])
-
-    def __call__(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """At the points of the grid from a first to a last index, both included. It is smooth where it
-        counts, away from atoms, so every third point is enough for a spline."""
-        shape = last - first + 1
-        coarse = -(-shape // _STRIDE) + 2 * _EDGE
-        index = np.indices(coarse).reshape(3, -1).T - _EDGE
-        points = self.grid.origin + (first + _STRIDE * index) @ self.grid.steps
-        values = self.at(torch.from_numpy(points)).numpy().reshape(coarse)
-        return sample_spline(spline(values, 3), np.full(3, float(_EDGE)), np.eye(3) / _STRIDE, tuple(shape))
 
     def _design(self, points: Tensor) -> Tensor:
         d = points[:, None] - self.pos

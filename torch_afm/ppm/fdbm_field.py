@@ -14,7 +14,8 @@ from scipy.ndimage import correlate1d
 from torch import Tensor
 
 from torch_afm.config import Scan
-from torch_afm.data import DensityGrid
+from torch_afm.data import DensityGrid, PotentialGrid
+from torch_afm.data.scalar_grid import ScalarGrid
 from torch_afm.ppm.d3 import dispersion, dispersion_energy
 from torch_afm.ppm.far_potential import Multipoles, NearestPoint
 from torch_afm.ppm.fdbm import FDBM, Sample
@@ -35,12 +36,15 @@ _TERMS = 5
 #: Å from the probe that densities of a tip reach: aside and down, and up; and between their points, where
 #: their grid is askew.
 _REACH, _TIP_STEP = (4.0, 5.5), 0.1
-#: e/Å³: densities are cut here before the power, for the cores of heavy nuclei alias.
-_CAP = 100.0
+#: e/Å³: densities are cut here before the power, for the cores of heavy nuclei alias; and are none below.
+_CAP, _TINY = 100.0, 1e-12
 #: Points that an overlap may have.
 _MAX_POINTS = 1 << 24
-#: Of the points beyond the grid of a potential every how many are computed.
-_STRIDE = 3
+#: Of the points beyond the grid of a potential every how many are computed, and powers of the second
+#: difference of the spline between: it may not reach the atoms.
+_STRIDE, _FAR_TERMS = 2, 3
+#: Points from the faces of that grid between which its potential takes over.
+_RIM = 1.0, 5.0
 #: Å: what a point or an edge may be off by and count as along the axes.
 _ALONG = 1e-6
 
@@ -59,9 +63,10 @@ def energy_field(
     brought to the knots of the field (0.06 Å) by a spline of degree 5. The densities of the tip are sharper
     than the lattice: each point of them is shared among those of the lattice around it by the weights with
     which that spline would interpolate there, so that their moments are kept and the sum is that over the
-    points of the tip's own grid. Beyond the faces of its grid the density of the sample is zero, and its
-    potential that of multipoles of the atoms fitted to its values there; in a periodic sample it goes on as at
-    the nearest of its points.
+    points of the tip's own grid. Beyond the faces of its grid the density of the sample decays as it did
+    before them, for some points, and its potential is that of multipoles of the atoms fitted to its values
+    there, which it goes over to within some points of them; in a periodic sample the density is zero there,
+    and the potential as at the nearest of its points.
 
     Where nothing of it is differentiated, the model keeps the field for scans with other springs, tilts,
     amplitudes and heights.
@@ -89,7 +94,6 @@ def energy_field(
     high = np.array([*(aside + half), heights[0]]) + fixed + _MARGIN
     if sample.pbc.any():
         _check_height(sample, high[2] - _MARGIN)
-
 
     def compute(low: np.ndarray, high: np.ndarray) -> tuple[Tensor, np.ndarray]:
         return _coefficients(sample, model, probe, low, high, images)
@@ -217,13 +221,30 @@ def _tip_spectrum(tip: Tensor, shape: list[int]) -> Tensor:
 
 def _density_power(sample: Sample, b: Tensor, corner: Tensor, steps: Tensor, shape: list[int]) -> Tensor:
     """The power of the sample's density at the points ``corner + index @ steps``."""
-    begin, size = _covered(sample, corner, steps, shape)
+    grid = _positive(sample.density)
+    if not sample.pbc.any():
+        grid = _decaying(grid)
+    begin, size = _covered(grid, sample.pbc, corner, steps, shape)
     values = torch.zeros(shape, dtype=torch.float64)
     if size.all():
         place = corner + torch.from_numpy(begin).double() @ steps
-        found = resample(_positive(sample.density), sample.pbc, place, steps, size.tolist())
-        values[_part(begin, size)] = _power(found, b)
+        values[_part(begin, size)] = _power(resample(grid, sample.pbc, place, steps, size.tolist()), b)
     return values
+
+
+def _decaying(grid: DensityGrid) -> DensityGrid:
+    """The grid with points beyond its faces, where the density goes on to decay as it did: free probes may be
+    as high as the grid is."""
+    logarithm = np.log(np.maximum(grid.values, _TINY))
+    odd = np.pad(logarithm, _EDGE, mode="reflect", reflect_type="odd")
+    values = np.exp(np.minimum(odd, np.pad(logarithm, _EDGE, mode="edge")))
+    return DensityGrid(values, *_widened(grid))
+
+
+def _widened(grid: ScalarGrid) -> tuple[np.ndarray, np.ndarray]:
+    """Origin and cell of ``grid`` with points beyond each of its faces."""
+    shape = np.array(grid.values.shape)
+    return grid.origin - _EDGE * grid.steps.sum(0), grid.cell * ((shape + 2 * _EDGE) / shape)[:, None]
 
 
 def _volts(sample: Sample, corner: Tensor, steps: Tensor, shape: list[int]) -> Tensor:
@@ -231,32 +252,53 @@ def _volts(sample: Sample, corner: Tensor, steps: Tensor, shape: list[int]) -> T
     grid, pbc = sample.potential, sample.pbc
     if pbc.any():
         return resample(grid, pbc, corner, steps, shape, NearestPoint(grid, pbc))
-    beyond = Multipoles(grid, sample.atoms)
-    # It is smooth there, and computed at every third point.
+    # It is smooth far away, and computed at every other point.
     coarse = [-(-n // _STRIDE) + 2 * _TIP_EDGE for n in shape]
     index = _STRIDE * (np.indices(coarse).reshape(3, -1).T - _TIP_EDGE)
-    values = beyond.at(corner + torch.from_numpy(index).double() @ steps).reshape(coarse)
+    far = Multipoles(grid, sample.atoms).at(corner + torch.from_numpy(index).double() @ steps)
     weights = [
-        torch.from_numpy(_interpolation(np.arange(n), -_STRIDE * _TIP_EDGE, _STRIDE, m))
+        torch.from_numpy(_interpolation(np.arange(n), -_STRIDE * _TIP_EDGE, _STRIDE, m, _FAR_TERMS))
         for n, m in zip(shape, coarse, strict=True)
     ]
-    values = _along_axes(weights, values)
-    begin, size = _covered(sample, corner, steps, shape)
+    values = _along_axes(weights, far.reshape(coarse))
+    begin, size = _covered(grid, pbc, corner, steps, shape)
     if size.all():
         place = corner + torch.from_numpy(begin).double() @ steps
+        near = resample(_continued(grid), pbc, place, steps, size.tolist())
+        share, part = _share(grid, place, steps, size), _part(begin, size)
         values = values.clone()
-        values[_part(begin, size)] = resample(grid, pbc, place, steps, size.tolist(), beyond)
+        values[part] = values[part] + share * (near - values[part])
     return values
 
 
+def _continued(grid: PotentialGrid) -> PotentialGrid:
+    """The grid with points beyond its faces, so that the slope goes on there."""
+    return PotentialGrid(np.pad(grid.values, _EDGE, mode="reflect", reflect_type="odd"), *_widened(grid))
+
+
+def _share(grid: PotentialGrid, corner: Tensor, steps: Tensor, size: np.ndarray) -> Tensor:
+    """How much of the potential at each point ``corner + index @ steps`` is that of the grid: 0 at its faces
+    and beyond, 1 within, smooth in between, so that the potential is as smooth in the pose."""
+    inverse = np.linalg.inv(grid.steps)
+    offset, matrix = (corner.detach().numpy() - grid.origin) @ inverse, steps.detach().numpy() @ inverse
+    share = np.ones(size)
+    for axis, count in enumerate(grid.values.shape):
+        along = [matrix[i, axis] * np.arange(n) for i, n in enumerate(size)]
+        index = offset[axis] + along[0][:, None, None] + along[1][:, None] + along[2]
+        depth = np.minimum(index, count - 1 - index)
+        t = ((depth - _RIM[0]) / (_RIM[1] - _RIM[0])).clip(0, 1)
+        share *= t * t * (3 - 2 * t)
+    return torch.from_numpy(share)
+
+
 def _covered(
-    sample: Sample, corner: Tensor, steps: Tensor, shape: list[int]
+    grid: ScalarGrid, pbc: np.ndarray, corner: Tensor, steps: Tensor, shape: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First index and size of the box of points ``corner + index @ steps`` around the grids of the sample."""
-    if sample.pbc.any():
+    """First index and size of the box of points ``corner + index @ steps`` around a grid."""
+    if pbc.any():
         return np.zeros(3, int), np.array(shape)
     ends = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), -1).reshape(-1, 3)
-    ends = sample.density.origin + ends @ sample.density.cell
+    ends = grid.origin + ends @ grid.cell
     index = (ends - corner.detach().numpy()) @ np.linalg.inv(steps.detach().numpy())
     begin = np.clip(np.floor(index.min(0)).astype(int), 0, shape)
     return begin, np.clip(np.ceil(index.max(0)).astype(int) + 1, 0, shape) - begin
@@ -275,7 +317,7 @@ def _positive(density: DensityGrid) -> DensityGrid:
 
 def _power(density: Tensor, b: Tensor) -> Tensor:
     """Splines undershoot: no density is below what any power of it can be told from zero."""
-    return density.clamp(min=1e-12) ** b
+    return density.clamp(min=_TINY) ** b
 
 
 def _along_axes(matrices: Sequence[Tensor], values: Tensor) -> Tensor:
@@ -285,10 +327,10 @@ def _along_axes(matrices: Sequence[Tensor], values: Tensor) -> Tensor:
     return values.contiguous()
 
 
-def _interpolation(points: np.ndarray, start: float, step: float, n: int) -> np.ndarray:
+def _interpolation(points: np.ndarray, start: float, step: float, n: int, terms: int = _TERMS) -> np.ndarray:
     """Values at ``points`` from ``n`` values at a distance ``step`` from ``start`` on, by a spline of degree
     5, ``[len(points), n]``."""
-    quintic = correlate1d(np.eye(n), spline_taps(5, _TERMS), axis=0, mode="mirror")
+    quintic = correlate1d(np.eye(n), spline_taps(5, terms), axis=0, mode="mirror")
     basis = BSpline.basis_element(np.arange(-3.0, 4.0), extrapolate=False)
     return np.asarray(np.nan_to_num(basis((points[:, None] - start) / step - np.arange(n))) @ quintic)
 
