@@ -1,10 +1,10 @@
 """What the network for any scan makes of images by the full-density-based model, beside images by
-Lennard-Jones with the charges and dipoles of GFN2-xTB of the same molecules in the same poses: those of
+Lennard-Jones with the charges and dipoles of GFN2-xTB of the same molecules in the same poses, those of
 :mod:`benchmarks.fdbm.molecules` whose densities are at hand.
 
 F1 of atoms within 0.5 Å, elements right of those found, and chance: as many points, drawn uniformly in the
-box of the true atoms. Scans have 128 x 128 pixels, and state their heights; predictions are not refined unless
-asked for, for refinement would fit Lennard-Jones to densities.
+box of the true atoms. Scans have 128 x 128 pixels, and state their heights; predictions are not refined
+unless asked for, for refinement would fit Lennard-Jones to densities.
 
     python -m benchmarks.fdbm.network [--folder runs/fdbm] [--weights scan] [--refine] [--most N]
 """

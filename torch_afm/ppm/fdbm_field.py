@@ -43,8 +43,8 @@ _MAX_POINTS = 1 << 24
 #: Of the points beyond the grid of a potential every how many are computed, and powers of the second
 #: difference of the spline between: it may not reach the atoms.
 _STRIDE, _FAR_TERMS = 2, 3
-#: Points from the faces of that grid between which its potential takes over.
-_RIM = 1.0, 5.0
+#: Points from the faces of that grid within which its potential takes over.
+_RIM = 3.0
 #: Å: what a point or an edge may be off by and count as along the axes.
 _ALONG = 1e-6
 
@@ -279,16 +279,16 @@ def _continued(grid: PotentialGrid) -> PotentialGrid:
 def _share(grid: PotentialGrid, corner: Tensor, steps: Tensor, size: np.ndarray) -> Tensor:
     """How much of the potential at each point ``corner + index @ steps`` is that of the grid: 0 at its faces
     and beyond, 1 within, smooth in between, so that the potential is as smooth in the pose."""
-    inverse = np.linalg.inv(grid.steps)
-    offset, matrix = (corner.detach().numpy() - grid.origin) @ inverse, steps.detach().numpy() @ inverse
-    share = np.ones(size)
-    for axis, count in enumerate(grid.values.shape):
-        along = [matrix[i, axis] * np.arange(n) for i, n in enumerate(size)]
+    inverse = torch.from_numpy(np.linalg.inv(grid.steps))
+    offset, matrix = (corner - torch.from_numpy(grid.origin)) @ inverse, steps @ inverse
+    counts = [torch.arange(n, dtype=torch.float64) for n in size.tolist()]
+    share = torch.ones((), dtype=torch.float64)
+    for axis, n in enumerate(grid.values.shape):
+        along = [matrix[i, axis] * count for i, count in enumerate(counts)]
         index = offset[axis] + along[0][:, None, None] + along[1][:, None] + along[2]
-        depth = np.minimum(index, count - 1 - index)
-        t = ((depth - _RIM[0]) / (_RIM[1] - _RIM[0])).clip(0, 1)
-        share *= t * t * (3 - 2 * t)
-    return torch.from_numpy(share)
+        t = (torch.minimum(index, n - 1 - index) / _RIM).clamp(0, 1)
+        share = share * t * t * (3 - 2 * t)
+    return share
 
 
 def _covered(
