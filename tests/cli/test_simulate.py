@@ -316,7 +316,7 @@ def test_bad_input(tmp_path, capsys):
         ),
         (
             ["--smiles", "C", "--cell", "[[9,0],[0,9]]"],
-            "which is not turned, got best, the default of a SMILES",
+            "--rotation: expected as-is for a sample with a cell, which is not turned, got best, the default",
         ),
         (["-"], "format: expected one of"),
         (["--smiles", "C", "--tip.probe", "He"], "probe: no Lennard-Jones parameters for He"),
