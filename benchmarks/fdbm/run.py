@@ -1,136 +1,163 @@
-"""The full-density-based model from SMILES to image: what it costs, and how near superposed atomic densities,
-and Lennard-Jones with point charges, come to it.
+"""How near cheaper models come to the full-density-based model on PySCF's densities: thirty molecules with
+lone pairs, triple bonds and halogens (:mod:`benchmarks.fdbm.molecules`), and what it costs.
 
-Each molecule lies flat under a 16 x 16 Å window of 64 x 64 pixels and 20 heights. CPU and wall seconds: of
-the ground state and its density (PySCF, from an empty cache), and of a stack with the densities at hand. Then
-the stack of superposed free atoms with the charges of RDKit (Gasteiger) and that of Lennard-Jones with the
-same charges are compared with it: correlation r of the stacks, each slice less its mean, and rms difference
-in Hz, as they are and raised or lowered by up to 0.2 Å, whichever is nearest.
+Each molecule lies flat under a 16 x 16 Å window of 64 x 64 pixels and 20 heights. Against the stack of
+PySCF's density, at the same height:
 
-    python -m benchmarks.fdbm.run [--smiles S ...] [--keep-cache]      # needs pyscf
+* Lennard-Jones with the charges of RDKit (Gasteiger), with those of GFN2-xTB, and with its atomic dipoles,
+  too;
+* the full-density-based model on superposed free atoms: neutral, with the charges of GFN2-xTB, and with its
+  atomic dipoles, too.
+
+Printed are the correlation r of the stacks, each slice less its mean, and the rms difference over the
+standard deviation of PySCF's stack, then both at the best of the heights 0.2 Å below to 0.2 Å above, medians
+over the molecules and the lowest r. CPU seconds: of the density by PySCF and of a stack with it at hand.
+
+    python -m benchmarks.fdbm.run [--folder runs/fdbm] [--at-hand]     # needs pyscf
+
+Densities and results are kept in the folder, molecule by molecule: a run that was cut off goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.common import table, write
+from benchmarks.fdbm.molecules import FOLDER, MOLECULES, densities, load
 from torch_afm.config import Scan, to_dict
 from torch_afm.data import AFMData, from_smiles
 from torch_afm.ppm import FDBM, ProbeParticleModel, anchor_height
 from torch_afm.ppm.atomic_densities import with_atomic_densities
-from torch_afm.ppm.dft import with_densities
 from torch_afm.transforms import Orient, flat_rotation
 
-#: Lone pairs, a triple bond, halogens; the last with 21 atoms.
-SMILES = (
-    "c1ccncc1",
-    "N#Cc1ccccc1",
-    "C#Cc1ccccc1",
-    "Fc1ccccc1",
-    "Clc1ccccn1",
-    "Brc1cccnc1",
-    "CC(=O)Oc1ccccc1C(=O)O",
-)
 SCAN = Scan(pixels=(64, 64))
-#: Å: what an approximation may be raised by.
-SHIFTS = (-0.2, -0.1, 0.0, 0.1, 0.2)
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Result, CPU and wall seconds."""
-    start = time.process_time(), time.perf_counter()
-    result = function()
-    return result, time.process_time() - start[0], time.perf_counter() - start[1]
+#: Slices that an approximation may be moved by, 0.1 Å each.
+MOVES = 2
+#: Names of the approximations, as printed.
+MODELS = {
+    "lj": "LJ, charges by RDKit",
+    "lj_xtb": "LJ, charges by xTB",
+    "lj_dipoles": "LJ, charges and dipoles by xTB",
+    "atoms": "free atoms",
+    "atoms_charges": "free atoms, charges by xTB",
+    "atoms_dipoles": "free atoms, charges and dipoles by xTB",
+}
 
 
 def likeness(stack: torch.Tensor, exact: torch.Tensor) -> tuple[float, float]:
-    """r and rms in Hz."""
+    """r, each slice less its mean, and the rms difference over the standard deviation of ``exact``."""
     a, b = (v - v.mean((-1, -2), keepdim=True) for v in (stack, exact))
     r = float((a * b).sum() / (a.norm() * b.norm()))
-    return r, float((stack - exact).square().mean().sqrt())
+    return r, float((stack - exact).square().mean().sqrt() / exact.std())
 
 
-def compare(smiles: str) -> dict[str, Any]:
-    """One row of the table."""
-    molecule = from_smiles(smiles, seed=0)
-    computed, dft_cpu, dft_wall = timed(lambda: with_densities(molecule))
-    place = Orient(flat_rotation(molecule.pos))
-    data = place(computed.clone())
-    renderer = ProbeParticleModel(SCAN, forcefield=FDBM())
-    top = float(anchor_height(data, SCAN, renderer.tip))
-    exact, stack_cpu, stack_wall = timed(lambda: renderer(data, z_top=top))
-    atoms, atoms_cpu, _ = timed(lambda: with_atomic_densities(molecule))
-    plain = ProbeParticleModel(SCAN)
-    others: dict[str, tuple[ProbeParticleModel, AFMData]] = {
-        "atoms": (renderer, place(atoms.clone())),
-        "lj": (plain, place(molecule.clone())),
-    }
+def place(molecule: AFMData) -> AFMData:
+    """The molecule flat under the window."""
+    return Orient(flat_rotation(molecule.pos))(molecule.clone())
+
+
+def approximations(smiles: str) -> Iterator[tuple[str, AFMData, bool]]:
+    """Name, molecule, and whether it has densities."""
+    molecule = load(smiles)
+    bare, charged = molecule.clone(), molecule.clone()
+    del bare.charge, bare.dipole, charged.dipole
+    rdkit = bare.clone()
+    # In the same order of atoms.
+    rdkit.charge = from_smiles(smiles, seed=0).charge
+    yield "lj", rdkit, False
+    yield "lj_xtb", charged, False
+    yield "lj_dipoles", molecule, False
+    yield "atoms", with_atomic_densities(bare), True
+    yield "atoms_charges", with_atomic_densities(charged), True
+    yield "atoms_dipoles", with_atomic_densities(molecule), True
+
+
+def compare(smiles: str, folder: Path) -> dict[str, Any]:
+    """One row of results."""
+    molecule, density_cpu = densities(smiles, folder)
+    data, tip = place(molecule), ProbeParticleModel(SCAN).tip
+    top = float(anchor_height(data, SCAN, tip))
+    start = time.process_time()
+    exact = ProbeParticleModel(SCAN, forcefield=FDBM())(data, z_top=top)
     row: dict[str, Any] = {
         "smiles": smiles,
+        "group": MOLECULES[smiles],
         "atoms": len(molecule.z),
-        "dft_cpu_s": dft_cpu,
-        "dft_wall_s": dft_wall,
-        "stack_cpu_s": stack_cpu,
-        "stack_wall_s": stack_wall,
-        "atomic_densities_cpu_s": atoms_cpu,
+        "density_cpu_s": density_cpu,
+        "stack_cpu_s": time.process_time() - start,
         "std_hz": float(exact.std()),
     }
-    for name, (model, sample) in others.items():
-        r, rms = likeness(model(sample, z_top=top), exact)
-        found = [(likeness(model(sample, z_top=top + s), exact), s) for s in SHIFTS]
-        (best_r, best_rms), shift = min(found, key=lambda v: v[0][1])
-        row |= {f"{name}_r": r, f"{name}_rms_hz": rms, f"{name}_best_r": best_r}
-        row |= {f"{name}_best_rms_hz": best_rms, f"{name}_shift": shift}
+    scan = replace(SCAN, n_slices=SCAN.n_slices + 2 * MOVES)
+    for name, sample, dense in approximations(smiles):
+        model = ProbeParticleModel(scan, forcefield=FDBM() if dense else None)
+        stack = model(place(sample), z_top=top + MOVES * scan.dz)
+        moved = [likeness(stack[:, :, i : i + SCAN.n_slices], exact) for i in range(2 * MOVES + 1)]
+        best = int(np.argmax([r for r, _ in moved]))
+        row |= {f"{name}_r": moved[MOVES][0], f"{name}_error": moved[MOVES][1]}
+        row |= {f"{name}_best_r": moved[best][0], f"{name}_best_error": moved[best][1]}
+        # The first slices are those of a tip that is higher.
+        row[f"{name}_raised"] = round((MOVES - best) * scan.dz, 1)
     return row
 
 
+def summary(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Medians of one approximation over the molecules."""
+
+    def median(key: str) -> float:
+        return float(np.median([row[f"{name}_{key}"] for row in rows]))
+
+    keys = ("r", "error", "best_r", "best_error", "raised")
+    return {"name": name} | {key: median(key) for key in keys} | {"lowest": min(r[f"{name}_r"] for r in rows)}
+
+
+def number(key: str) -> Callable[[Mapping[str, Any]], str]:
+    """Column of a table."""
+    return lambda row: f"{row[key]:.2f}"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smiles", nargs="+", default=SMILES, help="molecules")
-    parser.add_argument("--keep-cache", action="store_true", help="use densities that are in the cache")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where densities and results are kept")
+    parser.add_argument("--at-hand", action="store_true", help="only molecules whose density is kept already")
     args = parser.parse_args()
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        if not args.keep_cache:
-            os.environ["XDG_CACHE_HOME"] = folder
-        for smiles in args.smiles:
-            rows.append(compare(smiles))
-            print(rows[-1], flush=True)
-    write(
-        "fdbm",
-        "python -m benchmarks.fdbm.run",
-        rows,
-        {"scan": to_dict(SCAN), "shifts": list(SHIFTS), "cached": args.keep_cache},
-        ("torch", "numpy", "pyscf"),
-    )
-    print(
-        table(
-            rows,
-            {
-                "molecule": lambda r: f"`{r['smiles']}`",
-                "atoms": lambda r: str(r["atoms"]),
-                "densities, CPU-s": lambda r: f"{r['dft_cpu_s']:.0f}",
-                "stack, CPU-s": lambda r: f"{r['stack_cpu_s']:.1f}",
-                "free atoms: r, rms": lambda r: f"{r['atoms_r']:.3f}, {r['atoms_rms_hz']:.2f}",
-                "moved": lambda r: (
-                    f"{r['atoms_best_r']:.3f}, {r['atoms_best_rms_hz']:.2f} ({r['atoms_shift']:+.1f} Å)"
-                ),
-                "LJ and charges: r, rms": lambda r: f"{r['lj_r']:.3f}, {r['lj_rms_hz']:.2f}",
-                "moved ": lambda r: (
-                    f"{r['lj_best_r']:.3f}, {r['lj_best_rms_hz']:.2f} ({r['lj_shift']:+.1f} Å)"
-                ),
-                "std(Δf), Hz": lambda r: f"{r['std_hz']:.2f}",
-            },
-        )
-    )
+    file, seconds = args.folder / "rows.json", args.folder / "seconds.json"
+    kept: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    there = json.loads(seconds.read_text("utf-8")) if seconds.is_file() else {}
+    names = [smiles for smiles in MOLECULES if not args.at_hand or smiles in there]
+    for smiles in names:
+        if smiles not in kept:
+            kept[smiles] = compare(smiles, args.folder)
+            file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            print(smiles, {k: round(v, 3) for k, v in kept[smiles].items() if k.endswith("_r")}, flush=True)
+    rows = [kept[smiles] for smiles in names]
+    settings = {"scan": to_dict(SCAN), "moves": MOVES, "molecules": len(rows), "of": len(MOLECULES)}
+    write("fdbm", "python -m benchmarks.fdbm.run", rows, settings, ("torch", "numpy", "pyscf"))
+    each = {"molecule": lambda r: f"`{r['smiles']}`", "atoms": lambda r: str(r["atoms"])}
+    each |= {"density, CPU-s": lambda r: f"{r['density_cpu_s']:.0f}", "stack": number("stack_cpu_s")}
+    each |= {f"{title}: r": number(f"{name}_r") for name, title in MODELS.items()}
+    print(table(rows, each))
+    columns = {
+        "against PySCF's densities": lambda r: MODELS[r["name"]],
+        "r": number("r"),
+        "lowest r": number("lowest"),
+        "error / std": number("error"),
+        "best height: r": number("best_r"),
+        "error / std ": number("best_error"),
+        "raised by, Å": lambda r: f"{r['raised']:+.1f}",
+    }
+    print(f"\nMedians of {len(rows)} of {len(MOLECULES)} molecules:\n")
+    print(table([summary(rows, name) for name in MODELS], columns))
+    stack, density = (np.median([row[key] for row in rows]) for key in ("stack_cpu_s", "density_cpu_s"))
+    print(f"\nMedian CPU seconds: density {density:.0f}, stack {stack:.2f}")
 
 
 if __name__ == "__main__":

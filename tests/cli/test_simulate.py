@@ -310,7 +310,14 @@ def test_bad_input(tmp_path, capsys):
     (tmp_path / "a.extxyz").write_text('1\nLattice="4 0 0 0 4 0 0 0 9"\nC 0 0 0\n')
     for arguments, told in [
         (["--smiles", "C", "--position", "as-is", "--rotation", "flat"], "--position as-is: expected"),
-        ([str(tmp_path / "a.extxyz"), "--rotation", "best"], "rotation: expected as-is for a periodic"),
+        (
+            [str(tmp_path / "a.extxyz"), "--rotation", "best"],
+            "--rotation: expected as-is for a sample with a",
+        ),
+        (
+            ["--smiles", "C", "--cell", "[[9,0],[0,9]]"],
+            "--rotation: expected as-is for a sample with a cell, which is not turned, got best, the default",
+        ),
         (["-"], "format: expected one of"),
         (["--smiles", "C", "--tip.probe", "He"], "probe: no Lennard-Jones parameters for He"),
         (["--smiles", "C", "--format", "pdf"], "argument --format: "),

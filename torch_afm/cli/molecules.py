@@ -32,8 +32,6 @@ def orient(molecule: AFMData, rotation: str, seed: int, scan: Scan) -> AFMData:
     one that shows the most atoms."""
     turn = None
     if rotation != "as-is":
-        if "pbc" in molecule:
-            raise InputError(f"rotation: expected as-is for a periodic structure, got {rotation}")
         flat = rotation == "flat"
         turn = flat_rotation(molecule.pos) if flat else best_rotations(molecule.pos, n=1, seed=seed)[0]
     return Orient(turn, center=scan.center)(molecule.clone())

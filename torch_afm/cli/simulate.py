@@ -139,6 +139,12 @@ def _place(sample: AFMData, args: Namespace, scan: Scan, params: PpafmParams | N
     """The sample where and as the options want it, with the height of ppafm's scan where that holds."""
     position = position_of(args)
     rotation = args.rotation or ("best" if args.smiles and position == "center" else "as-is")
+    if "pbc" in sample and rotation != "as-is":
+        default = "" if args.rotation else ", the default of a SMILES"
+        raise InputError(
+            "--rotation: expected as-is for a sample with a cell, which is not turned, got "
+            f"{rotation}{default}"
+        )
     if position == "center":
         return orient(sample, rotation, args.seed, scan)
     if rotation != "as-is":

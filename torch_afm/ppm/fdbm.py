@@ -14,6 +14,7 @@ from torch_afm.data import AFMData, DensityGrid, PotentialGrid
 from torch_afm.data.scalar_grid import ScalarGrid
 from torch_afm.ppm.d3 import FUNCTIONALS
 from torch_afm.ppm.electrons import effective_charges
+from torch_afm.ppm.field_cache import FieldCache
 from torch_afm.ppm.periodic import check_cell
 from torch_afm.ppm.tip_density import TipDensity
 from torch_afm.utils import InputError, check_finite, check_shape
@@ -60,6 +61,7 @@ class FDBM:
     b: float | Tensor = 1.1
     d3: str | None = "PBE"
     tip: TipDensity = field(default_factory=_carbon_monoxide)
+    fields: FieldCache = field(default_factory=FieldCache, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):

@@ -189,9 +189,11 @@ def spline(values: np.ndarray, degree: int) -> np.ndarray:
     return values
 
 
-def spline_taps(degree: int) -> np.ndarray:
-    """What :func:`spline` correlates values with along each axis."""
+def spline_taps(degree: int, terms: int | None = None) -> np.ndarray:
+    """What :func:`spline` correlates values with along each axis; ``terms`` powers of δ² in place of its 4 or
+    3."""
     a, b, most = _SAMPLES[degree]
+    most = most if terms is None else terms
     factors, powers = [1.0, -a], [np.ones(1), np.array([1.0, -2.0, 1.0])]
     for _ in range(most - 1):
         factors.append(-a * factors[-1] - b * factors[-2])
