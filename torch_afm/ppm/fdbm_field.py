@@ -102,8 +102,9 @@ def energy_field(
     if torch.is_grad_enabled() and any(v.requires_grad for v in tensors):
         coefficients, first = compute(low, high)
     else:
-        key = (model.d3, probe, sample.density, sample.potential, *map(_fingerprint, tensors))
-        key += (sample.density.integral, sample.potential.integral, sample.z.tobytes(), sample.pbc.tobytes())
+        grids = sample.density, sample.potential
+        atoms = sample.z.tobytes(), sample.pbc.tobytes()
+        key = (model.d3, probe, *grids, *(g.integral for g in grids), *atoms, *map(_fingerprint, tensors))
         coefficients, first = model.fields.field(key, low, high, compute)
     place = torch.from_numpy(_KNOTS * first) - origin.cpu()
     return EnergyField(coefficients, place, torch.full((3,), _KNOTS, dtype=torch.float64))
