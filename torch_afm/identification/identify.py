@@ -13,7 +13,7 @@ from torch_afm.config import Tip
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.identification.candidates import Candidate, read_candidates
-from torch_afm.identification.fits import Fit, Fitter, Found
+from torch_afm.identification.fits import Fit, Fitter
 from torch_afm.identification.result import Identification
 from torch_afm.io import AFMStack
 from torch_afm.io.journal import append_record, keep_settings, read_records
@@ -87,13 +87,16 @@ def identify(
         }
         keep_settings(Path(folder) / "compared.json", settings, description="a comparison")
     done = [] if journal is None else read_records(journal)
-    found = [Found.from_record(molecules[i], record, options.seed) for i, record in enumerate(done)]
+    found = [
+        [Fit.from_record(molecule, fit, options.seed) for fit in record["fits"]]
+        for molecule, record in zip(molecules, done, strict=False)
+    ]
     for i, candidate in enumerate(molecules[len(done) :], start=len(done)):
         report(f"searching for {len(molecules)} candidates, {i + 1}: {candidate.name}")
         found.append(fitter.find(candidate))
         if journal is not None:
-            append_record(journal, {"name": candidate.name, **found[-1].record()})
-    likely = sorted(range(len(found)), key=lambda i: -found[i].fits[0].evidence)
+            append_record(journal, {"name": candidate.name, "fits": [f.record() for f in found[-1]]})
+    likely = sorted(range(len(found)), key=lambda i: -found[i][0].evidence)
     fits: dict[int, list[Fit]] = {}
     for n, i in enumerate(likely[: options.compared]):
         report(f"comparing {min(options.compared, len(molecules))} candidates, {n + 1}: {molecules[i].name}")
