@@ -32,7 +32,8 @@ N_POSE, _N_FIXED = 6, 17
 
 #: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness and depth as
 #: logarithms, of the strength of the charges as a factor; of the tilt of the tip in Å, and of the bend in Å
-#: at the rim of the molecule. Those of the instrument are as wide as :class:`torch_afm.datasets.Nuisances` draws them.
+#: at the rim of the molecule. Those of the instrument are as wide as :class:`torch_afm.datasets.Nuisances`
+#: draws them.
 _WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.5, 0.1, 0.1, 0.1)
 
 #: Of the tilt of molecules that do not lie flat [rad].

@@ -119,7 +119,7 @@ class PoseSearch:
 
     def _patches(self, n: int) -> tuple[Tensor, Tensor]:
         """What lies around each place, ``n`` by ``n`` pixels, zero beyond the edge: of the compared slices,
-        ``[slices, n², Y X]``, and of a constant and the plane that was taken out of them, ``[4, n², Y X]``."""
+        ``[slices, n², Y X]``; of a constant and the plane that was taken out, ``[4, n², Y X]``."""
         fields = torch.cat([self.image, torch.ones_like(self.basis[:1]), self.basis])
         around = unfold(fields[:, None], n, padding=n // 2)
         return around[: len(self.image)], around[len(self.image) :]
