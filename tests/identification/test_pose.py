@@ -47,7 +47,9 @@ def vector(model: PoseModel, **values: float) -> torch.Tensor:
     return x
 
 
-def expected(renderer: ProbeParticleModel, model: PoseModel, turn: Rotation, shift, top: float, factor=USUAL_CHARGE):
+def expected(
+    renderer: ProbeParticleModel, model: PoseModel, turn: Rotation, shift, top: float, factor=USUAL_CHARGE
+):
     molecule = model.molecule
     pos = turn.apply(molecule.pos.double().numpy()) + np.array([*shift, 0.0])
     data = AFMData(z=molecule.z, pos=torch.from_numpy(pos), charge=molecule.charge.double() * factor)

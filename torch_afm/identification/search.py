@@ -31,9 +31,6 @@ _RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.3, 1.2, 0.6
 #: the tip are not known either.
 FELT, USUAL_CHARGE = 5.0, 0.6
 
-#: Pixels along a side of one that is compared.
-_FINER = 1
-
 #: Turns for which it is computed how much of an image lies in the scan.
 _SHARES = 6
 
@@ -41,7 +38,7 @@ _SHARES = 6
 _APART = 0.5
 
 #: Best places of a molecule among which those that are unlike each other are sought.
-_TOP = 200
+_TOP = 60
 
 #: Smallest share of the variance of an image of the molecule, of that where most does, that lies in the scan.
 _MIN_SHARE = 0.15
@@ -93,6 +90,7 @@ class PoseSearch:
         self.offsets = range(-self.far, self.near + 1, max(1, round(_STEP / dz)))
         self.pool = max(1, round(PIXEL / scan.pixel_size[0]))
         self.pitch = self.pool * scan.pixel_size[0]
+        self.first = tuple(float(axis[: self.pool].mean()) for axis in (scan.x, scan.y))
         image = avg_pool2d(stack[self.slices][None].float(), self.pool)[0]
         self.basis = plane_basis(*image.shape[1:]).float()
         image = without_plane(image, self.basis)
@@ -134,10 +132,10 @@ class PoseSearch:
         templates = _turned(stack[used], angles).flatten(2)
         templates = templates / stack[used].flatten(1).norm(dim=1).clamp(min=1e-12)[:, None]
         total = sum(templates[:, rows] @ around for rows, around in zip(where.T, scanned, strict=True))
-        # What of an image lies in the scan changes little from turn to turn.
+        # What of an image lies in the scan changes little from turn to turn, and evenly with height.
         each = len(angles) // _SHARES
-        share = self._share(templates[::each], planes)[:, where].sum(2).repeat_interleave(each, 0)
-        return (total / share).movedim(1, 0).unflatten(2, self.image.shape[1:])
+        share = self._share(templates[::each][:, [0, -1]], planes).mean(1).repeat_interleave(each, 0)
+        return (total / (len(scanned) * share[:, None])).movedim(1, 0).unflatten(2, self.image.shape[1:])
 
     @staticmethod
     def _share(templates: Tensor, planes: Tensor) -> Tensor:
@@ -152,23 +150,21 @@ class PoseSearch:
     def _simulate(self, molecules: Sequence[AFMData], n: int) -> Tensor:
         """Stacks of molecules, ``[M, slices, n, n]``, from the farthest slice that may be asked for to the
         nearest."""
-        # Pixels of the scan are means of finer ones, and so are these.
-        half = self.pitch * (_FINER * n - 1) / (2 * _FINER)
+        half = self.pitch * (n - 1) / 2
         model = copy.copy(self.renderer)
         model.scan = dataclasses.replace(
             self.scan,
             window=((-half, half), (-half, half)),
-            pixels=(_FINER * n, _FINER * n),
+            pixels=(n, n),
             n_slices=int(np.ptp(self.slices)) + 1 + self.far + self.near,
         )
         top = torch.tensor([self.z_top + (self.far - int(self.slices[0])) * self.scan.dz])
         batch = Batch.from_data_list([_charged(molecule) for molecule in molecules])
-        stacks = model(batch, z_top=top)[:, 0].float().cpu()
-        return avg_pool2d(stacks, _FINER)
+        return model(batch, z_top=top)[:, 0].float().cpu()
 
     def _best(self, score: Tensor, n: int) -> list[Start]:
         """Places of the highest of ``[offsets, turns, Y, X]``."""
-        x0, y0 = (float(axis[: self.pool].mean()) for axis in (self.scan.x, self.scan.y))
+        x0, y0 = self.first
         best: list[Start] = []
         highest, offsets = score.max(0)
         order = torch.topk(highest.flatten(), min(_TOP, highest.numel()))
