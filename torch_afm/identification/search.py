@@ -24,7 +24,7 @@ PIXEL, _MARGIN = 1.0, 3.0
 
 #: Å by which the outermost atom moves from one turn to the next; Å by which the tip may be farther and nearer
 #: than is usual, and the steps of these.
-_RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.3, 1.2, 0.6
+_RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.4, 1.2, 0.4
 
 #: Å below the top atom down to which atoms are simulated in a search: all that the tip feels of others is
 #: smooth. And strength of the charges, as a factor: between those of the sample and none, for the charges of
@@ -39,6 +39,9 @@ _APART = 0.5
 
 #: Best places of a molecule among which those that are unlike each other are sought.
 _TOP = 60
+
+#: Pixels along a side of one that is compared.
+_FINER = 2
 
 #: Smallest share of the variance of an image of the molecule, of that where most does, that lies in the scan.
 _MIN_SHARE = 0.15
@@ -132,10 +135,10 @@ class PoseSearch:
         templates = _turned(stack[used], angles).flatten(2)
         templates = templates / stack[used].flatten(1).norm(dim=1).clamp(min=1e-12)[:, None]
         total = sum(templates[:, rows] @ around for rows, around in zip(where.T, scanned, strict=True))
-        # What of an image lies in the scan changes little from turn to turn, and evenly with height.
+        # What of an image lies in the scan changes little from turn to turn.
         each = len(angles) // _SHARES
-        share = self._share(templates[::each][:, [0, -1]], planes).mean(1).repeat_interleave(each, 0)
-        return (total / (len(scanned) * share[:, None])).movedim(1, 0).unflatten(2, self.image.shape[1:])
+        share = self._share(templates[::each], planes)[:, where].sum(2).repeat_interleave(each, 0)
+        return (total / share).movedim(1, 0).unflatten(2, self.image.shape[1:])
 
     @staticmethod
     def _share(templates: Tensor, planes: Tensor) -> Tensor:
@@ -150,17 +153,18 @@ class PoseSearch:
     def _simulate(self, molecules: Sequence[AFMData], n: int) -> Tensor:
         """Stacks of molecules, ``[M, slices, n, n]``, from the farthest slice that may be asked for to the
         nearest."""
-        half = self.pitch * (n - 1) / 2
+        # Pixels of the scan are means of finer ones, and so are these.
+        half = self.pitch * (_FINER * n - 1) / (2 * _FINER)
         model = copy.copy(self.renderer)
         model.scan = dataclasses.replace(
             self.scan,
             window=((-half, half), (-half, half)),
-            pixels=(n, n),
+            pixels=(_FINER * n, _FINER * n),
             n_slices=int(np.ptp(self.slices)) + 1 + self.far + self.near,
         )
         top = torch.tensor([self.z_top + (self.far - int(self.slices[0])) * self.scan.dz])
         batch = Batch.from_data_list([_charged(molecule) for molecule in molecules])
-        return model(batch, z_top=top)[:, 0].float().cpu()
+        return avg_pool2d(model(batch, z_top=top)[:, 0].float().cpu(), _FINER)
 
     def _best(self, score: Tensor, n: int) -> list[Start]:
         """Places of the highest of ``[offsets, turns, Y, X]``."""
