@@ -33,7 +33,7 @@ class IdentifyOptions:
     conformers: int = 3
     xtb: bool = False
     tip: str = "CO"
-    starts: int = 24
+    starts: int = 48
     compared: int = 20
     fits: int = 10
     seed: int = 0

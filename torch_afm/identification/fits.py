@@ -37,7 +37,7 @@ _BLUR = 0.3
 
 #: Places of each orientation that the search gives; short fits that go on after their first step; of these
 #: the best, each unlike the others, that are fitted on, and of these those with the instrument.
-_PLACES, _GO_ON, _BEST, _LAST = 2, 8, 3, 2
+_PLACES, _GO_ON, _BEST, _LAST = 3, 10, 3, 2
 
 #: Å: fits whose atoms are no farther than this from one of the same element in another, in the mean, are
 #: alike.

@@ -35,9 +35,9 @@ from torch_afm.ppm.inputs import prepare
 #: Å a pixel, Å from force to force along the oscillation and from slice to slice, and most slices.
 _PIXEL, _STEP, _SLICES = 1.25, 0.25, 4
 
-#: Finite difference and longest step in standard deviations; damping at the start, after a step down and
+#: Steps, finite difference and longest step in standard deviations; damping at the start, after a step down and
 #: after one that failed, as factors.
-_DIFFERENCE, _MAX_STEP = 0.05, 1.0
+_STEPS, _DIFFERENCE, _MAX_STEP = 3, 0.05, 1.0
 _DAMPING, _EASE, _TIGHTEN = 1e-2, 0.2, 8.0
 
 #: Unknowns that are fitted: those of the pose, scanner and charges; which of these are rendered (the images
@@ -126,29 +126,18 @@ class ShortFits:
         """
         poses = _Poses(molecules, starts, upright)
         x = torch.zeros(len(starts), _N, dtype=torch.float64)
-        value, gradient, curvature = self._expand(poses, x)
         damping = torch.full((len(x),), _DAMPING, dtype=torch.float64)
         index = torch.arange(len(x))
-        for steps_left in (3, 2, 1):
+        for n in range(_STEPS):
+            value, gradient, curvature = self._expand(poses, x)
             ahead = x + _step(gradient, curvature, damping)
-            if steps_left == 1:
-                after = self._values(poses, ahead)
-                better = after < value
-                x, value = torch.where(better[:, None], ahead, x), torch.where(better, after, value)
-                break
-            after, *slopes = self._expand(poses, ahead)
+            after = self._values(poses, ahead)
             better = after < value
-            x = torch.where(better[:, None], ahead, x)
-            gradient = torch.where(better[:, None], slopes[0], gradient)
-            curvature = torch.where(better[:, None, None], slopes[1], curvature)
-            value = torch.where(better, after, value)
+            x, value = torch.where(better[:, None], ahead, x), torch.where(better, after, value)
             damping = damping * torch.where(better, _EASE, _TIGHTEN)
-            if steps_left == 3 and keep < len(x):
+            if n == 0:
                 best = value.argsort()[:keep]
-                x, value, gradient, curvature, damping, index = (
-                    t[best] for t in (x, value, gradient, curvature, damping, index)
-                )
-                poses = poses.take(best)
+                x, value, damping, index, poses = x[best], value[best], damping[best], best, poses.take(best)
         order = value.argsort().tolist()
         return [(-float(value[i]), int(index[i]), x[i]) for i in order]
 
