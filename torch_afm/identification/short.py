@@ -35,8 +35,8 @@ from torch_afm.ppm.inputs import prepare
 #: Å a pixel, Å from force to force along the oscillation and from slice to slice, and most slices.
 _PIXEL, _STEP, _SLICES = 1.25, 0.25, 4
 
-#: Steps, finite difference and longest step in standard deviations; damping at the start, after a step down and
-#: after one that failed, as factors.
+#: Steps, finite difference and longest step in standard deviations; damping at the start, after a step down
+#: and after one that failed, as factors.
 _STEPS, _DIFFERENCE, _MAX_STEP = 3, 0.05, 1.0
 _DAMPING, _EASE, _TIGHTEN = 1e-2, 0.2, 8.0
 
