@@ -17,7 +17,7 @@ from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.identification.candidates import Candidate, read_candidates
 from torch_afm.identification.fits import Fit, Fitter
-from torch_afm.identification.result import Identification
+from torch_afm.identification.result import Answer, Identification
 from torch_afm.io import AFMStack
 from torch_afm.io.journal import append_record, keep_settings, read_records
 from torch_afm.io.scans import ScanStack, prepare_scan, read_scan
@@ -110,7 +110,7 @@ def identify(
         fitted[i] = fits()
     order = sorted(fitted, key=lambda i: -fitted[i][0].evidence)
     chosen = [(molecules[i], fitted[i]) for i in order[: options.fits]]
-    answers = []
+    answers: list[Answer] = []
     for candidate, answer in _each(fitter.answer, chosen):
         report(f"fitting {len(chosen)} candidates, {len(answers) + 1}: {candidate.name}")
         answers.append(answer())
