@@ -4,18 +4,22 @@ with the truth among 99 isomers and neighbors of it, and without it.
     python -m benchmarks.identification.run [--part test] [--scans 200] [--candidates 100]
 
 Half of the molecules are planar, half are not. Poses are compared with the truth in the frame of the scan:
-the middle of the heavy atoms, and the turn. Chance is one in so many candidates. Every scan is kept in a file
-of the folder ``--keep``, and none of these is identified again.
+the middle of the heavy atoms, the turn, and what is left of the distances between the atoms. The hidden tilt
+of the tip and motion of the scanner shift an image as a whole, by as much as it correlates best with the same
+scan without them; the place is compared with and without that shift, for no scan tells it from another place
+of the molecule. Chance is one in so many candidates. Every scan is kept in a file of the folder ``--keep``,
+and none of these is identified again.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import multiprocessing
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,18 +31,19 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.common import table, write
 from benchmarks.identification.decoys import decoys
-from benchmarks.standin.imaging import Measured, image_scene
+from benchmarks.standin.imaging import Measured, draw_measurement, image_scene, measure
 from benchmarks.standin.strata import PARTS, Scene, Stratum, centered
-from torch_afm.config.identification import IdentifyOptions
 from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset, embedded_smiles, published_split
 from torch_afm.datasets.enumerate import is_planar
+from torch_afm.datasets.nuisances import Nuisances
 from torch_afm.datasets.planar import canonical
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.identification import Candidate, Identification, identify
 from torch_afm.io.journal import append_record, keep_settings, read_records
+from torch_afm.io.scans import ScanStack
 from torch_afm.metrics.evidence import other_evidence, probabilities
 from torch_afm.progress import ProgressBar
 
@@ -84,13 +89,13 @@ def main() -> None:
     args = parser.parse_args()
     cases = draw_cases(args.part, args.scans)
     settings = {"part": args.part, "candidates": args.candidates, "seed": SEED}
-    records = evaluate(cases, args.candidates, args.processes, args.keep / args.part, settings)
+    records = evaluate(run_case, cases, args.candidates, args.processes, args.keep / args.part, settings)
     rows = [
         summarize([r for r in records if r["planar"] == planar], name)
         for planar, name in ((True, "flat"), (False, "not flat"))
     ]
     rows.append(summarize(records, "all"))
-    print(table(rows, {key: lambda row, key=key: _cell(row[key]) for key in rows[0]}))
+    print(table(rows, {key: lambda row, key=key: cell(row[key]) for key in rows[0]}))
     write(
         f"identification_{args.part}",
         f"python -m benchmarks.identification.run --part {args.part} --scans {args.scans} "
@@ -124,16 +129,22 @@ def draw_cases(part: str, n: int) -> list[Case]:
 
 
 def evaluate(
-    cases: Sequence[Case], n: int, processes: int, keep: Path, settings: Mapping[str, Any]
+    run: Callable[[Case, int], dict[str, Any]],
+    cases: Sequence[Case],
+    n: int,
+    processes: int,
+    keep: Path,
+    settings: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """The record of each case: those kept in a folder, and the others, in several processes."""
+    """The record of each case, with ``n`` candidates: those kept in a folder, and the others, in several
+    processes."""
     keep.mkdir(parents=True, exist_ok=True)
-    keep_settings(keep / "settings.json", settings, description="a run of the identification benchmark")
+    keep_settings(keep / "settings.json", settings, description="a run of an identification benchmark")
     records = {record["case"]: record for record in read_records(keep / "records.jsonl")}
     left = [case for case in cases if case.number not in records]
     os.environ |= {"OMP_NUM_THREADS": "1", "POCL_MAX_PTHREAD_COUNT": "1"}
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(run_case, case, n) for case in left]
+        jobs = [pool.submit(run, case, n) for case in left]
         for job in ProgressBar(as_completed(jobs), total=len(jobs), desc="identification", unit="scan"):
             record = job.result()
             append_record(keep / "records.jsonl", record)
@@ -145,43 +156,91 @@ def run_case(case: Case, n: int) -> dict[str, Any]:
     """Measure a scene, and identify its molecule among ``n`` candidates."""
     torch.set_num_threads(1)
     measured = image_scene(case.scene, SEED)
+    record, found = identify_among(measured.stack, case, n)
+    return record | {"error": _pose_error(found, record["smiles"], measured, case.scene)}
+
+
+def identify_among(stack: ScanStack, case: Case, n: int) -> tuple[dict[str, Any], Identification]:
+    """Identify the molecule of a case among ``n`` candidates."""
     truth = canonical(Chem.MolFromSmiles(case.smiles))
     names = [truth, *decoys(case.smiles, n - 1)]
     candidates = [Candidate.from_smiles(name, seed=1) for name in names]
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = identify(measured.stack, candidates, IdentifyOptions())
+        found = identify(stack, candidates)
     seconds = time.process_time() - start
-    answers = [answer.candidate.name for answer in found.answers]
-    names_left = [*answers, *found.others]
-    return {
+    order = [*(answer.candidate.name for answer in found.answers), *found.others]
+    record = {
         "case": case.number,
         "smiles": truth,
         "planar": case.planar,
-        "rank": names_left.index(truth) + 1,
+        "rank": order.index(truth) + 1,
         "probability": found.answers[0].probability,
         "evidence": {answer.candidate.name: answer.evidence for answer in found.answers},
         "noise": found.noise.tolist(),
         "pearson": float(found.answers[0].pearson.mean()),
         "seconds": seconds,
-        "error": _pose_error(found, truth, measured),
     }
+    return record, found
 
 
-def _pose_error(found: Identification, truth: str, measured: Measured) -> dict[str, float] | None:
-    """How far the pose of the true molecule is off: its middle [Å] and its turn in the plane [degrees]."""
+def _pose_error(
+    found: Identification, truth: str, measured: Measured, scene: Scene
+) -> dict[str, float] | None:
+    """How far the pose of the true molecule is off, see :func:`compare_poses`."""
     for answer in found.answers:
         if answer.candidate.name == truth:
-            return compare_poses(answer.atoms, measured.truth)
+            return compare_poses(answer.atoms, measured.truth, image_shift(measured, scene))
     return None
 
 
-def compare_poses(found: AFMData, truth: AFMData) -> dict[str, float]:
-    """Lateral distance of the middles of the heavy atoms in Å, and the turn in degrees that takes one onto
-    the other, of the pairing of atoms of equal elements that fits best."""
+def image_shift(measured: Measured, scene: Scene) -> np.ndarray:
+    """By how much the nearest slice is shifted against that which an upright tip on a still sample shows,
+    (x, y) in Å."""
+    scan = scene.stratum.scan
+    rng = np.random.default_rng((SEED, scene.number, 18))
+    measurement = draw_measurement(scene, SEED)
+    steps = Nuisances(scene.stratum.nuisances).draw_steps(measurement, scan, rng)
+    upright = dataclasses.replace(measurement, tilt=(0.0, 0.0))
+    still = measure(scene.atoms, upright, [step for step in steps if step[0] != "Motion"], scan)
+    return shift_between(still.stack.values[-1], measured.stack.values[-1], scan.pixel_size)
+
+
+def shift_between(a: np.ndarray, b: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
+    """By how much (x, y) in Å an image ``b`` is shifted against ``a``: where their correlation is highest, by
+    a parabola through it and its neighbors.
+
+    Shapes:
+        a and b ``[Y, X]``.
+    """
+    taper = np.outer(*(np.hanning(n) for n in a.shape))
+    spectra = [np.fft.rfft2(taper * (image - image.mean())) for image in (a, b)]
+    score = np.fft.irfft2(spectra[0].conj() * spectra[1], s=a.shape)
+    peak = np.unravel_index(score.argmax(), score.shape)
+    found = []
+    for axis, n in enumerate(a.shape):
+        low, middle, high = (
+            score[tuple(np.add(peak, step * np.eye(2, dtype=int)[axis]) % a.shape)] for step in (-1, 0, 1)
+        )
+        curvature = low - 2 * middle + high
+        between = 0.5 * (low - high) / curvature if curvature else 0.0
+        found.append((peak[axis] + n // 2) % n - n // 2 + between)
+    return np.array([found[1] * pixel[0], found[0] * pixel[1]])
+
+
+def compare_poses(found: AFMData, truth: AFMData, shift: np.ndarray) -> dict[str, float]:
+    """Lateral distance of the middles of the heavy atoms in Å, as they are and with the shift of the image
+    taken out; the turn in degrees that takes one onto the other, and the mean lateral distance in Å of each
+    atom from the nearest one of its element when middles and turns agree.
+
+    Args:
+        found: the fitted pose.
+        truth: the true one.
+        shift: of the image in Å.
+    """
     a, b = (m.pos[m.z > 1].double().numpy() for m in (found, truth))
-    shift = a[:, :2].mean(0) - b[:, :2].mean(0)
+    away = a[:, :2].mean(0) - b[:, :2].mean(0)
     za, zb = (m.z[m.z > 1].numpy() for m in (found, truth))
     best = (np.inf, 0.0)
     for angle in np.arange(-8, 8.25, 0.25):
@@ -189,7 +248,12 @@ def compare_poses(found: AFMData, truth: AFMData) -> dict[str, float]:
         distance = np.linalg.norm(turned[:, None, :2] - (b - b.mean(0))[None, :, :2], axis=-1)
         distance = np.where(za[:, None] == zb, distance, 9.0)
         best = min(best, (float(distance.min(1).mean()), float(angle)))
-    return {"place": float(np.linalg.norm(shift)), "turn": abs(best[1]), "atoms": best[0]}
+    return {
+        "place": float(np.linalg.norm(away)),
+        "place in the image": float(np.linalg.norm(away - shift)),
+        "turn": abs(best[1]),
+        "internal": best[0],
+    }
 
 
 def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
@@ -197,9 +261,11 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
     rank = np.array([r["rank"] for r in records])
     with_truth = [_probable(r, None) for r in records]
     without = [_probable(r, r["smiles"]) for r in records]
-    right = [r for r in records if r["rank"] == 1 and r["error"]]
-    place = np.array([r["error"]["place"] for r in right])
-    turn = np.array([r["error"]["turn"] for r in right])
+    right = [r["error"] for r in records if r["rank"] == 1]
+    place, shown, turn, internal = (
+        np.array([error[key] for error in right])
+        for key in ("place", "place in the image", "turn", "internal")
+    )
     return {
         "scans": name,
         "number": len(records),
@@ -208,8 +274,12 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
         "top 5": float((rank <= 5).mean()),
         "none, truth among them": float(np.mean([none > best for none, best in with_truth])),
         "none, truth left out": float(np.mean([none > best for none, best in without])),
-        "within 0.15 Å and 3°": float(((place <= 0.15) & (turn <= 3)).mean()) if right else 0.0,
-        "place, median Å": float(np.median(place)) if right else 0.0,
+        "within 0.15 Å and 3°": float(((place <= 0.15) & (turn <= 3)).mean()) if right else None,
+        "so in the image": float(((shown <= 0.15) & (turn <= 3)).mean()) if right else None,
+        "place, median Å": float(np.median(place)) if right else None,
+        "in the image, median Å": float(np.median(shown)) if right else None,
+        "turn, median °": float(np.median(turn)) if right else None,
+        "internal, median Å": float(np.median(internal)) if right else None,
         "CPU s a scan": float(np.median([r["seconds"] for r in records])),
     }
 
@@ -217,11 +287,14 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
 def _probable(record: Mapping[str, Any], without: str | None) -> tuple[float, float]:
     """Probabilities of none and of the best candidate."""
     evidence = [value for name, value in record["evidence"].items() if name != without]
-    chances, none = probabilities(evidence, other_evidence(np.array(record["noise"])))
+    chances, none = probabilities(evidence, other_evidence(evidence, np.array(record["noise"])))
     return none, float(chances.max())
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A number in a table."""
+    if value is None:
+        return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

@@ -18,7 +18,7 @@ from torch_afm.io import read_molecule, read_stack, write_stack
 
 #: One of them is simulated; the smallest comparison that there is.
 CANDIDATES = ["C1=CC=CC=C1", "c1ccsc1", "C1CC1"]
-FEW = ["--fits", "2", "--starts", "2", "--compared", "3"]
+FEW = ["--fits", "2", "--starts", "8", "--compared", "3"]
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import torch
 from torch_afm import from_smiles
 from torch_afm.config import IdentifyOptions, Scan
 from torch_afm.identification import Candidate, Fitter, Start, orientations
-from torch_afm.identification.fits import Found
+from torch_afm.identification.fits import Fit
 from torch_afm.identification.pose import HEIGHT, PLACE, STIFFNESS, TURN, PoseModel
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 
 SCAN = Scan(window=((-6, 6), (-6, 6)), pixels=(49, 49), n_slices=5)
-OPTIONS = IdentifyOptions(starts=2)
+OPTIONS = IdentifyOptions(starts=6)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def fitter(truth) -> Fitter:
 
 
 @pytest.fixture(scope="module")
-def found(fitter, candidate) -> Found:
+def found(fitter, candidate) -> list[Fit]:
     return fitter.find(candidate)
 
 
@@ -60,18 +60,29 @@ def test_the_pose_is_that_of_the_scan(fitter, found, candidate, truth) -> None:
 
 
 def test_fits_improve_and_are_sorted(fitter, found) -> None:
-    evidence = [fit.evidence for fit in found.fits]
+    evidence = [fit.evidence for fit in found]
     assert evidence == sorted(evidence, reverse=True)
+    assert bool((found[0].x[[TURN, HEIGHT]] != 0).all()) and bool((found[0].x[PLACE] != 0).any())
+    before = max(-fitter._objective(place, instrument=False).value(x) for _, place, x in found)
     on = fitter.compare(found)
-    assert on[0].evidence >= evidence[0]
-    fitted = on[0].x[[TURN, HEIGHT]]
-    assert bool((fitted != 0).any()) and bool((on[0].x[PLACE] != 0).any())
+    assert on[0].evidence >= before
     assert float(on[0].x[STIFFNESS]) == 0
 
 
+def test_short_fits_are_unlike_each_other(fitter, found, candidate) -> None:
+    poses = [fitter._model(fit.place, False).pose(fit.x).atoms for fit in found]
+    for i, a in enumerate(poses):
+        for b in poses[:i]:
+            heavy = a.z > 1
+            distance = torch.cdist(a.pos[heavy], b.pos[heavy])
+            distance[a.z[heavy][:, None] != b.z[heavy]] = torch.inf
+            assert float(distance.amin(1).mean()) >= 0.4
+
+
 def test_what_was_found_is_kept_in_json(found, candidate) -> None:
-    kept = Found.from_record(candidate, json.loads(json.dumps(found.record())), OPTIONS.seed)
-    assert [place.start for place in kept.places] == [place.start for place in found.places]
-    assert all(torch.equal(a.x, b.x) for a, b in zip(kept.fits, found.fits, strict=True))
-    for a, b in zip(kept.fits, found.fits, strict=True):
+    records = json.loads(json.dumps([fit.record() for fit in found]))
+    kept = [Fit.from_record(candidate, record, OPTIONS.seed) for record in records]
+    for a, b in zip(kept, found, strict=True):
+        assert a.evidence == b.evidence and torch.equal(a.x, b.x)
+        assert a.place.start == b.place.start
         assert torch.equal(a.place.molecule.pos, b.place.molecule.pos)

@@ -8,7 +8,7 @@ from torch_afm import from_smiles
 from torch_afm.config import Scan
 from torch_afm.identification import PoseModel, PoseObjective, Start, orientations
 from torch_afm.identification.objective import all_places
-from torch_afm.identification.pose import BEND, N_POSE, SCALE, SHEAR
+from torch_afm.identification.pose import BEND, CHARGE, N_POSE, SCALE, SHEAR
 from torch_afm.metrics.evidence import log_likelihood
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.refinement.images import SliceImages
@@ -72,7 +72,7 @@ def test_a_first_fit_leaves_the_instrument(model) -> None:
     first = objective(model, truth, instrument=False)
     gradient = first.expand(torch.zeros_like(truth)).gradient
     free = torch.zeros(len(truth), dtype=torch.bool)
-    free[:N_POSE] = free[SCALE] = free[SHEAR] = True
+    free[:N_POSE] = free[SCALE] = free[SHEAR] = free[CHARGE] = True
     assert torch.equal(gradient != 0, free)
     assert (objective(model, truth, True).expand(torch.zeros_like(truth)).gradient[BEND] != 0).all()
 

@@ -12,6 +12,7 @@ from torch_afm.config import ForceField, Scan
 from torch_afm.data import AFMData
 from torch_afm.identification import PoseModel, Start, orientations
 from torch_afm.identification.pose import BEND, CHARGE, HEIGHT, PLACE, SCALE, SHEAR, TILT, TURN
+from torch_afm.identification.search import USUAL_CHARGE
 from torch_afm.ppm import ProbeParticleModel
 
 SCAN = Scan(window=((-5, 5), (-5, 5)), pixels=(21, 21), n_slices=4)
@@ -46,7 +47,9 @@ def vector(model: PoseModel, **values: float) -> torch.Tensor:
     return x
 
 
-def expected(renderer: ProbeParticleModel, model: PoseModel, turn: Rotation, shift, top: float, factor=1.0):
+def expected(
+    renderer: ProbeParticleModel, model: PoseModel, turn: Rotation, shift, top: float, factor=USUAL_CHARGE
+):
     molecule = model.molecule
     pos = turn.apply(molecule.pos.double().numpy()) + np.array([*shift, 0.0])
     data = AFMData(z=molecule.z, pos=torch.from_numpy(pos), charge=molecule.charge.double() * factor)
@@ -62,11 +65,11 @@ def test_start_is_where_the_search_found_it(model, renderer, places) -> None:
 
 
 def test_turn_tilt_place_height_and_charge(model, renderer, places) -> None:
-    x = vector(model, turn=0.1, x=0.3, y=0.2, about_x=0.05, about_y=-0.04, height=0.15, charge=math.log(0.5))
+    x = vector(model, turn=0.1, x=0.3, y=0.2, about_x=0.05, about_y=-0.04, height=0.15, charge=-0.1)
     turn = Rotation.from_euler("z", math.radians(30) + 0.1) * Rotation.from_euler("y", -0.04)
     turn = turn * Rotation.from_euler("x", 0.05)
     image = model.stacks(x[None], places)[0]
-    want = expected(renderer, model, turn, (0.7, -0.1), TOP - 0.1 + 0.15, 0.5)
+    want = expected(renderer, model, turn, (0.7, -0.1), TOP - 0.1 + 0.15, USUAL_CHARGE - 0.1)
     torch.testing.assert_close(image, want, atol=2e-4, rtol=1e-4)
 
 
@@ -138,5 +141,5 @@ def test_dipoles_turn_with_the_molecule(model, renderer) -> None:
     molecule = model.molecule.clone()
     molecule.dipole = torch.tensor([[0.1, 0.0, 0.0]]).repeat(len(molecule.z), 1)
     turned = PoseModel(molecule, START, TOP, renderer, upright=False).pose(vector(model)).atoms.dipole
-    want = torch.tensor([math.cos(math.radians(30)), math.sin(math.radians(30)), 0.0]) * 0.1
+    want = torch.tensor([math.cos(math.radians(30)), math.sin(math.radians(30)), 0.0]) * 0.1 * USUAL_CHARGE
     torch.testing.assert_close(turned, want.expand_as(turned), atol=1e-6, rtol=0)

@@ -10,7 +10,7 @@ from torch_afm.data import AFMData
 from torch_afm.functional import remove_slope
 from torch_afm.identification import PoseSearch, orientations
 from torch_afm.identification.candidates import radius
-from torch_afm.identification.search import PIXEL
+from torch_afm.identification.search import PIXEL, USUAL_CHARGE
 from torch_afm.ppm import ProbeParticleModel, anchor_height
 
 SCAN = Scan(window=((2, 16), (-6, 8)), pixels=(57, 57), n_slices=6)
@@ -22,11 +22,12 @@ def renderer() -> ProbeParticleModel:
 
 
 def laid(molecule: AFMData, angle: float, place: tuple[float, float]) -> AFMData:
-    """The molecule turned counterclockwise by degrees, with its middle at a place."""
+    """The molecule turned counterclockwise by degrees, with its middle at a place, and charges as strong as a
+    search expects them."""
     a = np.radians(angle)
     turn = torch.tensor([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]).float()
     pos = molecule.pos @ turn.T + torch.tensor([*place, 0.0])
-    return AFMData(z=molecule.z, pos=pos, charge=molecule.charge)
+    return AFMData(z=molecule.z, pos=pos, charge=USUAL_CHARGE * molecule.charge)
 
 
 def search(renderer: ProbeParticleModel, data: AFMData, height: float) -> tuple[PoseSearch, float]:

@@ -21,9 +21,8 @@ class IdentifyOptions:
             ETKDG.
         xtb: relax these by GFN2-xTB, which takes seconds each and needs the extra xtb.
         tip: preset of the tip that the scan was measured with; its stiffness and depth are fitted.
-        starts: poses at which the fits of a candidate begin; the first four of them in any case, the others
-            where it is among the best.
-        compared: best candidates, by their first fits, whose fits begin at all of the starts.
+        starts: poses at which the short fits of each candidate begin.
+        compared: best candidates, by their short fits, that are fitted at all heights.
         fits: best of these whose pose is fitted together with the instrument.
         seed: of conformers and orientations.
         backend: renderer; auto: CUDA where there is a GPU for it, else OpenCL, else torch.
@@ -34,9 +33,9 @@ class IdentifyOptions:
     conformers: int = 3
     xtb: bool = False
     tip: str = "CO"
-    starts: int = 12
-    compared: int = 25
-    fits: int = 15
+    starts: int = 48
+    compared: int = 20
+    fits: int = 10
     seed: int = 0
     backend: Literal["auto", "opencl", "cuda", "torch"] = "auto"
 

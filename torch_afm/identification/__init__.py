@@ -8,19 +8,23 @@ from torch_afm.identification.objective import PoseObjective
 from torch_afm.identification.pose import Pose, PoseModel
 from torch_afm.identification.result import Answer, Identification
 from torch_afm.identification.search import PoseSearch, Start
+from torch_afm.identification.short import Coarse, ShortFits, coarse_heights
 from torch_afm.identification.torsions import Torsion, soft_torsions
 
 __all__ = [
     "Answer",
     "Candidate",
+    "Coarse",
     "Fitter",
     "Identification",
     "Pose",
     "PoseModel",
     "PoseObjective",
     "PoseSearch",
+    "ShortFits",
     "Start",
     "Torsion",
+    "coarse_heights",
     "fingerprint",
     "identify",
     "nearest_candidates",

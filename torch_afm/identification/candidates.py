@@ -28,7 +28,7 @@ from torch_afm.utils import BackendUnavailable, InputError
 
 #: Orientations of a molecule that does not lie flat, at most, beside its two flattest ones; drawn ones that
 #: they are chosen from, the best of so many; and degrees between the axes that are up in two of them.
-_ORIENTATIONS, _BEST, _DRAWN, _BETWEEN = 60, 100, 500, 12.0
+_ORIENTATIONS, _BEST, _DRAWN, _BETWEEN = 60, 150, 500, 13.0
 
 #: Degrees by which a planar molecule lies tilted, in as many directions.
 _TILT, _TILTS = 5.0, 6

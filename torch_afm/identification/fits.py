@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,24 +19,29 @@ from torch_afm.identification.objective import PoseObjective, all_places
 from torch_afm.identification.pose import PoseModel
 from torch_afm.identification.result import Answer
 from torch_afm.identification.search import PoseSearch, Start
+from torch_afm.identification.short import FITTED, ShortFits, coarse_heights
 from torch_afm.metrics.evidence import noise_floor
 from torch_afm.ppm import ProbeParticleModel
 from torch_afm.prediction.refinement.images import SliceImages
 from torch_afm.prediction.refinement.levenberg import minimize
 
-#: Å a pixel of first and last fits.
-_FIRST_PIXEL, _LAST_PIXEL = 0.75, 0.5
+#: Å a pixel of the fits.
+_PIXEL = 0.75
 
-#: Steps of short fits, of those of the best, and of those with the instrument; each ends before
-#: where a step gains less than the tolerance.
-_SHORT_STEPS, _FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 2, 4, 12, 0.1
+#: Steps of fits of pose and scanner, and of those with the instrument; each ends before where a step gains
+#: less than the tolerance.
+_FIRST_STEPS, _LAST_STEPS, _TOLERANCE = 4, 10, 0.3
 
 #: Å: standard deviation of the Gaussian that scan and images are blurred with, which takes most noise away.
 _BLUR = 0.3
 
-#: Places of each orientation that the search gives, and places of every candidate that are fitted; fits of
-#: the best candidates that go on, and of these those with the instrument.
-_PLACES, _FEW, _BEST, _LAST = 3, 4, 4, 3
+#: Places of each orientation that the search gives; short fits that go on after their first step; of these
+#: the best, each unlike the others, that are fitted on, and of these those with the instrument.
+_PLACES, _GO_ON, _BEST, _LAST = 3, 10, 3, 2
+
+#: Å: fits whose atoms are no farther than this from one of the same element in another, in the mean, are
+#: alike.
+_ALIKE = 0.4
 
 
 class Place(NamedTuple):
@@ -79,29 +84,15 @@ class Fit(NamedTuple):
     place: Place
     x: Tensor
 
-
-class Found(NamedTuple):
-    """What a search found of a candidate.
-
-    Args:
-        places: where it may lie, the best first.
-        fits: first ones, of the first few of these, the best first.
-    """
-
-    places: list[Place]
-    fits: list[Fit]
-
-    def record(self) -> dict[str, Any]:
+    def record(self) -> list[Any]:
         """Plain numbers for JSON."""
-        fits = [[fit.evidence, self.places.index(fit.place), fit.x.tolist()] for fit in self.fits]
-        return {"places": [place.record() for place in self.places], "fits": fits}
+        return [self.evidence, self.place.record(), self.x.tolist()]
 
     @classmethod
-    def from_record(cls, candidate: Candidate, record: Mapping[str, Any], seed: int) -> Found:
+    def from_record(cls, candidate: Candidate, record: Sequence[Any], seed: int) -> Fit:
         """What :meth:`record` kept."""
-        places = [Place.from_record(candidate, place, seed) for place in record["places"]]
-        fits = [Fit(e, places[i], torch.tensor(x, dtype=torch.float64)) for e, i, x in record["fits"]]
-        return cls(places, fits)
+        evidence, place, x = record
+        return cls(evidence, Place.from_record(candidate, place, seed), torch.tensor(x, dtype=torch.float64))
 
 
 class Fitter:
@@ -125,21 +116,23 @@ class Fitter:
         self.renderer = ProbeParticleModel(
             scan, Tip.preset(options.tip), backend=options.backend, on_unconverged="ignore"
         )
-        self.search = PoseSearch(stack, scan, z_top, self.renderer)
         px, py = scan.pixel_size
         wide = (_BLUR / py, _BLUR / px)
         scanned = stack.double().numpy()
         self.floor = noise_floor(scanned, wide)
         inside = ndimage.gaussian_filter(np.ones(scan.shape[1:]), wide, mode="constant")
-        self._blurred = torch.from_numpy(
-            ndimage.gaussian_filter(scanned, (0, *wide), mode="constant") / inside
-        )
+        blurred = ndimage.gaussian_filter(scanned, (0, *wide), mode="constant") / inside
+        coarse = coarse_heights(torch.from_numpy(blurred), scan, z_top, torch.from_numpy(self.floor))
+        self.search = PoseSearch(coarse.stack, coarse.scan, coarse.z_top, self.renderer)
+        self.short = ShortFits(coarse, self.renderer)
+        # Pixels that are compared, and the scan there.
+        stride = max(1, round(_PIXEL / px))
+        plain = SliceImages(scan, stride, plane=True)
+        self._reference = plain.normalize(plain.pick(torch.from_numpy(blurred)))
+        self._images = SliceImages(scan, stride, blur=_BLUR, plane=True)
 
-        #: Pixels that are compared, by their size, and the scan there.
-        self._images: dict[float, tuple[SliceImages, Tensor]] = {}
-
-    def find(self, candidate: Candidate) -> Found:
-        """Where a candidate may lie, and first fits."""
+    def find(self, candidate: Candidate) -> list[Fit]:
+        """Short fits of a candidate, each unlike the others, best first."""
         ways = [
             (molecule, c, o)
             for c, conformer in enumerate(candidate.conformers)
@@ -147,28 +140,33 @@ class Fitter:
         ]
         starts = self.search.find([molecule for molecule, *_ in ways], _PLACES)[: self.options.starts]
         places = [Place(ways[i][0], start, *ways[i][1:]) for i, start in starts]
-        return Found(places, self._short_fits(places[:_FEW]))
+        upright = not is_planar(candidate.conformers[0])
+        found: list[Fit] = []
+        shapes: list[AFMData] = []
+        for evidence, i, fitted in self.short.fit(
+            [place.molecule for place in places], [place.start for place in places], upright, _GO_ON
+        ):
+            model = self._model(places[i], upright)
+            x = torch.zeros_like(model.widths)
+            x[FITTED] = fitted
+            shape = model.pose(x).atoms
+            if not any(_deviation(shape, other) < _ALIKE for other in shapes):
+                found.append(Fit(evidence, places[i], x))
+                shapes.append(shape)
+            if len(found) == _BEST:
+                break
+        return found
 
-    def compare(self, found: Found) -> list[Fit]:
-        """Fits of pose and scanner from all places of a candidate, of which the best went on, best first."""
-        fits = _best_first([*found.fits, *self._short_fits(found.places[_FEW:])])[:_BEST]
-        return _best_first([self._go_on(fit, _FIRST_STEPS, self._model(fit.place)) for fit in fits])
-
-    def _short_fits(self, places: Sequence[Place]) -> list[Fit]:
+    def compare(self, found: Sequence[Fit]) -> list[Fit]:
+        """The fits of :meth:`find` after some more steps, best first."""
         fits = []
-        for place in places:
-            model = self._model(place)
-            fits.append(self._go_on(Fit(0.0, place, torch.zeros_like(model.widths)), _SHORT_STEPS, model))
-        return _best_first(fits)
+        for _, place, x in found:
+            objective = self._objective(place, instrument=False)
+            x = minimize(objective, x, _FIRST_STEPS, _TOLERANCE, lambda *_: None)
+            fits.append(Fit(-objective.value(x), place, x))
+        return sorted(fits, key=lambda fit: -fit.evidence)
 
-    def _go_on(self, fit: Fit, steps: int, model: PoseModel) -> Fit:
-        """A fit of pose and scanner after some more steps."""
-        objective = self._objective(model, _FIRST_PIXEL, instrument=False)
-        x = minimize(objective, fit.x, steps, _TOLERANCE, lambda *_: None)
-        return Fit(-objective.value(x), fit.place, x)
-
-    def _model(self, place: Place) -> PoseModel:
-        upright = not is_planar(place.molecule)
+    def _model(self, place: Place, upright: bool) -> PoseModel:
         return PoseModel(place.molecule, place.start, self.z_top, self.renderer, upright)
 
     def answer(self, candidate: Candidate, fits: Sequence[Fit]) -> Answer:
@@ -180,8 +178,7 @@ class Fitter:
         """
         found = []
         for _, place, x in fits[:_LAST]:
-            model = self._model(place)
-            objective = self._objective(model, _LAST_PIXEL, instrument=True)
+            objective = self._objective(place, instrument=True)
             x = minimize(objective, x, _LAST_STEPS, _TOLERANCE, lambda *_: None)
             expansion = objective.expand(x)
             volume = 0.5 * float(torch.linalg.slogdet(expansion.curvature)[1])
@@ -199,15 +196,16 @@ class Fitter:
             evidence=evidence,
         )
 
-    def _objective(self, model: PoseModel, pixel: float, instrument: bool) -> PoseObjective:
-        if pixel not in self._images:
-            stride = max(1, round(pixel / self.scan.pixel_size[0]))
-            plain = SliceImages(self.scan, stride, plane=True)
-            reference = plain.normalize(plain.pick(self._blurred))
-            self._images[pixel] = SliceImages(self.scan, stride, blur=_BLUR, plane=True), reference
-        images, reference = self._images[pixel]
-        return PoseObjective(model, images, reference, torch.from_numpy(self.floor), instrument)
+    def _objective(self, place: Place, instrument: bool) -> PoseObjective:
+        model = self._model(place, upright=not is_planar(place.molecule))
+        floor = torch.from_numpy(self.floor)
+        return PoseObjective(model, self._images, self._reference, floor, instrument)
 
 
-def _best_first(fits: Sequence[Fit]) -> list[Fit]:
-    return sorted(fits, key=lambda fit: -fit.evidence)
+def _deviation(a: AFMData, b: AFMData) -> float:
+    """Mean distance in Å of the heavy atoms of a molecule from the nearest one of the same element in another
+    pose of it."""
+    first, second = a.z > 1, b.z > 1
+    distance = torch.cdist(a.pos[first], b.pos[second])
+    distance[a.z[first][:, None] != b.z[second]] = torch.inf
+    return float(distance.amin(1).mean()) if bool(first.any()) else 0.0

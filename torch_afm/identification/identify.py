@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from torch_afm.config import Tip
 from torch_afm.config.generators import PRESETS
 from torch_afm.config.identification import IdentifyOptions
 from torch_afm.identification.candidates import Candidate, read_candidates
-from torch_afm.identification.fits import Fit, Fitter, Found
-from torch_afm.identification.result import Identification
+from torch_afm.identification.fits import Fit, Fitter
+from torch_afm.identification.result import Answer, Identification
 from torch_afm.io import AFMStack
 from torch_afm.io.journal import append_record, keep_settings, read_records
 from torch_afm.io.scans import ScanStack, prepare_scan, read_scan
 from torch_afm.metrics.evidence import other_evidence, probabilities
 from torch_afm.prediction.slices import trained_height
 from torch_afm.utils import InputError
+
+T = TypeVar("T")
 
 #: Å: longest side of a scan that is searched.
 _WIDEST = 40.0
@@ -87,25 +92,31 @@ def identify(
         }
         keep_settings(Path(folder) / "compared.json", settings, description="a comparison")
     done = [] if journal is None else read_records(journal)
-    found = [Found.from_record(molecules[i], record, options.seed) for i, record in enumerate(done)]
-    for i, candidate in enumerate(molecules[len(done) :], start=len(done)):
-        report(f"searching for {len(molecules)} candidates, {i + 1}: {candidate.name}")
-        found.append(fitter.find(candidate))
+    found = [
+        [Fit.from_record(molecule, fit, options.seed) for fit in record["fits"]]
+        for molecule, record in zip(molecules, done, strict=False)
+    ]
+    left = molecules[len(done) :]
+    for candidate, fits in _each(fitter.find, [(candidate,) for candidate in left]):
+        report(f"searching for {len(molecules)} candidates, {len(found) + 1}: {candidate.name}")
+        found.append(fits())
         if journal is not None:
-            append_record(journal, {"name": candidate.name, **found[-1].record()})
-    likely = sorted(range(len(found)), key=lambda i: -found[i].fits[0].evidence)
-    fits: dict[int, list[Fit]] = {}
-    for n, i in enumerate(likely[: options.compared]):
-        report(f"comparing {min(options.compared, len(molecules))} candidates, {n + 1}: {molecules[i].name}")
-        fits[i] = fitter.compare(found[i])
-    order = sorted(fits, key=lambda i: -fits[i][0].evidence)
-    answers = []
-    for n, i in enumerate(order[: options.fits]):
-        report(f"fitting {min(options.fits, len(order))} candidates, {n + 1}: {molecules[i].name}")
-        answers.append(fitter.answer(molecules[i], fits[i]))
+            append_record(journal, {"name": candidate.name, "fits": [fit.record() for fit in found[-1]]})
+    likely = sorted(range(len(found)), key=lambda i: -found[i][0].evidence)
+    compared = likely[: options.compared]
+    fitted: dict[int, list[Fit]] = {}
+    for i, (_, fits) in zip(compared, _each(fitter.compare, [(found[i],) for i in compared]), strict=True):
+        report(f"comparing {len(compared)} candidates, {len(fitted) + 1}: {molecules[i].name}")
+        fitted[i] = fits()
+    order = sorted(fitted, key=lambda i: -fitted[i][0].evidence)
+    chosen = [(molecules[i], fitted[i]) for i in order[: options.fits]]
+    answers: list[Answer] = []
+    for candidate, answer in _each(fitter.answer, chosen):
+        report(f"fitting {len(chosen)} candidates, {len(answers) + 1}: {candidate.name}")
+        answers.append(answer())
     answers.sort(key=lambda answer: -answer.evidence)
-    other = other_evidence(fitter.floor)
-    chances, none = probabilities([answer.evidence for answer in answers], other)
+    evidence = [answer.evidence for answer in answers]
+    chances, none = probabilities(evidence, other_evidence(evidence, fitter.floor))
     answers = [dataclasses.replace(a, probability=float(p)) for a, p in zip(answers, chances, strict=True)]
     rest = [*order[options.fits :], *likely[options.compared :]]
     return Identification(
@@ -116,6 +127,20 @@ def identify(
         noise=fitter.floor,
         options=options,
     )
+
+
+def _each(
+    function: Callable[..., T], arguments: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[Any, Callable[[], T]]]:
+    """The first argument of each call, and what waits for its result: on as many threads as torch uses, for
+    the simulator and torch leave a core idle between them."""
+    pool = ThreadPoolExecutor(torch.get_num_threads())
+    try:
+        futures = [pool.submit(function, *given) for given in arguments]
+        for given, future in zip(arguments, futures, strict=True):
+            yield given[0], future.result
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _checksum(*arrays: np.ndarray) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_afm.identification.pose import BEND, N_POSE, PLACE, SCALE, SHEAR, PoseModel
+from torch_afm.identification.pose import BEND, CHARGE, N_POSE, PLACE, SCALE, SHEAR, PoseModel
 from torch_afm.metrics.evidence import OBSERVATIONS
 from torch_afm.prediction.refinement.images import SliceImages
 from torch_afm.prediction.refinement.levenberg import Expansion
@@ -31,7 +31,7 @@ class PoseObjective:
         images: pixels that are compared.
         reference: the scan at these pixels, normalized.
         floor: :math:`\nu_s`.
-        instrument: whether tip, charges, radii and torsions are fitted, too, or pose and scanner alone.
+        instrument: whether tip, bend, radii and torsions are fitted, too, or pose, scanner and charges alone.
 
     Shapes:
         reference ``[Z, P]``, floor ``[Z]``.
@@ -45,6 +45,7 @@ class PoseObjective:
         free = torch.ones(len(model.widths), dtype=torch.bool)
         free[N_POSE:] = instrument
         free[BEND] = instrument and not model.upright
+        free[CHARGE] = True
         # These need no image of their own.
         free[SCALE] = free[SHEAR] = True
         self.free = free

@@ -14,7 +14,7 @@ from torch_geometric.data import Batch
 from torch_afm.data import AFMData
 from torch_afm.elements import symbol
 from torch_afm.identification.candidates import radius
-from torch_afm.identification.search import Start
+from torch_afm.identification.search import USUAL_CHARGE, Start
 from torch_afm.identification.torsions import soft_torsions
 from torch_afm.ppm import ProbeParticleModel, TipParameters
 from torch_afm.ppm.inputs import prepare
@@ -30,10 +30,11 @@ BEND = slice(14, 17)
 #: Number of the molecule's, and of all but radii and torsions.
 N_POSE, _N_FIXED = 6, 17
 
-#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness, depth and
-#: charges as logarithms; of the tilt of the tip in Å, and of the bend in Å at the rim of the molecule. Those
-#: of the instrument are as wide as :class:`torch_afm.datasets.Nuisances` draws them.
-_WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.7, 0.1, 0.1, 0.1)
+#: Standard deviations: of turn and tilt in rad, place and height in Å; of scales, stiffness and depth as
+#: logarithms, of the strength of the charges as a factor; of the tilt of the tip in Å, and of the bend in Å
+#: at the rim of the molecule. Those of the instrument are as wide as :class:`torch_afm.datasets.Nuisances`
+#: draws them.
+_WIDTHS = (0.15, 0.7, 0.7, 0.06, 0.06, 0.4, 0.08, 0.08, 0.015, 0.55, 0.4, 0.25, 0.25, 0.5, 0.1, 0.1, 0.1)
 
 #: Of the tilt of molecules that do not lie flat [rad].
 _UPRIGHT = 0.2
@@ -97,12 +98,9 @@ class PoseModel:
         self.torsions = soft_torsions(molecule)
         self.rim = max(radius(molecule), 1.0)
         self.elements = sorted(set(molecule.z.tolist()) - {1, 6})
-        self.widths = torch.tensor(
-            [*_WIDTHS, *[_RADIUS] * len(self.elements), *[_TORSION] * len(self.torsions)], dtype=torch.float64
-        )
+        more = [_RADIUS] * len(self.elements) + [_TORSION] * len(self.torsions)
+        self.widths = torch.cat([pose_widths(upright), torch.tensor(more, dtype=torch.float64)])
         self.upright = upright
-        if upright:
-            self.widths[TILT] = _UPRIGHT
 
     def stacks(self, x: Tensor, places: Tensor) -> Tensor:
         """The stacks of vectors of one scanner.
@@ -166,9 +164,9 @@ class PoseModel:
         for torsion, angle in zip(self.torsions, v[:, _N_FIXED + len(self.elements) :].T, strict=True):
             pos = torsion.turn(pos, angle)
         pos = self._bent(pos, v[:, BEND])
-        turn = _rotations(math.radians(self.start.angle) + v[:, TURN], *v[:, TILT].T)
+        turn = rotations(math.radians(self.start.angle) + v[:, TURN], *v[:, TILT].T)
         place = torch.cat([v[:, PLACE] + v.new_tensor(self.start.place), v.new_zeros(n, 1)], 1)
-        factor = v[:, CHARGE].exp()
+        factor = USUAL_CHARGE + v[:, CHARGE]
         atoms = Batch(
             z=self.molecule.z.repeat(n),
             pos=(pos @ turn.mT + place[:, None]).float().flatten(0, 1),
@@ -208,7 +206,19 @@ class PoseModel:
         return Scanner((sx, sy), float(v[SHEAR]))
 
 
-def _rotations(turn: Tensor, about_x: Tensor, about_y: Tensor) -> Tensor:
+def pose_widths(upright: bool) -> Tensor:
+    """Standard deviations of all but radii and torsions.
+
+    Args:
+        upright: whether the molecule does not lie flat.
+    """
+    widths = torch.tensor(_WIDTHS, dtype=torch.float64)
+    if upright:
+        widths[TILT] = _UPRIGHT
+    return widths
+
+
+def rotations(turn: Tensor, about_x: Tensor, about_y: Tensor) -> Tensor:
     """A tilt about x, one about y, then a turn about z, angles ``[B]`` -> ``[B, 3, 3]``."""
     z, x, y = (torch.eye(3, dtype=turn.dtype).repeat(len(turn), 1, 1) for _ in range(3))
     for matrix, angle, (i, j) in ((z, turn, (0, 1)), (x, about_x, (1, 2)), (y, about_y, (2, 0))):

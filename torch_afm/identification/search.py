@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, unfold
 from torch_geometric.data import Batch
 
 from torch_afm.config import Scan
@@ -27,14 +26,22 @@ PIXEL, _MARGIN = 1.0, 3.0
 #: than is usual, and the steps of these.
 _RIM, _FARTHER, _NEARER, _STEP = 1.0, 0.4, 1.2, 0.4
 
-#: Pixels along a side of one that is compared.
-_FINER = 2
+#: Å below the top atom down to which atoms are simulated in a search: all that the tip feels of others is
+#: smooth. And strength of the charges, as a factor: between those of the sample and none, for the charges of
+#: the tip are not known either.
+FELT, USUAL_CHARGE = 5.0, 0.6
 
 #: Turns for which it is computed how much of an image lies in the scan.
 _SHARES = 6
 
 #: Å of height between the two slices that are compared, the nearest one of them.
 _APART = 0.5
+
+#: Best places of a molecule among which those that are unlike each other are sought.
+_TOP = 60
+
+#: Pixels along a side of one that is compared.
+_FINER = 2
 
 #: Smallest share of the variance of an image of the molecule, of that where most does, that lies in the scan.
 _MIN_SHARE = 0.15
@@ -64,8 +71,8 @@ class PoseSearch:
 
     The image of a molecule, without the tilt of the tip, turns as the molecule does, and so it is simulated
     once, at all heights, and turned as a picture. Pearson's correlation with the part of it that lies in the
-    scan is, for all places at once, made of products of Fourier transforms: those of the image with the
-    slices, and of its norm without the plane that was taken out of the scan; the mean over some slices is
+    scan is, for all places at once, a product of matrices: of the images with what lies around each place;
+    the norm of an image is that without the plane that was taken out of the scan. The mean over two slices is
     taken.
 
     Args:
@@ -86,6 +93,7 @@ class PoseSearch:
         self.offsets = range(-self.far, self.near + 1, max(1, round(_STEP / dz)))
         self.pool = max(1, round(PIXEL / scan.pixel_size[0]))
         self.pitch = self.pool * scan.pixel_size[0]
+        self.first = tuple(float(axis[: self.pool].mean()) for axis in (scan.x, scan.y))
         image = avg_pool2d(stack[self.slices][None].float(), self.pool)[0]
         self.basis = plane_basis(*image.shape[1:]).float()
         image = without_plane(image, self.basis)
@@ -100,45 +108,46 @@ class PoseSearch:
             n: number of places of each.
         """
         rim = max(radius(molecule) for molecule in molecules)
-        stacks = self._simulate(molecules, 2 * int(np.ceil((rim + _MARGIN) / self.pitch)) + 1)
+        size = 2 * int(np.ceil((rim + _MARGIN) / self.pitch)) + 1
+        patches = self._patches(size)
+        stacks = self._simulate(molecules, size)
         turns = _SHARES * max(4, round(2 * np.pi * rim / (_SHARES * _RIM)))
         found = []
         for i, stack in enumerate(stacks):
-            score = self._correlate(stack, torch.arange(turns) * (2 * torch.pi / turns))
+            score = self._correlate(stack, torch.arange(turns) * (2 * torch.pi / turns), patches)
             found += [(i, start) for start in self._best(score, n)]
         return sorted(found, key=lambda pair: -pair[1].pearson)
 
-    def _correlate(self, stack: Tensor, angles: Tensor) -> Tensor:
+    def _patches(self, n: int) -> tuple[Tensor, Tensor]:
+        """What lies around each place, ``n`` by ``n`` pixels, zero beyond the edge: of the compared slices,
+        ``[slices, n², Y X]``; of a constant and the plane that was taken out, ``[4, n², Y X]``."""
+        fields = torch.cat([self.image, torch.ones_like(self.basis[:1]), self.basis])
+        around = unfold(fields[:, None], n, padding=n // 2)
+        return around[: len(self.image)], around[len(self.image) :]
+
+    def _correlate(self, stack: Tensor, angles: Tensor, patches: tuple[Tensor, Tensor]) -> Tensor:
         """Pearson's r of the pictures of a molecule, ``[slices, y, x]`` from the farthest to the nearest that
         may be asked for, by height, turn and place, ``[offsets, turns, Y, X]``."""
-        usual = self.slices + self.far
+        scanned, planes = patches
+        usual = self.slices - self.slices[0] + self.far
         index = torch.tensor([[slice_ + offset for slice_ in usual] for offset in self.offsets])
         used, where = torch.unique(index, return_inverse=True)
-        templates = _turned(stack[used], angles)
-        templates = templates / stack[used].square().sum((1, 2)).sqrt().clamp(min=1e-12)[:, None, None]
-        n = templates.shape[-1]
-        size = [next_fast_len(a + n - 1, real=True) for a in self.image.shape[1:]]
-        spectra = torch.fft.rfft2(templates, s=size).conj()
-        scan = torch.fft.rfft2(self.image, s=size)
+        templates = _turned(stack[used], angles).flatten(2)
+        templates = templates / stack[used].flatten(1).norm(dim=1).clamp(min=1e-12)[:, None]
+        total = sum(templates[:, rows] @ around for rows, around in zip(where.T, scanned, strict=True))
         # What of an image lies in the scan changes little from turn to turn.
         each = len(angles) // _SHARES
-        share = self._share(templates[::each], spectra[::each], size).repeat_interleave(each, 0)
-        score = torch.zeros(len(where), len(angles), *self.image.shape[1:])
-        for rows, total in zip(where, score, strict=True):
-            products = torch.fft.irfft2(spectra[:, rows] * scan, s=size)
-            total += (self._inside(products, n) / share[:, rows]).mean(1)
-        return score
+        share = self._share(templates[::each], planes)[:, where].sum(2).repeat_interleave(each, 0)
+        return (total / share).movedim(1, 0).unflatten(2, self.image.shape[1:])
 
-    def _share(self, templates: Tensor, spectra: Tensor, size: list[int]) -> Tensor:
-        """Root of the share of the variance of images ``[..., y, x]`` of unit norm that lies in the scan,
+    @staticmethod
+    def _share(templates: Tensor, planes: Tensor) -> Tensor:
+        """Root of the share of the variance of images ``[..., n²]`` of unit norm that lies in the scan,
         without a plane, with their middle at each place; infinite where that is small."""
-        n = templates.shape[-1]
-        squares = torch.fft.rfft2(templates.square(), s=size).conj()
-        ones = torch.fft.rfft2(torch.ones(self.image.shape[1:]), s=size)
-        share = self._inside(torch.fft.irfft2(squares * ones, s=size), n)
-        for plane in torch.fft.rfft2(self.basis, s=size):
-            share = share - self._inside(torch.fft.irfft2(spectra * plane, s=size), n).square()
-        most = share.amax((-2, -1), keepdim=True)
+        share = templates.square() @ planes[0]
+        for plane in planes[1:]:
+            share = share - (templates @ plane).square()
+        most = share.amax(-1, keepdim=True)
         return share.clamp(min=1e-12).sqrt().masked_fill(share < _MIN_SHARE * most, torch.inf)
 
     def _simulate(self, molecules: Sequence[AFMData], n: int) -> Tensor:
@@ -151,28 +160,24 @@ class PoseSearch:
             self.scan,
             window=((-half, half), (-half, half)),
             pixels=(_FINER * n, _FINER * n),
-            n_slices=self.scan.n_slices + self.far + self.near,
+            n_slices=int(np.ptp(self.slices)) + 1 + self.far + self.near,
         )
-        top = torch.tensor([self.z_top + self.far * self.scan.dz])
-        stacks = model(Batch.from_data_list(list(molecules)), z_top=top)[:, 0].float().cpu()
-        return avg_pool2d(stacks, _FINER)
-
-    def _inside(self, score: Tensor, n: int) -> Tensor:
-        """Scores of the places whose middle lies in the scan, ``[..., y, x]``."""
-        half = (n - 1) // 2
-        ny, nx = self.image.shape[1:]
-        return torch.roll(score, (half, half), (-2, -1))[..., :ny, :nx]
+        top = torch.tensor([self.z_top + (self.far - int(self.slices[0])) * self.scan.dz])
+        batch = Batch.from_data_list([_charged(molecule) for molecule in molecules])
+        return avg_pool2d(model(batch, z_top=top)[:, 0].float().cpu(), _FINER)
 
     def _best(self, score: Tensor, n: int) -> list[Start]:
         """Places of the highest of ``[offsets, turns, Y, X]``."""
-        x0, y0 = (float(axis[: self.pool].mean()) for axis in (self.scan.x, self.scan.y))
+        x0, y0 = self.first
         best: list[Start] = []
-        order = torch.topk(score.flatten(), min(400, score.numel()))
+        highest, offsets = score.max(0)
+        order = torch.topk(highest.flatten(), min(_TOP, highest.numel()))
         for value, index in zip(order.values.tolist(), order.indices.tolist(), strict=True):
-            offset, turn, row, column = np.unravel_index(index, score.shape)
+            turn, row, column = np.unravel_index(index, highest.shape)
+            offset = offsets[turn, row, column]
             start = Start(
                 value,
-                360 * float(turn) / score.shape[1],
+                360 * float(turn) / len(highest),
                 (x0 + self.pitch * float(column), y0 + self.pitch * float(row)),
                 self.scan.dz * self.offsets[int(offset)],
             )
@@ -181,6 +186,15 @@ class PoseSearch:
             if len(best) == n:
                 break
         return best
+
+
+def _charged(molecule: AFMData) -> AFMData:
+    """What the tip feels of a molecule, with charges of the usual strength."""
+    felt = molecule.pos[:, 2] > -FELT
+    found = AFMData(z=molecule.z[felt], pos=molecule.pos[felt], charge=USUAL_CHARGE * molecule.charge[felt])
+    if "dipole" in molecule:
+        found.dipole = USUAL_CHARGE * molecule.dipole[felt]
+    return found
 
 
 def _turned(stack: Tensor, angles: Tensor) -> Tensor:
