@@ -287,7 +287,7 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
 def _probable(record: Mapping[str, Any], without: str | None) -> tuple[float, float]:
     """Probabilities of none and of the best candidate."""
     evidence = [value for name, value in record["evidence"].items() if name != without]
-    chances, none = probabilities(evidence, other_evidence(evidence, np.array(record["noise"])))
+    chances, none = probabilities(evidence, other_evidence(np.array(record["noise"])))
     return none, float(chances.max())
 
 

@@ -103,26 +103,10 @@ def test_likelihood_falls_with_the_difference_and_less_where_noise_is():
 
 def test_probabilities_of_candidates_and_of_none():
     floor = np.full(4, 0.01)
-    other = other_evidence([], floor)
+    other = other_evidence(floor)
     good = log_likelihood(np.full(4, 0.01), floor)
     chances, none = probabilities([good, good - 40], other)
     assert chances.sum() + none == pytest.approx(1)
     assert chances[0] > 0.9 > chances[1]
     _, none = probabilities([other - 40], other)
     assert none > 0.99
-
-
-def test_of_several_candidates_the_best_is_expected_to_stand_out():
-    floor = np.full(4, 0.005)
-    others = [400.0, 392.0, 389.0, 380.0, 371.0, 369.0]
-
-    def none(best: float, rest: list[float]) -> float:
-        evidence = [best, *rest]
-        return probabilities(evidence, other_evidence(evidence, floor))[1]
-
-    chances = [none(best, others) for best in (401.0, 420.0, 460.0, 520.0)]
-    assert chances == sorted(chances, reverse=True)
-    assert chances[0] > 0.4 and chances[-1] < 0.05
-    assert none(401.0, others[:2]) < 0.01  # few: all may be alike
-    close = [400.0, 399.5, 399.2, 399.0, 398.9, 398.0]
-    assert none(425.0, close) < none(425.0, others)

@@ -116,7 +116,7 @@ def identify(
         answers.append(answer())
     answers.sort(key=lambda answer: -answer.evidence)
     evidence = [answer.evidence for answer in answers]
-    chances, none = probabilities(evidence, other_evidence(evidence, fitter.floor))
+    chances, none = probabilities(evidence, other_evidence(fitter.floor))
     answers = [dataclasses.replace(a, probability=float(p)) for a, p in zip(answers, chances, strict=True)]
     rest = [*order[options.fits :], *likely[options.compared :]]
     return Identification(

@@ -18,14 +18,6 @@ _FLOOR = 0.005
 #: right one leaves, for no simulation is perfect, besides the noise; and the evidence that a fit costs.
 _OTHERS, _OCCAM = 0.03, 35.0
 
-#: Candidates from which on the best one is compared with the others; how many of these, after the best, tell
-#: how far apart wrong ones are, and what is expected of that beforehand, in nats, with the weight of so many
-#: of them.
-_SEVERAL, _NEXT, _USUAL, _WEIGHT = 6, 4, 10.0, 2
-#: Degrees of freedom of the margin of a wrong candidate; mean margin of a right one in nats; and odds that
-#: the right one is among several beforehand.
-_FREEDOM, _RIGHT, _ODDS = 3.0, 100.0, 4.0
-
 #: Evidence that counts as one unit of log-probability.
 _TEMPERATURE = 4.0
 
@@ -122,33 +114,17 @@ def log_likelihood(mse: np.ndarray, floor: np.ndarray) -> float:
     return float(-0.5 * OBSERVATIONS * np.log(mse + floor).mean())
 
 
-def other_evidence(evidence: Sequence[float], floor: np.ndarray) -> float:
-    r"""The evidence for a molecule that is not among the candidates, the larger one of two. That of a fit as
-    good as those of right molecules usually are, to the validation part of the stand-in; and, of several
-    candidates, what the margin d of the best one tells. The best of wrong ones exceeds the second by about as
-    much as these exceed each other, :math:`\beta`, and a right one by more, whatever the noise:
-
-    .. math::
-        \frac{p_0(d)}{p_1(d)} = \frac{\beta^{-1} (1 + d / 3 \beta)^{-4}}{L^{-1} e^{-d / L}} ,
-        \qquad L = 100 .
+def other_evidence(floor: np.ndarray) -> float:
+    """The evidence for a molecule that is not among the candidates: that of a fit as good as those of right
+    molecules usually are, to the validation part of the stand-in.
 
     Args:
-        evidence: of the candidates.
         floor: :func:`noise_floor` of the scan.
 
     Shapes:
         floor ``[Z]``.
     """
-    usual = log_likelihood(floor + _OTHERS, floor) - _OCCAM
-    if len(evidence) < _SEVERAL:
-        return usual
-    best, *rest = sorted(evidence, reverse=True)
-    excess = np.array(rest[:_NEXT]) - rest[_NEXT]
-    spread = float(_WEIGHT * _USUAL + excess.sum()) / (_WEIGHT + _NEXT)
-    margin = best - rest[0]
-    wrong = -np.log(spread) - (_FREEDOM + 1) * np.log1p(margin / (_FREEDOM * spread))
-    right = -np.log(_RIGHT) - margin / _RIGHT
-    return max(usual, best + _TEMPERATURE * float(wrong - right - np.log(_ODDS)))
+    return log_likelihood(floor + _OTHERS, floor) - _OCCAM
 
 
 def probabilities(evidence: Sequence[float], other: float) -> tuple[np.ndarray, float]:
