@@ -83,7 +83,7 @@ bench-peers: $(STAMP)
 	$(BIN)/python -m benchmarks.rendering.against_ppafm
 
 notebooks: $(STAMP)
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 examples
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=300 examples
 
 # torch first: its own wheel is the CPU build where one is offered, and everything else builds on it.
 $(STAMP): setup.cfg pyproject.toml constraints.txt
