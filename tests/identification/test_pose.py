@@ -1,6 +1,7 @@
 """Images of poses, against the simulator with molecules that SciPy turned."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,24 @@ from scipy.spatial.transform import Rotation
 from torch_afm import from_smiles
 from torch_afm.config import ForceField, Scan
 from torch_afm.data import AFMData
+from torch_afm.datasets.measured import place_in_scan
+from torch_afm.datasets.nuisances import Measurement
 from torch_afm.identification import PoseModel, Start, orientations
-from torch_afm.identification.pose import BEND, CHARGE, HEIGHT, PLACE, SCALE, SHEAR, TILT, TURN
+from torch_afm.identification.pose import (
+    BEND,
+    CHARGE,
+    HEIGHT,
+    PLACE,
+    SCALE,
+    SHEAR,
+    TILT,
+    TIP_TILT,
+    TURN,
+    Pose,
+)
 from torch_afm.identification.search import USUAL_CHARGE
 from torch_afm.ppm import ProbeParticleModel
+from torch_afm.prediction.refinement.scanner import Scanner
 
 SCAN = Scan(window=((-5, 5), (-5, 5)), pixels=(21, 21), n_slices=4)
 START = Start(0.9, 30.0, (0.4, -0.3), 0.1)
@@ -143,3 +158,21 @@ def test_dipoles_turn_with_the_molecule(model, renderer) -> None:
     turned = PoseModel(molecule, START, TOP, renderer, upright=False).pose(vector(model)).atoms.dipole
     want = torch.tensor([math.cos(math.radians(30)), math.sin(math.radians(30)), 0.0]) * 0.1 * USUAL_CHARGE
     torch.testing.assert_close(turned, want.expand_as(turned), atol=1e-6, rtol=0)
+
+
+def test_places_in_the_scan_are_those_of_the_free_probe(model):
+    """As in :func:`torch_afm.datasets.measured.place_in_scan`, whose stacks a tilted tip in the same frame
+    explains with the molecule moved by the tilt."""
+    tilt, molecule = torch.tensor([0.3, -0.2]), model.molecule
+    measurement = replace(
+        Measurement.nominal(SCAN), matrix=((0.9, 0.02), (0.0, 1.1)), tilt=tuple(tilt.tolist())
+    )
+    moved = molecule.clone()
+    moved.pos = molecule.pos + torch.cat([tilt, torch.zeros(1)])
+    x = torch.zeros_like(model.widths)
+    x[TIP_TILT] = tilt.double() / model.widths[TIP_TILT]
+    scanner = Scanner((0.9, 1.1), 0.02)
+    pose = Pose(moved, scanner, model.pose(x).tip, TOP, {})
+    torch.testing.assert_close(
+        pose.in_scan(SCAN.center).pos[:, :2], place_in_scan(molecule, measurement, SCAN).pos[:, :2]
+    )

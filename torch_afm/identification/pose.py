@@ -62,7 +62,7 @@ class Pose(NamedTuple):
     radii: dict[str, float]
 
     def in_scan(self, center: tuple[float, float]) -> AFMData:
-        """The atoms where the scanner shows them.
+        """The atoms where the scanner shows them: its places are those of the free probe.
 
         Args:
             center: middle of the scan in Å.
@@ -70,7 +70,8 @@ class Pose(NamedTuple):
         middle = torch.tensor(center, dtype=torch.float64)
         inverse = torch.linalg.inv(self.scanner.matrix)
         shown = self.atoms.clone()
-        flat = (self.atoms.pos[:, :2].double() - middle) @ inverse.T + middle
+        aside = self.tip.tilt[0].double().cpu()
+        flat = (self.atoms.pos[:, :2].double() - aside - middle) @ inverse.T + middle
         shown.pos = torch.cat([flat, self.atoms.pos[:, 2:].double()], 1).float()
         return shown
 
