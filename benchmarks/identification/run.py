@@ -4,17 +4,14 @@ with the truth among 99 isomers and neighbors of it, and without it.
     python -m benchmarks.identification.run [--part test] [--scans 200] [--candidates 100]
 
 Half of the molecules are planar, half are not. Poses are compared with the truth in the frame of the scan:
-the middle of the heavy atoms, the turn, and what is left of the distances between the atoms. The hidden tilt
-of the tip and motion of the scanner shift an image as a whole, by as much as it correlates best with the same
-scan without them; the place is compared with and without that shift, for no scan tells it from another place
-of the molecule. Chance is one in so many candidates. Every scan is kept in a file of the folder ``--keep``,
-and none of these is identified again.
+the middle of the heavy atoms, the turn, and what is left of the distances between the atoms. Chance is one in
+so many candidates. Every scan is kept in a file of the folder ``--keep``, and none of these is identified
+again.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import multiprocessing
 import os
 import time
@@ -31,14 +28,13 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.common import table, write
 from benchmarks.identification.decoys import decoys
-from benchmarks.standin.imaging import Measured, draw_measurement, image_scene, measure
+from benchmarks.standin.imaging import Measured, image_scene
 from benchmarks.standin.strata import PARTS, Scene, Stratum, centered
 from torch_afm.config.nuisances import NuisanceConfig
 from torch_afm.config.scenes import SceneConfig
 from torch_afm.data import AFMData
 from torch_afm.datasets import MoleculeDataset, embedded_smiles, published_split
 from torch_afm.datasets.enumerate import is_planar
-from torch_afm.datasets.nuisances import Nuisances
 from torch_afm.datasets.planar import canonical
 from torch_afm.datasets.scenes import Scenes
 from torch_afm.identification import Candidate, Identification, identify
@@ -157,7 +153,7 @@ def run_case(case: Case, n: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     measured = image_scene(case.scene, SEED)
     record, found = identify_among(measured.stack, case, n)
-    return record | {"error": _pose_error(found, record["smiles"], measured, case.scene)}
+    return record | {"error": _pose_error(found, record["smiles"], measured)}
 
 
 def identify_among(stack: ScanStack, case: Case, n: int) -> tuple[dict[str, Any], Identification]:
@@ -185,59 +181,22 @@ def identify_among(stack: ScanStack, case: Case, n: int) -> tuple[dict[str, Any]
     return record, found
 
 
-def _pose_error(
-    found: Identification, truth: str, measured: Measured, scene: Scene
-) -> dict[str, float] | None:
+def _pose_error(found: Identification, truth: str, measured: Measured) -> dict[str, float] | None:
     """How far the pose of the true molecule is off, see :func:`compare_poses`."""
     for answer in found.answers:
         if answer.candidate.name == truth:
-            return compare_poses(answer.atoms, measured.truth, image_shift(measured, scene))
+            return compare_poses(answer.atoms, measured.truth)
     return None
 
 
-def image_shift(measured: Measured, scene: Scene) -> np.ndarray:
-    """By how much the nearest slice is shifted against that which an upright tip on a still sample shows,
-    (x, y) in Å."""
-    scan = scene.stratum.scan
-    rng = np.random.default_rng((SEED, scene.number, 18))
-    measurement = draw_measurement(scene, SEED)
-    steps = Nuisances(scene.stratum.nuisances).draw_steps(measurement, scan, rng)
-    upright = dataclasses.replace(measurement, tilt=(0.0, 0.0))
-    still = measure(scene.atoms, upright, [step for step in steps if step[0] != "Motion"], scan)
-    return shift_between(still.stack.values[-1], measured.stack.values[-1], scan.pixel_size)
-
-
-def shift_between(a: np.ndarray, b: np.ndarray, pixel: tuple[float, float]) -> np.ndarray:
-    """By how much (x, y) in Å an image ``b`` is shifted against ``a``: where their correlation is highest, by
-    a parabola through it and its neighbors.
-
-    Shapes:
-        a and b ``[Y, X]``.
-    """
-    taper = np.outer(*(np.hanning(n) for n in a.shape))
-    spectra = [np.fft.rfft2(taper * (image - image.mean())) for image in (a, b)]
-    score = np.fft.irfft2(spectra[0].conj() * spectra[1], s=a.shape)
-    peak = np.unravel_index(score.argmax(), score.shape)
-    found = []
-    for axis, n in enumerate(a.shape):
-        low, middle, high = (
-            score[tuple(np.add(peak, step * np.eye(2, dtype=int)[axis]) % a.shape)] for step in (-1, 0, 1)
-        )
-        curvature = low - 2 * middle + high
-        between = 0.5 * (low - high) / curvature if curvature else 0.0
-        found.append((peak[axis] + n // 2) % n - n // 2 + between)
-    return np.array([found[1] * pixel[0], found[0] * pixel[1]])
-
-
-def compare_poses(found: AFMData, truth: AFMData, shift: np.ndarray) -> dict[str, float]:
-    """Lateral distance of the middles of the heavy atoms in Å, as they are and with the shift of the image
-    taken out; the turn in degrees that takes one onto the other, and the mean lateral distance in Å of each
-    atom from the nearest one of its element when middles and turns agree.
+def compare_poses(found: AFMData, truth: AFMData) -> dict[str, float]:
+    """Lateral distance of the middles of the heavy atoms in Å; the turn in degrees that takes one onto the
+    other, and the mean lateral distance in Å of each atom from the nearest one of its element when middles
+    and turns agree.
 
     Args:
         found: the fitted pose.
         truth: the true one.
-        shift: of the image in Å.
     """
     a, b = (m.pos[m.z > 1].double().numpy() for m in (found, truth))
     away = a[:, :2].mean(0) - b[:, :2].mean(0)
@@ -250,7 +209,6 @@ def compare_poses(found: AFMData, truth: AFMData, shift: np.ndarray) -> dict[str
         best = min(best, (float(distance.min(1).mean()), float(angle)))
     return {
         "place": float(np.linalg.norm(away)),
-        "place in the image": float(np.linalg.norm(away - shift)),
         "turn": abs(best[1]),
         "internal": best[0],
     }
@@ -262,9 +220,8 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
     with_truth = [_probable(r, None) for r in records]
     without = [_probable(r, r["smiles"]) for r in records]
     right = [r["error"] for r in records if r["rank"] == 1]
-    place, shown, turn, internal = (
-        np.array([error[key] for error in right])
-        for key in ("place", "place in the image", "turn", "internal")
+    place, turn, internal = (
+        np.array([error[key] for error in right]) for key in ("place", "turn", "internal")
     )
     return {
         "scans": name,
@@ -275,9 +232,7 @@ def summarize(records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]
         "none, truth among them": float(np.mean([none > best for none, best in with_truth])),
         "none, truth left out": float(np.mean([none > best for none, best in without])),
         "within 0.15 Å and 3°": float(((place <= 0.15) & (turn <= 3)).mean()) if right else None,
-        "so in the image": float(((shown <= 0.15) & (turn <= 3)).mean()) if right else None,
         "place, median Å": float(np.median(place)) if right else None,
-        "in the image, median Å": float(np.median(shown)) if right else None,
         "turn, median °": float(np.median(turn)) if right else None,
         "internal, median Å": float(np.median(internal)) if right else None,
         "CPU s a scan": float(np.median([r["seconds"] for r in records])),

@@ -3,38 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
 
 from benchmarks.identification import retrieval, run
 from torch_afm.testing import benzene
 
 
-def test_the_shift_of_an_image_is_found_between_pixels() -> None:
-    y, x = np.mgrid[:80, :80].astype(float)
-    first = gaussian_filter(np.random.default_rng(0).normal(size=(80, 80)), 4)
-
-    def image(dx: float, dy: float) -> np.ndarray:
-        spots = [(30, 38, 1.0), (44, 35, -0.7), (40, 50, 0.5)]
-        return sum(h * np.exp(-((x - a - dx) ** 2 + (y - b - dy) ** 2) / 32) for a, b, h in spots)
-
-    shift = run.shift_between(image(0, 0), image(2.4, -1.3), (0.25, 0.25))
-    np.testing.assert_allclose(shift, [0.6, -0.325], atol=0.03)
-    np.testing.assert_allclose(run.shift_between(first, first, (0.2, 0.1)), [0, 0], atol=1e-6)
-
-
-def test_poses_are_compared_with_and_without_the_shift_of_the_image() -> None:
+def test_poses_are_compared_by_place_turn_and_what_is_left() -> None:
     truth, found = benzene(), benzene()
     angle = np.radians(4)
     turn = torch.tensor([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).float()
     found.pos[:, :2] = found.pos[:, :2] @ turn.T + torch.tensor([0.3, -0.4])
-    error = run.compare_poses(found, truth, np.array([0.3, -0.4]))
+    error = run.compare_poses(found, truth)
     assert error["place"] == pytest.approx(0.5, abs=1e-3)
-    assert error["place in the image"] == pytest.approx(0.0, abs=1e-3)
     assert error["turn"] == pytest.approx(4.0) and error["internal"] == pytest.approx(0.0, abs=1e-3)
 
 
 def record(rank: int, evidence: dict[str, float], place: float = 0.1) -> dict:
-    error = {"place": place, "place in the image": 0.05, "turn": 1.0, "internal": 0.02}
+    error = {"place": place, "turn": 1.0, "internal": 0.02}
     return {
         "smiles": "right",
         "rank": rank,
@@ -51,7 +36,7 @@ def test_rates_count_the_first_and_leave_the_truth_out() -> None:
     row = run.summarize(records, "all")
     assert row["top 1"] == 0.5 and row["top 5"] == 1.0
     assert row["none, truth left out"] == 1.0 and row["none, truth among them"] == 0.5
-    assert row["within 0.15 Å and 3°"] == row["so in the image"] == 1.0  # of the one that came first
+    assert row["within 0.15 Å and 3°"] == 1.0  # of the one that came first
     assert row["place, median Å"] == pytest.approx(0.1)
     assert run.summarize(records[1:], "one")["place, median Å"] is None
 
